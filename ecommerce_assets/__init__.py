@@ -1,0 +1,1 @@
+"""A shop's daily CSV deliveries as trusted bronze, silver and gold Iceberg tables."""

@@ -1,0 +1,42 @@
+"""What Dagster loads: the assets of every layer, the jobs, the schedule, and the launcher."""
+
+import dagster as dg
+
+from ecommerce_assets.orchestration.assets import layer_assets
+from ecommerce_assets.orchestration.glue_jobs import GlueJobs
+from ecommerce_assets.orchestration.jobs import asset_jobs, daily_schedule
+from ecommerce_assets.orchestration.local_glue_jobs import LocalGlueJobs
+from ecommerce_assets.orchestration.metadata import landing_spec
+from ecommerce_assets.orchestration.partitions import daily_partitions
+from ecommerce_assets.settings import Settings
+from ecommerce_assets.tables import LAYERS, tables_of
+
+
+def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> dg.Definitions:
+    """The code location for these settings; `glue_jobs` replaces the launcher."""
+    partitions = daily_partitions(settings.start_date)
+    jobs = asset_jobs()
+    return dg.Definitions(
+        assets=[
+            *[landing_spec(table) for table in tables_of("bronze")],
+            *[layer_assets(layer, partitions) for layer in LAYERS],
+        ],
+        jobs=jobs,
+        schedules=[daily_schedule(jobs[0])],
+        # One process a run: its layers share one JVM, whose start costs more than a small table.
+        executor=dg.in_process_executor,
+        resources={
+            "glue_jobs": glue_jobs
+            or LocalGlueJobs(
+                landing=settings.landing,
+                lakehouse=settings.lakehouse,
+                quarantine_limit=settings.quarantine_limit,
+            )
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location of this deployment."""
+    return build_definitions(Settings.from_environment())

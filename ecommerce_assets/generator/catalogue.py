@@ -1,0 +1,79 @@
+"""What the shop sells and where: categories with price ranges, countries with their customs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Country:
+    """A country that the shop delivers to.
+
+    Attributes:
+        code: ISO 3166 two letters.
+        locale: faker's locale for names, cities, streets and phones.
+        weight: customers there, relative to the others.
+        tax_percent: value added tax, whole percent.
+    """
+
+    code: str
+    locale: str
+    weight: int
+    tax_percent: int
+
+
+COUNTRIES = (
+    Country("DE", "de_DE", 30, 19),
+    Country("FR", "fr_FR", 18, 20),
+    Country("IT", "it_IT", 13, 22),
+    Country("ES", "es_ES", 11, 21),
+    Country("NL", "nl_NL", 9, 21),
+    Country("AT", "de_AT", 6, 20),
+    Country("PL", "pl_PL", 6, 23),
+    Country("PT", "pt_PT", 4, 23),
+    Country("DK", "da_DK", 3, 25),
+)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category: its subcategories, and the range of list prices in whole EUR."""
+
+    name: str
+    subcategories: tuple[str, ...]
+    cheapest: int
+    dearest: int
+
+
+CATEGORIES = (
+    Category("electronics", ("phones", "laptops", "audio", "cameras"), 15, 1800),
+    Category("clothing", ("shirts", "trousers", "shoes", "coats"), 8, 250),
+    Category("home_garden", ("kitchen", "lighting", "furniture", "tools"), 5, 600),
+    Category("sports", ("cycling", "running", "camping", "fitness"), 6, 700),
+    Category("books", ("fiction", "science", "travel", "cooking"), 4, 60),
+    Category("toys", ("puzzles", "models", "games", "dolls"), 4, 120),
+    Category("beauty", ("skin", "hair", "perfume", "bath"), 3, 110),
+    Category("food", ("coffee", "tea", "chocolate", "spices"), 2, 45),
+)
+BRANDS = ("Alder", "Birke", "Cedra", "Dunmore", "Elmwood", "Fjord", "Garrigue", "Hazel", "Iris")
+MATERIALS = ("Classic", "Compact", "Deluxe", "Essential", "Heritage", "Light", "Modern", "Pro")
+PAYMENT_METHODS = ("credit_card", "paypal", "debit_card", "bank_transfer", "cash_on_delivery")
+PAYMENT_WEIGHTS = (38, 30, 17, 10, 5)
+
+COLUMNS = {
+    "customers": (
+        "customer_id", "email", "first_name", "last_name", "phone", "country", "city", "address",
+        "created_at", "updated_at",
+    ),
+    "products": (
+        "product_id", "sku", "name", "description", "category", "subcategory", "brand", "price",
+        "cost", "stock_quantity", "is_active", "created_at", "updated_at",
+    ),
+    "orders": (
+        "order_id", "customer_id", "order_date", "status", "payment_method", "subtotal",
+        "tax_amount", "shipping_amount", "discount_amount", "total_amount", "currency",
+        "shipping_country", "shipping_city", "updated_at",
+    ),
+    "order_items": (
+        "order_item_id", "order_id", "product_id", "quantity", "unit_price", "discount_percent",
+        "line_total", "updated_at",
+    ),
+}  # fmt: skip

@@ -1,0 +1,180 @@
+"""Writing deliveries: which file a row goes to, what is done to it, and the manifest of that.
+
+Rows are written as they come; only the files of the days that may still get rows are open.
+"""
+
+import csv
+import json
+import shutil
+from collections import defaultdict
+from datetime import date, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.generator import defects
+from ecommerce_assets.generator.catalogue import COLUMNS
+from ecommerce_assets.landing.layout import date_folder
+
+MANIFEST = "_manifest.json"
+LATEST_BY_DAYS = 5
+UNKNOWN_COLUMN_DAY = 2  # the day of the delivery whose customers file has a column too many
+
+
+class Share:
+    """Says yes to exactly a share of the questions, evenly spread: no chance, so exact counts."""
+
+    def __init__(self, share: float, phase: float) -> None:
+        self._share, self._sum = share, phase if share else 0.0
+
+    def due(self) -> bool:
+        """Whether the next row is one; stays due until `take` is called."""
+        self._sum += self._share
+        return self._sum >= 1
+
+    def take(self) -> None:
+        """Count the row that was one."""
+        self._sum -= 1
+
+
+class Deliveries:
+    """The delivered files of a run of the generator.
+
+    Args:
+        output: folder for the tables and the manifest.
+        flat: one `<table>.csv` a table in place of the landing layout.
+        first, last: the first and last day of delivery.
+        late, duplicates, row_defects: shares of rows, 0 to 1.
+
+    Raises:
+        PipelineError: `output` holds something that the generator did not write.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        *,
+        flat: bool,
+        first: date,
+        last: date,
+        late: float,
+        duplicates: float,
+        row_defects: float,
+    ) -> None:
+        self._output, self._flat, self._first, self._last = output, flat, first, last
+        self._late = {table: Share(late, 0.2) for table in COLUMNS}
+        self._duplicates = {table: Share(duplicates, 0.5) for table in COLUMNS}
+        self._defects = {table: Share(row_defects, 0.8) for table in COLUMNS}
+        self._kinds = {table: defects.kinds(table) for table in COLUMNS}
+        self._unknown_column = bool(row_defects) and not flat
+        self._open: dict[tuple[str, date], tuple[IO[str], Any]] = {}
+        self._counts: dict[str, dict[date, dict[str, Any]]] = defaultdict(dict)
+        self._clear()
+
+    def put(self, table: str, day: date, row: list[str], *, plain: bool = False) -> None:
+        """Deliver a row that belongs to `day`; `plain` keeps it from being spoilt."""
+        if day > self._last:
+            return
+        if plain:
+            self._write(table, day, row)
+            return
+        late, duplicate, defect = self._late[table], self._duplicates[table], self._defects[table]
+        is_late, is_double, is_bad = late.due(), duplicate.due(), defect.due()
+        if is_bad:
+            defect.take()
+            self._spoil(table, day, row)
+        elif is_late and day < self._last:
+            late.take()
+            lag = 1 + self._rows(table, day) % LATEST_BY_DAYS
+            delivered = min(day + timedelta(days=lag), self._last)
+            self._write(table, delivered, row)
+            self._count(table, delivered, "late")
+        elif is_double:
+            duplicate.take()
+            self._write(table, day, row)
+            again = min(day + timedelta(days=self._rows(table, day) % 2), self._last)
+            self._write(table, again, row)
+            self._count(table, again, "duplicates")
+        else:
+            self._write(table, day, row)
+
+    def close_day(self, day: date) -> None:
+        """No row for `day` comes any more."""
+        for table in COLUMNS:
+            self._file(table, day)
+            if not self._flat:
+                self._open.pop((table, day))[0].close()
+
+    def close(self, options: dict[str, Any]) -> Path:
+        """Close what is open and write the manifest; returns its path."""
+        for handle, _ in self._open.values():
+            handle.close()
+        path = self._output / MANIFEST
+        tables = {
+            table: {day.isoformat(): counts for day, counts in sorted(days.items())}
+            for table, days in self._counts.items()
+        }
+        manifest = {"options": options, "tables": tables}
+        path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        return path
+
+    def _spoil(self, table: str, day: date, row: list[str]) -> None:
+        kind = next(self._kinds[table])
+        if kind == defects.TOO_MANY_FIELDS:
+            self._write(table, day, [*row, "surplus"], widen=False)
+            self._count(table, day, "rescued", kind)
+            return
+        column, value = defects.QUARANTINED[table][kind]
+        spoilt = list(row)
+        spoilt[COLUMNS[table].index(column)] = value
+        self._write(table, day, spoilt)
+        self._count(table, day, "quarantined", kind)
+
+    def _write(self, table: str, day: date, row: list[str], *, widen: bool = True) -> None:
+        writer = self._file(table, day)
+        if self._has_unknown_column(table, day):
+            row = [*row[: len(COLUMNS[table])], "gold", *row[len(COLUMNS[table]) :]]
+            if widen:
+                self._count(table, day, "rescued", defects.UNKNOWN_COLUMN)
+        writer.writerow(row)
+        self._count(table, day, "rows")
+
+    def _has_unknown_column(self, table: str, day: date) -> bool:
+        wide = self._first + timedelta(days=UNKNOWN_COLUMN_DAY)
+        return self._unknown_column and table == "customers" and day == wide
+
+    def _rows(self, table: str, day: date) -> int:
+        return int(self._counts[table].get(day, {}).get("rows", 0))
+
+    def _count(self, table: str, day: date, what: str, kind: str | None = None) -> None:
+        counts = self._counts[table].setdefault(day, {})
+        if kind is None:
+            counts[what] = counts.get(what, 0) + 1
+        else:
+            kinds = counts.setdefault(what, {})
+            kinds[kind] = kinds.get(kind, 0) + 1
+
+    def _file(self, table: str, day: date) -> Any:
+        place = (table, self._first if self._flat else day)
+        if place not in self._open:
+            folder = self._output if self._flat else self._output / table / date_folder(day)
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = open(folder / f"{table}.csv", "w", encoding="utf-8", newline="")
+            writer = csv.writer(handle, lineterminator="\n")
+            extra = ["loyalty_level"] if self._has_unknown_column(table, day) else []
+            writer.writerow([*COLUMNS[table], *extra])
+            self._open[place] = (handle, writer)
+        return self._open[place][1]
+
+    def _clear(self) -> None:
+        """Remove what an earlier run of the generator left; nothing else."""
+        self._output.mkdir(parents=True, exist_ok=True)
+        present = [path for path in self._output.iterdir()]
+        if present and not (self._output / MANIFEST).exists():
+            raise PipelineError(
+                f"{self._output} holds files that `ecommerce generate` did not write: choose an "
+                "empty folder"
+            )
+        for table in COLUMNS:
+            shutil.rmtree(self._output / table, ignore_errors=True)
+            (self._output / f"{table}.csv").unlink(missing_ok=True)

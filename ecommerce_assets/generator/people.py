@@ -1,0 +1,87 @@
+"""Customers: pools of faker's names and places a country, and a row by customer number."""
+
+import unicodedata
+from bisect import bisect
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from random import Random
+
+from ecommerce_assets.generator.catalogue import COUNTRIES, Country
+
+POOL = 150
+_WEIGHTS = list(accumulate(country.weight for country in COUNTRIES))
+_SPREAD = 2654435761  # Knuth's multiplicative hash: neighbours land far apart
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Values of one country; drawn from instead of calling faker for every field."""
+
+    first_names: list[str]
+    last_names: list[str]
+    cities: list[str]
+    streets: list[str]
+    phones: list[str]
+
+
+def pools(seed: int) -> dict[str, Pool]:
+    """A pool a country, the same for the same seed."""
+    from faker import Faker
+
+    made = {}
+    for number, country in enumerate(COUNTRIES):
+        faker = Faker(country.locale)
+        faker.seed_instance(seed + number)
+        made[country.code] = Pool(
+            *[
+                [str(value()) for _ in range(POOL)]
+                for value in (
+                    faker.first_name,
+                    faker.last_name,
+                    faker.city,
+                    faker.street_name,
+                    faker.phone_number,
+                )
+            ]
+        )
+    return made
+
+
+def country_of(customer: int, seed: int) -> Country:
+    """Where a customer lives: a function of the number, so that nothing has to be remembered."""
+    point = ((customer + seed) * _SPREAD % 2**32) * _WEIGHTS[-1] / 2**32
+    return COUNTRIES[bisect(_WEIGHTS, point)]
+
+
+def customer_id(customer: int) -> str:
+    """The key of a customer's number."""
+    return f"C{customer + 1:07d}"
+
+
+def customer_row(
+    customer: int, seed: int, pool: Pool, created: datetime, moves: int, updated: datetime
+) -> list[str]:
+    """The delivered row after `moves` changes of address, in the order of COLUMNS."""
+    country = country_of(customer, seed)
+    person = Random(seed * 1_000_003 + customer)
+    first, last = person.choice(pool.first_names), person.choice(pool.last_names)
+    phone = person.choice(pool.phones)
+    name = f"{_ascii(first)}.{_ascii(last)}{customer + 1}"
+    for _ in range(moves + 1):
+        city = person.choice(pool.cities)
+        address = f"{person.choice(pool.streets)} {person.randint(1, 180)}"
+    return [
+        customer_id(customer), f"{name}@example.com", first, last, phone, country.code, city,
+        address, timestamp(created), timestamp(updated),
+    ]  # fmt: skip
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ascii(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return "".join(letter for letter in plain.lower() if letter.isalnum()) or "customer"

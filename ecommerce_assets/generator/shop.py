@@ -1,0 +1,256 @@
+"""A shop's days: who orders what, when, at which price; every number from one seed.
+
+Streams day by day. Customers are functions of their number and prices are all that is
+remembered of products, so memory does not grow with the number of orders.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.generator.catalogue import (
+    BRANDS,
+    CATEGORIES,
+    MATERIALS,
+    PAYMENT_METHODS,
+    PAYMENT_WEIGHTS,
+)
+from ecommerce_assets.generator.delivery import Deliveries
+from ecommerce_assets.generator.people import (
+    country_of,
+    customer_id,
+    customer_row,
+    pools,
+    timestamp,
+)
+
+WEEKDAYS = (1.10, 1.0, 0.95, 0.95, 1.0, 0.9, 1.15)
+HOURS = (2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 10, 9, 9, 10, 11, 13, 15, 16, 14, 9, 5)
+ITEM_WEIGHTS = (35, 30, 18, 10, 7)
+HEAVY_EVERY = 5  # every fifth customer is one of the 20 % ...
+HEAVY_SHARE = 0.8  # ... who make 80 % of the orders
+OLD_CUSTOMERS = 0.6  # share of customers who were there before the first day
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to generate; shares are of rows, 0 to 1.
+
+    Attributes:
+        records: orders.
+        customers, products: how many of each; None fits them to the orders.
+    """
+
+    records: int
+    start_date: date
+    days: int = 30
+    customers: int | None = None
+    products: int | None = None
+    seed: int = 42
+    late: float = 0.0
+    duplicates: float = 0.0
+    defects: float = 0.0
+    flat: bool = False
+
+
+def generate(output: Path, options: Options, progress: Callable[[int], object]) -> Path:
+    """Write the deliveries and their manifest; returns the manifest's path.
+
+    Args:
+        output: folder for the tables.
+        progress: called with the number of orders made since the last call.
+
+    Raises:
+        PipelineError: counts below one, or `output` holds other files.
+    """
+    for name in ("records", "days", "customers", "products"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise PipelineError(f"--{name} is {value}; it must be 1 or more")
+    last = options.start_date + timedelta(days=options.days - 1)
+    deliveries = Deliveries(
+        output,
+        flat=options.flat,
+        first=options.start_date,
+        last=last,
+        late=options.late,
+        duplicates=options.duplicates,
+        row_defects=options.defects,
+    )
+    shop = _Shop(options, deliveries)
+    for number, orders in enumerate(_orders_a_day(options)):
+        day = options.start_date + timedelta(days=number)
+        shop.open(number, day)
+        for _ in range(orders):
+            shop.order(day)
+        progress(orders)
+        deliveries.close_day(day)
+    return deliveries.close({**asdict(options), "start_date": options.start_date.isoformat()})
+
+
+def _orders_a_day(options: Options) -> list[int]:
+    """Orders of each day by weekday and season; they add up to `records`."""
+    weights = []
+    for number in range(options.days):
+        day = options.start_date + timedelta(days=number)
+        weights.append(WEEKDAYS[day.weekday()] * _season(day))
+    total, drawn, below = sum(weights), 0, 0.0
+    orders = []
+    for weight in weights:
+        below += weight
+        upto = round(options.records * below / total)
+        orders.append(upto - drawn)
+        drawn = upto
+    return orders
+
+
+def _season(day: date) -> float:
+    """Factor of the season: the Black Friday weekend, December, a quiet summer."""
+    november = date(day.year, 11, 1)
+    first_thursday = november + timedelta(days=(3 - november.weekday()) % 7)
+    black_friday = first_thursday + timedelta(days=22)
+    if black_friday <= day <= black_friday + timedelta(days=3):
+        return 3.0
+    if day.month == 12:
+        return 1.8 if day.day <= 20 else 1.1
+    return 0.85 if day.month in (7, 8) else 1.0
+
+
+class _Shop:
+    """State that outlives a day: prices, who is a customer, the next order's number."""
+
+    def __init__(self, options: Options, deliveries: Deliveries) -> None:
+        self._seed = options.seed
+        self._days = options.days
+        self._start = options.start_date
+        self._deliveries = deliveries
+        self._random = Random(options.seed)
+        self._pools = pools(options.seed)
+        self._customers = options.customers or max(100, options.records // 5)
+        self._products = options.products or max(80, min(2000, options.records // 50))
+        self._active = 0
+        self._next_order = 1
+        self._prices: list[int] = []
+
+    def open(self, number: int, day: date) -> None:
+        """Deliver what changed since the day before: products, prices, customers, addresses."""
+        if number == 0:
+            for product in range(self._products):
+                category = CATEGORIES[product % len(CATEGORIES)]
+                low, high = category.cheapest * 100, category.dearest * 100
+                self._prices.append(low + int((high - low) * self._random.random() ** 3) // 10 * 10 + 9)
+                self._deliver_product(product, day)
+        else:
+            for product in self._random.sample(range(self._products), max(1, self._products // 50)):
+                change = self._random.choice((0.8, 0.9, 0.95, 1.05, 1.1))
+                self._prices[product] = max(99, int(self._prices[product] * change))
+                self._deliver_product(product, day, plain=True)
+        self._welcome(number, day)
+
+    def _deliver_product(self, product: int, day: date, *, plain: bool = False) -> None:
+        fixed = Random(self._seed * 7919 + product)
+        category = CATEGORIES[product % len(CATEGORIES)]
+        kind = fixed.choice(category.subcategories)
+        brand = fixed.choice(BRANDS)
+        name = f"{brand} {fixed.choice(MATERIALS)} {kind.title()} {product + 1}"
+        price = self._prices[product]
+        cost = price * fixed.randint(45, 75) // 100
+        listed = datetime(self._start.year - 1, fixed.randint(1, 12), fixed.randint(1, 28))
+        changed = datetime.combine(day, datetime.min.time()).replace(hour=3)
+        row = [
+            f"P{product + 1:05d}", f"{category.name[:3].upper()}-{product + 1:05d}", name,
+            f'{name}, from the "{kind}" range', category.name, kind, brand, _money(price),
+            _money(cost), str(self._random.randint(0, 500)), "true", timestamp(listed),
+            timestamp(changed),
+        ]  # fmt: skip
+        self._deliveries.put("products", day, row, plain=plain)
+
+    def _welcome(self, number: int, day: date) -> None:
+        known = self._active
+        grown = OLD_CUSTOMERS + (1 - OLD_CUSTOMERS) * (number + 1) / self._days
+        self._active = max(1, round(self._customers * grown))
+        for customer in range(known, self._active):
+            opened = self._moment(day)
+            if number == 0:
+                opened -= timedelta(days=customer % 700 + 1)
+            self._deliver_customer(customer, day, opened, 0, opened)
+        for _ in range(known // 200):
+            customer = self._random.randrange(known)
+            opened = datetime.combine(self._start, datetime.min.time()) - timedelta(days=1)
+            self._deliver_customer(customer, day, opened, number, self._moment(day))
+
+    def _deliver_customer(
+        self, customer: int, day: date, created: datetime, moves: int, updated: datetime
+    ) -> None:
+        pool = self._pools[country_of(customer, self._seed).code]
+        row = customer_row(customer, self._seed, pool, created, moves, updated)
+        self._deliveries.put("customers", day, row)
+
+    def order(self, day: date) -> None:
+        """Deliver one order with its items, and what becomes of it on a later day."""
+        random = self._random
+        customer = self._buyer()
+        country = country_of(customer, self._seed)
+        order = f"O{self._next_order:09d}"
+        self._next_order += 1
+        ordered = self._moment(day)
+        stamp = timestamp(ordered)
+        subtotal = self._items(order, day, stamp)
+        discount = 0
+        if random.random() < 0.08:
+            discount = min(subtotal, random.choice((500, 1000, subtotal // 10)))
+        shipping = 0 if subtotal >= 5000 else 490
+        tax = (2 * (subtotal - discount) * country.tax_percent + 100) // 200
+        city = random.choice(self._pools[country.code].cities)
+        row = [
+            order, customer_id(customer), stamp, random.choice(("pending", "confirmed")),
+            random.choices(PAYMENT_METHODS, PAYMENT_WEIGHTS)[0], _money(subtotal), _money(tax),
+            _money(shipping), _money(discount) if discount else "",
+            _money(subtotal + tax + shipping - discount), "EUR", country.code, city, stamp,
+        ]  # fmt: skip
+        self._deliveries.put("orders", day, row)
+        outcome = random.random()
+        status = (
+            "delivered" if outcome < 0.82 else "shipped" if outcome < 0.87
+            else "cancelled" if outcome < 0.94 else "returned"
+        )  # fmt: skip
+        later = day + timedelta(days=random.randint(1, 6))
+        updated = [*row[:3], status, *row[4:13], timestamp(self._moment(later))]
+        self._deliveries.put("orders", later, updated)
+
+    def _items(self, order: str, day: date, stamp: str) -> int:
+        random = self._random
+        subtotal = 0
+        for position in range(1, random.choices((1, 2, 3, 4, 5), ITEM_WEIGHTS)[0] + 1):
+            product = int(self._products * random.random() ** 2)
+            price = self._prices[product]
+            quantity = 1 if random.random() < 0.75 else random.randint(2, 4)
+            percent = random.choice((5, 10, 15, 20)) if random.random() < 0.12 else 0
+            line = (2 * quantity * price * (100 - percent) + 100) // 200
+            subtotal += line
+            row = [
+                f"{order}-{position}", order, f"P{product + 1:05d}", str(quantity), _money(price),
+                str(percent) if percent else "", "" if random.random() < 0.1 else _money(line),
+                stamp,
+            ]  # fmt: skip
+            self._deliveries.put("order_items", day, row)
+        return subtotal
+
+    def _buyer(self) -> int:
+        heavy = (self._active + HEAVY_EVERY - 1) // HEAVY_EVERY
+        if self._random.random() < HEAVY_SHARE:
+            return self._random.randrange(heavy) * HEAVY_EVERY
+        customer = self._random.randrange(self._active)
+        return customer if customer % HEAVY_EVERY or self._active < 2 else (customer + 1) % self._active
+
+    def _moment(self, day: date) -> datetime:
+        hour = self._random.choices(range(24), HOURS)[0]
+        second = self._random.randrange(3600)
+        return datetime(day.year, day.month, day.day, hour, second // 60, second % 60)
+
+
+def _money(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"

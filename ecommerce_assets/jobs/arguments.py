@@ -1,0 +1,72 @@
+"""Arguments of a job run: which tables, which ingestion dates, and where things are."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
+from ecommerce_assets.tables import tables_of
+from ecommerce_assets.tables.declaration import Table
+
+
+@dataclass(frozen=True)
+class JobArguments:
+    """What one job run works on; tables are in dependency order."""
+
+    tables: tuple[Table, ...]
+    first: date
+    last: date
+    landing: str
+    lakehouse: str
+    quarantine_limit: float
+    pipes: tuple[str, ...]
+
+
+def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
+    """Read the arguments; those left out come from the settings, `--tables` means the layer's all.
+
+    Glue adds arguments of its own, which are left alone.
+
+    Raises:
+        PipelineError: an unknown table, a date that is none, or a range that ends before it begins.
+    """
+    settings = Settings.from_environment()
+    parser = argparse.ArgumentParser(
+        description=f"Materialize {layer} tables for a range of ingestion dates.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--tables", help="comma-separated names; default: all of the layer")
+    parser.add_argument("--from", dest="first", required=True, help="first date, YYYY-MM-DD")
+    parser.add_argument("--to", dest="last", required=True, help="last date, YYYY-MM-DD")
+    parser.add_argument("--landing", default=settings.landing)
+    parser.add_argument("--lakehouse", default=settings.lakehouse)
+    parser.add_argument("--quarantine-limit", default=str(settings.quarantine_limit))
+    given, rest = parser.parse_known_args(argv)
+    first, last = parse_date(given.first, "--from"), parse_date(given.last, "--to")
+    if last < first:
+        raise PipelineError(f"--to {last} is before --from {first}")
+    return JobArguments(
+        tables=_selected(layer, given.tables),
+        first=first,
+        last=last,
+        landing=absolute(given.landing),
+        lakehouse=absolute(given.lakehouse),
+        quarantine_limit=parse_share(given.quarantine_limit, "--quarantine-limit"),
+        pipes=tuple(rest),
+    )
+
+
+def _selected(layer: str, names: str | None) -> tuple[Table, ...]:
+    tables = tables_of(layer)
+    if names is None:
+        return tables
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    unknown = wanted - {table.name for table in tables}
+    if unknown or not wanted:
+        raise PipelineError(
+            f"--tables names {', '.join(sorted(unknown)) or 'no table'}; {layer} has "
+            + ", ".join(table.name for table in tables)
+        )
+    return tuple(table for table in tables if table.name in wanted)

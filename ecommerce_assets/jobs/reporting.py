@@ -1,0 +1,146 @@
+"""Reporting results: to Dagster by Pipes when it launched the job, else to standard error."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Protocol
+
+from dagster_pipes import (
+    DAGSTER_PIPES_CLI_PARSER,
+    DAGSTER_PIPES_CONTEXT_ENV_VAR,
+    DAGSTER_PIPES_MESSAGES_ENV_VAR,
+    PipesContext,
+    PipesDefaultContextLoader,
+    PipesDefaultMessageWriter,
+    PipesMappingParamsLoader,
+)
+
+from ecommerce_assets.jobs.materialize import AuditFailed, Published
+from ecommerce_assets.tables.audits import Finding
+from ecommerce_assets.tables.declaration import Table
+
+ROWS_BY_DATE = "rows_by_ingestion_date"
+
+
+class Reporter(Protocol):
+    """Where results of a job run go; called from several threads."""
+
+    def published(self, result: Published) -> None:
+        """A table was published."""
+
+    def failed(self, table: Table, error: Exception) -> None:
+        """A table was not published."""
+
+
+@contextmanager
+def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
+    """A Pipes reporter where `arguments` carry its parameters, else one for the terminal."""
+    given, _ = DAGSTER_PIPES_CLI_PARSER.parse_known_args(arguments)
+    if given.dagster_pipes_context is None:
+        yield TerminalReporter()
+        return
+    parameters = PipesMappingParamsLoader(
+        {
+            DAGSTER_PIPES_CONTEXT_ENV_VAR: given.dagster_pipes_context,
+            DAGSTER_PIPES_MESSAGES_ENV_VAR: given.dagster_pipes_messages,
+        }
+    )
+    # Built directly: `open_dagster_pipes` keeps one context for the life of the process.
+    with PipesContext(
+        parameters, PipesDefaultContextLoader(), PipesDefaultMessageWriter()
+    ) as context:
+        yield PipesReporter(context)
+
+
+class TerminalReporter:
+    """One line a table on standard error."""
+
+    def published(self, result: Published) -> None:
+        """Print the table, its rows, and the warnings."""
+        warnings = [f.check.name for f in result.findings if not f.passed]
+        note = f"  warnings: {', '.join(warnings)}" if warnings else ""
+        print(
+            f"{result.table.identifier:<32}{result.rows:>12,} rows {result.seconds:>6.1f} s{note}",
+            file=sys.stderr,
+        )
+
+    def failed(self, table: Table, error: Exception) -> None:
+        """Print the table and why."""
+        print(f"{table.identifier:<32}failed: {error}", file=sys.stderr)
+
+
+class PipesReporter:
+    """Materializations and check results as Pipes messages."""
+
+    def __init__(self, context: PipesContext) -> None:
+        self._context = context
+        self._lock = Lock()
+
+    def published(self, result: Published) -> None:
+        """Report the checks and the materialization."""
+        table = result.table
+        metadata: dict[str, Any] = {
+            "dagster/row_count": result.rows,
+            "dagster/table_name": table.identifier,
+            "seconds": round(result.seconds, 3),
+            **result.metrics,
+            ROWS_BY_DATE: {
+                "type": "json",
+                "raw_value": {day.isoformat(): n for day, n in sorted(result.rows_by_date.items())},
+            },
+            "dagster/column_lineage": {
+                "type": "table_column_lineage",
+                "raw_value": {
+                    "deps_by_column": {
+                        column: [
+                            {"asset_key": source.replace(".", "/"), "column_name": name}
+                            for source, name in origins
+                        ]
+                        for column, origins in result.lineage.items()
+                    }
+                },
+            },
+        }
+        with self._lock:
+            for finding in result.findings:
+                self._check(table, finding)
+            self._context.report_asset_materialization(
+                metadata=metadata, asset_key=asset_key(table)
+            )
+
+    def failed(self, table: Table, error: Exception) -> None:
+        """Report the checks that kept the table from being published, and the reason."""
+        with self._lock:
+            if isinstance(error, AuditFailed):
+                for finding in error.findings:
+                    self._check(table, finding)
+            self._context.log.error(str(error))
+
+    def _check(self, table: Table, finding: Finding) -> None:
+        metadata: dict[str, Any] = dict(finding.counts)
+        if finding.sample:
+            metadata["sample"] = {"type": "json", "raw_value": _plain(finding.sample)}
+        if not finding.passed:
+            metadata["what_to_do"] = finding.advice
+        self._context.report_asset_check(
+            check_name=finding.check.name,
+            passed=finding.passed,
+            severity=finding.level,
+            metadata=metadata,
+            asset_key=asset_key(table),
+        )
+
+
+def asset_key(table: Table) -> str:
+    """The Dagster asset key of a table, as Pipes writes it."""
+    return f"{table.layer}/{table.name}"
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types; everything else as text."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

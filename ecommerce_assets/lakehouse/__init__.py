@@ -1,0 +1,1 @@
+"""The lakehouse: Spark session, Iceberg catalog, audit and publish. Knows no table by name."""

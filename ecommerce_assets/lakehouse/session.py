@@ -1,0 +1,116 @@
+"""The Spark session: one JVM a process, one session a lakehouse."""
+
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecommerce_assets.lakehouse.java import cache_folder, jars, java_home
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CATALOG = "lakehouse"
+
+_sessions: dict[str, "SparkSession"] = {}
+_opening = threading.Lock()
+
+
+def local_spark_config() -> dict[str, str]:
+    """Settings of the local JVM, tuned for tables of a laptop's size.
+
+    The figures behind each choice are in the benchmark: few shuffle partitions, no UI, the
+    serial collector and the first compiler tier halve the wall time of a small run. What pyspark
+    takes from the environment alone, Java and the workers' Python, is set there.
+    """
+    os.environ["JAVA_HOME"] = java_home()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    cores = os.cpu_count() or 2
+    class_path = os.pathsep.join(str(jar) for jar in jars())
+    java_options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"]
+    archive = class_archive()
+    if archive.is_file():
+        java_options.append(f"-XX:SharedArchiveFile={archive}")
+    return {
+        "spark.master": f"local[{cores}]",
+        "spark.app.name": "ecommerce_assets",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "4g",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.extraClassPath": class_path,
+        "spark.driver.extraJavaOptions": " ".join(java_options),
+        "spark.sql.extensions": (
+            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+        ),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "spark-warehouse"),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(cores),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.log.level": "ERROR",
+    }
+
+
+def class_archive() -> Path:
+    """The JVM's class data archive for this Java and these jars; `make install` writes it."""
+    tag = "-".join([Path(java_home()).name, *(jar.stem for jar in jars())])
+    return cache_folder() / f"{tag}.jsa"
+
+
+def open_session(lakehouse: str) -> "SparkSession":
+    """The session whose catalog `lakehouse` is the folder of that name; the JVM starts if need be.
+
+    Sessions of several lakehouses share one JVM, each with a catalog of its own.
+    """
+    with _opening:
+        if lakehouse not in _sessions:
+            folder = Path(lakehouse)
+            preparing = threading.Thread(target=_prepare_catalog, args=(folder,))
+            preparing.start()
+            session = _jvm_session().newSession()
+            preparing.join()
+            for key, value in _catalog_config(folder).items():
+                session.conf.set(key, value)
+            _sessions[lakehouse] = session
+        return _sessions[lakehouse]
+
+
+def _jvm_session() -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    return SparkSession.builder.config(map=local_spark_config()).getOrCreate()
+
+
+def _catalog_config(folder: Path) -> dict[str, str]:
+    catalog = f"spark.sql.catalog.{CATALOG}"
+    return {
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.type": "jdbc",
+        f"{catalog}.uri": f"jdbc:sqlite:{folder / 'catalog.db'}?busy_timeout=30000&journal_mode=WAL",
+        f"{catalog}.jdbc.schema-version": "V1",
+        # Iceberg 1.10.0 leaves a read lock open when it creates these tables itself, and every
+        # commit of a second process then fails with SQLITE_BUSY.
+        f"{catalog}.jdbc.init-catalog-tables": "false",
+        f"{catalog}.warehouse": str(folder / "warehouse"),
+        # With the cache on, a long session does not see another process's commits.
+        f"{catalog}.cache-enabled": "false",
+    }
+
+
+def _prepare_catalog(folder: Path) -> None:
+    if (folder / "catalog.db").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    # Its constructor creates the two catalog tables in the form that Iceberg's JDBC catalog reads.
+    SqlCatalog(
+        CATALOG, uri=f"sqlite:///{folder / 'catalog.db'}", warehouse=str(folder / "warehouse")
+    ).close()

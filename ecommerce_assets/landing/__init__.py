@@ -1,0 +1,1 @@
+"""Landing: where deliveries arrive, which files they are, and what their records say."""

@@ -1,0 +1,75 @@
+"""Landed files as a Spark frame: executors read the records, the driver only lists the files."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from ecommerce_assets.landing.files import LandedFile, landed_files, open_location
+from ecommerce_assets.landing.records import read_records
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+TASKS_PER_CORE = 2
+
+
+def landed_frame(
+    spark: "SparkSession",
+    landing: str,
+    table: str,
+    first: date,
+    last: date,
+    columns: Mapping[str, bool],
+    struct: "StructType",
+    ingested_at: datetime,
+) -> "DataFrame":
+    """The records of the deliveries from `first` to `last`, with their provenance.
+
+    Args:
+        columns: the source columns, and whether a header must have them.
+        struct: the frame's schema: `columns` as strings and the metadata columns.
+
+    Raises:
+        PipelineError: as `landed_files`; a file that can't be read raises when the frame is used.
+    """
+    files = landed_files(landing, table, first, last)
+    if not files:
+        return spark.createDataFrame([], struct)
+    tasks = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
+    # Neighbouring dates go to the same task, so that few tasks write to a date's partition.
+    listing = spark.createDataFrame(
+        spark.sparkContext.parallelize(
+            [(file.path, file.source_file, file.ingestion_date) for file in files], tasks
+        ),
+        "path string, source_file string, ingestion_date date",
+    )
+
+    def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        system, _ = open_location(landing)
+        for batch in batches:
+            for row in batch.to_pylist():
+                file = LandedFile(row["path"], row["source_file"], row["ingestion_date"], 0)
+                with system.open_input_stream(file.path, compression=None) as stream:
+                    yield from _batches(file, stream, columns, ingested_at)
+
+    return listing.mapInArrow(read, struct)
+
+
+def _batches(
+    file: LandedFile, stream: "pa.NativeFile", columns: Mapping[str, bool], ingested_at: datetime
+) -> "Iterator[pa.RecordBatch]":
+    import pyarrow as pa
+
+    for number, values, rescued in read_records(file.source_file, stream, columns):
+        rows = len(rescued)
+        arrays = {name: pa.array(column, pa.string()) for name, column in values.items()}
+        arrays |= {
+            "_ingestion_date": pa.repeat(pa.scalar(file.ingestion_date, pa.date32()), rows),
+            "_source_file": pa.repeat(file.source_file, rows),
+            "_row_number": pa.array(range(number, number + rows), pa.int64()),
+            "_ingested_at": pa.repeat(pa.scalar(ingested_at, pa.timestamp("us", "UTC")), rows),
+            "_rescued_data": pa.array(rescued, pa.string()),
+        }
+        yield pa.RecordBatch.from_pydict(arrays)

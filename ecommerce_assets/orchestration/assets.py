@@ -1,0 +1,73 @@
+"""One multi-asset a layer: any selection of its tables is one run of the layer's job."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from ecommerce_assets.jobs.reporting import ROWS_BY_DATE
+from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
+from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
+from ecommerce_assets.tables import tables_of
+
+
+def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The assets of a layer's tables, with their checks."""
+    tables = tables_of(layer)
+
+    @dg.multi_asset(
+        name=layer,
+        specs=[asset_spec(table) for table in tables],
+        check_specs=[spec for table in tables for spec in check_specs(table)],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
+        pool=layer,
+        op_tags={"layer": layer},
+    )
+    def materialize_layer(
+        context: dg.AssetExecutionContext, glue_jobs: dg.ResourceParam[GlueJobs]
+    ) -> Iterator[Result]:
+        first, last = _dates(context)
+        selected = tuple(
+            table.name
+            for table in tables
+            if dg.AssetKey([table.layer, table.name]) in context.selected_asset_keys
+        )
+        for result in glue_jobs.run(context, JobRequest(layer, selected, first, last)):
+            if isinstance(result, dg.MaterializeResult):
+                _add_partition_row_counts(context, result)
+            yield result
+
+    return materialize_layer
+
+
+def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
+    """First and last ingestion date of the run.
+
+    Raises:
+        dagster.Failure: the range ends before it begins, which Dagster itself lets pass.
+    """
+    keys = context.partition_key_range
+    first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
+    if last < first:
+        raise dg.Failure(
+            f"the partition range {first}...{last} ends before it begins: swap the dates",
+            allow_retries=False,
+        )
+    return first, last
+
+
+def _add_partition_row_counts(
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult
+) -> None:
+    counts = (result.metadata or {}).get(ROWS_BY_DATE)
+    if not isinstance(counts, dg.JsonMetadataValue) or not isinstance(counts.value, dict):
+        return
+    for day in context.partition_keys:
+        if day in counts.value:
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": counts.value[day]},
+                asset_key=result.asset_key,
+                partition_key=day,
+            )

@@ -1,0 +1,51 @@
+"""The launcher's interface: start a layer's Glue job, yield its results, fail as it failed."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+JOB_NAMES = {
+    "bronze": "ecommerce-bronze-ingestion",
+    "silver": "ecommerce-silver-transformation",
+    "gold": "ecommerce-gold-aggregation",
+}
+
+Result = dg.MaterializeResult | dg.AssetCheckResult
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One job run: the selected tables of a layer, for a range of ingestion dates."""
+
+    layer: str
+    tables: tuple[str, ...]
+    first: date
+    last: date
+
+    @property
+    def job_name(self) -> str:
+        """Name of the Glue job."""
+        return JOB_NAMES[self.layer]
+
+    def arguments(self) -> Mapping[str, str]:
+        """What the job's `main` takes, by option."""
+        return {
+            "--tables": ",".join(self.tables),
+            "--from": self.first.isoformat(),
+            "--to": self.last.isoformat(),
+        }
+
+
+class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Launches a layer's job; where it runs is the deployment's choice."""
+
+    @abstractmethod
+    def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
+        """Run the job to its end, yielding each result as soon as the job reports it.
+
+        Raises:
+            dagster.Failure: the job failed; its message says why, table by table.
+        """

@@ -1,0 +1,70 @@
+"""LocalGlueJobs: the same `main(argv)` as on Glue, in this process, in one warm JVM."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from importlib import import_module
+
+import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.session import local_spark_config
+from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
+
+MODULES = {
+    "bronze": "ecommerce_assets.jobs.bronze_ingestion",
+    "silver": "ecommerce_assets.jobs.silver_transformation",
+    "gold": "ecommerce_assets.jobs.gold_aggregation",
+}
+POLL_SECONDS = 0.2
+
+
+class LocalGlueJobs(GlueJobs):
+    """Glue's stand-in on a laptop: no account, no server.
+
+    Attributes:
+        landing: folder below which deliveries land.
+        lakehouse: folder of the catalog and the tables.
+        quarantine_limit: share of a run's rows of a table above which it is not published.
+    """
+
+    landing: str
+    lakehouse: str
+    quarantine_limit: float
+
+    def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
+        """Run the job in a thread, its results coming over Pipes by files."""
+        arguments = {
+            **request.arguments(),
+            "--landing": self.landing,
+            "--lakehouse": self.lakehouse,
+            "--quarantine-limit": str(self.quarantine_limit),
+        }
+        seen = 0
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix=request.job_name) as pool,
+            dg.open_pipes_session(
+                context, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()
+            ) as session,
+        ):
+            argv = [word for pair in arguments.items() for word in pair]
+            for name, value in session.get_bootstrap_cli_arguments().items():
+                argv += [name, value]
+            job = pool.submit(self._main, request.layer, argv)
+            while not job.done():
+                wait([job], timeout=POLL_SECONDS)
+                results = session.get_reported_results()
+                yield from results[seen:]
+                seen = len(results)
+        yield from session.get_reported_results()[seen:]
+        error = job.exception()
+        if isinstance(error, PipelineError):
+            raise dg.Failure(f"{request.job_name} failed.\n{error}", allow_retries=False)
+        if error is not None:
+            raise error
+
+    @staticmethod
+    def _main(layer: str, argv: list[str]) -> None:
+        # The process's first session sets up the JVM; the job then takes what is running.
+        _ = LazyPySparkResource(spark_config=local_spark_config()).spark_session
+        import_module(MODULES[layer]).main(argv)

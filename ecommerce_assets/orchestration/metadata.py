@@ -1,0 +1,90 @@
+"""What Dagster shows of a table before it is ever materialized: specs from the declaration."""
+
+import dagster as dg
+
+from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.source import source_columns
+
+LANDING = "landing"
+
+
+def asset_key(identifier: str) -> dg.AssetKey:
+    """The asset key of a table's identifier `layer.name`."""
+    return dg.AssetKey(identifier.split("."))
+
+
+def asset_spec(table: Table) -> dg.AssetSpec:
+    """The asset of a table: deps, group, kinds, owner, code version, column schema."""
+    upstream = table.reads or (f"{LANDING}.{table.name}",)
+    return dg.AssetSpec(
+        key=asset_key(table.identifier),
+        deps=[asset_key(name) for name in upstream],
+        description=table.description,
+        group_name=table.layer,
+        kinds={"glue", "spark", "iceberg"},
+        owners=[table.owner],
+        code_version=table.code_version,
+        skippable=True,
+        metadata={
+            "dagster/table_name": table.identifier,
+            "dagster/storage_kind": "iceberg",
+            "dagster/column_schema": _column_schema(table),
+            "key": ", ".join(table.key),
+            "partitioned_by": ", ".join(table.partitioned_by) or "not partitioned",
+        },
+    )
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """One asset check a check of the table's audit."""
+    return [
+        dg.AssetCheckSpec(
+            name=check.name,
+            asset=asset_key(table.identifier),
+            description=check.description,
+            blocking=check.blocking,
+        )
+        for check in checks_of(table)
+    ]
+
+
+def landing_spec(table: Table) -> dg.AssetSpec:
+    """The delivered files that a bronze table reads: outside Dagster, so never materialized."""
+    return dg.AssetSpec(
+        key=dg.AssetKey([LANDING, table.name]),
+        description=f"CSV files `{LANDING}/{table.name}/ingestion_date=YYYY-MM-DD/*.csv`.",
+        group_name=table.layer,
+        kinds={"csv"},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [
+                    dg.TableColumn(
+                        name,
+                        type="string",
+                        description=table.columns[name].description,
+                        constraints=dg.TableColumnConstraints(nullable=not needed),
+                    )
+                    for name, needed in source_columns(table).items()
+                ]
+            )
+        },
+    )
+
+
+def _column_schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                type=column.dtype.type.simpleString(),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=table.key == (name,),
+                    other=[rule.reason for rule in table.rules if rule.column == name],
+                ),
+            )
+            for name, column in table.columns.items()
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Bronze: the rows as delivered."""

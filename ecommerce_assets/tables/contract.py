@@ -1,0 +1,280 @@
+"""Silver tables from bronze ones: typed values, the contract's rules, the version rule, quarantine.
+
+A silver table's pandera model is the contract of its source: a value that can't be cast to the
+column's type, or that breaks one of its checks, sends the row to quarantine with that reason;
+the same checks then audit what is published.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandera.pyspark as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from ecommerce_assets.tables.audits import accounting, quarantined_rows
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.rules import NULLABILITY, row_rules
+from ecommerce_assets.tables.source import INGESTION_DATE, provenance
+from ecommerce_assets.tables.types import REASONS
+
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+COUNTRY = r"^[A-Z]{2}$"
+ORDER_STATUSES = ("pending", "confirmed", "shipped", "delivered", "cancelled", "returned")
+PAYMENT_METHODS = ("credit_card", "debit_card", "paypal", "bank_transfer", "cash_on_delivery")
+CATEGORIES = (
+    "electronics", "clothing", "home_garden", "sports", "books", "toys", "beauty", "food",
+)  # fmt: skip
+
+# All of Unicode's white space, by Unicode's property White_Space, and the byte order mark.
+WHITE_SPACE = (
+    "\t\n\x0b\x0c\r \x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+_TIMESTAMP = (
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?$"
+)
+_WHOLE = r"^[+-]?\d+(\.0*)?$"
+_DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+
+
+@dataclass(frozen=True)
+class CrossFieldRule:
+    """A rule over several typed values of one row.
+
+    Attributes:
+        reason: what stands in `_reasons`.
+        broken: the condition under which it is broken, over the typed columns; null is not broken.
+    """
+
+    reason: str
+    broken: Callable[[Mapping[str, Column]], Column]
+
+
+def required(description: str, **checks: Any) -> Any:
+    """A contract column that every row must fill."""
+    return _contract_field(description, nullable=False, **checks)
+
+
+def optional(description: str, **checks: Any) -> Any:
+    """A contract column that may be empty; `default` fills it."""
+    return _contract_field(description, nullable=checks.get("default") is None, **checks)
+
+
+def _contract_field(
+    description: str,
+    *,
+    nullable: bool,
+    default: str | None = None,
+    case: str | None = None,
+    reason: str | None = None,
+    **checks: Any,
+) -> Any:
+    metadata = {"default": default, "case": case, "reason": reason}
+    return pa.Field(description=description, nullable=nullable, metadata=metadata, **checks)
+
+
+def silver_table(
+    *,
+    module: str,
+    name: str,
+    model: type[pa.DataFrameModel],
+    partitioned_by: tuple[str, ...] = (),
+    computed: Mapping[str, Callable[[Mapping[str, Column]], Column]] | None = None,
+    rules: tuple[CrossFieldRule, ...] = (),
+) -> Table:
+    """The current row of each key of `bronze.<name>`.
+
+    Args:
+        module: `__name__` of the declaring module.
+        name: name of the bronze and of the silver table.
+        model: the contract; its first column is the key.
+        partitioned_by: Iceberg partition transforms.
+        computed: for a column that may be empty in the source: its value, from the typed columns.
+        rules: rules over several values of a row.
+    """
+    schema = model.to_schema()
+    (key,) = [schema.unique] if isinstance(schema.unique, str) else schema.unique
+    contract = Contract(schema, computed or {}, rules)
+    schema = pa.DataFrameSchema(
+        {**schema.columns, **provenance()},
+        name=name,
+        description=f"{model.__doc__}\n\nThe current version of each key: among its valid "
+        "versions the greatest by updated_at, ingestion date, file and row number.",
+        unique=[key],
+    )
+    return Table(
+        layer="silver",
+        name=name,
+        schema=schema,
+        transform=partial(current_versions, key=key, columns=tuple(contract.schema.columns)),
+        upstream=(f"bronze.{name}",),
+        prepare=contract.parse,
+        partitioned_by=partitioned_by,
+        audits=(accounting(f"bronze.{name}", key),),
+        modules=(module,),
+    )
+
+
+def quarantine_table(*, module: str, silver: Table, bronze: Table) -> Table:
+    """The rows of `bronze` that break the contract of `silver`, with every reason."""
+    schema = pa.DataFrameSchema(
+        {
+            **bronze.schema.columns,
+            "_reasons": pa.Column(
+                REASONS, description="Every reason why the row broke the contract."
+            ),
+        },
+        name=f"{silver.name}_quarantine",
+        description=f"A row of {bronze.identifier} that broke the contract.\n\nThe row as "
+        "received, with every reason; it leaves when a corrected delivery replaces it.",
+        unique=["_source_file", "_row_number"],
+    )
+    return Table(
+        layer="silver",
+        name=f"{silver.name}_quarantine",
+        schema=schema,
+        transform=quarantined,
+        upstream=(bronze.identifier,),
+        prepare=silver.prepare,
+        partitioned_by=(INGESTION_DATE,),
+        audits=(quarantined_rows,),
+        modules=(module, *silver.modules),
+    )
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Typed values and reasons of a bronze row, by the pandera model of its silver table."""
+
+    schema: pa.DataFrameSchema
+    computed: Mapping[str, Callable[[Mapping[str, Column]], Column]]
+    rules: tuple[CrossFieldRule, ...]
+
+    def parse(self, bronze: DataFrame) -> DataFrame:
+        """The typed values, the provenance, `_reasons`, and `_received` where there are reasons.
+
+        One row per bronze row. In three steps, so that each value is trimmed, cast and computed
+        once and only then judged.
+        """
+        columns = self.schema.columns
+        texts = [_text(name, column).alias(_TEXT + name) for name, column in columns.items()]
+        casts = [_cast(name, column).alias(_CAST + name) for name, column in columns.items()]
+        received = F.struct(*bronze.columns)
+        cast_values = {name: F.col(_CAST + name) for name in columns}
+        values = [
+            F.coalesce(cast_values[name], self.computed[name](cast_values)).alias(name)
+            if name in self.computed
+            else cast_values[name].alias(name)
+            for name in columns
+        ]
+        provenance_columns = list(provenance())
+        return (
+            bronze.select(*texts, received.alias("_received"), *provenance_columns)
+            .select("*", *casts)
+            .select("*", *values)
+            .select(
+                *columns,
+                *provenance_columns,
+                "_received",
+                F.array_compact(F.array(*self._reasons())).alias("_reasons"),
+            )
+            .select(
+                *columns,
+                *provenance_columns,
+                F.when(F.size("_reasons") > 0, F.col("_received")).alias("_received"),
+                "_reasons",
+            )
+        )
+
+    def _reasons(self) -> list[Column]:
+        """One column a rule: its reason where the row breaks it, else null."""
+        found = []
+        for name, column in self.schema.columns.items():
+            text, cast = F.col(_TEXT + name), F.col(_CAST + name)
+            kind = type(column.dtype.type)
+            if kind in _NOT_A:
+                uncast = text.isNotNull() & cast.isNull()
+                found.append(F.when(uncast, F.lit(f"{name}: {_NOT_A[kind]}")))
+            for rule in row_rules({name: column}):
+                if rule.kind != NULLABILITY:
+                    broken = rule.broken()
+                elif name not in self.computed:
+                    broken = text.isNull()
+                else:
+                    continue
+                found.append(F.when(broken, F.lit(f"{name}: {rule.reason}")))
+        values = {name: F.col(name) for name in self.schema.columns}
+        for cross in self.rules:
+            found.append(F.when(F.coalesce(cross.broken(values), F.lit(False)), F.lit(cross.reason)))
+        return found
+
+
+def current_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) -> DataFrame:
+    """One row per key: its current version among the valid ones.
+
+    The greatest by (`updated_at` nulls first, `_ingestion_date`, `_source_file`, `_row_number`)
+    is current (DESIGN, section 3).
+    """
+    newest_first = Window.partitionBy(key).orderBy(
+        F.col("updated_at").desc_nulls_last(), *[F.col(name).desc() for name in provenance()]
+    )
+    return (
+        parsed.where(F.size("_reasons") == 0)
+        .select(*columns, *provenance(), F.row_number().over(newest_first).alias("_version"))
+        .where(F.col("_version") == 1)
+        .select(*columns, *provenance())
+    )
+
+
+def quarantined(parsed: DataFrame) -> DataFrame:
+    """The bronze rows that break the contract, as received, with every reason."""
+    return parsed.where(F.size("_reasons") > 0).select("_received.*", "_reasons")
+
+
+_TEXT = "_text_"
+_CAST = "_cast_"
+
+
+def _text(name: str, column: pa.Column) -> Column:
+    """The received text, trimmed, empty as null, defaulted, and in the column's letter case."""
+    metadata = column.metadata or {}
+    trimmed = F.call_function("btrim", F.col(name), F.lit(WHITE_SPACE))
+    text = F.when(trimmed != "", trimmed)
+    if metadata.get("case") == "lower":
+        text = F.lower(text)
+    elif metadata.get("case") == "upper":
+        text = F.upper(text)
+    if metadata.get("default") is not None:
+        text = F.coalesce(text, F.lit(metadata["default"]))
+    return text
+
+
+_NOT_A: dict[type[T.DataType], str] = {
+    T.IntegerType: "not a whole number",
+    T.DecimalType: "not a number, or out of range",
+    T.BooleanType: "not true or false",
+    T.TimestampType: "not an ISO 8601 time",
+}
+
+
+def _cast(name: str, column: pa.Column) -> Column:
+    """The text as the column's type; null where it is not one."""
+    kind = column.dtype.type
+    text = F.col(_TEXT + name)
+    if isinstance(kind, T.IntegerType):
+        return F.when(text.rlike(_WHOLE), text.cast(T.DecimalType(38, 0)).cast(kind))
+    if isinstance(kind, T.DecimalType):
+        # Spark rounds half up when it casts a text to a decimal.
+        return F.when(text.rlike(_DECIMAL), text.cast(kind))
+    if isinstance(kind, T.BooleanType):
+        word = F.lower(text)
+        return F.when(word.isin("true", "t", "yes", "1"), F.lit(True)).when(
+            word.isin("false", "f", "no", "0"), F.lit(False)
+        )
+    if isinstance(kind, T.TimestampType):
+        return F.when(text.rlike(_TIMESTAMP), text.cast(kind))
+    return text

@@ -1,0 +1,130 @@
+"""What a table is: its pandera schema, where it comes from, and the function that makes it."""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pandera.pyspark as pa
+from pyspark.sql import types as T
+
+from ecommerce_assets.tables.rules import RowRule, row_rules
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from ecommerce_assets.tables.audits import Audit
+
+OWNER = "team:data-engineering"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, declared once; schema, DDL, asset, checks and lineage follow from it.
+
+    Attributes:
+        layer: bronze, silver or gold; also the database and the Dagster group.
+        name: the table's name in its layer.
+        schema: pandera schema: columns in order, types, nullability, checks, descriptions,
+            `unique` for the key, and the table's description (first line: its grain).
+        transform: pure function from the upstream frames, in the order of `upstream`, to the
+            table's rows. A bronze table gets the frame of its landed files.
+        upstream: identifiers of the tables it is made from.
+        prepare: what is done to the frame of its one upstream table before `transform` and the
+            audits get it; done once a run for all tables with the same upstream and `prepare`.
+        partitioned_by: Iceberg partition transforms, as in DDL.
+        replaced_by: the date column whose values a run replaces; None replaces the whole table.
+        audits: checks beyond single rows and the key.
+        modules: the modules that declare it; their sources are part of the code version.
+        owner: owner shown in Dagster, `team:NAME` or an address.
+    """
+
+    layer: str
+    name: str
+    schema: pa.DataFrameSchema
+    transform: Callable[..., "DataFrame"]
+    upstream: tuple[str, ...] = ()
+    prepare: Callable[["DataFrame"], "DataFrame"] | None = None
+    partitioned_by: tuple[str, ...] = ()
+    replaced_by: str | None = None
+    audits: tuple["Audit", ...] = ()
+    modules: tuple[str, ...] = ()
+    owner: str = OWNER
+
+    @property
+    def identifier(self) -> str:
+        """The Iceberg identifier `layer.name`."""
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def description(self) -> str:
+        """What the table holds; the first line names the grain."""
+        return inspect.cleandoc(self.schema.description or "")
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns whose values are unique together."""
+        unique = self.schema.unique or []
+        return (unique,) if isinstance(unique, str) else tuple(unique)
+
+    @cached_property
+    def columns(self) -> dict[str, pa.Column]:
+        """The pandera columns; metadata columns, whose names begin with `_`, come last."""
+        ordered = sorted(self.schema.columns.items(), key=lambda item: item[0].startswith("_"))
+        return dict(ordered)
+
+    @cached_property
+    def struct(self) -> T.StructType:
+        """The Spark schema, with the descriptions as comments."""
+        return T.StructType(
+            [
+                T.StructField(name, column.dtype.type, True, {"comment": column.description or ""})
+                for name, column in self.columns.items()
+            ]
+        )
+
+    @cached_property
+    def rules(self) -> tuple[RowRule, ...]:
+        """The pandera checks that a single row can break."""
+        return row_rules(self.columns)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every table that a run of this one reads: what it is made from and audited against."""
+        against = [name for audit in self.audits for name in audit.against]
+        return tuple(dict.fromkeys([*self.upstream, *against]))
+
+    @cached_property
+    def code_version(self) -> str:
+        """Hash of the sources that decide the rows: its module and what that takes from here.
+
+        A changed rule changes the version by itself; nobody has to remember a number.
+        """
+        digest = hashlib.sha256(self.struct.simpleString().encode())
+        seen: set[str] = set()
+        for source in sorted(text for name in self.modules for text in _sources(name, seen)):
+            digest.update(source.encode())
+        return digest.hexdigest()[:12]
+
+
+def _sources(name: str, seen: set[str]) -> list[str]:
+    """Source texts of module `name` and the shared modules of this package that it draws on."""
+    module = sys.modules.get(name)
+    if module is None or name in seen or not name.startswith(__package__ or ""):
+        return []
+    seen.add(name)
+    texts = [inspect.getsource(module)]
+    for member in vars(module).values():
+        owner = _module_name(member)
+        # Another table's module counts through that table's own rows, not through this code.
+        if owner and not hasattr(sys.modules.get(owner), "TABLE"):
+            texts += _sources(owner, seen)
+    return texts
+
+
+def _module_name(member: Any) -> str | None:
+    return member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None)

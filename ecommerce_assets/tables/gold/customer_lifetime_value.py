@@ -1,0 +1,52 @@
+"""gold.customer_lifetime_value: what each customer has brought."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.gold.dim_customer import SEGMENTS
+from ecommerce_assets.tables.star import gold_table
+from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
+
+
+class CustomerLifetimeValue(pa.DataFrameModel):
+    """One row per customer of dim_customer."""
+
+    customer_key: KEY = pa.Field(description="Joins dim_customer.")
+    customer_id: TEXT = pa.Field(description="Customer number.")
+    segment: TEXT = pa.Field(isin=SEGMENTS, description="Segment, as in dim_customer.")
+    orders: COUNT = pa.Field(ge=0, description="Distinct orders.")
+    lifetime_value: MONEY_SUM = pa.Field(ge=0, description="Revenue; 0.00 without a sale, EUR.")
+    value_rank: WHOLE = pa.Field(
+        ge=1, description="1 = greatest lifetime_value; ties by customer_id."
+    )
+
+    class Config:
+        unique = "customer_id"
+
+
+def customer_lifetime_value(fact_sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
+    """Revenue of every customer, ranked."""
+    bought = (
+        fact_sales.where("is_sale")
+        .groupBy("customer_key")
+        .agg(F.count_distinct("order_id").alias("orders"), F.sum("revenue").alias("revenue"))
+    )
+    valued = dim_customer.join(bought, "customer_key", "left").select(
+        "customer_key",
+        "customer_id",
+        "segment",
+        F.coalesce("orders", F.lit(0)).alias("orders"),
+        F.coalesce("revenue", F.lit(0)).cast(MONEY_SUM).alias("lifetime_value"),
+    )
+    greatest_first = Window.orderBy(F.col("lifetime_value").desc(), "customer_id")
+    return valued.select("*", F.row_number().over(greatest_first).alias("value_rank"))
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=CustomerLifetimeValue,
+    transform=customer_lifetime_value,
+    upstream=("gold.fact_sales", "gold.dim_customer"),
+    revenue="lifetime_value",
+)

@@ -1,0 +1,32 @@
+"""gold.daily_revenue: what the shop sold, day by day."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.star import MEASURES, SalesMeasures, gold_table, sales_by
+from ecommerce_assets.tables.types import DATE
+
+
+class DailyRevenue(SalesMeasures):
+    """One row per order date with a sale."""
+
+    order_date: DATE = pa.Field(description="Day of the order, UTC.")
+
+    class Config:
+        unique = "order_date"
+
+
+def daily_revenue(fact_sales: DataFrame) -> DataFrame:
+    """The measures of the sales of each day."""
+    grain = F.col("order_date").alias("order_date")
+    return sales_by(fact_sales, grain).select("order_date", *MEASURES)
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=DailyRevenue,
+    transform=daily_revenue,
+    upstream=("gold.fact_sales",),
+    revenue="revenue",
+)

@@ -1,0 +1,82 @@
+"""gold.dim_customer: customers, with their segment."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import fact_rows_join
+from ecommerce_assets.tables.star import gold_table, surrogate_key
+from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
+
+SEGMENTS = ("inactive", "new", "vip", "regular")
+VIP_REVENUE = "5000.00"
+
+
+class DimCustomer(pa.DataFrameModel):
+    """One row per customer whom silver knows or an order names (then an inferred member)."""
+
+    customer_key: KEY = pa.Field(description="Surrogate key: xxhash64 of customer_id.")
+    customer_id: TEXT = pa.Field(description="Customer number.")
+    email: TEXT = pa.Field(nullable=True, description="E-mail address; null while inferred.")
+    first_name: TEXT = pa.Field(nullable=True, description="First name.")
+    last_name: TEXT = pa.Field(nullable=True, description="Last name.")
+    country: TEXT = pa.Field(nullable=True, description="Country, two letters.")
+    city: TEXT = pa.Field(nullable=True, description="City.")
+    created_at: TIMESTAMP = pa.Field(nullable=True, description="When the account was opened, UTC.")
+    segment: TEXT = pa.Field(
+        isin=SEGMENTS,
+        description="From sales: inactive (no order), new (one), vip (revenue of 5000.00 or "
+        "more), regular; the first that fits.",
+    )
+    is_inferred: FLAG = pa.Field(description="An order names the id, no customer row came yet.")
+
+    class Config:
+        unique = "customer_id"
+
+
+def dim_customer(customers: DataFrame, orders: DataFrame, fact_sales: DataFrame) -> DataFrame:
+    """Known customers and inferred members; segments from sales only, no clock is read."""
+    sales = (
+        fact_sales.where("is_sale")
+        .groupBy("customer_key")
+        .agg(F.sum("revenue").alias("revenue"), F.count_distinct("order_id").alias("orders"))
+    )
+    named = orders.select(F.col("customer_id").alias("named_id")).distinct()
+    everyone = customers.join(named, F.col("customer_id") == F.col("named_id"), "full_outer")
+    members = everyone.select(
+        F.coalesce("customer_id", "named_id").alias("customer_id"),
+        "email",
+        "first_name",
+        "last_name",
+        "country",
+        "city",
+        "created_at",
+        F.col("customer_id").isNull().alias("is_inferred"),
+    ).select(surrogate_key("customer_id").alias("customer_key"), "*")
+    segment = (
+        F.when(F.col("orders").isNull(), "inactive")
+        .when(F.col("orders") == 1, "new")
+        .when(F.col("revenue") >= F.lit(VIP_REVENUE).cast("decimal(18,2)"), "vip")
+        .otherwise("regular")
+    )
+    return members.join(sales, "customer_key", "left").select(
+        "customer_key",
+        "customer_id",
+        "email",
+        "first_name",
+        "last_name",
+        "country",
+        "city",
+        "created_at",
+        segment.alias("segment"),
+        "is_inferred",
+    )
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=DimCustomer,
+    transform=dim_customer,
+    upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
+    audits=(fact_rows_join("customer_key"),),
+)

@@ -1,0 +1,57 @@
+"""gold.dim_product: products."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import fact_rows_join
+from ecommerce_assets.tables.star import gold_table, surrogate_key
+from ecommerce_assets.tables.types import FLAG, KEY, MONEY, TEXT
+
+UNKNOWN = "unknown"
+
+
+class DimProduct(pa.DataFrameModel):
+    """One row per product that silver knows or an order item names (then an inferred member)."""
+
+    product_key: KEY = pa.Field(description="Surrogate key: xxhash64 of product_id.")
+    product_id: TEXT = pa.Field(description="Product number.")
+    sku: TEXT = pa.Field(nullable=True, description="Stock keeping unit.")
+    name: TEXT = pa.Field(description="Name; `unknown` while inferred.")
+    category: TEXT = pa.Field(description="Category; `unknown` while inferred.")
+    subcategory: TEXT = pa.Field(nullable=True, description="Category below the category.")
+    brand: TEXT = pa.Field(nullable=True, description="Brand.")
+    price: MONEY = pa.Field(nullable=True, ge=0, description="List price, EUR.")
+    cost: MONEY = pa.Field(nullable=True, ge=0, description="What the shop pays, EUR.")
+    is_active: FLAG = pa.Field(nullable=True, description="Whether it is on sale.")
+    is_inferred: FLAG = pa.Field(description="An item names the id, no product row came yet.")
+
+    class Config:
+        unique = "product_id"
+
+
+def dim_product(products: DataFrame, order_items: DataFrame) -> DataFrame:
+    """Known products and inferred members, which a real row replaces as soon as it arrives."""
+    named = order_items.select(F.col("product_id").alias("named_id")).distinct()
+    everything = products.join(named, F.col("product_id") == F.col("named_id"), "full_outer")
+    return everything.select(
+        F.coalesce("product_id", "named_id").alias("product_id"),
+        "sku",
+        F.coalesce("name", F.lit(UNKNOWN)).alias("name"),
+        F.coalesce("category", F.lit(UNKNOWN)).alias("category"),
+        "subcategory",
+        "brand",
+        "price",
+        "cost",
+        "is_active",
+        F.col("product_id").isNull().alias("is_inferred"),
+    ).select(surrogate_key("product_id").alias("product_key"), "*")
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=DimProduct,
+    transform=dim_product,
+    upstream=("silver.products", "silver.order_items"),
+    audits=(fact_rows_join("product_key"),),
+)

@@ -1,0 +1,99 @@
+"""gold.fact_sales: what was ordered, item by item."""
+
+import pandera.pyspark as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import orders_and_items
+from ecommerce_assets.tables.star import date_key, gold_table, surrogate_key
+from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
+
+NOT_SOLD = ("cancelled", "returned")
+
+
+class FactSales(pa.DataFrameModel):
+    """One row per order item whose order is known."""
+
+    sale_key: KEY = pa.Field(description="Surrogate key: xxhash64 of order_item_id.")
+    order_item_id: TEXT = pa.Field(description="Item number.")
+    order_id: TEXT = pa.Field(description="Order number.")
+    date_key: WHOLE = pa.Field(description="Day of the order as yyyymmdd; joins dim_date.")
+    order_date: DATE = pa.Field(description="Day of the order, UTC.")
+    customer_key: KEY = pa.Field(description="Joins dim_customer.")
+    product_key: KEY = pa.Field(description="Joins dim_product.")
+    status: TEXT = pa.Field(description="Where the order stands.")
+    payment_method: TEXT = pa.Field(nullable=True, description="How the order is paid.")
+    is_sale: FLAG = pa.Field(description="The order is neither cancelled nor returned.")
+    quantity: WHOLE = pa.Field(ge=1, description="Pieces.")
+    unit_price: MONEY = pa.Field(ge=0, description="Price of a piece, EUR.")
+    gross_amount: MONEY_SUM = pa.Field(ge=0, description="quantity x unit_price, EUR.")
+    discount: MONEY_SUM = pa.Field(description="gross_amount less revenue, EUR.")
+    revenue: MONEY_SUM = pa.Field(
+        ge=0, description="line_total less the item's share of the order's discount, EUR."
+    )
+
+    class Config:
+        unique = "order_item_id"
+
+
+def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
+    """Items joined with their orders; items without a known order wait in silver."""
+    items = order_items.join(
+        orders.select(
+            "order_id", "customer_id", "order_date", "status", "payment_method", "discount_amount"
+        ),
+        "order_id",
+        "inner",
+    )
+    sold = items.select(
+        "*",
+        discount_share().alias("discount_share"),
+        F.to_date("order_date").alias("order_day"),
+        (F.col("quantity") * F.col("unit_price")).cast(MONEY_SUM).alias("gross_amount"),
+    ).select("*", (F.col("line_total") - F.col("discount_share")).cast(MONEY_SUM).alias("revenue"))
+    return sold.select(
+        surrogate_key("order_item_id").alias("sale_key"),
+        "order_item_id",
+        "order_id",
+        date_key("order_day").alias("date_key"),
+        F.col("order_day").alias("order_date"),
+        surrogate_key("customer_id").alias("customer_key"),
+        surrogate_key("product_id").alias("product_key"),
+        "status",
+        "payment_method",
+        (~F.col("status").isin(*NOT_SOLD)).alias("is_sale"),
+        "quantity",
+        "unit_price",
+        "gross_amount",
+        (F.col("gross_amount") - F.col("revenue")).cast(MONEY_SUM).alias("discount"),
+        "revenue",
+    )
+
+
+def discount_share() -> Column:
+    """The item's share of its order's discount, in whole cents, so that the shares add up.
+
+    Proportional to line_total; each share is rounded down, and the cents that are left go to the
+    largest remainders, ties by order_item_id. The sum is min(discount_amount, sum of line_total).
+    """
+    order = Window.partitionBy("order_id")
+    cents = F.col("line_total") * 100
+    all_cents = F.sum(cents).over(order)
+    to_share = F.least(F.col("discount_amount") * 100, all_cents).cast("decimal(17,0)")
+    product = (to_share * cents.cast("decimal(15,0)")).cast("decimal(33,0)")
+    remainder = product % all_cents.cast("decimal(20,0)")
+    floor = F.coalesce(((product - remainder) / all_cents).cast("decimal(17,0)"), F.lit(0))
+    left = to_share - F.sum(floor).over(order)
+    largest_first = order.orderBy(remainder.desc_nulls_last(), F.col("order_item_id"))
+    extra = F.when(F.row_number().over(largest_first) <= left, 1).otherwise(0)
+    return ((floor + extra) * F.lit("0.01").cast("decimal(2,2)")).cast(MONEY)
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=FactSales,
+    transform=fact_sales,
+    upstream=("silver.orders", "silver.order_items"),
+    partitioned_by=("months(order_date)",),
+    audits=(orders_and_items,),
+)

@@ -1,0 +1,32 @@
+"""gold.monthly_revenue: what the shop sold, month by month."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.star import MEASURES, SalesMeasures, gold_table, sales_by
+from ecommerce_assets.tables.types import DATE
+
+
+class MonthlyRevenue(SalesMeasures):
+    """One row per month with a sale."""
+
+    month_start_date: DATE = pa.Field(description="First day of the month.")
+
+    class Config:
+        unique = "month_start_date"
+
+
+def monthly_revenue(fact_sales: DataFrame) -> DataFrame:
+    """The measures of the sales of each month."""
+    grain = F.trunc("order_date", "month").alias("month_start_date")
+    return sales_by(fact_sales, grain).select("month_start_date", *MEASURES)
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=MonthlyRevenue,
+    transform=monthly_revenue,
+    upstream=("gold.fact_sales",),
+    revenue="revenue",
+)

@@ -1,0 +1,57 @@
+"""gold.orders_per_customer: how often and when each customer bought."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import orders_reconcile
+from ecommerce_assets.tables.star import average, gold_table
+from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
+
+
+class OrdersPerCustomer(pa.DataFrameModel):
+    """One row per customer with a sale."""
+
+    customer_key: KEY = pa.Field(description="Joins dim_customer.")
+    customer_id: TEXT = pa.Field(description="Customer number.")
+    orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
+    units: COUNT = pa.Field(ge=1, description="Pieces.")
+    first_order_date: DATE = pa.Field(description="Day of the first order.")
+    last_order_date: DATE = pa.Field(description="Day of the last order.")
+    average_order_value: MONEY_SUM = pa.Field(ge=0, description="Revenue / orders, half up, EUR.")
+
+    class Config:
+        unique = "customer_id"
+
+
+def orders_per_customer(fact_sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
+    """Orders, units and dates of each customer who bought."""
+    bought = (
+        fact_sales.where("is_sale")
+        .groupBy("customer_key")
+        .agg(
+            F.count_distinct("order_id").alias("orders"),
+            F.sum("quantity").alias("units"),
+            F.min("order_date").alias("first_order_date"),
+            F.max("order_date").alias("last_order_date"),
+            F.sum("revenue").alias("revenue"),
+        )
+    )
+    return bought.join(dim_customer, "customer_key", "inner").select(
+        "customer_key",
+        "customer_id",
+        "orders",
+        "units",
+        "first_order_date",
+        "last_order_date",
+        average("revenue", "orders").alias("average_order_value"),
+    )
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=OrdersPerCustomer,
+    transform=orders_per_customer,
+    upstream=("gold.fact_sales", "gold.dim_customer"),
+    audits=(orders_reconcile,),
+)

@@ -1,0 +1,32 @@
+"""gold.weekly_revenue: what the shop sold, week by week."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.star import MEASURES, SalesMeasures, gold_table, sales_by
+from ecommerce_assets.tables.types import DATE
+
+
+class WeeklyRevenue(SalesMeasures):
+    """One row per ISO week with a sale."""
+
+    week_start_date: DATE = pa.Field(description="Monday of the ISO week.")
+
+    class Config:
+        unique = "week_start_date"
+
+
+def weekly_revenue(fact_sales: DataFrame) -> DataFrame:
+    """The measures of the sales of each week."""
+    grain = F.trunc("order_date", "week").alias("week_start_date")
+    return sales_by(fact_sales, grain).select("week_start_date", *MEASURES)
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=WeeklyRevenue,
+    transform=weekly_revenue,
+    upstream=("gold.fact_sales",),
+    revenue="revenue",
+)

@@ -1,0 +1,88 @@
+"""pandera's checks as Spark conditions: what a single row can break.
+
+pandera declares; its own PySpark backend takes more than ten Spark jobs for a few columns
+(0.35.0), so here its declarations become conditions that one pass over the rows can judge.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandera.pyspark as pa
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+NULLABILITY = "nullability"
+RANGES = "ranges"
+ALLOWED_VALUES = "allowed_values"
+FORMATS = "formats"
+KINDS = {
+    NULLABILITY: "Required columns hold a value in every row.",
+    RANGES: "Numbers lie in the ranges of the contract.",
+    ALLOWED_VALUES: "Values come from the lists of the contract.",
+    FORMATS: "Texts have the form that the contract asks for.",
+}
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A condition on one column that every row must meet.
+
+    Attributes:
+        kind: the asset check it belongs to, a key of `KINDS`.
+        column: the column it judges.
+        reason: what is wrong with a value that breaks it.
+        holds: the condition; null counts as met, except for nullability.
+    """
+
+    kind: str
+    column: str
+    reason: str
+    holds: Callable[[Column], Column]
+
+    def broken(self, value: Column | None = None) -> Column:
+        """True where the rule is broken, never null."""
+        met = self.holds(F.col(f"`{self.column}`") if value is None else value)
+        return ~F.coalesce(met, F.lit(True))
+
+
+Statistics = Mapping[str, Any]
+_CHECKS: dict[str, tuple[str, Callable[[Column, Statistics], Column], str]] = {
+    "greater_than_or_equal_to": (RANGES, lambda c, s: c >= s["min_value"], "below {min_value}"),
+    "greater_than": (RANGES, lambda c, s: c > s["min_value"], "not above {min_value}"),
+    "less_than_or_equal_to": (RANGES, lambda c, s: c <= s["max_value"], "above {max_value}"),
+    "in_range": (
+        RANGES,
+        lambda c, s: (c >= s["min_value"]) & (c <= s["max_value"]),
+        "not from {min_value} to {max_value}",
+    ),
+    "isin": (ALLOWED_VALUES, lambda c, s: c.isin(list(s["allowed_values"])), "not an allowed value"),
+    "str_matches": (FORMATS, lambda c, s: c.rlike(s["pattern"]), "not of the form asked for"),
+}
+
+
+def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:
+    """The rules of a table's pandera columns: nullability first, then each check.
+
+    Raises:
+        ValueError: a column has a pandera check that is not in `_CHECKS`; it would
+            otherwise be declared and never judged.
+    """
+    rules = []
+    for name, column in columns.items():
+        if not column.nullable:
+            rules.append(RowRule(NULLABILITY, name, "required value is empty", Column.isNotNull))
+        for check in column.checks:
+            if check.name not in _CHECKS:
+                raise ValueError(f"{name}: no Spark condition for pandera's {check.name}")
+            kind, condition, reason = _CHECKS[check.name]
+            statistics = check.statistics
+            rules.append(
+                RowRule(
+                    kind,
+                    name,
+                    (column.metadata or {}).get("reason") or reason.format(**statistics),
+                    lambda c, condition=condition, s=statistics: condition(c, s),  # type: ignore[misc]
+                )
+            )
+    return tuple(rules)

@@ -1,0 +1,29 @@
+"""silver.customers: the current, clean row of each customer."""
+
+import pandera.pyspark as pa
+
+from ecommerce_assets.tables.contract import COUNTRY, EMAIL, optional, required, silver_table
+from ecommerce_assets.tables.types import TEXT, TIMESTAMP
+
+
+class Customers(pa.DataFrameModel):
+    """One row per customer."""
+
+    customer_id: TEXT = required("Customer number; the key.")
+    email: TEXT = required("E-mail address, lower case.", case="lower", str_matches=EMAIL,
+                           reason="not an e-mail address")  # fmt: skip
+    first_name: TEXT = optional("First name.")
+    last_name: TEXT = optional("Last name.")
+    phone: TEXT = optional("Phone number.")
+    country: TEXT = required("Country, ISO 3166 two letters.", case="upper", str_matches=COUNTRY,
+                             reason="not two letters")  # fmt: skip
+    city: TEXT = optional("City.")
+    address: TEXT = optional("Street and number.")
+    created_at: TIMESTAMP = required("When the account was opened, UTC.")
+    updated_at: TIMESTAMP = optional("When the shop last changed the row, UTC.")
+
+    class Config:
+        unique = "customer_id"
+
+
+TABLE = silver_table(module=__name__, name="customers", model=Customers)

@@ -1,0 +1,122 @@
+"""Gold tables: the factory, surrogate keys, and the measures that every KPI of sales shares."""
+
+from collections.abc import Callable
+
+import pandera.pyspark as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import Audit, revenue_reconciles
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
+
+
+def gold_table(
+    *,
+    module: str,
+    model: type[pa.DataFrameModel],
+    transform: Callable[..., DataFrame],
+    upstream: tuple[str, ...],
+    partitioned_by: tuple[str, ...] = (),
+    audits: tuple[Audit, ...] = (),
+    revenue: str | None = None,
+) -> Table:
+    """A table of the star schema or a KPI, named as its module.
+
+    Args:
+        module: `__name__` of the declaring module.
+        model: columns, key (`Config.unique`) and, as docstring, the description.
+        transform: pure function from the upstream frames, in the order of `upstream`.
+        upstream: identifiers of the tables it is made from.
+        partitioned_by: Iceberg partition transforms.
+        audits: checks beyond single rows and the key.
+        revenue: the column whose sum must equal the revenue of all sales, if there is one.
+    """
+    schema = model.to_schema()
+    own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)
+    schema.columns = {name: schema.columns[name] for name in own_first}
+    if revenue:
+        audits = (*audits, revenue_reconciles(revenue))
+    return Table(
+        layer="gold",
+        name=module.rsplit(".", 1)[-1],
+        schema=schema,
+        transform=transform,
+        upstream=upstream,
+        partitioned_by=partitioned_by,
+        audits=audits,
+        modules=(module,),
+    )
+
+
+def surrogate_key(natural_key: str) -> Column:
+    """The same 64-bit number for the same natural key for ever, in whatever order data came."""
+    return F.xxhash64(natural_key)
+
+
+def date_key(day: str) -> Column:
+    """The day as an int yyyymmdd."""
+    return F.date_format(day, "yyyyMMdd").cast("int")
+
+
+class SalesMeasures(pa.DataFrameModel):
+    """The measures of sales (rows with is_sale) at some grain."""
+
+    revenue: MONEY_SUM = pa.Field(ge=0, description="What customers paid for items, EUR.")
+    discount: MONEY_SUM = pa.Field(description="Gross amount less revenue, EUR.")
+    orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
+    units: COUNT = pa.Field(ge=1, description="Pieces.")
+    customers: COUNT = pa.Field(ge=1, description="Distinct customers.")
+    average_order_value: MONEY_SUM = pa.Field(ge=0, description="revenue / orders, half up, EUR.")
+
+
+MEASURES = ("revenue", "discount", "orders", "units", "customers", "average_order_value")
+
+
+def sales_by(fact_sales: DataFrame, *grain: Column) -> DataFrame:
+    """The grain's columns and `MEASURES` over the sales; one row per value of the grain.
+
+    Sums by order first: each order has one row per grain then, which makes the count of distinct
+    orders a plain count and leaves a single distinct aggregation, the customers.
+    """
+    by_order = (
+        fact_sales.where("is_sale")
+        .groupBy(*grain, "order_id", "customer_key")
+        .agg(
+            F.sum("revenue").alias("revenue"),
+            F.sum("discount").alias("discount"),
+            F.sum("quantity").alias("units"),
+        )
+    )
+    names = by_order.columns[: len(grain)]
+    measured = by_order.groupBy(*names).agg(
+        F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
+        F.sum("discount").cast(MONEY_SUM).alias("discount"),
+        F.count("order_id").alias("orders"),
+        F.sum("units").alias("units"),
+        F.count_distinct("customer_key").alias("customers"),
+    )
+    return measured.select("*", average("revenue", "orders").alias("average_order_value"))
+
+
+def average(amount: str, count: str) -> Column:
+    """`amount / count` as money, rounded once, half up; both are columns, none negative."""
+    return rounded_ratio(amount, count, 2).cast(MONEY_SUM)
+
+
+def share_of(part: str, whole: str) -> Column:
+    """`part / whole` to six digits, half up; 0 where the whole is 0."""
+    share = F.when(F.col(whole) != 0, rounded_ratio(part, whole, 6))
+    return F.coalesce(share, F.lit(0)).cast(SHARE)
+
+
+def rounded_ratio(numerator: str, denominator: str, digits: int) -> Column:
+    """Two non-negative columns divided, rounded half up to `digits`.
+
+    In whole numbers: Spark rounds a decimal quotient to its own scale first, and a second
+    rounding of that is not always half up.
+    """
+    return F.expr(
+        f"cast((2 * {numerator} * 1e{digits}BD + {denominator}) div (2 * {denominator}) "
+        f"as decimal(28, 0)) * 1e-{digits}BD"
+    )

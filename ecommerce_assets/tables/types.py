@@ -1,0 +1,16 @@
+"""Spark types of the columns, named by what they hold."""
+
+from pyspark.sql import types as T
+
+TEXT = T.StringType()
+FLAG = T.BooleanType()
+DATE = T.DateType()
+TIMESTAMP = T.TimestampType()
+WHOLE = T.IntegerType()
+COUNT = T.LongType()
+KEY = T.LongType()
+PERCENT = T.DecimalType(5, 2)
+MONEY = T.DecimalType(12, 2)
+MONEY_SUM = T.DecimalType(18, 2)
+SHARE = T.DecimalType(9, 6)
+REASONS = T.ArrayType(T.StringType())
