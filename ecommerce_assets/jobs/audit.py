@@ -1,18 +1,16 @@
 """Judging a staged state: the schema, the row rules, the key, and the table's own audits."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import KINDS, RowRule
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SCHEMA = Check("schema", "Columns and types are those declared.", True)
 UNIQUE_KEY = Check("unique_key", "The key's values are unique.", True)
@@ -45,7 +43,7 @@ def schema_finding(table: Table, frame: DataFrame) -> Finding:
 
 
 def _side_by_side(
-    left: "Sequence[tuple[str, str]]", right: "Sequence[tuple[str, str]]"
+    left: Sequence[tuple[str, str]], right: Sequence[tuple[str, str]]
 ) -> list[tuple[tuple[str, str] | None, tuple[str, str] | None]]:
     width = max(len(left), len(right))
     return [
@@ -54,26 +52,44 @@ def _side_by_side(
     ]
 
 
-def observed(frame: DataFrame, rules: "Sequence[RowRule]") -> tuple[DataFrame, Observation]:
-    """The frame, and an observation that tells during its write which rules any row broke.
+_REPEATED = "_repeated_key"
 
-    One aggregate for all rules: bit n of `broken` is set when rule n was broken somewhere.
+
+def observed(table: Table, frame: DataFrame) -> tuple[DataFrame, Observation]:
+    """The frame, and an observation of its rows while they are written.
+
+    It tells which rules any row broke (bit n of `broken` for rule n: one aggregate for all), how
+    many rows repeat a key (unless that is judged apart), and what the table's audits asked for.
     """
     observation = Observation()
-    bits = [F.when(rule.broken(), F.lit(1 << n)).otherwise(F.lit(0)) for n, rule in enumerate(rules)]
-    broken = reduce(Column.bitwiseOR, bits, F.lit(0).cast("long"))
-    return frame.observe(observation, F.bit_or(broken).alias("broken")), observation
+    bits = [
+        F.when(rule.broken(), F.lit(1 << n)).otherwise(F.lit(0))
+        for n, rule in enumerate(table.rules)
+    ]
+    asked = [
+        column().alias(name) for audit in table.audits for name, column in audit.observes.items()
+    ]
+    broken = F.bit_or(reduce(Column.bitwiseOR, bits, F.lit(0).cast("long"))).alias("broken")
+    if table.key_judged_apart:
+        return frame.observe(observation, broken, *asked), observation
+    position = F.row_number().over(Window.partitionBy(*table.key).orderBy(*table.key))
+    repeated = F.count_if(F.col(_REPEATED) > 1).alias(_REPEATED)
+    numbered = frame.select("*", position.alias(_REPEATED))
+    return numbered.observe(observation, broken, repeated, *asked).drop(_REPEATED), observation
 
 
 def row_findings(
-    table: Table, state: DataFrame, observation: Observation, rows: int
+    table: Table, state: DataFrame, observation: Mapping[str, Any]
 ) -> list[Finding]:
-    """One finding a kind of rule; a Spark job is spent only on a kind that was broken."""
-    mask = (observation.get["broken"] or 0) if rows else 0
+    """One finding a kind of rule, and the key's; a Spark job is spent only on what was broken."""
+    mask = observation.get("broken") or 0
     by_kind: dict[str, list[tuple[bool, RowRule]]] = defaultdict(list)
     for n, rule in enumerate(table.rules):
         by_kind[rule.kind].append((bool(mask >> n & 1), rule))
-    return [_rule_finding(kind, rules, state) for kind, rules in by_kind.items()]
+    findings = [_rule_finding(kind, rules, state) for kind, rules in by_kind.items()]
+    if table.key_judged_apart or observation.get(_REPEATED):
+        return [*findings, _key_finding(table, state)]
+    return [*findings, _unique(table, keys=0, rows=0)]
 
 
 def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], state: DataFrame) -> Finding:
@@ -95,15 +111,22 @@ def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], state: DataFrame
     )
 
 
-def key_finding(table: Table, state: DataFrame) -> Finding:
+def _key_finding(table: Table, state: DataFrame) -> Finding:
     """Whether any key stands twice in the state."""
     keys = state.groupBy(*table.key).count().where(F.col("count") > 1)
     row = keys.agg(F.count("*").alias("keys"), F.sum("count").alias("rows")).collect()[0]
+    offending = sample(keys, list(table.key)) if row["keys"] else []
+    return _unique(table, row["keys"], row["rows"] or 0, offending)
+
+
+def _unique(
+    table: Table, keys: int, rows: int, offending: list[dict[str, Any]] | None = None
+) -> Finding:
     return Finding(
         UNIQUE_KEY,
-        passed=not row["keys"],
-        counts={"key": ", ".join(table.key), "duplicate_keys": row["keys"], "rows": row["rows"] or 0},
-        sample=sample(keys, list(table.key)) if row["keys"] else [],
+        passed=not keys,
+        counts={"key": ", ".join(table.key), "duplicate_keys": keys, "rows": rows},
+        sample=offending or [],
         advice="The transformation doubles rows: look at the grain of its joins.",
     )
 

@@ -1,10 +1,12 @@
 """One table from its upstream tables: read, transform, stage, audit, publish."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from threading import Lock
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pyspark.sql import functions as F
@@ -17,7 +19,7 @@ from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage
 from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.tables.audits import Finding, Report, Scope
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.source import landed_struct, source_columns
+from ecommerce_assets.tables.source import INGESTION_DATE, landed_struct, source_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -53,17 +55,18 @@ class Published:
     seconds: float
 
 
-class PreparedFrames:
-    """Frames that several tables of a run take in the same prepared form, computed once.
+class Shared:
+    """What several tables of a run need alike, computed once: prepared frames and figures.
 
-    Cached in memory, on disk where it does not fit; `release` when the run is done.
+    Frames are cached in memory, on disk where they don't fit; `release` when the run is done.
     """
 
     def __init__(self) -> None:
-        self._frames: dict[tuple[str, int | None, object], DataFrame] = {}
+        self._frames: dict[object, DataFrame] = {}
+        self._figures: dict[object, Any] = {}
         self._lock = Lock()
 
-    def get(self, table: Table, snapshot: int | None, frame: "DataFrame") -> "DataFrame":
+    def prepared(self, table: Table, snapshot: int | None, frame: "DataFrame") -> "DataFrame":
         """`frame`, the table's upstream at `snapshot`, as the table takes it."""
         if table.prepare is None:
             return frame
@@ -72,6 +75,13 @@ class PreparedFrames:
             if place not in self._frames:
                 self._frames[place] = table.prepare(frame).persist()
             return self._frames[place]
+
+    def figure(self, place: object, compute: Callable[[], Any]) -> Any:
+        """What `compute` gives, asked only once for a `place`."""
+        with self._lock:
+            if place not in self._figures:
+                self._figures[place] = compute()
+            return self._figures[place]
 
     def release(self) -> None:
         """Drop the cached frames."""
@@ -82,7 +92,7 @@ class PreparedFrames:
 
 
 def materialize(
-    spark: "SparkSession", table: Table, arguments: JobArguments, prepared: PreparedFrames
+    spark: "SparkSession", table: Table, arguments: JobArguments, shared: Shared
 ) -> Published:
     """Bring one table up to date and publish it; a lost race against another run is run again.
 
@@ -92,7 +102,7 @@ def materialize(
     """
     for _ in range(ATTEMPTS):
         try:
-            return _attempt(spark, table, arguments, prepared)
+            return _attempt(spark, table, arguments, shared)
         except lakehouse.PublishConflict:
             continue
     raise PipelineError(
@@ -102,7 +112,7 @@ def materialize(
 
 
 def _attempt(
-    spark: "SparkSession", table: Table, arguments: JobArguments, prepared: PreparedFrames
+    spark: "SparkSession", table: Table, arguments: JobArguments, shared: Shared
 ) -> Published:
     started = perf_counter()
     lakehouse.create_table(
@@ -110,27 +120,34 @@ def _attempt(
     )
     snapshots = {name: lakehouse.snapshot_id(spark, name) for name in table.reads}
     upstream = {
-        name: prepared.get(table, at, lakehouse.read(spark, name, at))
+        name: shared.prepared(table, at, lakehouse.read(spark, name, at))
         for name, at in snapshots.items()
     }
     frame = _new_rows(spark, table, upstream, arguments)
     schema = audit.schema_finding(table, frame)
     if schema.blocks:
         raise AuditFailed(table, [schema])
-    frame, observation = audit.observed(frame, table.rules)
+    frame, observation = audit.observed(table, frame)
     marker = lakehouse.Marker(snapshots, table.code_version, uuid4().hex)
     replace = _replaced(table, arguments)
     with lakehouse.staged(spark, table.identifier, frame, replace, marker) as state:
+        # Without a row there is nothing to observe, and nothing may have been observed.
+        seen = observation.get if state.added else defaultdict(lambda: None)
         scope = Scope(
-            state.frame, upstream, arguments.first, arguments.last, arguments.quarantine_limit
+            state=state.frame,
+            upstream=upstream,
+            observed=seen,
+            figure=lambda name, what, compute: shared.figure(
+                (name, snapshots[name], what), lambda: compute(upstream[name])
+            ),
+            rows_by_date=state.rows_by_date(INGESTION_DATE),
+            first=arguments.first,
+            last=arguments.last,
+            quarantine_limit=arguments.quarantine_limit,
         )
+        findings = [schema, *audit.row_findings(table, state.frame, seen)]
         own = audit.own_findings(table, scope)
-        findings = [
-            schema,
-            *audit.row_findings(table, state.frame, observation, state.added),
-            audit.key_finding(table, state.frame),
-            *own.findings,
-        ]
+        findings += own.findings
         if any(finding.blocks for finding in findings):
             raise AuditFailed(table, findings)
     return _published(table, state.rows, own, findings, frame, perf_counter() - started)

@@ -1,5 +1,6 @@
-"""Reporting results: to Dagster by Pipes when it launched the job, else to standard error."""
+"""Reporting results: to Dagster by Pipes when it launched the job; always to the log."""
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,10 @@ from ecommerce_assets.jobs.materialize import AuditFailed, Published
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.declaration import Table
 
+_log = logging.getLogger("ecommerce_assets.jobs")
+
 ROWS_BY_DATE = "rows_by_ingestion_date"
+LINEAGE = "dagster/column_lineage"
 
 
 class Reporter(Protocol):
@@ -35,10 +39,10 @@ class Reporter(Protocol):
 
 @contextmanager
 def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
-    """A Pipes reporter where `arguments` carry its parameters, else one for the terminal."""
+    """A Pipes reporter where `arguments` carry its parameters, else one for the log."""
     given, _ = DAGSTER_PIPES_CLI_PARSER.parse_known_args(arguments)
     if given.dagster_pipes_context is None:
-        yield TerminalReporter()
+        yield LogReporter()
         return
     parameters = PipesMappingParamsLoader(
         {
@@ -53,24 +57,36 @@ def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
         yield PipesReporter(context)
 
 
-class TerminalReporter:
-    """One line a table on standard error."""
+class LogReporter:
+    """One line a table to the log; what is left when nobody launched the job."""
 
     def published(self, result: Published) -> None:
-        """Print the table, its rows, and the warnings."""
-        warnings = [f.check.name for f in result.findings if not f.passed]
-        note = f"  warnings: {', '.join(warnings)}" if warnings else ""
-        print(
-            f"{result.table.identifier:<32}{result.rows:>12,} rows {result.seconds:>6.1f} s{note}",
-            file=sys.stderr,
+        """Log the table, its rows, and the checks that warn."""
+        warnings = [finding.check.name for finding in result.findings if not finding.passed]
+        note = f"   warnings: {', '.join(warnings)}" if warnings else ""
+        _log.info(
+            "%-32s%12s rows %6.1f s%s",
+            result.table.identifier,
+            f"{result.rows:,}",
+            result.seconds,
+            note,
         )
 
     def failed(self, table: Table, error: Exception) -> None:
-        """Print the table and why."""
-        print(f"{table.identifier:<32}failed: {error}", file=sys.stderr)
+        """Log that the table was not published; the job's own error says why."""
+        _log.info("%-32s%12s", table.identifier, "failed")
 
 
-class PipesReporter:
+def show_progress() -> None:
+    """Send the lines of `LogReporter` to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    _log.handlers = [handler]
+    _log.propagate = False
+    _log.setLevel(logging.INFO)
+
+
+class PipesReporter(LogReporter):
     """Materializations and check results as Pipes messages."""
 
     def __init__(self, context: PipesContext) -> None:
@@ -79,6 +95,7 @@ class PipesReporter:
 
     def published(self, result: Published) -> None:
         """Report the checks and the materialization."""
+        super().published(result)
         table = result.table
         metadata: dict[str, Any] = {
             "dagster/row_count": result.rows,
@@ -89,7 +106,7 @@ class PipesReporter:
                 "type": "json",
                 "raw_value": {day.isoformat(): n for day, n in sorted(result.rows_by_date.items())},
             },
-            "dagster/column_lineage": {
+            LINEAGE: {
                 "type": "table_column_lineage",
                 "raw_value": {
                     "deps_by_column": {
@@ -111,6 +128,7 @@ class PipesReporter:
 
     def failed(self, table: Table, error: Exception) -> None:
         """Report the checks that kept the table from being published, and the reason."""
+        super().failed(table, error)
         with self._lock:
             if isinstance(error, AuditFailed):
                 for finding in error.findings:

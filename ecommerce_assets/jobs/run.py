@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
-from ecommerce_assets.jobs.materialize import PreparedFrames, Published, materialize
-from ecommerce_assets.jobs.reporting import Reporter, open_reporter
+from ecommerce_assets.jobs.materialize import Published, Shared, materialize
+from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables.declaration import Table
 
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 4
 
 
 def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
@@ -23,15 +23,15 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
         spark = open_session(arguments.lakehouse)
-        prepared = PreparedFrames()
+        shared = Shared()
 
         def work(table: Table) -> None:
-            _report(reporter, table, lambda: materialize(spark, table, arguments, prepared))
+            _report(reporter, table, lambda: materialize(spark, table, arguments, shared))
 
         try:
             failures = work_through(arguments.tables, work)
         finally:
-            prepared.release()
+            shared.release()
     if failures:
         raise PipelineError(
             "\n".join(f"{name}: {reason}" for name, reason in failures.items())
@@ -40,6 +40,7 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
 
 def run_as_script(layer: str) -> None:
     """`python -m ...`: like `run_layer`, an error for the user without a traceback, exit code 1."""
+    show_progress()
     try:
         run_layer(layer)
     except PipelineError as error:

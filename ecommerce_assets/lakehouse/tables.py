@@ -1,9 +1,11 @@
 """Iceberg tables of the lakehouse: create, read at a snapshot, stage a new state, publish it."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import PipelineError
@@ -50,6 +52,28 @@ class Staged:
     frame: "DataFrame"
     rows: int
     added: int
+    _table: Any
+    _branch: str
+
+    def rows_by_date(self, column: str) -> dict[date, int]:
+        """Rows by partition of a date column, from the table's metadata: no Spark job.
+
+        Empty where the table is not partitioned by that column alone.
+        """
+        spec = self._table.spec()
+        if [field.name() for field in spec.fields()] != [column]:
+            return {}
+        counts: dict[date, int] = defaultdict(int)
+        files = self._table.newScan().useRef(self._branch).planFiles()
+        try:
+            tasks = files.iterator()
+            while tasks.hasNext():
+                file = tasks.next().file()
+                day = spec.partitionToPath(file.partition()).removeprefix(f"{column}=")
+                counts[date.fromisoformat(day)] += file.recordCount()
+        finally:
+            files.close()
+        return dict(counts)
 
 
 def qualified(identifier: str) -> str:
@@ -85,6 +109,7 @@ def create_table(
             f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
             f"COMMENT {_literal(description)} TBLPROPERTIES ('format-version'='2', "
             f"'write.distribution-mode'='{mode}', 'write.spark.fanout.enabled'='true', "
+            "'read.split.open-file-cost'='524288', "
             "'commit.retry.num-retries'='30', 'commit.retry.min-wait-ms'='20')",
             lambda: spark.catalog.tableExists(qualified(identifier)),
         )
@@ -164,6 +189,8 @@ def staged(
             frame=spark.read.option("branch", branch).table(qualified(identifier)),
             rows=int(summary.get("total-records") or 0),
             added=int(summary.get("added-records") or 0),
+            _table=table,
+            _branch=branch,
         )
         _publish(table, branch)
     except BaseException:

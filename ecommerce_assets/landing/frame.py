@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 TASKS_PER_CORE = 2
 
-
 def landed_frame(
     spark: "SparkSession",
     landing: str,
@@ -37,24 +36,18 @@ def landed_frame(
     files = landed_files(landing, table, first, last)
     if not files:
         return spark.createDataFrame([], struct)
-    tasks = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
-    # Neighbouring dates go to the same task, so that few tasks write to a date's partition.
-    listing = spark.createDataFrame(
-        spark.sparkContext.parallelize(
-            [(file.path, file.source_file, file.ingestion_date) for file in files], tasks
-        ),
-        "path string, source_file string, ingestion_date date",
-    )
+    slices = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
 
     def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         system, _ = open_location(landing)
         for batch in batches:
-            for row in batch.to_pylist():
-                file = LandedFile(row["path"], row["source_file"], row["ingestion_date"], 0)
-                with system.open_input_stream(file.path, compression=None) as stream:
-                    yield from _batches(file, stream, columns, ingested_at)
+            for number in batch.column("id").to_pylist():
+                with system.open_input_stream(files[number].path, compression=None) as stream:
+                    yield from _batches(files[number], stream, columns, ingested_at)
 
-    return listing.mapInArrow(read, struct)
+    # A range is cut into runs of neighbours: a task reads neighbouring dates, so that few tasks
+    # write to one date's partition.
+    return spark.range(0, len(files), 1, slices).mapInArrow(read, struct)
 
 
 def _batches(

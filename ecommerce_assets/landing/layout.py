@@ -3,6 +3,7 @@
 from datetime import date
 
 FOLDER = "ingestion_date="
+SOURCES = ("customers", "products", "orders", "order_items")
 ENDINGS = (".csv", ".csv.gz")
 
 

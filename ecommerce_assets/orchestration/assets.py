@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from ecommerce_assets.jobs.reporting import ROWS_BY_DATE
+from ecommerce_assets.jobs.reporting import LINEAGE, ROWS_BY_DATE
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
 from ecommerce_assets.tables import tables_of
@@ -36,7 +36,7 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
         )
         for result in glue_jobs.run(context, JobRequest(layer, selected, first, last)):
             if isinstance(result, dg.MaterializeResult):
-                _add_partition_row_counts(context, result)
+                result = _spread_over_partitions(context, result)
             yield result
 
     return materialize_layer
@@ -58,16 +58,24 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
     return first, last
 
 
-def _add_partition_row_counts(
+def _spread_over_partitions(
     context: dg.AssetExecutionContext, result: dg.MaterializeResult
-) -> None:
-    counts = (result.metadata or {}).get(ROWS_BY_DATE)
-    if not isinstance(counts, dg.JsonMetadataValue) or not isinstance(counts.value, dict):
-        return
-    for day in context.partition_keys:
-        if day in counts.value:
-            context.add_asset_metadata(
-                {"dagster/partition_row_count": counts.value[day]},
-                asset_key=result.asset_key,
-                partition_key=day,
-            )
+) -> dg.MaterializeResult:
+    """The result without what belongs to single partitions: that is added to those.
+
+    Dagster copies a result's metadata to every partition of a range. Each gets its own row count,
+    and the newest, which is the one that the asset's page shows, the column lineage.
+    """
+    metadata = dict(result.metadata or {})
+    counts = metadata.pop(ROWS_BY_DATE, None)
+    lineage = metadata.pop(LINEAGE, None)
+    days = context.partition_keys
+    if isinstance(counts, dg.JsonMetadataValue) and isinstance(counts.value, dict):
+        for day in days:
+            if day in counts.value:
+                context.add_asset_metadata(
+                    {"dagster/partition_row_count": counts.value[day]}, result.asset_key, day
+                )
+    if lineage is not None:
+        context.add_asset_metadata({LINEAGE: lineage}, result.asset_key, days[-1])
+    return result._replace(metadata=metadata)

@@ -1,5 +1,6 @@
 """LocalGlueJobs: the same `main(argv)` as on Glue, in this process, in one warm JVM."""
 
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib import import_module
@@ -41,6 +42,8 @@ class LocalGlueJobs(GlueJobs):
             "--quarantine-limit": str(self.quarantine_limit),
         }
         seen = 0
+        # Dagster 1.13 warns that a part of its own message reader is in preview.
+        warnings.filterwarnings("ignore", category=dg.PreviewWarning)
         with (
             ThreadPoolExecutor(1, thread_name_prefix=request.job_name) as pool,
             dg.open_pipes_session(

@@ -63,12 +63,20 @@ class Scope:
     Attributes:
         state: the new state of the table, written and not yet published.
         upstream: the frames the state was made from, by identifier, prepared as it takes them.
+        observed: the aggregates that the audits asked for, of the rows as they were written;
+            None for a sum over no row.
+        figure: `figure(identifier, name, compute)` is `compute(frame)` of that upstream frame,
+            computed once for all tables of the run.
+        rows_by_date: rows of the state by ingestion date, where the table is partitioned by it.
         first, last: the run's ingestion dates.
         quarantine_limit: share of a run's rows of a table above which it is not published.
     """
 
     state: DataFrame
     upstream: Mapping[str, DataFrame]
+    observed: Mapping[str, Any]
+    figure: Callable[[str, str, Callable[[DataFrame], Any]], Any]
+    rows_by_date: Mapping[date, int]
     first: date
     last: date
     quarantine_limit: float
@@ -91,17 +99,19 @@ class Report:
 
 @dataclass(frozen=True)
 class Audit:
-    """Checks answered together by one Spark job.
+    """Checks answered together, by one Spark job at the most.
 
     Attributes:
         checks: what it answers.
         run: gives one finding a check.
         against: tables it reads beside those that the table is made from.
+        observes: aggregates to take of the rows while they are written, by name.
     """
 
     checks: tuple[Check, ...]
     run: Callable[[Scope], Report]
     against: tuple[str, ...] = ()
+    observes: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
 
 
 def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, Any]]:
@@ -123,12 +133,7 @@ DELIVERED = Check(
 
 
 def _empty_delivery(scope: Scope) -> Report:
-    in_run = F.col("_ingestion_date").between(F.lit(scope.first), F.lit(scope.last))
-    counted = {
-        row["_ingestion_date"]: row["count"]
-        for row in scope.state.where(in_run).groupBy("_ingestion_date").count().collect()
-    }
-    rows_by_date = {day: counted.get(day, 0) for day in dates(scope)}
+    rows_by_date = {day: scope.rows_by_date.get(day, 0) for day in dates(scope)}
     empty = [day.isoformat() for day, rows in rows_by_date.items() if not rows]
     finding = Finding(
         DELIVERED,
@@ -272,6 +277,8 @@ quarantined_rows = Audit((REASONED,), _quarantined_rows)
 
 # --- gold -----------------------------------------------------------------------------------
 
+FACTS = "gold.fact_sales"
+
 JOINED = Check("fact_rows_join", "Every row of gold.fact_sales finds its row here.", True)
 RECONCILED = Check(
     "revenue_reconciles",
@@ -295,7 +302,7 @@ def fact_rows_join(key: str) -> Audit:
     """Every fact row joins this dimension on the surrogate key `key`."""
 
     def run(scope: Scope) -> Report:
-        facts = scope.upstream["gold.fact_sales"]
+        facts = scope.upstream[FACTS]
         orphans = facts.join(scope.state, key, "left_anti")
         lost = orphans.count()
         finding = Finding(
@@ -307,47 +314,56 @@ def fact_rows_join(key: str) -> Audit:
         )
         return Report([finding])
 
-    return Audit((JOINED,), run, against=("gold.fact_sales",))
+    return Audit((JOINED,), run, against=(FACTS,))
 
 
 def revenue_reconciles(column: str) -> Audit:
     """The sum of `column` equals the revenue of the rows with `is_sale` in gold.fact_sales."""
 
     def run(scope: Scope) -> Report:
-        sales = scope.upstream["gold.fact_sales"].where("is_sale")
-        sides = scope.state.agg(F.sum(column).alias("here")).crossJoin(
-            sales.agg(F.sum("revenue").alias("sold"))
-        )
-        row = sides.collect()[0]
-        here, sold = (row[side] or Decimal("0.00") for side in ("here", "sold"))
+        here = scope.observed["revenue"] or Decimal("0.00")
+        sold = _sold(scope)["revenue"] or Decimal("0.00")
         finding = Finding(
             RECONCILED,
             passed=here == sold,
-            counts={"here": str(here), "gold.fact_sales": str(sold), "difference": str(here - sold)},
+            counts={"here": str(here), FACTS: str(sold), "difference": str(here - sold)},
             advice="The table loses or doubles sales: look at the grain of its joins.",
         )
         return Report([finding])
 
-    return Audit((RECONCILED,), run, against=("gold.fact_sales",))
+    return Audit((RECONCILED,), run, (FACTS,), {"revenue": lambda: F.sum(column)})
+
+
+def _sold(scope: Scope) -> Any:
+    """Revenue and distinct orders of the sales: one job for all tables of a run."""
+    return scope.figure(
+        FACTS,
+        "sold",
+        lambda facts: facts.where("is_sale")
+        .agg(F.sum("revenue").alias("revenue"), F.count_distinct("order_id").alias("orders"))
+        .collect()[0],
+    )
 
 
 def _orders_reconcile(scope: Scope) -> Report:
-    sales = scope.upstream["gold.fact_sales"].where("is_sale")
-    here = scope.state.agg(
-        F.coalesce(F.sum("orders"), F.lit(0)).alias("here"), F.count("*").alias("customers")
-    )
-    row = here.crossJoin(sales.agg(F.count_distinct("order_id").alias("sold"))).collect()[0]
+    here, sold = scope.observed["orders"] or 0, _sold(scope)["orders"]
     finding = Finding(
         COUNTED,
-        passed=row["here"] == row["sold"],
-        counts={"here": row["here"], "gold.fact_sales": row["sold"]},
+        passed=here == sold,
+        counts={"here": here, FACTS: sold},
         advice="The table loses or doubles orders: look at the grain of its joins.",
     )
-    average = row["here"] / row["customers"] if row["customers"] else 0.0
+    customers = scope.observed["customers"]
+    average = here / customers if customers else 0.0
     return Report([finding], metrics={"average_orders_per_customer": round(average, 4)})
 
 
-orders_reconcile = Audit((COUNTED,), _orders_reconcile, against=("gold.fact_sales",))
+orders_reconcile = Audit(
+    (COUNTED,),
+    _orders_reconcile,
+    (FACTS,),
+    {"orders": lambda: F.sum("orders"), "customers": lambda: F.count("*")},
+)
 
 
 def _orders_and_items(scope: Scope) -> Report:

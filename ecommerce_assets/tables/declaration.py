@@ -39,6 +39,9 @@ class Table:
         partitioned_by: Iceberg partition transforms, as in DDL.
         replaced_by: the date column whose values a run replaces; None replaces the whole table.
         audits: checks beyond single rows and the key.
+        key_judged_apart: the key is judged by a Spark job of its own. By default it is judged
+            while the rows are written, which costs nothing where the transformation ends grouped
+            by the key, and a shuffle of whole rows where it does not.
         modules: the modules that declare it; their sources are part of the code version.
         owner: owner shown in Dagster, `team:NAME` or an address.
     """
@@ -52,6 +55,7 @@ class Table:
     partitioned_by: tuple[str, ...] = ()
     replaced_by: str | None = None
     audits: tuple["Audit", ...] = ()
+    key_judged_apart: bool = False
     modules: tuple[str, ...] = ()
     owner: str = OWNER
 

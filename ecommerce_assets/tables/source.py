@@ -74,6 +74,7 @@ def bronze_table(
         partitioned_by=(INGESTION_DATE,),
         replaced_by=INGESTION_DATE,
         audits=(empty_delivery,),
+        key_judged_apart=True,
         modules=(module,),
     )
 

@@ -20,6 +20,7 @@ def gold_table(
     partitioned_by: tuple[str, ...] = (),
     audits: tuple[Audit, ...] = (),
     revenue: str | None = None,
+    key_judged_apart: bool = False,
 ) -> Table:
     """A table of the star schema or a KPI, named as its module.
 
@@ -31,6 +32,7 @@ def gold_table(
         partitioned_by: Iceberg partition transforms.
         audits: checks beyond single rows and the key.
         revenue: the column whose sum must equal the revenue of all sales, if there is one.
+        key_judged_apart: as in `Table`.
     """
     schema = model.to_schema()
     own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)
@@ -45,6 +47,7 @@ def gold_table(
         upstream=upstream,
         partitioned_by=partitioned_by,
         audits=audits,
+        key_judged_apart=key_judged_apart,
         modules=(module,),
     )
 

@@ -96,4 +96,5 @@ TABLE = gold_table(
     upstream=("silver.orders", "silver.order_items"),
     partitioned_by=("months(order_date)",),
     audits=(orders_and_items,),
+    key_judged_apart=True,
 )

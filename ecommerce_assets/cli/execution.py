@@ -1,0 +1,105 @@
+"""Running assets in this process: one Dagster run, its progress on standard error."""
+
+import os
+import sys
+from datetime import date
+from time import monotonic
+
+import dagster as dg
+from dagster import AssetSelection
+
+from ecommerce_assets.definitions import build_definitions
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.reporting import show_progress
+from ecommerce_assets.landing.files import landed_dates
+from ecommerce_assets.settings import Settings
+from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+
+
+def landed_range(settings: Settings) -> tuple[date, date]:
+    """The first and the last ingestion date that has landed for any table.
+
+    Raises:
+        PipelineError: nothing has landed, or a folder's name is no date.
+    """
+    dates = {
+        day for table in tables_of("bronze") for day in landed_dates(settings.landing, table.name)
+    }
+    if not dates:
+        raise PipelineError(f"nothing has landed in {settings.landing}: see `ecommerce land --help`")
+    return min(dates), max(dates)
+
+
+def execute(settings: Settings, selection: str | None, first: date, last: date) -> None:
+    """Materialize the selection for the dates in one run.
+
+    Args:
+        selection: tables as `layer.name`, comma-separated, or a Dagster selection; None is all.
+
+    Raises:
+        PipelineError: nothing is selected, a date before the first partition, or a failed run.
+    """
+    if first < settings.start_date:
+        raise PipelineError(
+            f"{first} is before the first partition {settings.start_date}: set "
+            "ECOMMERCE_START_DATE to an earlier date"
+        )
+    definitions = build_definitions(settings)
+    graph = definitions.resolve_asset_graph()
+    chosen = _resolve(selection).resolve(graph) & graph.materializable_asset_keys
+    if not chosen:
+        raise PipelineError(f"--select {selection!r} selects no table; there are {_names()}")
+    span = f"{first}" if first == last else f"{first} to {last}"
+    print(f"{len(chosen)} tables, ingestion dates {span}", file=sys.stderr, flush=True)
+    started = monotonic()
+    show_progress()
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with _instance() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=sorted(chosen),
+            # Dagster would log each of a run's hundreds of events; a line a table is enough.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={
+                "dagster/asset_partition_range_start": first.isoformat(),
+                "dagster/asset_partition_range_end": last.isoformat(),
+            },
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
+    print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
+
+
+def _instance() -> dg.DagsterInstance:
+    home = os.environ.get("DAGSTER_HOME")
+    return dg.DagsterInstance.get() if home else dg.DagsterInstance.ephemeral()
+
+
+def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
+    reasons = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            told = failure.user_failure_data and failure.user_failure_data.description
+            reasons.append(told or str(failure.error and failure.error.to_string()))
+    return reasons
+
+
+def _resolve(selection: str | None) -> AssetSelection:
+    if selection is None:
+        return AssetSelection.groups(*LAYERS)
+    names = [name.strip() for name in selection.split(",")]
+    if all(name in all_tables() for name in names):
+        return AssetSelection.assets(*[dg.AssetKey(name.split(".")) for name in names])
+    try:
+        return AssetSelection.from_string(selection)
+    except Exception as error:
+        raise PipelineError(
+            f"--select {selection!r} names no table and is no Dagster selection; "
+            f"there are {_names()}"
+        ) from error
+
+
+def _names() -> str:
+    return ", ".join(all_tables())

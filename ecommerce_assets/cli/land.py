@@ -1,0 +1,26 @@
+"""`ecommerce land`: flat CSV files into the landing layout."""
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from ecommerce_assets.cli.options import DateOption
+
+
+@click.command()
+@click.option("--source", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Folder with customers.csv, products.csv, orders.csv, order_items.csv (or .gz).")
+@click.option("--date", "day", required=True, type=DateOption(), help="Ingestion date.")
+@click.option("--landing", help="Landing folder [default: ECOMMERCE_LANDING].")
+def land(source: Path, day: date, landing: str | None) -> None:
+    """Put flat CSV files into the landing layout, under a date.
+
+    A file that is there under the same name is replaced: a corrected delivery.
+    """
+    from ecommerce_assets.landing.land import land_files
+    from ecommerce_assets.settings import Settings, absolute
+
+    folder = absolute(landing) if landing else Settings.from_environment().landing
+    for path in land_files(source, day, folder):
+        click.echo(path)

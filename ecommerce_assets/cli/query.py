@@ -1,0 +1,27 @@
+"""`ecommerce query`: SQL over the tables."""
+
+from pathlib import Path
+
+import click
+
+FORMATS = ("table", "csv", "json", "parquet")
+
+
+@click.command()
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="File to write instead of standard output.")
+def query(sql: str, form: str, output: Path | None) -> None:
+    """Query the tables with SQL (DuckDB's), by the names layer.table.
+
+    \b
+    ecommerce query "select * from gold.daily_revenue order by order_date"
+    ecommerce query "select * from silver.orders_quarantine" --format csv --output bad.csv
+    """
+    if form == "parquet" and output is None:
+        raise click.UsageError("--format parquet needs --output")
+    from ecommerce_assets.query.result import write_result
+    from ecommerce_assets.settings import Settings
+
+    write_result(Settings.from_environment().lakehouse, sql, form, output)

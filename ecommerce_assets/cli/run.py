@@ -1,0 +1,39 @@
+"""`ecommerce run`: tables through Dagster, without a server."""
+
+from datetime import date
+
+import click
+
+from ecommerce_assets.cli.options import DateOption
+
+
+@click.command()
+@click.option("--layer", type=click.Choice(["bronze", "silver", "gold"]),
+              help="Only the tables of this layer.")
+@click.option("--select", help="Tables, like gold.daily_revenue,silver.orders, or a Dagster selection.")
+@click.option("--from", "first", type=DateOption(),
+              help="First ingestion date [default: the first one landed].")
+@click.option("--to", "last", type=DateOption(),
+              help="Last ingestion date [default: --from, else the last one landed].")
+def run(layer: str | None, select: str | None, first: date | None, last: date | None) -> None:
+    """Materialize tables through Dagster, without a server.
+
+    Without options: every table, for every date that has landed, in one run. Records the run in
+    DAGSTER_HOME where that is set, so that the UI shows it.
+    """
+    if layer and select:
+        raise click.UsageError("--layer and --select exclude each other")
+    if last and not first:
+        raise click.UsageError("--to needs --from")
+    click.echo("Starting Dagster and Spark ...", err=True)
+    from ecommerce_assets.cli.execution import execute, landed_range
+    from ecommerce_assets.settings import Settings
+
+    settings = Settings.from_environment()
+    if first is None:
+        first, last = landed_range(settings)
+    last = last or first
+    if last < first:
+        raise click.UsageError(f"--to {last} is before --from {first}")
+    selection = f"group:{layer}" if layer else select
+    execute(settings, selection, first, last)

@@ -1,0 +1,1 @@
+"""SQL over the lakehouse: DuckDB reads the files of the tables' published states."""

@@ -1,0 +1,67 @@
+"""SQL over the local lakehouse: Iceberg names the files of a table's published state, DuckDB reads.
+
+No JVM: the catalog is read by pyiceberg. Tables are copy-on-write, so a state is its data files.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.session import CATALOG
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog.sql import SqlCatalog
+
+
+def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection in which the tables that `sql` names (all, if none) are views `layer.name`.
+
+    Raises:
+        PipelineError: there is no lakehouse, or `sql` is not SQL.
+    """
+    catalog_file = Path(lakehouse) / "catalog.db"
+    if not catalog_file.exists():
+        raise PipelineError(
+            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
+            "ECOMMERCE_LAKEHOUSE"
+        )
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    connection = duckdb.connect()
+    try:
+        named = connection.get_table_names(sql, qualified=True) if sql else set()
+    except duckdb.Error as error:
+        raise PipelineError(str(error)) from error
+    wanted = {text.replace('"', "").lower() for text in named}
+    catalog = SqlCatalog(CATALOG, uri=f"sqlite:///{catalog_file}", warehouse=f"file://{lakehouse}")
+    try:
+        for (layer,) in catalog.list_namespaces():
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+            for _, name in catalog.list_tables(layer):
+                if not wanted or f"{layer}.{name}" in wanted:
+                    _create_view(connection, catalog, layer, name)
+    finally:
+        catalog.close()
+    return connection
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, catalog: "SqlCatalog", layer: str, name: str
+) -> None:
+    table = catalog.load_table((layer, name))
+    files = [
+        task.file.file_path.removeprefix("file://").removeprefix("file:")
+        for task in table.scan().plan_files()
+    ]
+    schema = table.schema().as_arrow()
+    if not files:
+        connection.register(f"_empty_{layer}_{name}", schema.empty_table())
+        source = f"_empty_{layer}_{name}"
+    else:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        # Hive partitioning off: a folder's name is not a column.
+        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    columns = ", ".join(f'"{field}"' for field in schema.names)
+    connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT {columns} FROM {source}')
