@@ -135,6 +135,7 @@ def _attempt(
         seen = observation.get if state.added else defaultdict(lambda: None)
         scope = Scope(
             state=state.frame,
+            rows=state.rows,
             upstream=upstream,
             observed=seen,
             figure=lambda name, what, compute: shared.figure(

@@ -9,6 +9,7 @@ from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
 from ecommerce_assets.jobs.materialize import Published, Shared, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.tables.declaration import Table
 
 SIDE_BY_SIDE = 4
@@ -23,6 +24,7 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
         spark = open_session(arguments.lakehouse)
+        fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
         shared = Shared()
 
         def work(table: Table) -> None:

@@ -41,6 +41,8 @@ def local_spark_config() -> dict[str, str]:
     cores = os.cpu_count() or 2
     class_path = os.pathsep.join(str(jar) for jar in jars())
     java_options = ["-Xms1g", "-XX:NewSize=512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"]
+    # The default lets the JVM collect all of the heap each time that its classes have doubled.
+    java_options.append("-XX:MetaspaceSize=256m")
     # Hadoop without its native library forks a `chmod` for every file and folder it makes; this
     # is the cheapest way for the JVM to fork.
     java_options.append("-Djdk.lang.Process.launchMechanism=VFORK")

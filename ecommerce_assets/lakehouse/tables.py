@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,8 @@ from ecommerce_assets.lakehouse.session import CATALOG
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import StructType
+
+SHUFFLE_BYTES = 16 << 20  # of compressed files a shuffle partition
 
 MADE_FROM = "ecommerce.made-from"
 CODE_VERSION = "ecommerce.code-version"
@@ -145,6 +147,21 @@ def snapshot_id(spark: "SparkSession", identifier: str) -> int | None:
         raise PipelineError(f"{identifier} does not exist yet: materialize it first")
     snapshot = _java_table(spark, identifier).currentSnapshot()
     return None if snapshot is None else snapshot.snapshotId()
+
+
+def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
+    """Set the session's shuffle partitions to the size of the tables that it is to read.
+
+    Where adaptive execution is on, it does this by itself.
+    """
+    size = 0
+    for identifier in identifiers:
+        if spark.catalog.tableExists(qualified(identifier)):
+            snapshot = _java_table(spark, identifier).currentSnapshot()
+            size += int(snapshot.summary().get("total-files-size") or 0) if snapshot else 0
+    cores = spark.sparkContext.defaultParallelism
+    partitions = min(cores, 1 + size // SHUFFLE_BYTES)
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
 
 
 def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataFrame":

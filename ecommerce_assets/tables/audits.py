@@ -62,6 +62,7 @@ class Scope:
 
     Attributes:
         state: the new state of the table, written and not yet published.
+        rows: its rows.
         upstream: the frames the state was made from, by identifier, prepared as it takes them.
         observed: the aggregates that the audits asked for, of the rows as they were written;
             None for a sum over no row.
@@ -73,6 +74,7 @@ class Scope:
     """
 
     state: DataFrame
+    rows: int
     upstream: Mapping[str, DataFrame]
     observed: Mapping[str, Any]
     figure: Callable[[str, str, Callable[[DataFrame], Any]], Any]
@@ -167,41 +169,42 @@ def accounting(bronze: str, key: str) -> Audit:
     """Where each bronze row went, found by joining bronze with the new silver state.
 
     A bronze row is quarantined if it breaks the contract, current if silver names its file and
-    row, superseded if silver holds a greater version of its key; else it is lost. A silver row
-    whose key no bronze row has is a phantom.
+    row, superseded if silver holds a greater version of its key; else it is lost. Silver rows
+    beyond the current ones are phantoms: no bronze row accounts for them.
     """
     return Audit((CONSERVED, QUARANTINE_SHARE), partial(_account, bronze, key))
 
 
 def _account(bronze: str, key: str, scope: Scope) -> Report:
-    version = ["updated_at", "_ingestion_date", "_source_file", "_row_number"]
-    fates = _fates(scope.upstream[bronze], scope.state, key, version)
-    kinds = ("quarantined", "current", "superseded", "lost", "phantom")
+    kinds = ("quarantined", "current", "superseded", "lost")
     by_date = (
-        fates.groupBy("_ingestion_date")
+        _fates(scope.upstream[bronze], scope.state, key)
+        .groupBy("_ingestion_date")
         .agg(*[F.count_if(F.col("fate") == kind).alias(kind) for kind in kinds])
-        .orderBy("_ingestion_date")
         .collect()
     )
+    by_date.sort(key=lambda row: row["_ingestion_date"])
     total = {kind: sum(row[kind] for row in by_date) for kind in kinds}
-    wrong = [row.asDict() for row in by_date if row["lost"] or row["phantom"]]
+    phantoms = scope.rows - total["current"]
+    wrong = [row.asDict() for row in by_date if row["lost"]]
     conserved = Finding(
         CONSERVED,
-        passed=not wrong,
-        counts={"bronze": sum(total.values()) - total["phantom"], **total},
+        passed=not wrong and not phantoms,
+        counts={"bronze": sum(total.values()), **total, "phantom": phantoms},
         sample=wrong[:SAMPLE_ROWS],
         advice="Rows were lost or invented: this is a defect of the transformation, not of the "
         "delivery. The published table is unchanged.",
     )
     in_run = [row for row in by_date if scope.first <= row["_ingestion_date"] <= scope.last]
-    rows = sum(row[kind] for row in in_run for kind in kinds if kind != "phantom")
+    rows = sum(row[kind] for row in in_run for kind in kinds)
     bad = sum(row["quarantined"] for row in in_run)
     rows_by_date = {day: 0 for day in dates(scope)}
     rows_by_date |= {row["_ingestion_date"]: row["current"] for row in in_run}
     return Report([conserved, _share(bronze, scope, rows, bad)], rows_by_date)
 
 
-def _fates(parsed: DataFrame, state: DataFrame, key: str, version: list[str]) -> DataFrame:
+def _fates(parsed: DataFrame, state: DataFrame, key: str) -> DataFrame:
+    version = ["updated_at", "_ingestion_date", "_source_file", "_row_number"]
     received = parsed.select(
         F.col(key).alias("key"),
         F.struct(*version).alias("received"),
@@ -212,15 +215,13 @@ def _fates(parsed: DataFrame, state: DataFrame, key: str, version: list[str]) ->
         F.col("received._row_number") == F.col("kept._row_number")
     )
     fate = (
-        F.when(F.col("received").isNull(), "phantom")
-        .when(F.col("broken"), "quarantined")
+        F.when(F.col("broken"), "quarantined")
         .when(same_row, "current")
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
-    joined = received.join(kept, F.col("key") == F.col("kept_key"), "full_outer")
-    day = F.coalesce("received._ingestion_date", "kept._ingestion_date")
-    return joined.select(day.alias("_ingestion_date"), fate.alias("fate"))
+    joined = received.join(kept, F.col("key") == F.col("kept_key"), "left")
+    return joined.select("received._ingestion_date", fate.alias("fate"))
 
 
 def _share(bronze: str, scope: Scope, rows: int, bad: int) -> Finding:
