@@ -1,0 +1,1 @@
+"""Tests of ecommerce_assets, with real parts: Spark, Iceberg, Dagster's instance and servers."""

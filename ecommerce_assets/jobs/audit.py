@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Observation, Window
+from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
@@ -62,14 +61,11 @@ def observed(table: Table, frame: DataFrame) -> tuple[DataFrame, Observation]:
     many rows repeat a key (unless that is judged apart), and what the table's audits asked for.
     """
     observation = Observation()
-    bits = [
-        F.when(rule.broken(), F.lit(1 << n)).otherwise(F.lit(0))
-        for n, rule in enumerate(table.rules)
-    ]
+    bits = [f"if({rule.broken}, {1 << n}L, 0L)" for n, rule in enumerate(table.rules)]
     asked = [
         column().alias(name) for audit in table.audits for name, column in audit.observes.items()
     ]
-    broken = F.bit_or(reduce(Column.bitwiseOR, bits, F.lit(0).cast("long"))).alias("broken")
+    broken = F.expr(f"bit_or({' | '.join(['0L', *bits])})").alias("broken")
     if table.key_judged_apart:
         return frame.observe(observation, broken, *asked), observation
     position = F.row_number().over(Window.partitionBy(*table.key).orderBy(*table.key))
@@ -99,9 +95,9 @@ def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], state: DataFrame
     if not broken:
         return Finding(check, passed=True, counts=counts)
     row = state.agg(
-        *[F.count_if(rule.broken()).alias(f"{rule.column}: {rule.reason}") for rule in broken]
+        *[F.expr(f"count_if({rule.broken})").alias(f"{rule.column}: {rule.reason}") for rule in broken]
     ).collect()[0]
-    offending = state.where(reduce(Column.__or__, [rule.broken() for rule in broken]))
+    offending = state.where(" or ".join(f"({rule.broken})" for rule in broken))
     return Finding(
         check,
         passed=False,

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 ATTEMPTS = 5
-LANDING = "landing"
 
 
 class AuditFailed(PipelineError):
@@ -190,9 +189,7 @@ def _published(
     frame: "DataFrame",
     seconds: float,
 ) -> Published:
-    if table.layer == "bronze":
-        source = f"{LANDING}.{table.name}"
-        lineage = {name: [(source, name)] for name in source_columns(table)}
-    else:
-        lineage = column_lineage(frame)
+    lineage = column_lineage(frame)
+    if table.copies:
+        lineage |= {name: [(table.copies, name)] for name in table.copied_columns}
     return Published(table, rows, own.rows_by_date, own.metrics, findings, lineage, seconds)

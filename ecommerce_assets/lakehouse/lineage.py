@@ -1,5 +1,6 @@
 """Column lineage of a frame, read off Spark's analyzed plan: no author has to declare it."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,33 +11,44 @@ if TYPE_CHECKING:
 
 Lineage = dict[str, list[tuple[str, str]]]
 
+COMPUTING = ("Project", "Aggregate", "Window")
+_BETWEEN = "\x01"
+_ATTRIBUTE = re.compile(r"(?s)(.*)#(\d+)L?")
+
 
 def column_lineage(frame: "DataFrame") -> Lineage:
-    """For each column: the (table identifier, column) pairs whose values it is computed from."""
+    """For each column: the (table identifier, column) pairs whose values it is computed from.
+
+    Spark numbers every attribute of a plan; an alias says which numbers its value comes from.
+    """
     sources: dict[int, tuple[str, str]] = {}
     made_from: dict[int, set[int]] = {}
     plan = frame._jdf.queryExecution().analyzed()
     for node in _nodes(plan):
         kind = node.nodeName()
-        if node.children().isEmpty():
-            name = _table_name(node)
-            for attribute in _each(node.output()) if name else ():
-                sources[_id(attribute)] = (name, attribute.name())
+        if kind == "DataSourceV2Relation":
+            table = node.table().name().removeprefix(f"{CATALOG}.")
+            for name, number in _attributes(node.output()):
+                sources[number] = (table, name)
         elif kind == "Union":
-            outputs = [list(_each(child.output())) for child in _each(node.children())]
-            for column, *parts in zip(_each(node.output()), *outputs, strict=True):
-                made_from.setdefault(_id(column), set()).update(map(_id, parts))
+            outputs = [_attributes(child.output()) for child in _each(node.children())]
+            for (_, number), *parts in zip(_attributes(node.output()), *outputs, strict=True):
+                made_from.setdefault(number, set()).update(part for _, part in parts)
         elif kind == "Generate":
-            references = {_id(a) for a in _each(node.generator().references().toSeq())}
-            for attribute in _each(node.generatorOutput()):
-                made_from.setdefault(_id(attribute), set()).update(references)
-        for expression in _each(node.expressions()):
-            if expression.nodeName() == "Alias":
-                references = {_id(a) for a in _each(expression.references().toSeq())}
-                made_from.setdefault(_id(expression), set()).update(references)
+            taken = {number for _, number in _attributes(node.generator().references().toSeq())}
+            for _, number in _attributes(node.generatorOutput()):
+                made_from.setdefault(number, set()).update(taken)
+        elif kind in COMPUTING:
+            expressions = node.expressions()
+            for place, text in enumerate(expressions.mkString(_BETWEEN).split(_BETWEEN)):
+                if " AS " in text and (named := _ATTRIBUTE.fullmatch(text)):
+                    taken_from = expressions.apply(place).references().toSeq()
+                    made_from.setdefault(int(named[2]), set()).update(
+                        number for _, number in _attributes(taken_from)
+                    )
     return {
-        attribute.name(): sorted(_origins(_id(attribute), sources, made_from, set()))
-        for attribute in _each(plan.output())
+        name: sorted(_origins(number, sources, made_from, set()))
+        for name, number in _attributes(plan.output())
     }
 
 
@@ -57,14 +69,11 @@ def _origins(
     return origins
 
 
-def _table_name(leaf: Any) -> str | None:
-    if leaf.nodeName() != "RelationV2" and "Relation" not in leaf.nodeName():
-        return None
-    try:
-        name = leaf.table().name()
-    except Exception:  # a relation of files or of driver rows has no table
-        return None
-    return str(name).removeprefix(f"{CATALOG}.")
+def _attributes(sequence: Any) -> list[tuple[str, int]]:
+    """Names and numbers of a Scala sequence of attributes, which print as `name#number`."""
+    texts = sequence.mkString(_BETWEEN).split(_BETWEEN)
+    found = [_ATTRIBUTE.fullmatch(text) for text in texts]
+    return [(attribute[1], int(attribute[2])) for attribute in found if attribute]
 
 
 def _nodes(plan: Any) -> Iterator[Any]:
@@ -77,7 +86,3 @@ def _each(sequence: Any) -> Iterator[Any]:
     iterator = sequence.iterator()
     while iterator.hasNext():
         yield iterator.next()
-
-
-def _id(attribute: Any) -> int:
-    return int(attribute.exprId().id())

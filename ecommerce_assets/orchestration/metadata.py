@@ -4,9 +4,7 @@ import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.source import source_columns
-
-LANDING = "landing"
+from ecommerce_assets.tables.source import LANDING, source_columns
 
 
 def asset_key(identifier: str) -> dg.AssetKey:

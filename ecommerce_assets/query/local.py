@@ -3,6 +3,7 @@
 No JVM: the catalog is read by pyiceberg. Tables are copy-on-write, so a state is its data files.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
 
 def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection in which the tables that `sql` names (all, if none) are views `layer.name`.
+    """A connection in which tables are views `layer.name`: those whose name stands in `sql`.
+
+    All of them where none does: `show all tables`, say.
 
     Raises:
-        PipelineError: there is no lakehouse, or `sql` is not SQL.
+        PipelineError: there is no lakehouse.
     """
     catalog_file = Path(lakehouse) / "catalog.db"
     if not catalog_file.exists():
@@ -29,19 +32,15 @@ def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection
         )
     from pyiceberg.catalog.sql import SqlCatalog
 
+    words = set(re.findall(r"\w+", (sql or "").lower()))
     connection = duckdb.connect()
-    try:
-        named = connection.get_table_names(sql, qualified=True) if sql else set()
-    except duckdb.Error as error:
-        raise PipelineError(str(error)) from error
-    wanted = {text.replace('"', "").lower() for text in named}
     catalog = SqlCatalog(CATALOG, uri=f"sqlite:///{catalog_file}", warehouse=f"file://{lakehouse}")
     try:
-        for (layer,) in catalog.list_namespaces():
+        tables = [table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)]
+        named = [(layer, name) for layer, name in tables if name.lower() in words]
+        for layer, name in named or tables:
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-            for _, name in catalog.list_tables(layer):
-                if not wanted or f"{layer}.{name}" in wanted:
-                    _create_view(connection, catalog, layer, name)
+            _create_view(connection, catalog, layer, name)
     finally:
         catalog.close()
     return connection

@@ -140,6 +140,8 @@ def quarantine_table(*, module: str, silver: Table, bronze: Table) -> Table:
         transform=quarantined,
         upstream=(bronze.identifier,),
         prepare=silver.prepare,
+        copies=bronze.identifier,
+        copied_columns=tuple(bronze.columns),
         partitioned_by=(INGESTION_DATE,),
         audits=(quarantined_rows,),
         modules=(module, *silver.modules),
@@ -201,7 +203,7 @@ class Contract:
                 found.append(F.when(uncast, F.lit(f"{name}: {_NOT_A[kind]}")))
             for rule in row_rules({name: column}):
                 if rule.kind != NULLABILITY:
-                    broken = rule.broken()
+                    broken = F.expr(rule.broken)
                 elif name not in self.computed:
                     broken = text.isNull()
                 else:
@@ -254,7 +256,7 @@ def _text(name: str, column: pa.Column) -> Column:
 
 
 _NOT_A: dict[type[T.DataType], str] = {
-    T.IntegerType: "not a whole number",
+    T.IntegerType: "not a whole number, or out of range",
     T.DecimalType: "not a number, or out of range",
     T.BooleanType: "not true or false",
     T.TimestampType: "not an ISO 8601 time",
@@ -266,7 +268,8 @@ def _cast(name: str, column: pa.Column) -> Column:
     kind = column.dtype.type
     text = F.col(_TEXT + name)
     if isinstance(kind, T.IntegerType):
-        return F.when(text.rlike(_WHOLE), text.cast(T.DecimalType(38, 0)).cast(kind))
+        # From the text itself: a cast of a decimal would wrap around where it is out of range.
+        return F.when(text.rlike(_WHOLE), text.cast(kind))
     if isinstance(kind, T.DecimalType):
         # Spark rounds half up when it casts a text to a decimal.
         return F.when(text.rlike(_DECIMAL), text.cast(kind))

@@ -36,6 +36,8 @@ class Table:
         upstream: identifiers of the tables it is made from.
         prepare: what is done to the frame of its one upstream table before `transform` and the
             audits get it; done once a run for all tables with the same upstream and `prepare`.
+        copies, copied_columns: columns that are unchanged copies of those of the same name in
+            `copies`, for the column lineage where the plan does not tell.
         partitioned_by: Iceberg partition transforms, as in DDL.
         replaced_by: the date column whose values a run replaces; None replaces the whole table.
         audits: checks beyond single rows and the key.
@@ -52,6 +54,8 @@ class Table:
     transform: Callable[..., "DataFrame"]
     upstream: tuple[str, ...] = ()
     prepare: Callable[["DataFrame"], "DataFrame"] | None = None
+    copies: str | None = None
+    copied_columns: tuple[str, ...] = ()
     partitioned_by: tuple[str, ...] = ()
     replaced_by: str | None = None
     audits: tuple["Audit", ...] = ()

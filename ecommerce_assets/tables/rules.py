@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandera.pyspark as pa
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-
 NULLABILITY = "nullability"
 RANGES = "ranges"
 ALLOWED_VALUES = "allowed_values"
@@ -32,33 +29,45 @@ class RowRule:
         kind: the asset check it belongs to, a key of `KINDS`.
         column: the column it judges.
         reason: what is wrong with a value that breaks it.
-        holds: the condition; null counts as met, except for nullability.
+        condition: Spark SQL that is true where it is met; null counts as met.
     """
 
     kind: str
     column: str
     reason: str
-    holds: Callable[[Column], Column]
+    condition: str
 
-    def broken(self, value: Column | None = None) -> Column:
-        """True where the rule is broken, never null."""
-        met = self.holds(F.col(f"`{self.column}`") if value is None else value)
-        return ~F.coalesce(met, F.lit(True))
+    @property
+    def broken(self) -> str:
+        """Spark SQL that is true where the rule is broken, never null."""
+        return f"not coalesce({self.condition}, true)"
 
 
 Statistics = Mapping[str, Any]
-_CHECKS: dict[str, tuple[str, Callable[[Column, Statistics], Column], str]] = {
-    "greater_than_or_equal_to": (RANGES, lambda c, s: c >= s["min_value"], "below {min_value}"),
-    "greater_than": (RANGES, lambda c, s: c > s["min_value"], "not above {min_value}"),
-    "less_than_or_equal_to": (RANGES, lambda c, s: c <= s["max_value"], "above {max_value}"),
+_CHECKS: dict[str, tuple[str, Callable[[Statistics], str], str]] = {
+    "greater_than_or_equal_to": (RANGES, lambda s: f">= {s['min_value']}", "below {min_value}"),
+    "greater_than": (RANGES, lambda s: f"> {s['min_value']}", "not above {min_value}"),
+    "less_than_or_equal_to": (RANGES, lambda s: f"<= {s['max_value']}", "above {max_value}"),
     "in_range": (
         RANGES,
-        lambda c, s: (c >= s["min_value"]) & (c <= s["max_value"]),
+        lambda s: f"between {s['min_value']} and {s['max_value']}",
         "not from {min_value} to {max_value}",
     ),
-    "isin": (ALLOWED_VALUES, lambda c, s: c.isin(list(s["allowed_values"])), "not an allowed value"),
-    "str_matches": (FORMATS, lambda c, s: c.rlike(s["pattern"]), "not of the form asked for"),
+    "isin": (
+        ALLOWED_VALUES,
+        lambda s: f"in ({', '.join(map(_literal, s['allowed_values']))})",
+        "not an allowed value",
+    ),
+    "str_matches": (
+        FORMATS,
+        lambda s: f"rlike {_literal(s['pattern'])}",
+        "not of the form asked for",
+    ),
 }
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:
@@ -71,18 +80,14 @@ def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:
     rules = []
     for name, column in columns.items():
         if not column.nullable:
-            rules.append(RowRule(NULLABILITY, name, "required value is empty", Column.isNotNull))
+            condition = f"`{name}` is not null"
+            rules.append(RowRule(NULLABILITY, name, "required value is empty", condition))
         for check in column.checks:
             if check.name not in _CHECKS:
                 raise ValueError(f"{name}: no Spark condition for pandera's {check.name}")
-            kind, condition, reason = _CHECKS[check.name]
-            statistics = check.statistics
-            rules.append(
-                RowRule(
-                    kind,
-                    name,
-                    (column.metadata or {}).get("reason") or reason.format(**statistics),
-                    lambda c, condition=condition, s=statistics: condition(c, s),  # type: ignore[misc]
-                )
+            kind, comparison, default_reason = _CHECKS[check.name]
+            reason = (column.metadata or {}).get("reason") or default_reason.format(
+                **check.statistics
             )
+            rules.append(RowRule(kind, name, reason, f"`{name}` {comparison(check.statistics)}"))
     return tuple(rules)

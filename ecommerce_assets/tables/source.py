@@ -10,6 +10,7 @@ from ecommerce_assets.tables.types import COUNT, DATE, TEXT, TIMESTAMP
 
 INGESTION_DATE = "_ingestion_date"
 REQUIRED = "required"
+LANDING = "landing"
 
 
 def provenance() -> dict[str, pa.Column]:
@@ -71,6 +72,8 @@ def bronze_table(
         name=name,
         schema=schema,
         transform=as_received,
+        copies=f"{LANDING}.{name}",
+        copied_columns=tuple(columns),
         partitioned_by=(INGESTION_DATE,),
         replaced_by=INGESTION_DATE,
         audits=(empty_delivery,),

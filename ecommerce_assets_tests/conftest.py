@@ -1,0 +1,34 @@
+"""Fixtures: one Spark session for the whole test run, a shop a test, no settings from outside."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets_tests.shop import Shop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith(("ECOMMERCE_", "DAGSTER_"))]:
+        del os.environ[name]
+    yield
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
+    return open_session(str(tmp_path_factory.mktemp("spark") / "lakehouse"))
+
+
+@pytest.fixture()
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A shop that the tests of a module look at together."""
+    return Shop(tmp_path_factory.mktemp("shop"))

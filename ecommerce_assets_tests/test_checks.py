@@ -1,0 +1,184 @@
+"""Every check can fail: for each, a state that breaks it is kept from being published (or warns)."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.jobs.materialize import AuditFailed, Published, Shared, materialize
+from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables.audits import Finding
+from ecommerce_assets_tests.shop import Shop
+
+DAY = date(2024, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def healthy(module_shop: Shop) -> Shop:
+    module_shop.deliver_one_of_each()
+    module_shop.run_all()
+    return module_shop
+
+
+def arguments(shop: Shop, limit: float = 1) -> JobArguments:
+    return JobArguments((), DAY, DAY, str(shop.landing), str(shop.lakehouse), limit, ())
+
+
+def attempt(shop: Shop, table: str, spoil: Any = None, limit: float = 1) -> dict[str, Finding]:
+    """The findings of a table's materialization, its transformation spoilt."""
+    declared = all_tables()[table]
+    if spoil is not None:
+        original = declared.transform
+        declared = replace(declared, transform=lambda *frames: spoil(original(*frames)))
+    shared = Shared()
+    before = shop.content(table)
+    try:
+        result: Published | AuditFailed = materialize(
+            open_session(str(shop.lakehouse)), declared, arguments(shop, limit), shared
+        )
+    except AuditFailed as failed:
+        result = failed
+        assert shop.content(table) == before, "a failed audit must not change what is published"
+    finally:
+        shared.release()
+    return {finding.check.name: finding for finding in result.findings}
+
+
+def doubled(frame: DataFrame) -> DataFrame:
+    return frame.unionByName(frame)
+
+
+def with_value(column: str, value: Any) -> Any:
+    def spoil(frame: DataFrame) -> DataFrame:
+        kind = frame.schema[column].dataType
+        return frame.withColumn(column, F.lit(value).cast(kind))
+
+    return spoil
+
+
+SPOILT = [
+    ("bronze.orders", "schema", lambda f: f.drop("order_id")),
+    ("bronze.orders", "nullability", with_value("_source_file", None)),
+    ("bronze.orders", "ranges", with_value("_row_number", 0)),
+    ("bronze.orders", "unique_key", doubled),
+    ("silver.orders", "schema", lambda f: f.withColumn("total_amount", F.lit(1.5))),
+    ("silver.orders", "nullability", with_value("customer_id", None)),
+    ("silver.orders", "ranges", with_value("total_amount", -1)),
+    ("silver.orders", "allowed_values", with_value("status", "lost")),
+    ("silver.orders", "formats", with_value("shipping_country", "Germany")),
+    ("silver.orders", "unique_key", doubled),
+    ("silver.orders", "row_conservation", lambda f: f.where("false")),
+    ("silver.orders", "row_conservation", with_value("order_id", "phantom")),
+    ("silver.orders_quarantine", "nullability", with_value("_source_file", None)),
+    ("gold.fact_sales", "unique_key", doubled),
+    ("gold.fact_sales", "ranges", with_value("revenue", -1)),
+    ("gold.dim_date", "fact_rows_join", lambda f: f.where("date_key != 20240101")),
+    ("gold.dim_customer", "fact_rows_join", lambda f: f.where("false")),
+    ("gold.dim_customer", "allowed_values", with_value("segment", "whale")),
+    ("gold.dim_product", "fact_rows_join", with_value("product_key", 1)),
+    ("gold.dim_product", "unique_key", doubled),
+    ("gold.daily_revenue", "unique_key", doubled),
+    ("gold.daily_revenue", "revenue_reconciles", with_value("revenue", 11)),
+    ("gold.weekly_revenue", "revenue_reconciles", lambda f: f.where("false")),
+    ("gold.monthly_revenue", "revenue_reconciles", with_value("revenue", 11)),
+    ("gold.customer_lifetime_value", "revenue_reconciles", with_value("lifetime_value", 1)),
+    ("gold.top_products", "revenue_reconciles", with_value("revenue", 1)),
+    ("gold.category_performance", "revenue_reconciles", with_value("revenue", 1)),
+    ("gold.category_performance", "ranges", with_value("revenue_share", 1.5)),
+    ("gold.orders_per_customer", "orders_reconcile", with_value("orders", 2)),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "check", "spoil"), SPOILT, ids=[f"{table} {check}" for table, check, _ in SPOILT]
+)
+def test_a_spoilt_state_is_not_published(healthy: Shop, table: str, check: str, spoil: Any):
+    findings = attempt(healthy, table, spoil)
+    assert not findings[check].passed
+    assert findings[check].blocks
+    assert findings[check].counts
+    assert findings[check].advice
+    if check in ("nullability", "ranges", "allowed_values", "formats", "unique_key"):
+        assert findings[check].sample
+
+
+@pytest.mark.parametrize("table", list(all_tables()))
+def test_a_healthy_state_passes_every_check(healthy: Shop, table: str):
+    findings = attempt(healthy, table)
+    assert [name for name, finding in findings.items() if not finding.passed] == []
+    assert list(findings) == [check.name for check in checks_of(all_tables()[table])]
+
+
+def test_every_kind_of_check_is_proven_to_fail():
+    proven = {check for _, check, _ in SPOILT}
+    proven |= {"reasons_given", "quarantine_share", "delivery_not_empty", "items_without_order",
+               "order_amounts_agree"}  # fmt: skip
+    assert {check.name for table in all_tables().values() for check in checks_of(table)} == proven
+
+
+def test_a_quarantined_row_without_a_reason(shop: Shop):
+    shop.deliver("orders", {"status": "lost"})
+    shop.run("bronze", "orders")
+    shop.run("silver", "orders_quarantine")
+    spoil = lambda f: f.withColumn("_reasons", F.expr("filter(_reasons, r -> false)"))  # noqa: E731
+    assert attempt(shop, "silver.orders_quarantine", spoil)["reasons_given"].blocks
+    counted = attempt(shop, "silver.orders_quarantine")["reasons_given"].counts
+    assert counted == {"quarantined": 1, "status: not an allowed value": 1}
+
+
+def test_quarantine_share_warns_from_a_fifth_and_blocks_above_the_limit(shop: Shop):
+    shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(9)], {"status": "lost"})
+    shop.run("bronze", "orders")
+    shop.run("silver", "orders")
+    for limit, passed, blocks in [(1, True, False), (0.5, True, False), (0.49, False, False),
+                                  (0.1, False, False), (0.09, False, True)]:  # fmt: skip
+        finding = attempt(shop, "silver.orders", limit=limit)["quarantine_share"]
+        assert (finding.passed, finding.blocks) == (passed, blocks)
+    assert finding.sample[0]["_reasons"] == ["status: not an allowed value"]
+    assert finding.counts == {"rows": 10, "quarantined": 1, "share": 0.1, "limit": 0.09}
+
+
+def test_an_empty_delivery_warns(shop: Shop):
+    shop.run("bronze", "orders")
+    finding = attempt(shop, "bronze.orders")["delivery_not_empty"]
+    assert (finding.passed, finding.blocks, finding.level) == (False, False, "WARN")
+
+
+def test_items_without_an_order_and_amounts_that_disagree_warn(shop: Shop):
+    shop.deliver("orders", {"subtotal": "9.00", "tax_amount": "1", "shipping_amount": "0"})
+    shop.deliver("order_items", {}, {"order_item_id": "I2", "order_id": "O2"})
+    shop.run("bronze", "orders,order_items")
+    shop.run("silver", "orders,order_items")
+    shop.run("gold", "fact_sales")
+    findings = attempt(shop, "gold.fact_sales")
+    waiting, amounts = findings["items_without_order"], findings["order_amounts_agree"]
+    assert waiting.counts == {"items": 1, "unknown_orders": 1}
+    assert waiting.sample == [{"order_item_id": "I2", "order_id": "O2"}]
+    assert (amounts.counts, amounts.blocks) == ({"orders": 1, "disagreeing": 1}, False)
+    assert not waiting.blocks
+
+
+def test_at_most_two_spark_jobs_beside_the_one_that_writes(healthy: Shop, spark: SparkSession):
+    """Counted by Spark itself, with all of a table's checks, in a healthy run."""
+    tracker = spark.sparkContext.statusTracker()
+    for name, table in all_tables().items():
+        spark.sparkContext.setJobGroup(name, name)
+        upstream_cached = Shared()
+        materialize(open_session(str(healthy.lakehouse)), table, arguments(healthy), upstream_cached)
+        upstream_cached.release()
+        jobs = len(tracker.getJobIdsForGroup(name))
+        assert 1 <= jobs <= 3, f"{name}: {jobs} Spark jobs"
+
+
+def test_a_failed_audit_leaves_no_branch(healthy: Shop, tmp_path: Path):
+    attempt(healthy, "gold.daily_revenue", doubled)
+    session = open_session(str(healthy.lakehouse))
+    refs = session.sql("select name from lakehouse.gold.daily_revenue.refs").collect()
+    assert [row["name"] for row in refs] == ["main"]

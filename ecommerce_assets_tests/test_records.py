@@ -1,0 +1,82 @@
+"""CSV files as shops write them: RFC 4180, and what is refused."""
+
+import gzip
+import io
+import json
+
+import pytest
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing import records
+
+CONTRACT = {"id": True, "name": True, "note": False}
+
+
+def read(data: bytes, name: str = "t/f.csv") -> list[tuple]:
+    rows = []
+    for number, columns, rescued in records.read_records(name, io.BytesIO(data), CONTRACT):
+        for i, kept in enumerate(rescued):
+            rows.append((number + i, *[values[i] for values in columns.values()],
+                         kept and json.loads(kept)))  # fmt: skip
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(b"id,name\n1,a\n", [(1, "1", "a", None, None)], id="absent optional is null"),
+        pytest.param(b"note,id,name\nx,1,a\n", [(1, "1", "a", "x", None)], id="any order"),
+        pytest.param(b" id , name\n 1 ,a\n", [(1, " 1 ", "a", None, None)],
+                     id="names trimmed, values as received"),
+        pytest.param(b"\xef\xbb\xbfid,name\n1,a\n", [(1, "1", "a", None, None)], id="BOM"),
+        pytest.param(b"id,name\r\n1,a\r\n2,b", [(1, "1", "a", None, None), (2, "2", "b", None, None)],
+                     id="CRLF, no newline at the end"),
+        pytest.param(b'id,name\n1,"a, ""b""\nc"\n2,d\n',
+                     [(1, "1", 'a, "b"\nc', None, None), (2, "2", "d", None, None)],
+                     id="quoted comma, quote, newline"),
+        pytest.param(b"\nid,name\n\n1,a\n  \n2,b\n",
+                     [(1, "1", "a", None, None), (2, "2", "b", None, None)], id="blank lines"),
+        pytest.param(b"id,name,vip\n1,a,\n", [(1, "1", "a", None, {"vip": ""})], id="unknown column"),
+        pytest.param(b"id,name\n1,a,b,c\n2,d\n",
+                     [(1, "1", "a", None, {"_surplus_fields": ["b", "c"]}), (2, "2", "d", None, None)],
+                     id="too many fields"),
+        pytest.param(b"id,name,note\n1\n", [(1, "1", None, None, None)], id="too few fields"),
+        pytest.param(b"", [], id="empty file"),
+        pytest.param(b"id,name\n", [], id="only a header"),
+    ],
+)  # fmt: skip
+def test_rows_as_received(data: bytes, expected: list):
+    assert read(data) == expected
+
+
+def test_gzip():
+    assert read(gzip.compress(b"id,name\n1,a\n"), "t/f.csv.gz") == [(1, "1", "a", None, None)]
+
+
+def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "BATCH", 2)
+    assert [row[0] for row in read(b"id,name\n" + b"1,a\n" * 5)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        pytest.param(b"id,note\n1,a\n", "t/f.csv: the header lacks the required column name",
+                     id="missing column"),
+        pytest.param(b"x\n1\n", "required columns id, name", id="missing columns"),
+        pytest.param(b"id,name,id\n1,a,2\n", "names id more than once", id="column twice"),
+        pytest.param("id,name\n1,J\xfcrgen\n".encode("latin-1"), "t/f.csv: not UTF-8", id="Latin-1"),
+        pytest.param(b'id,name\n1,"a\n2,b\n', "t/f.csv: not CSV at line 3", id="open quote"),
+        pytest.param(b'id,name\n1,"a"b\n', "t/f.csv: not CSV at line 2", id="text behind quote"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00", "t/f.csv: not UTF-8", id="a picture"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_read_is_named(data: bytes, said: str):
+    with pytest.raises(PipelineError, match=said):
+        read(data)
+
+
+@pytest.mark.parametrize("data", [b"id,name\n", gzip.compress(b"id,name\n1,a\n")[:-9]])
+def test_broken_gzip(data: bytes):
+    with pytest.raises(PipelineError, match=r"t/f.csv.gz: not a complete gzip file"):
+        read(data, "t/f.csv.gz")
