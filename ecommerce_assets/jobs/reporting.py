@@ -111,7 +111,7 @@ class PipesReporter(LogReporter):
                 "raw_value": {
                     "deps_by_column": {
                         column: [
-                            {"asset_key": source.replace(".", "/"), "column_name": name}
+                            {"asset_key": source.split("."), "column_name": name}
                             for source, name in origins
                         ]
                         for column, origins in result.lineage.items()

@@ -1,0 +1,211 @@
+"""Dagster's side, on a real instance in this process: assets, metadata, schedule, ranges, failures."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ecommerce_assets.definitions import build_definitions
+from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.settings import Settings
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets_tests.shop import Shop
+
+FIRST, LAST = "2024-01-01", "2024-01-30"
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance"))) as instance:
+        yield instance
+
+
+def definitions(shop: Shop, **settings) -> dg.Definitions:
+    return build_definitions(
+        Settings(landing=str(shop.landing), lakehouse=str(shop.lakehouse), **settings)
+    )
+
+
+def materialize(
+    shop: Shop,
+    instance: dg.DagsterInstance,
+    select: str,
+    first: str = FIRST,
+    last: str | None = None,
+    **settings,
+) -> dg.ExecuteInProcessResult:
+    defs = definitions(shop, **settings)
+    chosen = dg.AssetSelection.from_string(select).resolve(defs.resolve_asset_graph())
+    tags = {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last or first,
+    }
+    return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance, tags=tags, asset_selection=sorted(chosen), raise_on_error=False
+    )
+
+
+def test_the_graph(tmp_path: Path):
+    """A change of the graph is a visible change here."""
+    defs = definitions(Shop(tmp_path))
+    graph = defs.resolve_asset_graph()
+    deps = {
+        key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+        for key in graph.materializable_asset_keys
+    }
+    assert deps == {
+        **{f"bronze/{t}": [f"landing/{t}"] for t in
+           ("customers", "products", "orders", "order_items")},
+        **{f"silver/{t}{kind}": [f"bronze/{t}"] for kind in ("", "_quarantine")
+           for t in ("customers", "products", "orders", "order_items")},
+        "gold/fact_sales": ["silver/order_items", "silver/orders"],
+        "gold/dim_date": ["gold/fact_sales", "silver/orders"],
+        "gold/dim_customer": ["gold/fact_sales", "silver/customers", "silver/orders"],
+        "gold/dim_product": ["gold/fact_sales", "silver/order_items", "silver/products"],
+        "gold/daily_revenue": ["gold/fact_sales"],
+        "gold/weekly_revenue": ["gold/fact_sales"],
+        "gold/monthly_revenue": ["gold/fact_sales"],
+        "gold/orders_per_customer": ["gold/dim_customer", "gold/fact_sales"],
+        "gold/customer_lifetime_value": ["gold/dim_customer", "gold/fact_sales"],
+        "gold/top_products": ["gold/dim_product", "gold/fact_sales"],
+        "gold/category_performance": ["gold/dim_product", "gold/fact_sales"],
+    }  # fmt: skip
+    node = graph.get(dg.AssetKey(["gold", "daily_revenue"]))
+    assert (node.group_name, node.owners, node.kinds) == (
+        "gold", ["team:data-engineering"], {"glue", "spark", "iceberg"},
+    )  # fmt: skip
+    assert node.code_version == all_tables()["gold.daily_revenue"].code_version
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {
+        "ecommerce_daily", "ecommerce_bronze", "ecommerce_silver", "ecommerce_gold",
+    }  # fmt: skip
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_a_tick_of_the_daily_schedule_runs_the_last_complete_day(tmp_path: Path):
+    schedule = definitions(Shop(tmp_path)).resolve_schedule_def("ecommerce_daily_schedule")
+    assert schedule.cron_schedule == "0 5 * * *"
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance, scheduled_execution_time=datetime(2024, 3, 10, 5, 0, tzinfo=UTC)
+        )
+        requests = schedule.evaluate_tick(context).run_requests
+    assert [request.partition_key for request in requests or []] == ["2024-03-09"]
+
+
+@pytest.fixture(scope="module")
+def month(module_shop: Shop, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    module_shop.deliver_one_of_each(FIRST)
+    module_shop.deliver("orders", {"order_id": "O2"}, {"order_id": "O3"}, day="2024-01-15")
+    return materialize(module_shop, instance, "group:bronze or group:silver or group:gold",
+                       FIRST, LAST)  # fmt: skip
+
+
+def test_a_backfill_of_30_days_is_one_run_with_three_job_runs(month, instance):
+    assert month.success
+    steps = [event.step_key for event in month.all_events if event.is_step_success]
+    assert steps == ["bronze", "silver", "gold"]
+    assert instance.get_runs_count() == 1
+    for name in all_tables():
+        key = dg.AssetKey(name.split("."))
+        assert len(instance.get_materialized_partitions(key)) == 30
+
+
+def test_metadata_of_a_materialization(month, instance: dg.DagsterInstance):
+    def metadata(name: str, day: str) -> dict:
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), [day]), limit=1
+        ).records
+        return dict(records[0].asset_materialization.metadata)  # type: ignore[union-attr]
+
+    orders = metadata("bronze.orders", "2024-01-15")
+    assert orders["dagster/row_count"].value == 3
+    assert orders["dagster/partition_row_count"].value == 2
+    assert orders["dagster/table_name"].value == "bronze.orders"
+    assert metadata("bronze.orders", "2024-01-16")["dagster/partition_row_count"].value == 0
+    assert metadata("silver.orders", FIRST)["dagster/partition_row_count"].value == 1
+    kpi = metadata("gold.orders_per_customer", LAST)
+    assert kpi["average_orders_per_customer"].value == 1.0
+    lineage = metadata("gold.daily_revenue", LAST)["dagster/column_lineage"].value
+    assert lineage.deps_by_column["revenue"] == [
+        dg.TableColumnDep(dg.AssetKey(["gold", "fact_sales"]), "revenue")
+    ]
+    lineage = metadata("bronze.orders", LAST)["dagster/column_lineage"].value
+    assert lineage.deps_by_column["status"] == [
+        dg.TableColumnDep(dg.AssetKey(["landing", "orders"]), "status")
+    ]
+    lineage = metadata("silver.orders_quarantine", LAST)["dagster/column_lineage"].value
+    assert lineage.deps_by_column["status"] == [
+        dg.TableColumnDep(dg.AssetKey(["bronze", "orders"]), "status")
+    ]
+
+
+def test_column_schemas_are_there_before_the_first_run(tmp_path: Path):
+    graph = definitions(Shop(tmp_path)).resolve_asset_graph()
+    schema = graph.get(dg.AssetKey(["gold", "daily_revenue"])).metadata["dagster/column_schema"]
+    revenue = next(column for column in schema.columns if column.name == "revenue")
+    assert (revenue.type, revenue.constraints.nullable) == ("decimal(18,2)", False)
+    assert revenue.constraints.other == ["required value is empty", "below 0"]
+
+
+def test_every_check_is_recorded(month):
+    recorded = {
+        (result.asset_key.to_user_string().replace("/", "."), result.check_name): result.passed
+        for result in month.get_asset_check_evaluations()
+    }
+    declared = {(name, check.name) for name, t in all_tables().items() for check in checks_of(t)}
+    assert set(recorded) == declared
+    # 29 and 28 days without a delivery, and two orders on their way without items
+    assert {key for key, passed in recorded.items() if not passed} == {
+        (f"bronze.{table}", "delivery_not_empty")
+        for table in ("customers", "products", "orders", "order_items")
+    }
+
+
+def test_a_selection_runs_only_its_tables(month, module_shop: Shop, instance: dg.DagsterInstance):
+    result = materialize(module_shop, instance, 'key:"gold/top_products" or key:"bronze/products"')
+    assert result.success
+    done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert done == {"bronze/products", "gold/top_products"}
+
+
+def test_a_reversed_range_is_refused(module_shop: Shop, instance: dg.DagsterInstance):
+    result = materialize(module_shop, instance, 'key:"bronze/orders"', "2024-01-05", "2024-01-02")
+    assert not result.success
+
+
+def test_a_failed_blocking_check_fails_the_run_and_shows(shop: Shop, instance: dg.DagsterInstance):
+    shop.deliver_one_of_each()
+    shop.deliver("products", {"price": "x"})
+    select = "group:bronze or group:silver or group:gold"
+    result = materialize(shop, instance, select, quarantine_limit=0.05)
+    assert not result.success
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [(check.asset_key.to_user_string(), check.check_name) for check in failed] == [
+        ("silver/products", "quarantine_share")
+    ]
+    (check,) = failed
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    assert check.metadata["share"].value == 1.0
+    assert check.metadata["sample"].value[0]["_reasons"] == ["price: not a number, or out of range"]
+    assert "correct the delivery" in check.metadata["what_to_do"].value
+    done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert "silver/products" not in done
+    assert {"silver/orders", "silver/products_quarantine"} <= done
+    assert not {key for key in done if key.startswith("gold")}
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data.description
+    assert "silver.products was not published" in told
+
+
+def test_bad_input_fails_the_step_naming_file_and_column(shop: Shop, instance: dg.DagsterInstance):
+    shop.deliver_one_of_each()
+    shop.file("orders").write_text("order_id,status\n1,2\n")
+    result = materialize(shop, instance, "group:bronze")
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data.description
+    assert "orders/ingestion_date=2024-01-01/rows.csv" in told
+    assert "customer_id, order_date, total_amount" in told
+    done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert done == {"bronze/customers", "bronze/products", "bronze/order_items"}

@@ -1,0 +1,204 @@
+"""The declarations and what follows from them; rooms and their doors; loading costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ecommerce_assets
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.tables import all_tables, gold
+from ecommerce_assets.tables.rules import row_rules
+from ecommerce_assets_tests.shop import Shop
+
+PACKAGE = Path(ecommerce_assets.__file__).parent
+# Column by column, as DESIGN.md, section 3, lists them.
+GOLD = {
+    "daily_revenue": "order_date revenue discount orders units customers average_order_value",
+    "weekly_revenue": "week_start_date revenue discount orders units customers average_order_value",
+    "monthly_revenue": "month_start_date revenue discount orders units customers "
+    "average_order_value",
+    "orders_per_customer": "customer_key customer_id orders units first_order_date "
+    "last_order_date average_order_value",
+    "customer_lifetime_value": "customer_key customer_id segment orders lifetime_value value_rank",
+    "top_products": "product_key product_id name category units orders revenue revenue_rank",
+    "category_performance": "category month_start_date revenue discount orders units revenue_share",
+    "dim_date": "date_key date day_of_week day_name week week_start_date month month_name quarter "
+    "year is_weekend",
+    "dim_customer": "customer_key customer_id email first_name last_name country city created_at "
+    "segment is_inferred",
+    "dim_product": "product_key product_id sku name category subcategory brand price cost "
+    "is_active is_inferred",
+    "fact_sales": "sale_key order_item_id order_id date_key order_date customer_key product_key "
+    "status payment_method is_sale quantity unit_price gross_amount discount revenue",
+}
+SOURCES = ("customers", "products", "orders", "order_items")
+
+
+def test_the_tables_are_those_of_the_design():
+    expected = [f"bronze.{source}" for source in SOURCES]
+    expected += [f"silver.{source}{kind}" for source in SOURCES for kind in ("", "_quarantine")]
+    expected += [f"gold.{name}" for name in GOLD]
+    assert sorted(all_tables()) == sorted(expected)
+
+
+@pytest.mark.parametrize("name", GOLD)
+def test_gold_columns_are_those_of_the_design(name: str):
+    columns = list(all_tables()[f"gold.{name}"].columns)
+    assert columns == GOLD[name].split()
+
+
+def test_every_column_and_table_is_described():
+    for table in all_tables().values():
+        assert table.description, table.identifier
+        for name, column in table.columns.items():
+            assert column.description, f"{table.identifier}.{name}"
+
+
+def test_no_money_is_a_float():
+    for table in all_tables().values():
+        for field in table.struct.fields:
+            assert field.dataType.typeName() not in ("float", "double")
+
+
+def test_a_pandera_check_without_a_spark_condition_is_refused():
+    import pandera.pyspark as pa
+    from pyspark.sql.types import StringType
+
+    column = pa.Column(StringType(), pa.Check.str_startswith("x"))
+    with pytest.raises(ValueError, match="no Spark condition for pandera's str_startswith"):
+        row_rules({"name": column})
+
+
+def test_the_code_version_changes_with_the_code(monkeypatch: pytest.MonkeyPatch):
+    import inspect
+    from dataclasses import replace
+
+    table = all_tables()["gold.top_products"]
+    before = table.code_version
+    source = inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda module: source(module) + "# changed")
+    assert replace(table).code_version != before
+    assert table.code_version == before
+
+
+KPI = '''"""gold.revenue_by_status: what was ordered, by where the order stands."""
+
+import pandera.pyspark as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.star import gold_table
+from ecommerce_assets.tables.types import COUNT, MONEY_SUM, TEXT
+
+
+class RevenueByStatus(pa.DataFrameModel):
+    """One row per order status."""
+
+    status: TEXT = pa.Field(description="Where the order stands.")
+    items: COUNT = pa.Field(ge=1, description="Order items.")
+    revenue: MONEY_SUM = pa.Field(ge=0, description="Revenue, EUR.")
+
+    class Config:
+        unique = "status"
+
+
+def revenue_by_status(fact_sales: DataFrame) -> DataFrame:
+    """Items and revenue of each status."""
+    return fact_sales.groupBy("status").agg(
+        F.count("*").alias("items"), F.sum("revenue").cast(MONEY_SUM).alias("revenue")
+    )
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=RevenueByStatus,
+    transform=revenue_by_status,
+    upstream=("gold.fact_sales",),
+)
+'''
+
+
+def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The README's example, as a new file and nothing else: asset, checks, table, query."""
+    assert KPI in (PACKAGE.parent / "README.md").read_text("utf-8")
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "revenue_by_status.py").write_text(KPI)
+    monkeypatch.setattr(gold, "__path__", [*gold.__path__, str(folder)])
+    all_tables.cache_clear()
+    try:
+        from ecommerce_assets.definitions import build_definitions
+        from ecommerce_assets.settings import Settings
+
+        graph = build_definitions(Settings()).resolve_asset_graph()
+        assert "gold/revenue_by_status" in {key.to_user_string() for key in graph.get_all_asset_keys()}
+        shop.deliver_one_of_each()
+        shop.run("bronze")
+        shop.run("silver")
+        shop.run("gold", "fact_sales,revenue_by_status")
+        row = shop.one("select * from gold.revenue_by_status")
+        assert (row["status"], row["items"], str(row["revenue"])) == ("delivered", 1, "10.00")
+    finally:
+        all_tables.cache_clear()
+        sys.modules.pop("ecommerce_assets.tables.gold.revenue_by_status", None)
+
+
+def test_an_unknown_upstream_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "bad_kpi.py").write_text(KPI.replace('"gold.fact_sales",', '"gold.facts",'))
+    monkeypatch.setattr(gold, "__path__", [*gold.__path__, str(tmp_path)])
+    all_tables.cache_clear()
+    try:
+        with pytest.raises(PipelineError, match=r"gold.bad_kpi is made from gold.facts"):
+            all_tables()
+    finally:
+        all_tables.cache_clear()
+        sys.modules.pop("ecommerce_assets.tables.gold.bad_kpi", None)
+
+
+# A room may import those after it, and no other (DESIGN, section 5).
+DOORS = {
+    "definitions": {"orchestration", "tables", "settings"},
+    "orchestration": {"jobs", "tables", "lakehouse", "errors"},
+    "jobs": {"tables", "lakehouse", "landing", "settings", "errors"},
+    "tables": {"errors"},
+    "lakehouse": {"errors"},
+    "landing": {"errors"},
+    "generator": {"landing", "errors"},
+    "query": {"lakehouse", "settings", "errors"},
+    "cli": {"definitions", "jobs", "tables", "landing", "generator", "query", "settings", "errors"},
+    "settings": {"errors"},
+    "errors": set(),
+}
+FOREIGN = {"tables": {"dagster", "boto3"}, "lakehouse": {"dagster"}, "jobs": {"dagster"},
+           "generator": {"pyspark", "dagster"}}  # fmt: skip
+
+
+def test_imports_point_downwards():
+    for file in PACKAGE.rglob("*.py"):
+        room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            )  # fmt: skip
+            for name in names:
+                parts = (name or "").split(".")
+                assert parts[0] not in FOREIGN.get(room, set()), f"{file}: {name}"
+                if parts[0] == "ecommerce_assets" and len(parts) > 1:
+                    assert parts[1] in DOORS[room] | {room}, f"{file}: {name}"
+
+
+def test_loading_the_code_location_starts_no_jvm():
+    code = (
+        "from ecommerce_assets.definitions import defs\n"
+        "from pyspark import SparkContext\n"
+        "import sys\n"
+        "defs().resolve_asset_graph()\n"
+        "assert SparkContext._gateway is None\n"
+        "assert 'duckdb' not in sys.modules and 'pyiceberg' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

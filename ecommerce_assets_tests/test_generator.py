@@ -1,0 +1,171 @@
+"""The generator: same seed same bytes, what it injects it counts, the world it makes is a shop's."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.generator import defects
+from ecommerce_assets.generator.shop import Options, generate
+from ecommerce_assets_tests.shop import Shop
+
+TABLES = ("customers", "products", "orders", "order_items")
+
+
+def make(folder: Path, **options) -> dict:
+    given = {"records": 3000, "start_date": date(2024, 1, 1), "days": 20, **options}
+    return json.loads(generate(folder, Options(**given), lambda n: None).read_text("utf-8"))
+
+
+def rows(folder: Path, table: str) -> list[dict[str, str]]:
+    found = []
+    for file in sorted(folder.glob(f"{table}/*/*.csv")) or [folder / f"{table}.csv"]:
+        with open(file, encoding="utf-8", newline="") as handle:
+            found += list(csv.DictReader(handle))
+    return found
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clean")
+    make(folder)
+    return folder
+
+
+def test_same_seed_same_bytes(tmp_path: Path):
+    spoilt = {"records": 300, "late": 0.1, "duplicates": 0.1, "defects": 0.1}
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        make(tmp_path / name, seed=seed, **spoilt)
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    assert content(tmp_path / "a") != content(tmp_path / "c")
+
+
+def test_counts_are_those_asked_for(tmp_path: Path):
+    make(tmp_path, records=500, customers=70, products=90, days=5)
+    assert len({row["order_id"] for row in rows(tmp_path, "orders")}) == 500
+    assert len({row["customer_id"] for row in rows(tmp_path, "customers")}) == 70
+    assert len({row["product_id"] for row in rows(tmp_path, "products")}) == 90
+    assert len(list(tmp_path.glob("orders/ingestion_date=*"))) == 5
+
+
+def test_a_fifth_of_the_customers_makes_most_of_the_orders(clean: Path):
+    orders = {row["order_id"]: row["customer_id"] for row in rows(clean, "orders")}
+    counts = sorted(Counter(orders.values()).values(), reverse=True)
+    customers = len(rows(clean, "customers"))
+    share = sum(counts[: customers // 5]) / len(orders)
+    assert 0.7 < share < 0.9
+
+
+def test_seasons(tmp_path: Path):
+    make(tmp_path, start_date=date(2024, 11, 1), days=61, records=6000)
+    first = {}
+    for row in rows(tmp_path, "orders"):
+        first[row["order_id"]] = row["order_date"][:10]
+    days = Counter(first.values())
+    assert days["2024-11-29"] > 2 * days["2024-11-15"]
+    assert days["2024-12-11"] > 1.3 * days["2024-11-13"]
+
+
+def test_statuses_advance_and_prices_and_addresses_change(clean: Path):
+    orders: dict[str, list[str]] = {}
+    for row in rows(clean, "orders"):
+        orders.setdefault(row["order_id"], []).append(row["status"])
+    assert ["pending", "delivered"] in orders.values()
+    prices: dict[str, set[str]] = {}
+    for row in rows(clean, "products"):
+        prices.setdefault(row["product_id"], set()).add(row["price"])
+    assert max(len(seen) for seen in prices.values()) > 1
+    addresses: dict[str, set[str]] = {}
+    for row in rows(clean, "customers"):
+        addresses.setdefault(row["customer_id"], set()).add(row["address"])
+    assert max(len(seen) for seen in addresses.values()) > 1
+
+
+def test_amounts_agree_with_their_parts(clean: Path):
+    def cents(text: str) -> int:
+        return round(float(text or 0) * 100)
+
+    for row in rows(clean, "orders"):
+        parts = sum(cents(row[name]) for name in ("subtotal", "tax_amount", "shipping_amount"))
+        assert cents(row["total_amount"]) == parts - cents(row["discount_amount"])
+
+
+def test_flat_holds_the_same_rows(tmp_path: Path, clean: Path):
+    make(tmp_path, flat=True)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "_manifest.json", *(f"{table}.csv" for table in TABLES)
+    }  # fmt: skip
+    for table in TABLES:
+        assert len(rows(tmp_path, table)) == len(rows(clean, table))
+
+
+def test_the_pipeline_catches_what_the_manifest_counts(shop: Shop):
+    manifest = make(shop.landing, records=2000, days=4, late=0.05, duplicates=0.05, defects=0.1)
+    first, last = "2024-01-01", "2024-01-04"
+    shop.run("bronze", first=first, last=last)
+    shop.run("silver", first=first, last=last)
+    seen = {"late": 0, "duplicates": 0}
+    for table in TABLES:
+        days = manifest["tables"][table]
+        for day, counts in days.items():
+            for kind in seen:
+                seen[kind] += counts.get(kind, 0)
+            bronze = shop.one(
+                f"select count(*) as n, count(_rescued_data) as rescued from bronze.{table} "
+                f"where _ingestion_date = '{day}'"
+            )
+            bad = shop.one(f"select count(*) as n from silver.{table}_quarantine "
+                           f"where _ingestion_date = '{day}'")  # fmt: skip
+            assert bronze["n"] == counts["rows"]
+            assert bad["n"] == sum(counts.get("quarantined", {}).values())
+            surplus = counts.get("rescued", {})
+            unknown = surplus.get(defects.UNKNOWN_COLUMN, 0)
+            expected = counts["rows"] if unknown else surplus.get(defects.TOO_MANY_FIELDS, 0)
+            assert bronze["rescued"] == expected
+        kinds = {kind for counts in days.values() for kind in counts.get("quarantined", {})}
+        assert kinds == set(defects.QUARANTINED[table])
+    assert min(seen.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["records", "days", "customers", "products"])
+def test_counts_below_one(tmp_path: Path, name: str):
+    with pytest.raises(PipelineError, match=f"--{name} is 0"):
+        make(tmp_path, **{name: 0})
+
+
+def test_foreign_files_are_left_alone(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(PipelineError, match="choose an empty folder"):
+        make(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_second_run_replaces_the_first(tmp_path: Path):
+    make(tmp_path, records=50, days=9)
+    make(tmp_path, records=50, days=2)
+    assert len(list(tmp_path.glob("orders/*"))) == 2
+
+
+def test_it_needs_neither_spark_nor_dagster(tmp_path: Path):
+    code = (
+        "import sys\n"
+        "from ecommerce_assets.cli.main import ecommerce\n"
+        f"ecommerce(['generate', '--output', {str(tmp_path)!r}, '--records', '20'],"
+        " standalone_mode=False)\n"
+        "assert not {'pyspark', 'dagster', 'pyarrow', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
