@@ -46,7 +46,7 @@ class Settings:
         deployment = value("DEPLOYMENT", default.deployment)
         if deployment not in DEPLOYMENTS:
             raise PipelineError(
-                f"ECOMMERCE_DEPLOYMENT is {deployment!r}; it must be one of {', '.join(DEPLOYMENTS)}"
+                f"ECOMMERCE_DEPLOYMENT is {deployment!r}; it must be {' or '.join(DEPLOYMENTS)}"
             )
         return cls(
             deployment=deployment,

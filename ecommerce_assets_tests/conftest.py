@@ -1,7 +1,6 @@
 """Fixtures: one Spark session for the whole test run, a shop a test, no settings from outside."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ from ecommerce_assets_tests.shop import Shop
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_settings_from_outside() -> Iterator[None]:
+def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith(("ECOMMERCE_", "DAGSTER_"))]:
         del os.environ[name]
-    yield
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +21,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     return open_session(str(tmp_path_factory.mktemp("spark") / "lakehouse"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path)
 

@@ -96,7 +96,7 @@ class Shop:
         rows = self.query(f"select * exclude (_ingested_at) from {table}"
                           if table.startswith("bronze") or table.endswith("_quarantine")
                           else f"select * from {table}")  # fmt: skip
-        return sorted((tuple(map(str, row.values())) for row in rows))
+        return sorted(tuple(map(str, row.values())) for row in rows)
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of every table."""

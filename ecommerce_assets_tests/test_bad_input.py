@@ -100,7 +100,9 @@ def test_a_table_that_fails_stops_only_those_that_read_it(shop: Shop):
 
 
 def test_an_upstream_table_that_is_not_there(shop: Shop):
-    with pytest.raises(PipelineError, match="bronze.orders does not exist yet: materialize it first"):
+    with pytest.raises(
+        PipelineError, match=r"bronze.orders does not exist yet: materialize it first"
+    ):
         shop.run("silver", "orders")
 
 

@@ -69,7 +69,12 @@ BAD = [
     ("products", "cost", "free", "cost: not a number, or out of range"),
     ("products", "stock_quantity", "2.5", "stock_quantity: not a whole number, or out of range"),
     ("products", "stock_quantity", "-1", "stock_quantity: below 0"),
-    ("products", "stock_quantity", "4294967297", "stock_quantity: not a whole number, or out of range"),
+    (
+        "products",
+        "stock_quantity",
+        "4294967297",
+        "stock_quantity: not a whole number, or out of range",
+    ),
     ("products", "is_active", "maybe", "is_active: not true or false"),
     ("orders", "status", "lost", "status: not an allowed value"),
     ("orders", "payment_method", "barter", "payment_method: not an allowed value"),
@@ -91,9 +96,7 @@ def parsed(spark: SparkSession) -> dict[tuple[str, str, str | None], dict[str, A
         bronze = all_tables()[f"bronze.{table}"]
         names = [field.name for field in bronze.struct.fields]
         rows = [
-            tuple(
-                {**VALID[table], column: received, "_row_number": n}.get(name) for name in names
-            )
+            tuple({**VALID[table], column: received, "_row_number": n}.get(name) for name in names)
             for n, (_, column, received, _) in enumerate(cases)
         ]
         frame = spark.createDataFrame(rows, bronze.struct)

@@ -52,7 +52,9 @@ def test_the_graph(tmp_path: Path):
     defs = definitions(Shop(tmp_path))
     graph = defs.resolve_asset_graph()
     deps = {
-        key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+        key.to_user_string(): sorted(
+            parent.to_user_string() for parent in graph.get(key).parent_keys
+        )
         for key in graph.materializable_asset_keys
     }
     assert deps == {

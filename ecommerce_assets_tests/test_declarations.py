@@ -134,7 +134,9 @@ def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.Mon
         from ecommerce_assets.settings import Settings
 
         graph = build_definitions(Settings()).resolve_asset_graph()
-        assert "gold/revenue_by_status" in {key.to_user_string() for key in graph.get_all_asset_keys()}
+        assert "gold/revenue_by_status" in {
+            key.to_user_string() for key in graph.get_all_asset_keys()
+        }
         shop.deliver_one_of_each()
         shop.run("bronze")
         shop.run("silver")

@@ -70,5 +70,7 @@ def test_a_run_touches_only_its_dates(shop: Shop):
     for day in DAYS:
         shop.file("customers", day).unlink()
     shop.run("bronze", "customers", DAYS[1])
-    dates = shop.query("select distinct cast(_ingestion_date as varchar) as d from bronze.customers")
+    dates = shop.query(
+        "select distinct cast(_ingestion_date as varchar) as d from bronze.customers"
+    )
     assert sorted(row["d"] for row in dates) == [DAYS[0], DAYS[2]]

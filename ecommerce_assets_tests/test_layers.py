@@ -12,7 +12,9 @@ D = Decimal
 
 
 def newest(shop: Shop) -> str:
-    return shop.one("select first_name from silver.customers where customer_id = 'C1'")["first_name"]
+    return shop.one("select first_name from silver.customers where customer_id = 'C1'")[
+        "first_name"
+    ]
 
 
 def name(text: str, updated: str = "") -> dict[str, str]:
@@ -160,7 +162,9 @@ def test_daily_revenue(sold: Shop):
 
 
 def test_weeks_and_months(sold: Shop):
-    weeks = sold.query("select week_start_date as w, orders as n from gold.weekly_revenue order by 1")
+    weeks = sold.query(
+        "select week_start_date as w, orders as n from gold.weekly_revenue order by 1"
+    )
     assert [(row["w"].isoformat(), row["n"]) for row in weeks] == [
         ("2024-01-01", 4), ("2024-01-29", 1),
     ]  # fmt: skip

@@ -26,7 +26,9 @@ def landed_range(settings: Settings) -> tuple[date, date]:
         day for table in tables_of("bronze") for day in landed_dates(settings.landing, table.name)
     }
     if not dates:
-        raise PipelineError(f"nothing has landed in {settings.landing}: see `ecommerce land --help`")
+        raise PipelineError(
+            f"nothing has landed in {settings.landing}: see `ecommerce land --help`"
+        )
     return min(dates), max(dates)
 
 

@@ -10,11 +10,16 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
 
 
 @click.command()
-@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Folder for the tables and _manifest.json.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the tables and _manifest.json.",
+)
 @click.option("--records", required=True, type=int, help="Orders.")
-@click.option("--start-date", type=DateOption(), default="2024-01-01", show_default=True,
-              help="First day.")
+@click.option(
+    "--start-date", type=DateOption(), default="2024-01-01", show_default=True, help="First day."
+)
 @click.option("--days", type=int, default=30, show_default=True, help="Days of deliveries.")
 @click.option("--customers", type=int, help="Customers [default: a fifth of the orders].")
 @click.option("--products", type=int, help="Products [default: a fiftieth, 80 to 2000].")

@@ -9,8 +9,12 @@ from ecommerce_assets.cli.options import DateOption
 
 
 @click.command()
-@click.option("--source", required=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Folder with customers.csv, products.csv, orders.csv, order_items.csv (or .gz).")
+@click.option(
+    "--source",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with customers.csv, products.csv, orders.csv, order_items.csv (or .gz).",
+)
 @click.option("--date", "day", required=True, type=DateOption(), help="Ingestion date.")
 @click.option("--landing", help="Landing folder [default: ECOMMERCE_LANDING].")
 def land(source: Path, day: date, landing: str | None) -> None:

@@ -29,7 +29,9 @@ class ShareOption(click.ParamType[float]):
 
     name = "share"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """The share; wrong usage otherwise."""
         try:
             return parse_share(str(value), "the value")

@@ -10,8 +10,11 @@ FORMATS = ("table", "csv", "json", "parquet")
 @click.command()
 @click.argument("sql")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="File to write instead of standard output.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write instead of standard output.",
+)
 def query(sql: str, form: str, output: Path | None) -> None:
     """Query the tables with SQL (DuckDB's), by the names layer.table.
 

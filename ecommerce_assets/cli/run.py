@@ -8,13 +8,26 @@ from ecommerce_assets.cli.options import DateOption
 
 
 @click.command()
-@click.option("--layer", type=click.Choice(["bronze", "silver", "gold"]),
-              help="Only the tables of this layer.")
-@click.option("--select", help="Tables, like gold.daily_revenue,silver.orders, or a Dagster selection.")
-@click.option("--from", "first", type=DateOption(),
-              help="First ingestion date [default: the first one landed].")
-@click.option("--to", "last", type=DateOption(),
-              help="Last ingestion date [default: --from, else the last one landed].")
+@click.option(
+    "--layer",
+    type=click.Choice(["bronze", "silver", "gold"]),
+    help="Only the tables of this layer.",
+)
+@click.option(
+    "--select", help="Tables, like gold.daily_revenue,silver.orders, or a Dagster selection."
+)
+@click.option(
+    "--from",
+    "first",
+    type=DateOption(),
+    help="First ingestion date [default: the first one landed].",
+)
+@click.option(
+    "--to",
+    "last",
+    type=DateOption(),
+    help="Last ingestion date [default: --from, else the last one landed].",
+)
 def run(layer: str | None, select: str | None, first: date | None, last: date | None) -> None:
     """Materialize tables through Dagster, without a server.
 

@@ -159,7 +159,9 @@ class Deliveries:
         if place not in self._open:
             folder = self._output if self._flat else self._output / table / date_folder(day)
             folder.mkdir(parents=True, exist_ok=True)
-            handle = open(folder / f"{table}.csv", "w", encoding="utf-8", newline="")
+            path = folder / f"{table}.csv"
+            # Closed by close_day, when no row for the day can come any more.
+            handle = path.open("w", encoding="utf-8", newline="")
             writer = csv.writer(handle, lineterminator="\n")
             extra = ["loyalty_level"] if self._has_unknown_column(table, day) else []
             writer.writerow([*COLUMNS[table], *extra])
@@ -169,7 +171,7 @@ class Deliveries:
     def _clear(self) -> None:
         """Remove what an earlier run of the generator left; nothing else."""
         self._output.mkdir(parents=True, exist_ok=True)
-        present = [path for path in self._output.iterdir()]
+        present = list(self._output.iterdir())
         if present and not (self._output / MANIFEST).exists():
             raise PipelineError(
                 f"{self._output} holds files that `ecommerce generate` did not write: choose an "

@@ -141,7 +141,9 @@ class _Shop:
             for product in range(self._products):
                 category = CATEGORIES[product % len(CATEGORIES)]
                 low, high = category.cheapest * 100, category.dearest * 100
-                self._prices.append(low + int((high - low) * self._random.random() ** 3) // 10 * 10 + 9)
+                self._prices.append(
+                    low + int((high - low) * self._random.random() ** 3) // 10 * 10 + 9
+                )
                 self._deliver_product(product, day)
         else:
             for product in self._random.sample(range(self._products), max(1, self._products // 50)):
@@ -244,7 +246,11 @@ class _Shop:
         if self._random.random() < HEAVY_SHARE:
             return self._random.randrange(heavy) * HEAVY_EVERY
         customer = self._random.randrange(self._active)
-        return customer if customer % HEAVY_EVERY or self._active < 2 else (customer + 1) % self._active
+        return (
+            customer
+            if customer % HEAVY_EVERY or self._active < 2
+            else (customer + 1) % self._active
+        )
 
     def _moment(self, day: date) -> datetime:
         hour = self._random.choices(range(24), HOURS)[0]

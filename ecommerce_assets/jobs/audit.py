@@ -74,9 +74,7 @@ def observed(table: Table, frame: DataFrame) -> tuple[DataFrame, Observation]:
     return numbered.observe(observation, broken, repeated, *asked).drop(_REPEATED), observation
 
 
-def row_findings(
-    table: Table, state: DataFrame, observation: Mapping[str, Any]
-) -> list[Finding]:
+def row_findings(table: Table, state: DataFrame, observation: Mapping[str, Any]) -> list[Finding]:
     """One finding a kind of rule, and the key's; a Spark job is spent only on what was broken."""
     mask = observation.get("broken") or 0
     by_kind: dict[str, list[tuple[bool, RowRule]]] = defaultdict(list)
@@ -95,7 +93,10 @@ def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], state: DataFrame
     if not broken:
         return Finding(check, passed=True, counts=counts)
     row = state.agg(
-        *[F.expr(f"count_if({rule.broken})").alias(f"{rule.column}: {rule.reason}") for rule in broken]
+        *[
+            F.expr(f"count_if({rule.broken})").alias(f"{rule.column}: {rule.reason}")
+            for rule in broken
+        ]
     ).collect()[0]
     offending = state.where(" or ".join(f"({rule.broken})" for rule in broken))
     return Finding(

@@ -4,8 +4,9 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
+from ecommerce_assets.jobs.arguments import parse_arguments
 from ecommerce_assets.jobs.materialize import Published, Shared, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.lakehouse.session import open_session
@@ -35,9 +36,7 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
         finally:
             shared.release()
     if failures:
-        raise PipelineError(
-            "\n".join(f"{name}: {reason}" for name, reason in failures.items())
-        )
+        raise PipelineError("\n".join(f"{name}: {reason}" for name, reason in failures.items()))
 
 
 def run_as_script(layer: str) -> None:
@@ -69,9 +68,7 @@ def _told_by_executor(error: Exception) -> PipelineError | None:
     return PipelineError(told.group(1)) if told else None
 
 
-def work_through(
-    tables: Sequence[Table], work: Callable[[Table], None]
-) -> dict[str, str]:
+def work_through(tables: Sequence[Table], work: Callable[[Table], None]) -> dict[str, str]:
     """Work on tables as soon as those they read are done; returns why by table that failed.
 
     A table that fails does not stop tables that don't read it; those that do are skipped and

@@ -1,4 +1,4 @@
-"""Java 17 and the jars beside Spark: found on this machine, or fetched once by Maven coordinates."""
+"""Java 17 and the jars beside Spark: found here, or fetched once by their Maven coordinates."""
 
 import os
 import shutil

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CATALOG = "lakehouse"
+SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 REMEMBERED = (
     "functions",
     "PythonSQLUtils",
@@ -28,7 +29,7 @@ _sessions: dict[str, "SparkSession"] = {}
 _opening = threading.Lock()
 
 
-def local_spark_config() -> dict[str, str]:
+def local_spark_config() -> dict[str, Any]:
     """Settings of the local JVM, tuned for tables of a laptop's size.
 
     The figures behind each choice are in the benchmark: few shuffle partitions, no UI, the
@@ -40,13 +41,21 @@ def local_spark_config() -> dict[str, str]:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     cores = os.cpu_count() or 2
     class_path = os.pathsep.join(str(jar) for jar in jars())
-    java_options = ["-Xms1g", "-XX:NewSize=512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"]
+    java_options = [
+        "-Xms1g",
+        "-XX:NewSize=512m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:ReservedCodeCacheSize=256m",
+    ]
     # The default lets the JVM collect all of the heap each time that its classes have doubled.
     java_options.append("-XX:MetaspaceSize=256m")
     # Hadoop without its native library forks a `chmod` for every file and folder it makes; this
     # is the cheapest way for the JVM to fork.
     java_options.append("-Djdk.lang.Process.launchMechanism=VFORK")
-    java_options.append(f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}")
+    java_options.append(
+        f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
+    )
     archive = class_archive()
     if archive.is_file():
         java_options.append(f"-XX:SharedArchiveFile={archive}")
@@ -124,7 +133,7 @@ def _catalog_config(folder: Path) -> dict[str, str]:
     return {
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.type": "jdbc",
-        f"{catalog}.uri": f"jdbc:sqlite:{folder / 'catalog.db'}?busy_timeout=30000&journal_mode=WAL",
+        f"{catalog}.uri": f"jdbc:sqlite:{folder / 'catalog.db'}{SQLITE_OPTIONS}",
         f"{catalog}.jdbc.schema-version": "V1",
         # Iceberg 1.10.0 leaves a read lock open when it creates these tables itself, and every
         # commit of a second process then fails with SQLITE_BUSY.

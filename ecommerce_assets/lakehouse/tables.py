@@ -191,7 +191,9 @@ def staged(
     branch = f"run_{marker.run}"
     start = table.currentSnapshot()
     manage = table.manageSnapshots()
-    (manage.createBranch(branch, start.snapshotId()) if start else manage.createBranch(branch)).commit()
+    (
+        manage.createBranch(branch, start.snapshotId()) if start else manage.createBranch(branch)
+    ).commit()
     try:
         frame.writeTo(f"{qualified(identifier)}.branch_{branch}").options(
             **{

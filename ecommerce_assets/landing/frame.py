@@ -1,6 +1,6 @@
 """Landed files as a Spark frame: executors read the records, the driver only lists the files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 TASKS_PER_CORE = 2
+
 
 def landed_frame(
     spark: "SparkSession",
@@ -38,7 +39,7 @@ def landed_frame(
         return spark.createDataFrame([], struct)
     slices = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
 
-    def read(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    def read(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         system, _ = open_location(landing)
         for batch in batches:
             for number in batch.column("id").to_pylist():

@@ -18,7 +18,9 @@ def land_files(source: Path, day: date, landing: str) -> list[Path]:
         PipelineError: `source` is no folder or holds none of the tables; `landing` is not local.
     """
     if "://" in landing:
-        raise PipelineError(f"{landing} is not a local folder: `ecommerce land` copies files locally")
+        raise PipelineError(
+            f"{landing} is not a local folder: `ecommerce land` copies files locally"
+        )
     if not source.is_dir():
         raise PipelineError(f"no folder {source}: --source is where the CSV files are")
     found = [

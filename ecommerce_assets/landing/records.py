@@ -37,7 +37,7 @@ def read_records(
     csv.field_size_limit(MAX_FIELD)
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
     # The signature variant of UTF-8 drops a byte order mark; newlines stay as they are.
-    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, strict=True)
     try:
         # A record without fields is a blank line; one white-space field is, too.
@@ -64,9 +64,7 @@ def _is_blank(record: list[str]) -> bool:
     return len(record) == 1 and not record[0].strip()
 
 
-def _checked_header(
-    source_file: str, header: list[str], columns: Mapping[str, bool]
-) -> list[str]:
+def _checked_header(source_file: str, header: list[str], columns: Mapping[str, bool]) -> list[str]:
     names = [name.strip() for name in header]
     missing = [name for name, needed in columns.items() if needed and name not in names]
     if missing:
@@ -86,7 +84,9 @@ def _columns(
     width = len(names)
     rescued: list[dict[str, str | list[str]] | None] = [None] * len(batch)
     if set(map(len, batch)) == {width}:
-        by_name: dict[str, Sequence[str | None]] = dict(zip(names, zip(*batch, strict=True), strict=True))
+        by_name: dict[str, Sequence[str | None]] = dict(
+            zip(names, zip(*batch, strict=True), strict=True)
+        )
     else:
         rows: list[list[str | None]] = []
         for position, record in enumerate(batch):

@@ -39,7 +39,7 @@ class JobRequest:
         }
 
 
-class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]
+class GlueJobs(dg.ConfigurableResource):
     """Launches a layer's job; where it runs is the deployment's choice."""
 
     @abstractmethod

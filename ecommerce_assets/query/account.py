@@ -1,4 +1,4 @@
-"""The account of a lakehouse: rows by layer, quarantine beside the manifest, the KPIs' first rows."""
+"""The account of a lakehouse: rows by layer, quarantine beside the manifest, the KPIs."""
 
 import json
 from collections import Counter
@@ -58,7 +58,11 @@ def print_account(settings: Settings) -> None:
             print(f"Injected by the generator, by its manifest: {total} ({kinds})")
     for kpi, order in KPIS.items():
         print(f"\ngold.{kpi}")
-        print(as_table(connection.sql(f"select * from gold.{kpi} order by {order} limit {FIRST_ROWS}")))
+        print(
+            as_table(
+                connection.sql(f"select * from gold.{kpi} order by {order} limit {FIRST_ROWS}")
+            )
+        )
     connection.close()
 
 

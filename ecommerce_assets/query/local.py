@@ -36,7 +36,9 @@ def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection
     connection = duckdb.connect()
     catalog = SqlCatalog(CATALOG, uri=f"sqlite:///{catalog_file}", warehouse=f"file://{lakehouse}")
     try:
-        tables = [table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)]
+        tables = [
+            table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)
+        ]
         named = [(layer, name) for layer, name in tables if name.lower() in words]
         for layer, name in named or tables:
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')

@@ -198,7 +198,7 @@ def _account(bronze: str, key: str, scope: Scope) -> Report:
     in_run = [row for row in by_date if scope.first <= row["_ingestion_date"] <= scope.last]
     rows = sum(row[kind] for row in in_run for kind in kinds)
     bad = sum(row["quarantined"] for row in in_run)
-    rows_by_date = {day: 0 for day in dates(scope)}
+    rows_by_date = dict.fromkeys(dates(scope), 0)
     rows_by_date |= {row["_ingestion_date"]: row["current"] for row in in_run}
     return Report([conserved, _share(bronze, scope, rows, bad)], rows_by_date)
 
@@ -256,7 +256,7 @@ REASONED = Check("reasons_given", "Every quarantined row says why it is here.", 
 def _quarantined_rows(scope: Scope) -> Report:
     groups = scope.state.groupBy("_ingestion_date", "_reasons").count().collect()
     by_reason: dict[str, int] = {}
-    rows_by_date = {day: 0 for day in dates(scope)}
+    rows_by_date = dict.fromkeys(dates(scope), 0)
     for row in groups:
         for reason in row["_reasons"]:
             by_reason[reason] = by_reason.get(reason, 0) + row["count"]
@@ -340,9 +340,11 @@ def _sold(scope: Scope) -> Any:
     return scope.figure(
         FACTS,
         "sold",
-        lambda facts: facts.where("is_sale")
-        .agg(F.sum("revenue").alias("revenue"), F.count_distinct("order_id").alias("orders"))
-        .collect()[0],
+        lambda facts: (
+            facts.where("is_sale")
+            .agg(F.sum("revenue").alias("revenue"), F.count_distinct("order_id").alias("orders"))
+            .collect()[0]
+        ),
     )
 
 

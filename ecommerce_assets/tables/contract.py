@@ -125,7 +125,8 @@ def quarantine_table(*, module: str, silver: Table, bronze: Table) -> Table:
         {
             **bronze.schema.columns,
             "_reasons": pa.Column(
-                REASONS, description="Every reason why the row broke the contract."
+                REASONS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
+                description="Every reason why the row broke the contract.",
             ),
         },
         name=f"{silver.name}_quarantine",
@@ -211,7 +212,9 @@ class Contract:
                 found.append(F.when(broken, F.lit(f"{name}: {rule.reason}")))
         values = {name: F.col(name) for name in self.schema.columns}
         for cross in self.rules:
-            found.append(F.when(F.coalesce(cross.broken(values), F.lit(False)), F.lit(cross.reason)))
+            found.append(
+                F.when(F.coalesce(cross.broken(values), F.lit(False)), F.lit(cross.reason))
+            )
         return found
 
 

@@ -135,4 +135,6 @@ def _sources(name: str, seen: set[str]) -> list[str]:
 
 
 def _module_name(member: Any) -> str | None:
-    return member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None)
+    return (
+        member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None)
+    )

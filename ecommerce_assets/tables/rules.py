@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandera.pyspark as pa
+
 NULLABILITY = "nullability"
 RANGES = "ranges"
 ALLOWED_VALUES = "allowed_values"

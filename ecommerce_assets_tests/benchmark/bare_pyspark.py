@@ -163,9 +163,7 @@ def main(landing: str, output: str) -> None:
     write(facts, "fact_sales")
     sales = facts.where("is_sale")
     years = orders.selectExpr("year(min(order_date)) as a", "year(max(order_date)) as b")
-    days = years.selectExpr(
-        "explode(sequence(make_date(a, 1, 1), make_date(b, 12, 31))) as date"
-    )
+    days = years.selectExpr("explode(sequence(make_date(a, 1, 1), make_date(b, 12, 31))) as date")
     write(
         days.selectExpr(
             "cast(date_format(date, 'yyyyMMdd') as int) as date_key", "date",

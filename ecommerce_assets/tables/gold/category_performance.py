@@ -28,7 +28,9 @@ class CategoryPerformance(pa.DataFrameModel):
 
 def category_performance(fact_sales: DataFrame, dim_product: DataFrame) -> DataFrame:
     """The sales of each category in each month, and their share of the month."""
-    categories = fact_sales.join(dim_product.select("product_key", "category"), "product_key", "inner")
+    categories = fact_sales.join(
+        dim_product.select("product_key", "category"), "product_key", "inner"
+    )
     month = F.trunc("order_date", "month").alias("month_start_date")
     sold = sales_by(categories, F.col("category"), month)
     of_month = F.sum("revenue").over(Window.partitionBy("month_start_date"))

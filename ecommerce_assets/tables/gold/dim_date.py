@@ -10,7 +10,7 @@ from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
 class DimDate(pa.DataFrameModel):
-    """One row per day, from 1 January of the first to 31 December of the last year with an order."""
+    """One row per day from 1 January of the first to 31 December of the last year with an order."""
 
     date_key: WHOLE = pa.Field(description="The day as yyyymmdd; the key.")
     date: DATE = pa.Field(description="The day.")

@@ -1,4 +1,4 @@
-"""silver.order_items_quarantine: the rows of bronze.order_items that broke the contract, and why."""
+"""silver.order_items_quarantine: the rows of bronze.order_items that broke the contract."""
 
 from ecommerce_assets.tables.bronze import order_items as bronze
 from ecommerce_assets.tables.contract import quarantine_table

@@ -1,0 +1,48 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11 and a network.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := data
+export ECOMMERCE_LANDING := $(DEMO)/landing
+export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
+
+.PHONY: help install demo dev test lint bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
+
+install: $(VENV)/.installed ## .venv with everything, the jars, Java's class archive
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m ecommerce_assets.lakehouse.warm_up
+	@touch $@
+
+demo: install ## generate a month of deliveries, run the whole pipeline through Dagster, show the KPIs
+	@echo "Generating 10,000 orders over 30 days, with defects, late rows and duplicates"
+	@$(BIN)/ecommerce generate --output $(DEMO)/landing --records 10000 --days 30 --defects 0.02 --late 0.02 --duplicates 0.02
+	@$(BIN)/ecommerce run
+	@$(BIN)/ecommerce report
+	@echo
+	@echo "Next:  make dev                                       the same in Dagster's UI, on localhost port 3000"
+	@echo "       $(BIN)/ecommerce query \"select * from gold.daily_revenue order by order_date\""
+
+dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
+	$(BIN)/dagster dev
+
+test: install ## the test suite
+	$(BIN)/python -m pytest
+
+lint: install ## style and types
+	$(BIN)/ruff check ecommerce_assets ecommerce_assets_tests
+	$(BIN)/ruff format --check ecommerce_assets ecommerce_assets_tests
+	$(BIN)/mypy
+
+bench: install ## figures of the whole pipeline beside a bare PySpark script
+	$(BIN)/python -m ecommerce_assets_tests.benchmark
+
+clean: ## remove what was generated, the lakehouse and Dagster's history
+	rm -rf $(DEMO)/landing $(DEMO)/lakehouse .dagster .tmp_dagster_home_*
