@@ -4,16 +4,16 @@ import os
 import sys
 from datetime import date
 from time import monotonic
+from typing import Any
 
 import dagster as dg
-from dagster import AssetSelection
 
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets.tables import all_tables, tables_of
 
 
 def landed_range(settings: Settings) -> tuple[date, date]:
@@ -32,25 +32,29 @@ def landed_range(settings: Settings) -> tuple[date, date]:
     return min(dates), max(dates)
 
 
-def execute(settings: Settings, selection: str | None, first: date, last: date) -> None:
+def execute(
+    settings: Settings, selection: str | None, first: date | None, last: date | None
+) -> None:
     """Materialize the selection for the dates in one run.
 
     Args:
         selection: tables as `layer.name`, comma-separated, or a Dagster selection; None is all.
+        first, last: the ingestion dates; None is all that landed, or `first` alone.
 
     Raises:
         PipelineError: nothing is selected, a date before the first partition, or a failed run.
     """
+    definitions = build_definitions(settings)
+    graph = definitions.resolve_asset_graph()
+    chosen = _chosen(selection, graph)
+    if first is None:
+        first, last = landed_range(settings)
+    last = last or first
     if first < settings.start_date:
         raise PipelineError(
             f"{first} is before the first partition {settings.start_date}: set "
             "ECOMMERCE_START_DATE to an earlier date"
         )
-    definitions = build_definitions(settings)
-    graph = definitions.resolve_asset_graph()
-    chosen = _resolve(selection).resolve(graph) & graph.materializable_asset_keys
-    if not chosen:
-        raise PipelineError(f"--select {selection!r} selects no table; there are {_names()}")
     span = f"{first}" if first == last else f"{first} to {last}"
     print(f"{len(chosen)} tables, ingestion dates {span}", file=sys.stderr, flush=True)
     started = monotonic()
@@ -88,19 +92,23 @@ def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
     return reasons
 
 
-def _resolve(selection: str | None) -> AssetSelection:
+def _chosen(selection: str | None, graph: Any) -> set[dg.AssetKey]:
     if selection is None:
-        return AssetSelection.groups(*LAYERS)
+        return set(graph.materializable_asset_keys)
     names = [name.strip() for name in selection.split(",")]
     if all(name in all_tables() for name in names):
-        return AssetSelection.assets(*[dg.AssetKey(name.split(".")) for name in names])
+        return {dg.AssetKey(name.split(".")) for name in names}
     try:
-        return AssetSelection.from_string(selection)
-    except Exception as error:
+        chosen = dg.AssetSelection.from_string(selection).resolve(graph)
+    except dg.DagsterError as error:
         raise PipelineError(
             f"--select {selection!r} names no table and is no Dagster selection; "
             f"there are {_names()}"
         ) from error
+    chosen &= graph.materializable_asset_keys
+    if not chosen:
+        raise PipelineError(f"--select {selection!r} selects no table; there are {_names()}")
+    return set(chosen)
 
 
 def _names() -> str:

@@ -38,15 +38,10 @@ def run(layer: str | None, select: str | None, first: date | None, last: date | 
         raise click.UsageError("--layer and --select exclude each other")
     if last and not first:
         raise click.UsageError("--to needs --from")
+    if first and last and last < first:
+        raise click.UsageError(f"--to {last} is before --from {first}")
     click.echo("Starting Dagster and Spark ...", err=True)
-    from ecommerce_assets.cli.execution import execute, landed_range
+    from ecommerce_assets.cli.execution import execute
     from ecommerce_assets.settings import Settings
 
-    settings = Settings.from_environment()
-    if first is None:
-        first, last = landed_range(settings)
-    last = last or first
-    if last < first:
-        raise click.UsageError(f"--to {last} is before --from {first}")
-    selection = f"group:{layer}" if layer else select
-    execute(settings, selection, first, last)
+    execute(Settings.from_environment(), f"group:{layer}" if layer else select, first, last)

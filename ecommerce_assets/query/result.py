@@ -26,9 +26,8 @@ def write_result(lakehouse: str, sql: str, form: str, output: Path | None) -> No
     """
     connection = connect(lakehouse, sql)
     try:
+        _must_only_read(connection, sql)
         relation = connection.sql(sql)
-        if relation is None:
-            raise PipelineError("the statement gives no rows; `ecommerce query` is for reading")
         if form == "table":
             text = as_table(relation)
             if output is None:
@@ -48,6 +47,14 @@ def write_result(lakehouse: str, sql: str, form: str, output: Path | None) -> No
         raise PipelineError(f"can't write the result: {error}") from error
     finally:
         connection.close()
+
+
+def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = connection.extract_statements(sql)
+    if [statement.expected_result_type for statement in statements] != [
+        [duckdb.ExpectedResultType.QUERY_RESULT]
+    ]:
+        raise PipelineError("`ecommerce query` takes one statement, and only for reading")
 
 
 def as_table(relation: duckdb.DuckDBPyRelation) -> str:

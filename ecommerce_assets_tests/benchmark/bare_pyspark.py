@@ -7,6 +7,7 @@ what is read twice kept in memory. It shares no transformation with the product.
     python -m ecommerce_assets_tests.benchmark.bare_pyspark LANDING OUTPUT
 """
 
+import os
 import sys
 
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -151,6 +152,11 @@ def main(landing: str, output: str) -> None:
     config = {
         key: value for key, value in local_spark_config().items() if key != "spark.sql.extensions"
     }
+    if "BENCH_NO_ARCHIVE" in os.environ:
+        options = config["spark.driver.extraJavaOptions"].split()
+        config["spark.driver.extraJavaOptions"] = " ".join(
+            option for option in options if "SharedArchiveFile" not in option
+        )
     spark = SparkSession.builder.config(map=config).getOrCreate()
 
     def write(frame: DataFrame, name: str) -> None:

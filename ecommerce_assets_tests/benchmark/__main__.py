@@ -1,0 +1,177 @@
+"""`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
+
+    python -m ecommerce_assets_tests.benchmark [--orders 10000 --orders 1000000]
+
+Each run is a process of its own, from its start to its exit; CPU and memory are those of the
+process and all it started, sampled from outside. Both write the same gold tables, which is checked.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from ecommerce_assets.query.local import connect
+
+DAYS = 30
+RANGE = "2024-01-01...2024-01-30"
+SAMPLE_SECONDS = 0.1
+GOLD = (
+    "fact_sales", "dim_date", "dim_customer", "dim_product", "daily_revenue", "weekly_revenue",
+    "monthly_revenue", "orders_per_customer", "customer_lifetime_value", "top_products",
+    "category_performance",
+)  # fmt: skip
+REPOSITORY = Path(__file__).parents[2]
+
+
+def measured(call: list[str], cwd: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Wall seconds, CPU seconds and peak memory (MiB) of a process tree; its log beside."""
+    log = cwd / "log"
+    started = time.perf_counter()
+    with open(log, "w") as output:
+        process = psutil.Popen(call, cwd=cwd, env=environment, stdout=output, stderr=output)
+        cpu: dict[int, float] = {}
+        peak = 0
+        while process.poll() is None:
+            memory = 0
+            for member in [process, *process.children(recursive=True)]:
+                try:
+                    times = member.cpu_times()
+                    memory += member.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+                cpu[member.pid] = times.user + times.system
+            peak = max(peak, memory)
+            time.sleep(SAMPLE_SECONDS)
+    if process.returncode:
+        sys.exit(f"{' '.join(call)} failed:\n{log.read_text()[-3000:]}")
+    wall = time.perf_counter() - started
+    return {"wall": wall, "cpu": sum(cpu.values()), "peak": peak / 2**20}
+
+
+def pipeline(landing: Path, folder: Path) -> dict[str, float]:
+    """`dagster asset materialize` of every table for the whole range, and its split."""
+    for name in ("dagster.yaml", "pyproject.toml"):
+        (folder / name).write_text((REPOSITORY / name).read_text())
+    environment = {**os.environ, "ECOMMERCE_LANDING": str(landing),
+                   "ECOMMERCE_LAKEHOUSE": str(folder / "lakehouse"),
+                   "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
+    environment.pop("DAGSTER_HOME", None)
+    call = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m",
+            "ecommerce_assets.definitions", "--select", "*", "--partition-range", RANGE]  # fmt: skip
+    figures = measured(call, folder, environment)
+    steps = {
+        name: float(seconds)
+        for line in (folder / "log").read_text().splitlines()
+        if "STEP_SUCCESS" in line
+        for name, seconds in [
+            (line.split('step "')[1].split('"')[0], line.split(" in ")[-1].rstrip("s."))
+        ]
+    }
+    figures |= steps
+    figures["dagster and start-up"] = figures["wall"] - sum(steps.values())
+    return figures
+
+
+def bare(landing: Path, folder: Path, *, archive: bool) -> dict[str, float]:
+    """The bare script, with or without the pipeline's archive of Java classes."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    if not archive:
+        environment["BENCH_NO_ARCHIVE"] = "1"
+    call = [sys.executable, "-m", "ecommerce_assets_tests.benchmark.bare_pyspark", str(landing),
+            str(folder / "gold")]  # fmt: skip
+    return measured(call, folder, environment)
+
+
+def same_gold(lakehouse: Path, parquet: Path) -> None:
+    """Stop unless both wrote the same rows, cell by cell."""
+    connection = connect(str(lakehouse))
+    for name in GOLD:
+        other = f"read_parquet('{parquet}/{name}/*.parquet')"
+        (rows,) = connection.sql(f"select count(*) from gold.{name}").fetchall()[0]
+        (differing,) = connection.sql(
+            f"select count(*) from ((from gold.{name} except all from (select columns(*) from {other})) "
+            f"union all (from (select columns(*) from {other}) except all from gold.{name}))"
+        ).fetchall()[0]
+        if differing:
+            sys.exit(f"gold.{name}: {differing} of {rows} rows differ from the bare script's")
+    connection.close()
+
+
+def show(title: str, figures: dict[str, float]) -> None:
+    print(f"  {title:<34}{figures['wall']:>8.1f} s wall{figures['cpu']:>9.1f} s CPU"
+          f"{figures['peak']:>8.0f} MiB")  # fmt: skip
+
+
+def whole_pipeline(orders: int) -> None:
+    """The pipeline beside the bare script."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        landing = root / "landing"
+        call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", "generate",
+                "--output", str(landing), "--records", str(orders), "--days", str(DAYS), "--defects",
+                "0.02", "--late", "0.02", "--duplicates", "0.02"]  # fmt: skip
+        started = time.perf_counter()
+        subprocess.run(call, check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "PYTHONPATH": str(REPOSITORY)})  # fmt: skip
+        print(f"\n{orders:,} orders in {DAYS} deliveries "
+              f"(generated in {time.perf_counter() - started:.1f} s)", flush=True)  # fmt: skip
+        folders = [root / part for part in ("ours", "bare", "bare_archive")]
+        for folder in folders:
+            folder.mkdir()
+        ours = pipeline(landing, folders[0])
+        plain = bare(landing, folders[1], archive=False)
+        archived = bare(landing, folders[2], archive=True)
+        same_gold(folders[0] / "lakehouse", folders[1] / "gold")
+        show("this pipeline, all tables and checks", ours)
+        show("bare script", plain)
+        show("bare script, our class archive", archived)
+        print(f"  ratio of wall to the bare script {ours['wall'] / plain['wall']:.2f}, "
+              f"with our class archive {ours['wall'] / archived['wall']:.2f}; the same gold, cell by cell")  # fmt: skip
+        split = ("dagster and start-up", "bronze", "silver", "gold")
+        print("  split: " + ", ".join(f"{part} {ours[part]:.1f} s" for part in split), flush=True)
+
+
+def loading() -> None:
+    """Loading the code location, and the command line's help, beside bare imports."""
+
+    def median(code: str) -> float:
+        seconds = []
+        for _ in range(7):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})  # fmt: skip
+            seconds.append(time.perf_counter() - started)
+        return statistics.median(seconds)
+
+    imports = median("import dagster, dagster_aws, pandera.pyspark")
+    location = median("from ecommerce_assets.definitions import defs; defs().resolve_asset_graph()")
+    nothing = median("pass")
+    helped = median("from ecommerce_assets.cli.main import ecommerce; ecommerce(['--help'])")
+    print(f"Loading the code location {location:.2f} s, the bare imports {imports:.2f} s: ratio "
+          f"{location / imports:.2f}")  # fmt: skip
+    print(f"ecommerce --help {helped:.2f} s, python -c pass {nothing:.2f} s: "
+          f"{helped - nothing:.2f} s more")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, action="append")
+    orders = parser.parse_args().orders or [10_000, 1_000_000]
+    print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0],
+                      "duckdb": duckdb.__version__}))  # fmt: skip
+    loading()
+    for number in orders:
+        whole_pipeline(number)
+
+
+if __name__ == "__main__":
+    main()
