@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from ecommerce_assets.tables.audits import empty_delivery
+from ecommerce_assets.tables.audits.bronze import empty_delivery
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.types import COUNT, DATE, TEXT, TIMESTAMP
 

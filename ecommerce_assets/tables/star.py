@@ -6,7 +6,8 @@ import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import Audit, revenue_reconciles
+from ecommerce_assets.tables.audits import Audit
+from ecommerce_assets.tables.audits.gold import revenue_reconciles
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
 

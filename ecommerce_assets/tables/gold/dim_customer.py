@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import fact_rows_join
+from ecommerce_assets.tables.audits.gold import fact_rows_join
 from ecommerce_assets.tables.star import gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 

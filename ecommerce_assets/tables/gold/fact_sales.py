@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import orders_and_items
+from ecommerce_assets.tables.audits.gold import orders_and_items
 from ecommerce_assets.tables.star import date_key, gold_table, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
 

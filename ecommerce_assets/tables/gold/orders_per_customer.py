@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import orders_reconcile
+from ecommerce_assets.tables.audits.gold import orders_reconcile
 from ecommerce_assets.tables.star import average, gold_table
 from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
 

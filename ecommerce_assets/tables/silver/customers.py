@@ -2,7 +2,8 @@
 
 import pandera.pyspark as pa
 
-from ecommerce_assets.tables.contract import COUNTRY, EMAIL, optional, required, silver_table
+from ecommerce_assets.tables.contract import COUNTRY, EMAIL, optional, required
+from ecommerce_assets.tables.current import silver_table
 from ecommerce_assets.tables.types import TEXT, TIMESTAMP
 
 

@@ -6,7 +6,8 @@ import pandera.pyspark as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.contract import CrossFieldRule, optional, required, silver_table
+from ecommerce_assets.tables.contract import CrossFieldRule, optional, required
+from ecommerce_assets.tables.current import silver_table
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, PERCENT, TEXT, TIMESTAMP, WHOLE
 
 

@@ -8,8 +8,8 @@ from ecommerce_assets.tables.contract import (
     PAYMENT_METHODS,
     optional,
     required,
-    silver_table,
 )
+from ecommerce_assets.tables.current import silver_table
 from ecommerce_assets.tables.types import MONEY, TEXT, TIMESTAMP
 
 

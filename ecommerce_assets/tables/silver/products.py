@@ -2,7 +2,8 @@
 
 import pandera.pyspark as pa
 
-from ecommerce_assets.tables.contract import CATEGORIES, optional, required, silver_table
+from ecommerce_assets.tables.contract import CATEGORIES, optional, required
+from ecommerce_assets.tables.current import silver_table
 from ecommerce_assets.tables.types import FLAG, MONEY, TEXT, TIMESTAMP, WHOLE
 
 

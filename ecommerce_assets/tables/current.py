@@ -1,0 +1,108 @@
+"""Silver tables: the current version of each key, and the quarantine of what broke the contract."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pandera.pyspark as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits.silver import accounting, quarantined_rows
+from ecommerce_assets.tables.contract import Contract, CrossFieldRule
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.source import INGESTION_DATE, provenance
+from ecommerce_assets.tables.types import REASONS
+
+
+def silver_table(
+    *,
+    module: str,
+    name: str,
+    model: type[pa.DataFrameModel],
+    partitioned_by: tuple[str, ...] = (),
+    computed: Mapping[str, Callable[[Mapping[str, Column]], Column]] | None = None,
+    rules: tuple[CrossFieldRule, ...] = (),
+) -> Table:
+    """The current row of each key of `bronze.<name>`.
+
+    Args:
+        module: `__name__` of the declaring module.
+        name: name of the bronze and of the silver table.
+        model: the contract; its first column is the key.
+        partitioned_by: Iceberg partition transforms.
+        computed: for a column that may be empty in the source: its value, from the typed columns.
+        rules: rules over several values of a row.
+    """
+    schema = model.to_schema()
+    (key,) = [schema.unique] if isinstance(schema.unique, str) else schema.unique
+    contract = Contract(schema, computed or {}, rules)
+    schema = pa.DataFrameSchema(
+        {**schema.columns, **provenance()},
+        name=name,
+        description=f"{model.__doc__}\n\nThe current version of each key: among its valid "
+        "versions the greatest by updated_at, ingestion date, file and row number.",
+        unique=[key],
+    )
+    return Table(
+        layer="silver",
+        name=name,
+        schema=schema,
+        transform=partial(current_versions, key=key, columns=tuple(contract.schema.columns)),
+        upstream=(f"bronze.{name}",),
+        prepare=contract.parse,
+        partitioned_by=partitioned_by,
+        audits=(accounting(f"bronze.{name}", key),),
+        modules=(module,),
+    )
+
+
+def quarantine_table(*, module: str, silver: Table, bronze: Table) -> Table:
+    """The rows of `bronze` that break the contract of `silver`, with every reason."""
+    schema = pa.DataFrameSchema(
+        {
+            **bronze.schema.columns,
+            "_reasons": pa.Column(
+                REASONS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
+                description="Every reason why the row broke the contract.",
+            ),
+        },
+        name=f"{silver.name}_quarantine",
+        description=f"A row of {bronze.identifier} that broke the contract.\n\nThe row as "
+        "received, with every reason; it leaves when a corrected delivery replaces it.",
+        unique=["_source_file", "_row_number"],
+    )
+    return Table(
+        layer="silver",
+        name=f"{silver.name}_quarantine",
+        schema=schema,
+        transform=quarantined,
+        upstream=(bronze.identifier,),
+        prepare=silver.prepare,
+        copies=bronze.identifier,
+        copied_columns=tuple(bronze.columns),
+        partitioned_by=(INGESTION_DATE,),
+        audits=(quarantined_rows,),
+        modules=(module, *silver.modules),
+    )
+
+
+def current_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) -> DataFrame:
+    """One row per key: its current version among the valid ones.
+
+    The greatest by (`updated_at` nulls first, `_ingestion_date`, `_source_file`, `_row_number`)
+    is current (DESIGN, section 3).
+    """
+    newest_first = Window.partitionBy(key).orderBy(
+        F.col("updated_at").desc_nulls_last(), *[F.col(name).desc() for name in provenance()]
+    )
+    return (
+        parsed.where(F.size("_reasons") == 0)
+        .select(*columns, *provenance(), F.row_number().over(newest_first).alias("_version"))
+        .where(F.col("_version") == 1)
+        .select(*columns, *provenance())
+    )
+
+
+def quarantined(parsed: DataFrame) -> DataFrame:
+    """The bronze rows that break the contract, as received, with every reason."""
+    return parsed.where(F.size("_reasons") > 0).select("_received.*", "_reasons")
