@@ -2,11 +2,16 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance import InstanceRef
 
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError
@@ -77,9 +82,23 @@ def execute(
     print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
 
 
-def _instance() -> dg.DagsterInstance:
-    home = os.environ.get("DAGSTER_HOME")
-    return dg.DagsterInstance.get() if home else dg.DagsterInstance.ephemeral()
+@contextmanager
+def _instance() -> Iterator[dg.DagsterInstance]:
+    """Where the run is recorded: as for Dagster's own commands, so that its UI shows it.
+
+    DAGSTER_HOME, else what the dagster.yaml of this folder says, else nowhere.
+    """
+    if os.environ.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    elif Path("dagster.yaml").is_file():
+        with TemporaryDirectory() as logs:
+            reference = InstanceRef.from_dir(logs, config_dir=str(Path.cwd()))
+            with dg.DagsterInstance.from_ref(reference) as instance:
+                yield instance
+    else:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield instance
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -31,8 +31,8 @@ from ecommerce_assets.cli.options import DateOption
 def run(layer: str | None, select: str | None, first: date | None, last: date | None) -> None:
     """Materialize tables through Dagster, without a server.
 
-    Without options: every table, for every date that has landed, in one run. Records the run in
-    DAGSTER_HOME where that is set, so that the UI shows it.
+    Without options: every table, for every date that has landed, in one run. The run is recorded
+    where `dagster dev`, started in the same folder, shows it.
     """
     if layer and select:
         raise click.UsageError("--layer and --select exclude each other")

@@ -1,9 +1,11 @@
 """The Spark session: one JVM a process, one session a lakehouse."""
 
+import hashlib
 import os
 import sys
 import tempfile
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,9 +84,14 @@ def local_spark_config() -> dict[str, Any]:
 
 
 def class_archive() -> Path:
-    """The JVM's class data archive for this Java and these jars; `make install` writes it."""
-    tag = "-".join([Path(java_home()).name, *(jar.stem for jar in jars())])
-    return cache_folder() / f"{tag}.jsa"
+    """The JVM's class data archive; `make install` writes it.
+
+    It serves one Java and one class path only, so both are part of its name.
+    """
+    spark = find_spec("pyspark")
+    class_path = [java_home(), str(spark and spark.origin), *map(str, jars())]
+    tag = hashlib.sha256(os.pathsep.join(class_path).encode()).hexdigest()[:12]
+    return cache_folder() / f"classes-{tag}.jsa"
 
 
 def open_session(lakehouse: str) -> "SparkSession":
