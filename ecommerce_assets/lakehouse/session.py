@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CATALOG = "lakehouse"
+LARGE_BYTES = 64 << 20
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 REMEMBERED = (
     "functions",
@@ -31,12 +33,15 @@ _sessions: dict[str, "SparkSession"] = {}
 _opening = threading.Lock()
 
 
-def local_spark_config() -> dict[str, Any]:
+def local_spark_config(*folders: str) -> dict[str, Any]:
     """Settings of the local JVM, tuned for tables of a laptop's size.
 
-    The figures behind each choice are in the benchmark: few shuffle partitions, no UI, the
-    serial collector and the first compiler tier halve the wall time of a small run. What pyspark
-    takes from the environment alone, Java and the workers' Python, is set there.
+    Few shuffle partitions, no UI, the serial collector and, for little data, the first compiler
+    tier alone halve the wall time of a small run. What pyspark takes from the environment alone,
+    Java and the workers' Python, is set there.
+
+    Args:
+        folders: where the data is; from `LARGE_BYTES` on the second compiler pays for itself.
     """
     os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -47,11 +52,15 @@ def local_spark_config() -> dict[str, Any]:
         "-Xms1g",
         "-XX:NewSize=512m",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
         "-XX:ReservedCodeCacheSize=256m",
     ]
     # The default lets the JVM collect all of the heap each time that its classes have doubled.
     java_options.append("-XX:MetaspaceSize=256m")
+    # The code that Spark makes for a table of many columns is longer than what Java compiles by
+    # default: interpreted, a million rows take twice as long.
+    java_options.append("-XX:-DontCompileHugeMethods")
+    if sum(map(_bytes_below, folders)) < LARGE_BYTES:
+        java_options.append("-XX:TieredStopAtLevel=1")
     # Hadoop without its native library forks a `chmod` for every file and folder it makes; this
     # is the cheapest way for the JVM to fork.
     java_options.append("-Djdk.lang.Process.launchMechanism=VFORK")
@@ -83,6 +92,16 @@ def local_spark_config() -> dict[str, Any]:
     }
 
 
+def _bytes_below(folder: str) -> int:
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            # Another process may remove a file while this one looks.
+            with suppress(FileNotFoundError):
+                size += (Path(parent) / name).stat().st_size
+    return size
+
+
 def class_archive() -> Path:
     """The JVM's class data archive; `make install` writes it.
 
@@ -104,7 +123,7 @@ def open_session(lakehouse: str) -> "SparkSession":
             folder = Path(lakehouse)
             preparing = threading.Thread(target=_prepare_catalog, args=(folder,))
             preparing.start()
-            session = _jvm_session().newSession()
+            session = _jvm_session(lakehouse).newSession()
             preparing.join()
             for key, value in _catalog_config(folder).items():
                 session.conf.set(key, value)
@@ -112,12 +131,12 @@ def open_session(lakehouse: str) -> "SparkSession":
         return _sessions[lakehouse]
 
 
-def _jvm_session() -> "SparkSession":
+def _jvm_session(*folders: str) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     session = SparkSession.getActiveSession()
     if session is None:
-        session = SparkSession.builder.config(map=local_spark_config()).getOrCreate()
+        session = SparkSession.builder.config(map=local_spark_config(*folders)).getOrCreate()
     _remember_classes(session._jvm)
     return session
 

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib import import_module
+from typing import Any
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -53,7 +54,8 @@ class LocalGlueJobs(GlueJobs):
             argv = [word for pair in arguments.items() for word in pair]
             for name, value in session.get_bootstrap_cli_arguments().items():
                 argv += [name, value]
-            job = pool.submit(self._main, request.layer, argv)
+            config = local_spark_config(self.landing, self.lakehouse)
+            job = pool.submit(self._main, config, request.layer, argv)
             while not job.done():
                 wait([job], timeout=POLL_SECONDS)
                 results = session.get_reported_results()
@@ -67,7 +69,7 @@ class LocalGlueJobs(GlueJobs):
             raise error
 
     @staticmethod
-    def _main(layer: str, argv: list[str]) -> None:
+    def _main(config: dict[str, Any], layer: str, argv: list[str]) -> None:
         # The process's first session sets up the JVM; the job then takes what is running.
-        _ = LazyPySparkResource(spark_config=local_spark_config()).spark_session
+        _ = LazyPySparkResource(spark_config=config).spark_session
         import_module(MODULES[layer]).main(argv)

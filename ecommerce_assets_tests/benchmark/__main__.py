@@ -9,6 +9,7 @@ process and all it started, sampled from outside. Both write the same gold table
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -69,16 +70,22 @@ def pipeline(landing: Path, folder: Path) -> dict[str, float]:
             "ecommerce_assets.definitions", "--select", "*", "--partition-range", RANGE]  # fmt: skip
     figures = measured(call, folder, environment)
     steps = {
-        name: float(seconds)
-        for line in (folder / "log").read_text().splitlines()
-        if "STEP_SUCCESS" in line
-        for name, seconds in [
-            (line.split('step "')[1].split('"')[0], line.split(" in ")[-1].rstrip("s."))
-        ]
+        step: _seconds(duration)
+        for step, duration in re.findall(
+            r'Finished execution of step "(\w+)" in ([\w.]+)', (folder / "log").read_text()
+        )
     }
     figures |= steps
     figures["dagster and start-up"] = figures["wall"] - sum(steps.values())
     return figures
+
+
+def _seconds(duration: str) -> float:
+    """Dagster's `2m29s`, `8.41s` or `96ms`."""
+    if duration.rstrip(".").endswith("ms"):
+        return float(duration.rstrip(".")[:-2]) / 1000
+    minutes, _, seconds = duration.rstrip("s.").rpartition("m")
+    return 60 * int(minutes or 0) + float(seconds)
 
 
 def bare(landing: Path, folder: Path, *, archive: bool) -> dict[str, float]:

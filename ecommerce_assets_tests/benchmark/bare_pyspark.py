@@ -150,7 +150,9 @@ def measures(sales: DataFrame, grain: str, name: str) -> DataFrame:
 def main(landing: str, output: str) -> None:
     """Read, transform, write the eleven gold tables."""
     config = {
-        key: value for key, value in local_spark_config().items() if key != "spark.sql.extensions"
+        key: value
+        for key, value in local_spark_config(landing).items()
+        if key != "spark.sql.extensions"
     }
     if "BENCH_NO_ARCHIVE" in os.environ:
         options = config["spark.driver.extraJavaOptions"].split()
