@@ -96,9 +96,6 @@ def source_columns(table: Table) -> dict[str, bool]:
     }
 
 
-LANDED = {name: column.dtype.type for name, column in provenance().items()}
-
-
 def landed_struct(table: Table) -> T.StructType:
     """Spark schema of a bronze table's frame of landed files."""
     return T.StructType([T.StructField(f.name, f.dataType) for f in table.struct.fields])
