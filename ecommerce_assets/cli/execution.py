@@ -18,7 +18,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import all_tables, tables_of
+from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 
 
 def landed_range(settings: Settings) -> tuple[date, date]:
@@ -38,13 +38,19 @@ def landed_range(settings: Settings) -> tuple[date, date]:
 
 
 def execute(
-    settings: Settings, selection: str | None, first: date | None, last: date | None
+    settings: Settings,
+    selection: str | None,
+    first: date | None,
+    last: date | None,
+    *,
+    full_refresh: bool,
 ) -> None:
     """Materialize the selection for the dates in one run.
 
     Args:
         selection: tables as `layer.name`, comma-separated, or a Dagster selection; None is all.
         first, last: the ingestion dates; None is all that landed, or `first` alone.
+        full_refresh: make the tables anew.
 
     Raises:
         PipelineError: nothing is selected, a date before the first partition, or a failed run.
@@ -70,7 +76,14 @@ def execute(
             instance=instance,
             asset_selection=sorted(chosen),
             # Dagster would log each of a run's hundreds of events; a line a table is enough.
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {
+                    layer: {"config": {"full_refresh": full_refresh}}
+                    for layer in LAYERS
+                    if any(key.path[0] == layer for key in chosen)
+                },
+            },
             tags={
                 "dagster/asset_partition_range_start": first.isoformat(),
                 "dagster/asset_partition_range_end": last.isoformat(),

@@ -28,7 +28,18 @@ from ecommerce_assets.cli.options import DateOption
     type=DateOption(),
     help="Last ingestion date [default: --from, else the last one landed].",
 )
-def run(layer: str | None, select: str | None, first: date | None, last: date | None) -> None:
+@click.option(
+    "--full-refresh",
+    is_flag=True,
+    help="Make the tables anew instead of bringing them up to date with what changed.",
+)
+def run(
+    layer: str | None,
+    select: str | None,
+    first: date | None,
+    last: date | None,
+    full_refresh: bool,
+) -> None:
     """Materialize tables through Dagster, without a server.
 
     Without options: every table, for every date that has landed, in one run. The run is recorded
@@ -44,4 +55,5 @@ def run(layer: str | None, select: str | None, first: date | None, last: date | 
     from ecommerce_assets.cli.execution import execute
     from ecommerce_assets.settings import Settings
 
-    execute(Settings.from_environment(), f"group:{layer}" if layer else select, first, last)
+    selection = f"group:{layer}" if layer else select
+    execute(Settings.from_environment(), selection, first, last, full_refresh=full_refresh)

@@ -21,6 +21,7 @@ class JobArguments:
     landing: str
     lakehouse: str
     quarantine_limit: float
+    full_refresh: bool
     pipes: tuple[str, ...]
 
 
@@ -43,6 +44,12 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
     parser.add_argument("--landing", default=settings.landing)
     parser.add_argument("--lakehouse", default=settings.lakehouse)
     parser.add_argument("--quarantine-limit", default=str(settings.quarantine_limit))
+    parser.add_argument(
+        "--full-refresh",
+        choices=("true", "false"),
+        default="false",
+        help="make tables anew instead of bringing them up to date",
+    )
     given, rest = parser.parse_known_args(argv)
     first, last = parse_date(given.first, "--from"), parse_date(given.last, "--to")
     if last < first:
@@ -54,6 +61,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         landing=absolute(given.landing),
         lakehouse=absolute(given.lakehouse),
         quarantine_limit=parse_share(given.quarantine_limit, "--quarantine-limit"),
+        full_refresh=given.full_refresh == "true",
         pipes=tuple(rest),
     )
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import KINDS, RowRule
+from ecommerce_assets.tables.touched import Touched
 
 SCHEMA = Check("schema", "Columns and types are those declared.", True)
 UNIQUE_KEY = Check("unique_key", "The key's values are unique.", True)
@@ -54,7 +55,9 @@ def _side_by_side(
 _REPEATED = "_repeated_key"
 
 
-def observed(table: Table, frame: DataFrame) -> tuple[DataFrame, Observation]:
+def observed(
+    table: Table, frame: DataFrame, touched: Touched | None
+) -> tuple[DataFrame, Observation]:
     """The frame, and an observation of its rows while they are written.
 
     It tells which rules any row broke (bit n of `broken` for rule n: one aggregate for all), how
@@ -66,7 +69,7 @@ def observed(table: Table, frame: DataFrame) -> tuple[DataFrame, Observation]:
         column().alias(name) for audit in table.audits for name, column in audit.observes.items()
     ]
     broken = F.expr(f"bit_or({' | '.join(['0L', *bits])})").alias("broken")
-    if table.key_judged_apart:
+    if _judged_apart(table, touched):
         return frame.observe(observation, broken, *asked), observation
     position = F.row_number().over(Window.partitionBy(*table.key).orderBy(*table.key))
     repeated = F.count_if(F.col(_REPEATED) > 1).alias(_REPEATED)
@@ -74,15 +77,22 @@ def observed(table: Table, frame: DataFrame) -> tuple[DataFrame, Observation]:
     return numbered.observe(observation, broken, repeated, *asked).drop(_REPEATED), observation
 
 
-def row_findings(table: Table, state: DataFrame, observation: Mapping[str, Any]) -> list[Finding]:
+def _judged_apart(table: Table, touched: Touched | None) -> bool:
+    """Whether the key is judged in the state: a run that writes a part of it sees no more."""
+    return table.key_judged_apart or (touched is not None and bool(table.partitioned_by))
+
+
+def row_findings(table: Table, scope: Scope, observation: Mapping[str, Any]) -> list[Finding]:
     """One finding a kind of rule, and the key's; a Spark job is spent only on what was broken."""
     mask = observation.get("broken") or 0
     by_kind: dict[str, list[tuple[bool, RowRule]]] = defaultdict(list)
     for n, rule in enumerate(table.rules):
         by_kind[rule.kind].append((bool(mask >> n & 1), rule))
-    findings = [_rule_finding(kind, rules, state) for kind, rules in by_kind.items()]
-    if table.key_judged_apart or observation.get(_REPEATED):
-        return [*findings, _key_finding(table, state)]
+    findings = [_rule_finding(kind, rules, scope.state) for kind, rules in by_kind.items()]
+    if _judged_apart(table, scope.touched):
+        return [*findings, _key_finding(table, scope.only_touched(scope.state, str(table.unit)))]
+    if observation.get(_REPEATED):
+        return [*findings, _key_finding(table, scope.state)]
     return [*findings, _unique(table, keys=0, rows=0)]
 
 

@@ -1,30 +1,28 @@
-"""One table from its upstream tables: read, transform, stage, audit, publish."""
+"""One table from its upstream tables: plan, stage, audit, publish."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from threading import Lock
+from datetime import date
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
-
-from pyspark.sql import functions as F
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.plan import Plan, Planner
+from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse import tables as lakehouse
+from ecommerce_assets.lakehouse.history import History, Marker
 from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage
-from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.tables.audits import Finding, Report, Scope
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.source import INGESTION_DATE, landed_struct, source_columns
+from ecommerce_assets.tables.source import INGESTION_DATE
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-ATTEMPTS = 5
+ATTEMPTS = 10
 
 
 class AuditFailed(PipelineError):
@@ -43,51 +41,29 @@ class AuditFailed(PipelineError):
 
 @dataclass(frozen=True)
 class Published:
-    """What a table's materialization did."""
+    """What a table's materialization did.
+
+    Attributes:
+        table: the table.
+        rows: its rows.
+        written: rows that the run wrote; None where there was nothing to do.
+        why: what was made, and why.
+        rows_by_date: rows by judged ingestion date.
+        metrics: figures of its audits.
+        findings: results of its checks; none where there was nothing to do.
+        lineage: column lineage.
+        seconds: how long it took.
+    """
 
     table: Table
     rows: int
+    written: int | None
+    why: str
     rows_by_date: dict[date, int]
     metrics: dict[str, float]
     findings: list[Finding]
     lineage: Lineage
     seconds: float
-
-
-class Shared:
-    """What several tables of a run need alike, computed once: prepared frames and figures.
-
-    Frames are cached in memory, on disk where they don't fit; `release` when the run is done.
-    """
-
-    def __init__(self) -> None:
-        self._frames: dict[object, DataFrame] = {}
-        self._figures: dict[object, Any] = {}
-        self._lock = Lock()
-
-    def prepared(self, table: Table, snapshot: int | None, frame: "DataFrame") -> "DataFrame":
-        """`frame`, the table's upstream at `snapshot`, as the table takes it."""
-        if table.prepare is None:
-            return frame
-        with self._lock:
-            place = (table.upstream[0], snapshot, table.prepare)
-            if place not in self._frames:
-                self._frames[place] = table.prepare(frame).persist()
-            return self._frames[place]
-
-    def figure(self, place: object, compute: Callable[[], Any]) -> Any:
-        """What `compute` gives, asked only once for a `place`."""
-        with self._lock:
-            if place not in self._figures:
-                self._figures[place] = compute()
-            return self._figures[place]
-
-    def release(self) -> None:
-        """Drop the cached frames."""
-        with self._lock:
-            for frame in self._frames.values():
-                frame.unpersist()
-            self._frames.clear()
 
 
 def materialize(
@@ -99,97 +75,103 @@ def materialize(
         AuditFailed: a blocking check failed.
         PipelineError: the input can't be used; the message names the file and the reason.
     """
+    started = perf_counter()
+    lakehouse.create_table(
+        spark, table.identifier, table.struct, table.partitioned_by, table.description
+    )
     for _ in range(ATTEMPTS):
+        upstream = {name: History(spark, name) for name in table.reads}
+        base = History(spark, table.identifier)
+        planner = Planner(spark, table, base, upstream, arguments, shared)
         try:
-            return _attempt(spark, table, arguments, shared)
+            return _attempt(spark, planner, planner.plan(), started)
         except lakehouse.PublishConflict:
             continue
+        finally:
+            planner.release()
     raise PipelineError(
         f"{table.identifier}: other runs published it {ATTEMPTS} times while this one worked; "
         "run it again when they are done"
     )
 
 
-def _attempt(
-    spark: "SparkSession", table: Table, arguments: JobArguments, shared: Shared
-) -> Published:
-    started = perf_counter()
-    lakehouse.create_table(
-        spark, table.identifier, table.struct, table.partitioned_by, table.description
-    )
-    snapshots = {name: lakehouse.snapshot_id(spark, name) for name in table.reads}
-    upstream = {
-        name: shared.prepared(table, at, lakehouse.read(spark, name, at))
-        for name, at in snapshots.items()
-    }
-    frame = _new_rows(spark, table, upstream, arguments)
-    schema = audit.schema_finding(table, frame)
+def _attempt(spark: "SparkSession", planner: Planner, plan: Plan, started: float) -> Published:
+    table, base, upstream = planner.table, planner.base, planner.upstream
+    marker = Marker(plan.made_from, table.code_version, uuid4().hex)
+    if plan.written is None:
+        if base.marker and plan.made_from and base.marker.made_from != plan.made_from:
+            # The upstream tables moved on, and nothing that matters here did: the next run
+            # need not look that far back.
+            with lakehouse.staged(spark, base, None, plan.replace, marker):
+                pass
+        return _published(planner, plan, base.rows, None, Report([]), [], started)
+    schema = audit.schema_finding(table, plan.written)
     if schema.blocks:
         raise AuditFailed(table, [schema])
-    frame, observation = audit.observed(table, frame)
-    marker = lakehouse.Marker(snapshots, table.code_version, uuid4().hex)
-    replace = _replaced(table, arguments)
-    with lakehouse.staged(spark, table.identifier, frame, replace, marker) as state:
+    frame, observation = audit.observed(table, plan.written, plan.touched)
+    with lakehouse.staged(spark, base, frame, plan.replace, marker) as state:
         # Without a row there is nothing to observe, and nothing may have been observed.
         seen = observation.get if state.added else defaultdict(lambda: None)
+        frames = {
+            name: lakehouse.read(spark, name, found.snapshot_id) for name, found in upstream.items()
+        }
         scope = Scope(
             state=state.frame,
             rows=state.rows,
-            upstream=upstream,
+            upstream=frames,
+            touched=plan.touched,
+            dates=plan.dates,
+            candidates=plan.candidates,
+            received=_received(planner, plan),
             observed=seen,
-            figure=lambda name, what, compute: shared.figure(
-                (name, snapshots[name], what), lambda: compute(upstream[name])
+            figure=lambda name, what, compute: planner.shared.figure(
+                (name, upstream[name].snapshot_id, what), lambda: compute(frames[name])
             ),
-            rows_by_date=state.rows_by_date(INGESTION_DATE),
-            first=arguments.first,
-            last=arguments.last,
-            quarantine_limit=arguments.quarantine_limit,
+            rows_by_date=base.rows_by_date(state.snapshot, INGESTION_DATE, plan.dates),
+            upstream_rows=lambda name: upstream[name].rows,
+            quarantine_limit=planner.arguments.quarantine_limit,
         )
-        findings = [schema, *audit.row_findings(table, state.frame, seen)]
+        findings = [schema, *audit.row_findings(table, scope, seen)]
         own = audit.own_findings(table, scope)
         findings += own.findings
         if any(finding.blocks for finding in findings):
             raise AuditFailed(table, findings)
-    return _published(table, state.rows, own, findings, frame, perf_counter() - started)
+    return _published(planner, plan, state.rows, state.added, own, findings, started)
 
 
-def _new_rows(
-    spark: "SparkSession",
-    table: Table,
-    upstream: dict[str, "DataFrame"],
-    arguments: JobArguments,
-) -> "DataFrame":
-    if table.layer != "bronze":
-        return table.transform(*[upstream[name] for name in table.upstream])
-    return table.transform(
-        landed_frame(
-            spark,
-            arguments.landing,
-            table.name,
-            arguments.first,
-            arguments.last,
-            source_columns(table),
-            landed_struct(table),
-            datetime.now(UTC),
-        )
-    )
-
-
-def _replaced(table: Table, arguments: JobArguments) -> "Column":
-    if table.replaced_by is None:
-        return F.lit(True)
-    return F.col(table.replaced_by).between(F.lit(arguments.first), F.lit(arguments.last))
+def _received(planner: Planner, plan: Plan) -> dict[date, int]:
+    """Rows of bronze by judged date."""
+    if plan.candidates is None:
+        return {}
+    (bronze,) = planner.table.upstream
+    history = planner.upstream[bronze]
+    return history.rows_by_date(history.snapshot_id, INGESTION_DATE, plan.dates)
 
 
 def _published(
-    table: Table,
+    planner: Planner,
+    plan: Plan,
     rows: int,
+    written: int | None,
     own: Report,
     findings: list[Finding],
-    frame: "DataFrame",
-    seconds: float,
+    started: float,
 ) -> Published:
-    lineage = column_lineage(frame)
+    table = planner.table
+    lineage = {
+        column: [origin for origin in origins if origin[0] != table.identifier]
+        for column, origins in column_lineage(plan.made).items()
+    }
     if table.copies:
         lineage |= {name: [(table.copies, name)] for name in table.copied_columns}
-    return Published(table, rows, own.rows_by_date, own.metrics, findings, lineage, seconds)
+    return Published(
+        table,
+        rows,
+        written,
+        plan.why,
+        own.rows_by_date,
+        own.metrics,
+        findings,
+        lineage,
+        perf_counter() - started,
+    )

@@ -64,6 +64,8 @@ class LogReporter:
         """Log the table, its rows, and the checks that warn."""
         warnings = [finding.check.name for finding in result.findings if not finding.passed]
         note = f"   warnings: {', '.join(warnings)}" if warnings else ""
+        if result.written is None:
+            note = f"   {result.why}"
         _log.info(
             "%-32s%12s rows %6.1f s%s",
             result.table.identifier,
@@ -101,6 +103,8 @@ class PipesReporter(LogReporter):
             "dagster/row_count": result.rows,
             "dagster/table_name": table.identifier,
             "seconds": round(result.seconds, 3),
+            "rows_written": result.written or 0,
+            "made": result.why,
             **result.metrics,
             ROWS_BY_DATE: {
                 "type": "json",

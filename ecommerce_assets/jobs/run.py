@@ -7,8 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments
-from ecommerce_assets.jobs.materialize import Published, Shared, materialize
+from ecommerce_assets.jobs.materialize import Published, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
+from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.tables.declaration import Table

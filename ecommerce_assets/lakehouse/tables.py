@@ -1,25 +1,21 @@
 """Iceberg tables of the lakehouse: create, read at a snapshot, stage a new state, publish it."""
 
-import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import functions as F
+
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.session import CATALOG
+from ecommerce_assets.lakehouse.history import History, Marker, qualified
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
 SHUFFLE_BYTES = 16 << 20  # of compressed files a shuffle partition
-
-MADE_FROM = "ecommerce.made-from"
-CODE_VERSION = "ecommerce.code-version"
-RUN = "ecommerce.run"
+BRANCH = "run_"
 
 
 class PublishConflict(Exception):
@@ -27,60 +23,20 @@ class PublishConflict(Exception):
 
 
 @dataclass(frozen=True)
-class Marker:
-    """What a table's state was made from; kept in its snapshot's summary.
-
-    Attributes:
-        made_from: snapshot id by upstream identifier; None where that table was empty.
-        code_version: version of the code that made it.
-        run: id of the run that made it.
-    """
-
-    made_from: dict[str, int | None]
-    code_version: str
-    run: str
-
-
-@dataclass(frozen=True)
 class Staged:
     """A new state, written to a branch that readers of the table do not see.
 
     Attributes:
+        snapshot: its id.
         frame: the whole table as it will be once published.
         rows: its rows.
         added: rows that this run wrote.
     """
 
+    snapshot: int
     frame: "DataFrame"
     rows: int
     added: int
-    _table: Any
-    _branch: str
-
-    def rows_by_date(self, column: str) -> dict[date, int]:
-        """Rows by partition of a date column, from the table's metadata: no Spark job.
-
-        Empty where the table is not partitioned by that column alone.
-        """
-        spec = self._table.spec()
-        if [field.name() for field in spec.fields()] != [column]:
-            return {}
-        counts: dict[date, int] = defaultdict(int)
-        files = self._table.newScan().useRef(self._branch).planFiles()
-        try:
-            tasks = files.iterator()
-            while tasks.hasNext():
-                file = tasks.next().file()
-                day = spec.partitionToPath(file.partition()).removeprefix(f"{column}=")
-                counts[date.fromisoformat(day)] += file.recordCount()
-        finally:
-            files.close()
-        return dict(counts)
-
-
-def qualified(identifier: str) -> str:
-    """The name by which Spark SQL knows the table."""
-    return f"{CATALOG}.{identifier}"
 
 
 def create_table(
@@ -137,31 +93,18 @@ def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -
             raise
 
 
-def snapshot_id(spark: "SparkSession", identifier: str) -> int | None:
-    """Id of the published state; None for a table that never had one.
-
-    Raises:
-        PipelineError: the table does not exist.
-    """
-    if not spark.catalog.tableExists(qualified(identifier)):
-        raise PipelineError(f"{identifier} does not exist yet: materialize it first")
-    snapshot = _java_table(spark, identifier).currentSnapshot()
-    return None if snapshot is None else snapshot.snapshotId()
-
-
 def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
     """Set the session's shuffle partitions to the size of the tables that it is to read.
 
     Where adaptive execution is on, it does this by itself.
     """
-    size = 0
-    for identifier in identifiers:
-        if spark.catalog.tableExists(qualified(identifier)):
-            snapshot = _java_table(spark, identifier).currentSnapshot()
-            size += int(snapshot.summary().get("total-files-size") or 0) if snapshot else 0
+    size = sum(
+        History(spark, identifier).bytes
+        for identifier in identifiers
+        if spark.catalog.tableExists(qualified(identifier))
+    )
     cores = spark.sparkContext.defaultParallelism
-    partitions = min(cores, 1 + size // SHUFFLE_BYTES)
-    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(cores, 1 + size // SHUFFLE_BYTES)))
 
 
 def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataFrame":
@@ -174,48 +117,62 @@ def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataF
 @contextmanager
 def staged(
     spark: "SparkSession",
-    identifier: str,
-    frame: "DataFrame",
-    replace: "Column",
+    base: History,
+    frame: "DataFrame | None",
+    replace: str,
     marker: Marker,
 ) -> "Iterator[Staged]":
-    """Write `frame` to a branch of its own in place of the rows that meet `replace`.
+    """Write `frame` to a branch of its own, in place of the rows of `base` that meet `replace`.
 
-    Leaving the block publishes the branch by one atomic commit; an exception drops it, and the
-    published state stays as it was.
+    Leaving the block publishes the branch by one atomic commit; an exception drops it with its
+    files, and the published state stays as it was.
+
+    Args:
+        base: the published state that the new one was derived from.
+        frame: the rows to write; None writes none and only records the marker.
+        replace: SQL that is true for the rows to replace; whole files of them.
 
     Raises:
-        PublishConflict: another run published meanwhile; nothing was published.
+        PublishConflict: another run published since `base` was read; nothing was published.
     """
-    table = _java_table(spark, identifier)
-    branch = f"run_{marker.run}"
-    start = table.currentSnapshot()
+    table, identifier = base.table, base.identifier
+    branch = f"{BRANCH}{marker.run}"
     manage = table.manageSnapshots()
     (
-        manage.createBranch(branch, start.snapshotId()) if start else manage.createBranch(branch)
+        manage.createBranch(branch, base.snapshot_id)
+        if base.current
+        else manage.createBranch(branch)
     ).commit()
+    table.refresh()
+    start = table.snapshot(branch).snapshotId()
     try:
-        frame.writeTo(f"{qualified(identifier)}.branch_{branch}").options(
-            **{
-                f"snapshot-property.{MADE_FROM}": json.dumps(marker.made_from),
-                f"snapshot-property.{CODE_VERSION}": marker.code_version,
-                f"snapshot-property.{RUN}": marker.run,
-            }
-        ).overwrite(replace)
+        if frame is None:
+            commit = table.newAppend().toBranch(branch)
+            for name, value in marker.summary().items():
+                commit = commit.set(name, value)
+            commit.commit()
+        else:
+            properties = {f"snapshot-property.{k}": v for k, v in marker.summary().items()}
+            target = f"{qualified(identifier)}.branch_{branch}"
+            frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()
-        summary = table.snapshot(branch).summary()
+        snapshot = table.snapshot(branch)
+        if snapshot is None or snapshot.parentId() != start:
+            raise PublishConflict(f"{identifier}: another run dropped the branch")
+        summary = snapshot.summary()
         yield Staged(
-            frame=spark.read.option("branch", branch).table(qualified(identifier)),
+            snapshot=snapshot.snapshotId(),
+            frame=read(spark, identifier, snapshot.snapshotId()),
             rows=int(summary.get("total-records") or 0),
             added=int(summary.get("added-records") or 0),
-            _table=table,
-            _branch=branch,
         )
         _publish(table, branch)
-    except BaseException:
-        table.refresh()
-        if table.refs().containsKey(branch):
-            table.manageSnapshots().removeBranch(branch).commit()
+    except BaseException as error:
+        drop_branch(table, branch)
+        now = table.currentSnapshot()
+        moved = now is not None and now.snapshotId() != base.snapshot_id
+        if moved and isinstance(error, Exception) and not isinstance(error, PipelineError):
+            raise PublishConflict(str(error)) from error
         raise
 
 
@@ -226,14 +183,32 @@ def _publish(table: Any, branch: str) -> None:
     try:
         table.manageSnapshots().fastForwardBranch("main", branch).removeBranch(branch).commit()
     except Py4JJavaError as error:
-        if "ancestor" in str(error.java_exception):
-            raise PublishConflict(str(error.java_exception)) from error
+        # Either main is no ancestor any more, or the run that published dropped this branch.
+        told = str(error.java_exception)
+        if "ancestor" in told or "does not exist" in told:
+            raise PublishConflict(told) from error
         raise
+    # No other branch can be published any more: all began at a state that is past. They belong
+    # to runs that were killed, or to one that is at work and will begin anew.
+    for name in list(table.refs().keySet()):
+        if name.startswith(BRANCH) and name != branch:
+            # Another run may drop it, or its own run, at the same moment.
+            with suppress(Py4JJavaError):
+                drop_branch(table, name)
 
 
-def _java_table(spark: "SparkSession", identifier: str) -> Any:
-    util = spark._jvm.org.apache.iceberg.spark.Spark3Util  # type: ignore[union-attr]
-    return util.loadIcebergTable(spark._jsparkSession, qualified(identifier))
+def drop_branch(table: Any, branch: str) -> None:
+    """Remove a branch, and the files of a state that was never published."""
+    table.refresh()
+    reference = table.refs().get(branch)
+    if reference is None:
+        return
+    table.manageSnapshots().removeBranch(branch).commit()
+    history = table.currentSnapshot()
+    while history is not None and history.snapshotId() != reference.snapshotId():
+        history = table.snapshot(history.parentId()) if history.parentId() else None
+    if history is None:
+        table.expireSnapshots().expireSnapshotId(reference.snapshotId()).commit()
 
 
 def _column_ddl(field: Any) -> str:

@@ -1,12 +1,19 @@
 """The files of a delivery: `<landing>/<table>/ingestion_date=YYYY-MM-DD/*.csv` (or `.csv.gz`)."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from hashlib import blake2b
 
 from pyarrow import fs
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.layout import ENDINGS, FOLDER
+
+DIGEST_BYTES = 12
+CHUNK_BYTES = 1 << 20
+READERS = 8
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,30 @@ def landed_files(landing: str, table: str, first: date, last: date) -> list[Land
                 source_file = info.path.removeprefix(root).lstrip("/")
                 files.append(LandedFile(info.path, source_file, day, info.size))
     return sorted(files, key=lambda file: (file.ingestion_date, file.source_file))
+
+
+def fingerprints(
+    landing: str, files: Sequence[LandedFile], first: date, last: date
+) -> dict[date, str]:
+    """A digest of each date's delivery from `first` to `last`: names and contents of its files.
+
+    Contents, not times of change: the same delivery again is the same delivery.
+    """
+    system, _ = open_location(landing)
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    digests = {day: blake2b(digest_size=DIGEST_BYTES) for day in days}
+
+    def content(file: LandedFile) -> bytes:
+        digest = blake2b()
+        with system.open_input_stream(file.path, compression=None) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.digest()
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for file, read in zip(files, pool.map(content, files), strict=True):
+            digests[file.ingestion_date].update(file.source_file.encode() + b"\0" + read)
+    return {day: digest.hexdigest() for day, digest in digests.items()}
 
 
 def _folder_date(name: str, where: str) -> date:

@@ -1,10 +1,10 @@
 """Landed files as a Spark frame: executors read the records, the driver only lists the files."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ecommerce_assets.landing.files import LandedFile, landed_files, open_location
+from ecommerce_assets.landing.files import LandedFile, open_location
 from ecommerce_assets.landing.records import read_records
 
 if TYPE_CHECKING:
@@ -18,23 +18,20 @@ TASKS_PER_CORE = 2
 def landed_frame(
     spark: "SparkSession",
     landing: str,
-    table: str,
-    first: date,
-    last: date,
+    files: Sequence[LandedFile],
     columns: Mapping[str, bool],
     struct: "StructType",
     ingested_at: datetime,
 ) -> "DataFrame":
-    """The records of the deliveries from `first` to `last`, with their provenance.
+    """The records of landed files, with their provenance.
 
     Args:
         columns: the source columns, and whether a header must have them.
         struct: the frame's schema: `columns` as strings and the metadata columns.
 
     Raises:
-        PipelineError: as `landed_files`; a file that can't be read raises when the frame is used.
+        PipelineError: a file can't be read; when the frame is used.
     """
-    files = landed_files(landing, table, first, last)
     if not files:
         return spark.createDataFrame([], struct)
     slices = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)

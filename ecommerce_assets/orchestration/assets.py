@@ -4,11 +4,21 @@ from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
+from pydantic import Field
 
 from ecommerce_assets.jobs.reporting import LINEAGE, ROWS_BY_DATE
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
 from ecommerce_assets.tables import tables_of
+
+
+class RunConfig(dg.Config):
+    """What can be chosen when a layer is materialized, in the launchpad or by `run_config`."""
+
+    full_refresh: bool = Field(
+        default=False,
+        description="Make the tables anew instead of bringing them up to date with what changed.",
+    )
 
 
 def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
@@ -26,7 +36,9 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
         op_tags={"layer": layer},
     )
     def materialize_layer(
-        context: dg.AssetExecutionContext, glue_jobs: dg.ResourceParam[GlueJobs]
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        glue_jobs: dg.ResourceParam[GlueJobs],
     ) -> Iterator[Result]:
         first, last = _dates(context)
         selected = tuple(
@@ -34,7 +46,8 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
             for table in tables
             if dg.AssetKey([table.layer, table.name]) in context.selected_asset_keys
         )
-        for result in glue_jobs.run(context, JobRequest(layer, selected, first, last)):
+        request = JobRequest(layer, selected, first, last, config.full_refresh)
+        for result in glue_jobs.run(context, request):
             if isinstance(result, dg.MaterializeResult):
                 result = _spread_over_partitions(context, result)
             yield result

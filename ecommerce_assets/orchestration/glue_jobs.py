@@ -24,6 +24,7 @@ class JobRequest:
     tables: tuple[str, ...]
     first: date
     last: date
+    full_refresh: bool = False
 
     @property
     def job_name(self) -> str:
@@ -36,6 +37,7 @@ class JobRequest:
             "--tables": ",".join(self.tables),
             "--from": self.first.isoformat(),
             "--to": self.last.isoformat(),
+            "--full-refresh": str(self.full_refresh).lower(),
         }
 
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.tables.audits.silver import accounting, quarantined_rows
 from ecommerce_assets.tables.contract import Contract, CrossFieldRule
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.follows import by, by_day
 from ecommerce_assets.tables.source import INGESTION_DATE, provenance
 from ecommerce_assets.tables.types import REASONS
 
@@ -49,7 +50,10 @@ def silver_table(
         schema=schema,
         transform=partial(current_versions, key=key, columns=tuple(contract.schema.columns)),
         upstream=(f"bronze.{name}",),
-        prepare=contract.parse,
+        prepare={f"bronze.{name}": contract.parse},
+        unit=key,
+        follows={f"bronze.{name}": by(key)},
+        versions=True,
         partitioned_by=partitioned_by,
         audits=(accounting(f"bronze.{name}", key),),
         modules=(module,),
@@ -80,6 +84,8 @@ def quarantine_table(*, module: str, silver: Table, bronze: Table) -> Table:
         prepare=silver.prepare,
         copies=bronze.identifier,
         copied_columns=tuple(bronze.columns),
+        unit=INGESTION_DATE,
+        follows={bronze.identifier: by_day(INGESTION_DATE)},
         partitioned_by=(INGESTION_DATE,),
         audits=(quarantined_rows,),
         modules=(module, *silver.modules),

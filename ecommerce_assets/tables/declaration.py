@@ -3,8 +3,8 @@
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandera.pyspark as pa
 from pyspark.sql import types as T
 
+from ecommerce_assets.tables.follows import Follow
 from ecommerce_assets.tables.rules import RowRule, row_rules
 
 if TYPE_CHECKING:
@@ -34,12 +35,20 @@ class Table:
         transform: pure function from the upstream frames, in the order of `upstream`, to the
             table's rows. A bronze table gets the frame of its landed files.
         upstream: identifiers of the tables it is made from.
-        prepare: what is done to the frame of its one upstream table before `transform` and the
-            audits get it; done once a run for all tables with the same upstream and `prepare`.
+        prepare: by upstream table, what is done to its frame before `transform` gets it; done once
+            a run for all tables that ask for the same.
+        unit: the column by whose values rows are recomputed together; None recomputes the whole
+            table when anything upstream has changed.
+        follows: by upstream table, the units that a changed row there touches; a table left out
+            touches all.
+        versions: the unit is a key, the one upstream table holds its versions, and a version
+            that is added can only take the place of a lesser one (silver).
+        additive: for a table of sums over its first upstream table: by column of what `prepare`
+            makes of that, the column here that holds it. The first of them counts: where it is 0
+            there is no row. Such a table adds and subtracts what changed.
         copies, copied_columns: columns that are unchanged copies of those of the same name in
             `copies`, for the column lineage where the plan does not tell.
         partitioned_by: Iceberg partition transforms, as in DDL.
-        replaced_by: the date column whose values a run replaces; None replaces the whole table.
         audits: checks beyond single rows and the key.
         key_judged_apart: the key is judged by a Spark job of its own. By default it is judged
             while the rows are written, which costs nothing where the transformation ends grouped
@@ -53,11 +62,14 @@ class Table:
     schema: pa.DataFrameSchema
     transform: Callable[..., "DataFrame"]
     upstream: tuple[str, ...] = ()
-    prepare: Callable[["DataFrame"], "DataFrame"] | None = None
+    prepare: Mapping[str, Callable[["DataFrame"], "DataFrame"]] = field(default_factory=dict)
+    unit: str | None = None
+    follows: Mapping[str, Follow] = field(default_factory=dict)
+    versions: bool = False
+    additive: Mapping[str, str] = field(default_factory=dict)
     copies: str | None = None
     copied_columns: tuple[str, ...] = ()
     partitioned_by: tuple[str, ...] = ()
-    replaced_by: str | None = None
     audits: tuple["Audit", ...] = ()
     key_judged_apart: bool = False
     modules: tuple[str, ...] = ()
@@ -99,6 +111,10 @@ class Table:
     def rules(self) -> tuple[RowRule, ...]:
         """The pandera checks that a single row can break."""
         return row_rules(self.columns)
+
+    def follow(self, upstream: str) -> Follow:
+        """What it takes from an upstream table, and how it follows its changes."""
+        return self.follows.get(upstream, Follow())
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def bronze_table(
         copies=f"{LANDING}.{name}",
         copied_columns=tuple(columns),
         partitioned_by=(INGESTION_DATE,),
-        replaced_by=INGESTION_DATE,
+        unit=INGESTION_DATE,
         audits=(empty_delivery,),
         key_judged_apart=True,
         modules=(module,),

@@ -1,6 +1,6 @@
 """Gold tables: the factory, surrogate keys, and the measures that every KPI of sales shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame
@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.tables.audits import Audit
 from ecommerce_assets.tables.audits.gold import revenue_reconciles
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.follows import Follow
 from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
 
 
@@ -22,6 +23,10 @@ def gold_table(
     audits: tuple[Audit, ...] = (),
     revenue: str | None = None,
     key_judged_apart: bool = False,
+    unit: str | None = None,
+    follows: Mapping[str, Follow] | None = None,
+    prepare: Mapping[str, Callable[[DataFrame], DataFrame]] | None = None,
+    additive: Mapping[str, str] | None = None,
 ) -> Table:
     """A table of the star schema or a KPI, named as its module.
 
@@ -33,7 +38,8 @@ def gold_table(
         partitioned_by: Iceberg partition transforms.
         audits: checks beyond single rows and the key.
         revenue: the column whose sum must equal the revenue of all sales, if there is one.
-        key_judged_apart: as in `Table`.
+        key_judged_apart, unit, follows, prepare, additive: as in `Table`. A table without a
+            `unit` is recomputed as a whole when anything upstream has changed.
     """
     schema = model.to_schema()
     own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)
@@ -49,6 +55,10 @@ def gold_table(
         partitioned_by=partitioned_by,
         audits=audits,
         key_judged_apart=key_judged_apart,
+        unit=unit,
+        follows=follows or {},
+        prepare=prepare or {},
+        additive=additive or {},
         modules=(module,),
     )
 
@@ -101,6 +111,25 @@ def sales_by(fact_sales: DataFrame, *grain: Column) -> DataFrame:
         F.count_distinct("customer_key").alias("customers"),
     )
     return measured.select("*", average("revenue", "orders").alias("average_order_value"))
+
+
+def customer_sales(fact_sales: DataFrame) -> DataFrame:
+    """One row per customer with a sale: orders, units, revenue, days of the first and last order.
+
+    Sums by order first, as `sales_by` does.
+    """
+    by_order = (
+        fact_sales.where("is_sale")
+        .groupBy("customer_key", "order_id", "order_date")
+        .agg(F.sum("revenue").alias("revenue"), F.sum("quantity").alias("units"))
+    )
+    return by_order.groupBy("customer_key").agg(
+        F.count("order_id").alias("orders"),
+        F.sum("units").alias("units"),
+        F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
+        F.min("order_date").alias("first_order_date"),
+        F.max("order_date").alias("last_order_date"),
+    )
 
 
 def average(amount: str, count: str) -> Column:

@@ -6,10 +6,12 @@ more, and only when a check fails.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Literal
 
 from pyspark.sql import Column, DataFrame
+
+from ecommerce_assets.tables.touched import Touched
 
 Severity = Literal["ERROR", "WARN"]
 SAMPLE_ROWS = 5
@@ -60,25 +62,37 @@ class Scope:
     Attributes:
         state: the new state of the table, written and not yet published.
         rows: its rows.
-        upstream: the frames the state was made from, by identifier, prepared as it takes them.
+        upstream: the frames of every table that the run of this one reads, whole.
+        touched: the units that this run recomputed; None for all. Rows of other units are as they
+            were when an earlier run judged them.
+        dates: ingestion dates whose deliveries this run judged.
+        candidates: for silver: the parsed rows from which the touched rows were chosen.
+        received: for silver: rows of bronze by judged date, counted from its metadata.
         observed: the aggregates that the audits asked for, of the rows as they were written;
             None for a sum over no row.
         figure: `figure(identifier, name, compute)` is `compute(frame)` of that upstream frame,
             computed once for all tables of the run.
-        rows_by_date: rows of the state by ingestion date, where the table is partitioned by it.
-        first, last: the run's ingestion dates.
+        rows_by_date: rows of the state by judged date, where the table is partitioned by it.
+        upstream_rows: rows of an upstream table, from its metadata.
         quarantine_limit: share of a run's rows of a table above which it is not published.
     """
 
     state: DataFrame
     rows: int
     upstream: Mapping[str, DataFrame]
+    touched: Touched | None
+    dates: tuple[date, ...]
+    candidates: DataFrame | None
+    received: Mapping[date, int]
     observed: Mapping[str, Any]
     figure: Callable[[str, str, Callable[[DataFrame], Any]], Any]
     rows_by_date: Mapping[date, int]
-    first: date
-    last: date
+    upstream_rows: Callable[[str], int]
     quarantine_limit: float
+
+    def only_touched(self, frame: DataFrame, unit: str) -> DataFrame:
+        """The rows of the touched units, by the column that holds the unit."""
+        return frame if self.touched is None else self.touched.within(frame, unit)
 
 
 @dataclass(frozen=True)
@@ -117,8 +131,3 @@ def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, A
     """The first few rows as dictionaries: `order` makes them the same on every run."""
     rows = frame.orderBy(*order) if order else frame
     return [row.asDict(recursive=True) for row in rows.limit(SAMPLE_ROWS).collect()]
-
-
-def dates(scope: Scope) -> list[date]:
-    """Every ingestion date of the run."""
-    return [scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1)]

@@ -1,6 +1,6 @@
 """Audits of bronze: did the delivery bring anything."""
 
-from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Finding, Report, Scope, dates
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Finding, Report, Scope
 
 DELIVERED = Check(
     "delivery_not_empty", "Every ingestion date of the run brought at least one row.", False
@@ -8,7 +8,7 @@ DELIVERED = Check(
 
 
 def _empty_delivery(scope: Scope) -> Report:
-    rows_by_date = {day: scope.rows_by_date.get(day, 0) for day in dates(scope)}
+    rows_by_date = {day: scope.rows_by_date.get(day, 0) for day in scope.dates}
     empty = [day.isoformat() for day, rows in rows_by_date.items() if not rows]
     finding = Finding(
         DELIVERED,

@@ -1,5 +1,6 @@
 """Audits of silver: where every bronze row went, and how many were quarantined."""
 
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,6 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    dates,
     sample,
 )
 
@@ -30,53 +30,70 @@ QUARANTINE_SHARE = Check(
     True,
 )
 
+FATES = ("quarantined", "current", "superseded", "lost")
+HELD = "held"
+ROW = ("_ingestion_date", "_source_file", "_row_number")
+
 
 def accounting(bronze: str, key: str) -> Audit:
-    """Where each bronze row went, found by joining bronze with the new silver state.
+    """Where each bronze row went, counted from both ends.
 
-    A bronze row is quarantined if it breaks the contract, current if silver names its file and
-    row, superseded if silver holds a greater version of its key; else it is lost. Silver rows
-    beyond the current ones are phantoms: no bronze row accounts for them.
+    One end: rows of bronze by date, from its metadata. The other: rows that the new silver state
+    holds by date, counted in it; rows that break the contract; rows of whose key silver holds a
+    greater version. A valid row whose key silver lacks, or holds with a lesser version, is lost.
     """
     return Audit((CONSERVED, QUARANTINE_SHARE), partial(_account, bronze, key))
 
 
 def _account(bronze: str, key: str, scope: Scope) -> Report:
-    kinds = ("quarantined", "current", "superseded", "lost")
-    by_date = (
-        _fates(scope.upstream[bronze], scope.state, key)
-        .groupBy("_ingestion_date")
-        .agg(*[F.count_if(F.col("fate") == kind).alias(kind) for kind in kinds])
-        .collect()
-    )
-    by_date.sort(key=lambda row: row["_ingestion_date"])
-    total = {kind: sum(row[kind] for row in by_date) for kind in kinds}
-    phantoms = scope.rows - total["current"]
-    wrong = [row.asDict() for row in by_date if row["lost"]]
+    judged = set(scope.dates)
+    counts: dict[str, dict[date, int]] = {fate: {} for fate in (*FATES, HELD)}
+    for row in _accounted(scope, key).groupBy("day", "fate").count().collect():
+        counts[row["fate"]][row["day"]] = row["count"]
+    by_date: list[dict[str, Any]] = [
+        {
+            "_ingestion_date": day,
+            "bronze": scope.received.get(day, 0),
+            "current": counts[HELD].get(day, 0),
+            "superseded": counts["superseded"].get(day, 0),
+            "quarantined": counts["quarantined"].get(day, 0),
+            "lost": counts["lost"].get(day, 0),
+            "found_again": counts["current"].get(day, 0),
+        }
+        for day in sorted(judged | counts["lost"].keys())
+    ]
+    wrong = [
+        row
+        for row in by_date
+        if row["lost"]
+        or row["current"] != row["found_again"]
+        or row["bronze"] != row["current"] + row["superseded"] + row["quarantined"]
+    ]
+    names = ("bronze", "current", "superseded", "quarantined", "lost")
+    total = {name: sum(row[name] for row in by_date) for name in names}
     conserved = Finding(
         CONSERVED,
-        passed=not wrong and not phantoms,
-        counts={"bronze": sum(total.values()), **total, "phantom": phantoms},
+        passed=not wrong,
+        counts={"dates": len(judged), "dates_that_fail": len(wrong), **total},
         sample=wrong[:SAMPLE_ROWS],
         advice="Rows were lost or invented: this is a defect of the transformation, not of the "
         "delivery. The published table is unchanged.",
     )
-    in_run = [row for row in by_date if scope.first <= row["_ingestion_date"] <= scope.last]
-    rows = sum(row[kind] for row in in_run for kind in kinds)
-    bad = sum(row["quarantined"] for row in in_run)
-    rows_by_date = dict.fromkeys(dates(scope), 0)
-    rows_by_date |= {row["_ingestion_date"]: row["current"] for row in in_run}
-    return Report([conserved, _share(bronze, scope, rows, bad)], rows_by_date)
+    rows_by_date = {row["_ingestion_date"]: row["current"] for row in by_date}
+    share = _share(bronze, scope, total["bronze"], total["quarantined"])
+    return Report([conserved, share], rows_by_date)
 
 
-def _fates(parsed: DataFrame, state: DataFrame, key: str) -> DataFrame:
-    version = ["updated_at", "_ingestion_date", "_source_file", "_row_number"]
-    received = parsed.select(
+def _accounted(scope: Scope, key: str) -> DataFrame:
+    """Day and fate of every candidate, and day of every row that the state holds of these days."""
+    version = ["updated_at", *ROW]
+    received = scope.candidates.select(  # type: ignore[union-attr]
         F.col(key).alias("key"),
         F.struct(*version).alias("received"),
         (F.size("_reasons") > 0).alias("broken"),
     )
-    kept = state.select(F.col(key).alias("kept_key"), F.struct(*version).alias("kept"))
+    touched = scope.only_touched(scope.state, key)
+    kept = touched.select(F.col(key).alias("kept_key"), F.struct(*version).alias("kept"))
     same_row = (F.col("received._source_file") == F.col("kept._source_file")) & (
         F.col("received._row_number") == F.col("kept._row_number")
     )
@@ -86,8 +103,13 @@ def _fates(parsed: DataFrame, state: DataFrame, key: str) -> DataFrame:
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
-    joined = received.join(kept, F.col("key") == F.col("kept_key"), "left")
-    return joined.select("received._ingestion_date", fate.alias("fate"))
+    fates = received.join(kept, F.col("key") == F.col("kept_key"), "left").select(
+        F.col("received._ingestion_date").alias("day"), fate.alias("fate")
+    )
+    held = scope.state.where(F.col("_ingestion_date").isin(list(scope.dates))).select(
+        F.col("_ingestion_date").alias("day"), F.lit(HELD).alias("fate")
+    )
+    return fates.unionAll(held)
 
 
 def _share(bronze: str, scope: Scope, rows: int, bad: int) -> Finding:
@@ -95,8 +117,7 @@ def _share(bronze: str, scope: Scope, rows: int, bad: int) -> Finding:
     above = share > scope.quarantine_limit
     offending: list[dict[str, Any]] = []
     if above:
-        in_run = F.col("_ingestion_date").between(F.lit(scope.first), F.lit(scope.last))
-        broken = scope.upstream[bronze].where(in_run & (F.size("_reasons") > 0))
+        broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
         offending = sample(
             broken.select("_received.*", "_reasons"), ["_source_file", "_row_number"]
         )
@@ -120,20 +141,20 @@ REASONED = Check("reasons_given", "Every quarantined row says why it is here.", 
 
 
 def _quarantined_rows(scope: Scope) -> Report:
-    groups = scope.state.groupBy("_ingestion_date", "_reasons").count().collect()
+    state = scope.only_touched(scope.state, "_ingestion_date")
+    groups = state.groupBy("_ingestion_date", "_reasons").count().collect()
     by_reason: dict[str, int] = {}
-    rows_by_date = dict.fromkeys(dates(scope), 0)
+    rows_by_date = dict.fromkeys(scope.dates, 0)
     for row in groups:
         for reason in row["_reasons"]:
             by_reason[reason] = by_reason.get(reason, 0) + row["count"]
-        if scope.first <= row["_ingestion_date"] <= scope.last:
-            rows_by_date[row["_ingestion_date"]] += row["count"]
+        rows_by_date[row["_ingestion_date"]] += row["count"]
     unexplained = sum(row["count"] for row in groups if not row["_reasons"])
     finding = Finding(
         REASONED,
         passed=not unexplained,
         counts={"quarantined": sum(row["count"] for row in groups), **by_reason},
-        sample=sample(scope.state.where(F.size("_reasons") == 0)) if unexplained else [],
+        sample=sample(state.where(F.size("_reasons") == 0)) if unexplained else [],
         advice="A row without a reason is a defect of the contract's rules.",
     )
     return Report([finding], rows_by_date)

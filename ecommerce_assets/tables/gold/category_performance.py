@@ -4,6 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from ecommerce_assets.tables.follows import by_month, whole
 from ecommerce_assets.tables.star import gold_table, sales_by, share_of
 from ecommerce_assets.tables.types import COUNT, DATE, MONEY_SUM, SHARE, TEXT
 
@@ -28,9 +29,7 @@ class CategoryPerformance(pa.DataFrameModel):
 
 def category_performance(fact_sales: DataFrame, dim_product: DataFrame) -> DataFrame:
     """The sales of each category in each month, and their share of the month."""
-    categories = fact_sales.join(
-        dim_product.select("product_key", "category"), "product_key", "inner"
-    )
+    categories = fact_sales.join(dim_product, "product_key", "inner")
     month = F.trunc("order_date", "month").alias("month_start_date")
     sold = sales_by(categories, F.col("category"), month)
     of_month = F.sum("revenue").over(Window.partitionBy("month_start_date"))
@@ -50,5 +49,10 @@ TABLE = gold_table(
     model=CategoryPerformance,
     transform=category_performance,
     upstream=("gold.fact_sales", "gold.dim_product"),
+    unit="month_start_date",
+    follows={
+        "gold.fact_sales": by_month("order_date"),
+        "gold.dim_product": whole("product_key", "category"),
+    },
     revenue="revenue",
 )

@@ -4,8 +4,9 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from ecommerce_assets.tables.follows import whole
 from ecommerce_assets.tables.gold.dim_customer import SEGMENTS
-from ecommerce_assets.tables.star import gold_table
+from ecommerce_assets.tables.star import customer_sales, gold_table
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -25,14 +26,9 @@ class CustomerLifetimeValue(pa.DataFrameModel):
         unique = "customer_id"
 
 
-def customer_lifetime_value(fact_sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
+def customer_lifetime_value(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
     """Revenue of every customer, ranked."""
-    bought = (
-        fact_sales.where("is_sale")
-        .groupBy("customer_key")
-        .agg(F.count_distinct("order_id").alias("orders"), F.sum("revenue").alias("revenue"))
-    )
-    valued = dim_customer.join(bought, "customer_key", "left").select(
+    valued = dim_customer.join(sales, "customer_key", "left").select(
         "customer_key",
         "customer_id",
         "segment",
@@ -48,5 +44,9 @@ TABLE = gold_table(
     model=CustomerLifetimeValue,
     transform=customer_lifetime_value,
     upstream=("gold.fact_sales", "gold.dim_customer"),
+    prepare={"gold.fact_sales": customer_sales},
+    unit="customer_key",
+    follows={"gold.dim_customer": whole("customer_key", "customer_id", "segment")},
+    additive={"orders": "orders", "revenue": "lifetime_value"},
     revenue="lifetime_value",
 )

@@ -5,7 +5,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import fact_rows_join
-from ecommerce_assets.tables.star import gold_table, surrogate_key
+from ecommerce_assets.tables.follows import by, by_hash
+from ecommerce_assets.tables.star import customer_sales, gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 
 SEGMENTS = ("inactive", "new", "vip", "regular")
@@ -34,13 +35,8 @@ class DimCustomer(pa.DataFrameModel):
         unique = "customer_id"
 
 
-def dim_customer(customers: DataFrame, orders: DataFrame, fact_sales: DataFrame) -> DataFrame:
+def dim_customer(customers: DataFrame, orders: DataFrame, sales: DataFrame) -> DataFrame:
     """Known customers and inferred members; segments from sales only, no clock is read."""
-    sales = (
-        fact_sales.where("is_sale")
-        .groupBy("customer_key")
-        .agg(F.sum("revenue").alias("revenue"), F.count_distinct("order_id").alias("orders"))
-    )
     named = orders.select(F.col("customer_id").alias("named_id")).distinct()
     everyone = customers.join(named, F.col("customer_id") == F.col("named_id"), "full_outer")
     members = everyone.select(
@@ -78,5 +74,12 @@ TABLE = gold_table(
     model=DimCustomer,
     transform=dim_customer,
     upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
-    audits=(fact_rows_join("customer_key"),),
+    prepare={"gold.fact_sales": customer_sales},
+    unit="customer_key",
+    follows={
+        "silver.customers": by_hash("customer_id"),
+        "silver.orders": by_hash("customer_id", "customer_id"),
+        "gold.fact_sales": by("customer_key"),
+    },
+    audits=(fact_rows_join("customer_key", "customer_key"),),
 )

@@ -5,6 +5,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import fact_rows_join
+from ecommerce_assets.tables.follows import by_hash
 from ecommerce_assets.tables.star import gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, MONEY, TEXT
 
@@ -53,5 +54,10 @@ TABLE = gold_table(
     model=DimProduct,
     transform=dim_product,
     upstream=("silver.products", "silver.order_items"),
-    audits=(fact_rows_join("product_key"),),
+    unit="product_key",
+    follows={
+        "silver.products": by_hash("product_id"),
+        "silver.order_items": by_hash("product_id", "product_id"),
+    },
+    audits=(fact_rows_join("product_key", "product_key"),),
 )

@@ -5,6 +5,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import orders_and_items
+from ecommerce_assets.tables.follows import by
 from ecommerce_assets.tables.star import date_key, gold_table, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
 
@@ -39,9 +40,7 @@ class FactSales(pa.DataFrameModel):
 def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
     """Items joined with their orders; items without a known order wait in silver."""
     items = order_items.join(
-        orders.select(
-            "order_id", "customer_id", "order_date", "status", "payment_method", "discount_amount"
-        ),
+        orders,
         "order_id",
         "inner",
     )
@@ -94,6 +93,19 @@ TABLE = gold_table(
     model=FactSales,
     transform=fact_sales,
     upstream=("silver.orders", "silver.order_items"),
+    unit="order_id",
+    follows={
+        "silver.orders": by(
+            "order_id",
+            "order_id",
+            "customer_id",
+            "order_date",
+            "status",
+            "payment_method",
+            "discount_amount",
+        ),
+        "silver.order_items": by("order_id"),
+    },
     partitioned_by=("months(order_date)",),
     audits=(orders_and_items,),
     key_judged_apart=True,

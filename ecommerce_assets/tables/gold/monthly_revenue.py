@@ -4,6 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.tables.follows import by_month
 from ecommerce_assets.tables.star import MEASURES, SalesMeasures, gold_table, sales_by
 from ecommerce_assets.tables.types import DATE
 
@@ -28,5 +29,7 @@ TABLE = gold_table(
     model=MonthlyRevenue,
     transform=monthly_revenue,
     upstream=("gold.fact_sales",),
+    unit="month_start_date",
+    follows={"gold.fact_sales": by_month("order_date")},
     revenue="revenue",
 )

@@ -2,10 +2,10 @@
 
 import pandera.pyspark as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import orders_reconcile
-from ecommerce_assets.tables.star import average, gold_table
+from ecommerce_assets.tables.follows import by
+from ecommerce_assets.tables.star import average, customer_sales, gold_table
 from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
 
 
@@ -24,20 +24,9 @@ class OrdersPerCustomer(pa.DataFrameModel):
         unique = "customer_id"
 
 
-def orders_per_customer(fact_sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
+def orders_per_customer(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
     """Orders, units and dates of each customer who bought."""
-    bought = (
-        fact_sales.where("is_sale")
-        .groupBy("customer_key")
-        .agg(
-            F.count_distinct("order_id").alias("orders"),
-            F.sum("quantity").alias("units"),
-            F.min("order_date").alias("first_order_date"),
-            F.max("order_date").alias("last_order_date"),
-            F.sum("revenue").alias("revenue"),
-        )
-    )
-    return bought.join(dim_customer, "customer_key", "inner").select(
+    return sales.join(dim_customer, "customer_key", "inner").select(
         "customer_key",
         "customer_id",
         "orders",
@@ -53,5 +42,11 @@ TABLE = gold_table(
     model=OrdersPerCustomer,
     transform=orders_per_customer,
     upstream=("gold.fact_sales", "gold.dim_customer"),
+    prepare={"gold.fact_sales": customer_sales},
+    unit="customer_key",
+    follows={
+        "gold.fact_sales": by("customer_key"),
+        "gold.dim_customer": by("customer_key", "customer_key", "customer_id"),
+    },
     audits=(orders_reconcile,),
 )

@@ -4,6 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from ecommerce_assets.tables.follows import whole
 from ecommerce_assets.tables.star import gold_table
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
@@ -24,17 +25,22 @@ class TopProducts(pa.DataFrameModel):
         unique = "product_id"
 
 
-def top_products(fact_sales: DataFrame, dim_product: DataFrame) -> DataFrame:
-    """Units, orders and revenue of every product sold, ranked."""
-    sold = (
+def product_sales(fact_sales: DataFrame) -> DataFrame:
+    """One row per product sold: orders, units, revenue."""
+    by_order = (
         fact_sales.where("is_sale")
-        .groupBy("product_key")
-        .agg(
-            F.sum("quantity").alias("units"),
-            F.count_distinct("order_id").alias("orders"),
-            F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
-        )
+        .groupBy("product_key", "order_id")
+        .agg(F.sum("quantity").alias("units"), F.sum("revenue").alias("revenue"))
     )
+    return by_order.groupBy("product_key").agg(
+        F.count("order_id").alias("orders"),
+        F.sum("units").alias("units"),
+        F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
+    )
+
+
+def top_products(sold: DataFrame, dim_product: DataFrame) -> DataFrame:
+    """Units, orders and revenue of every product sold, ranked."""
     greatest_first = Window.orderBy(F.col("revenue").desc(), "product_id")
     return sold.join(dim_product, "product_key", "inner").select(
         "product_key",
@@ -53,5 +59,9 @@ TABLE = gold_table(
     model=TopProducts,
     transform=top_products,
     upstream=("gold.fact_sales", "gold.dim_product"),
+    prepare={"gold.fact_sales": product_sales},
+    unit="product_key",
+    follows={"gold.dim_product": whole("product_key", "product_id", "name", "category")},
+    additive={"orders": "orders", "units": "units", "revenue": "revenue"},
     revenue="revenue",
 )

@@ -55,6 +55,7 @@ TABLE = silver_table(
     module=__name__,
     name="order_items",
     model=OrderItems,
+    partitioned_by=("months(_ingestion_date)",),
     computed={"line_total": line_total},
     rules=(
         CrossFieldRule("quantity x unit_price: out of range", gross_out_of_range),

@@ -1,0 +1,418 @@
+"""What a run of a table has to do: which of its units are touched, and the rows to write.
+
+A table's published state says what it was made from (its marker). What changed upstream since then
+gives the touched units; the table's transformation, the same for a rebuild, makes their rows from
+the upstream rows of these units. Where that can't be known the table is made as a whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.lakehouse.history import History, Partitions, partition_condition
+from ecommerce_assets.lakehouse.tables import read
+from ecommerce_assets.landing.files import fingerprints, landed_files
+from ecommerce_assets.landing.frame import landed_frame
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.source import (
+    INGESTION_DATE,
+    landed_struct,
+    provenance,
+    source_columns,
+)
+from ecommerce_assets.tables.touched import UNIT, Touched
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+COLLECTED_UNITS = 100_000
+_SIGN = "_sign"
+
+Upstream = Mapping[str, History]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write, and what an audit needs to know of it.
+
+    Attributes:
+        why: for people: why the whole table is made, or how many units are touched.
+        made: the rows that the transformation makes: of all units, or of the touched ones.
+        written: the rows to write: `made`, and what stays of the partitions it goes into.
+        replace: SQL for the published rows that `written` takes the place of.
+        touched: the units that are recomputed; None is all.
+        made_from: for the marker.
+        dates: ingestion dates whose deliveries are judged.
+        candidates: for silver: the parsed rows from which the current ones are chosen.
+    """
+
+    why: str
+    made: "DataFrame"
+    written: "DataFrame | None"
+    replace: str
+    touched: Touched | None
+    made_from: dict[str, Any]
+    dates: tuple[date, ...] = ()
+    candidates: "DataFrame | None" = None
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether what the table is made from is what it was."""
+        return self.written is None
+
+
+@dataclass
+class Planner:
+    """Plans the run of one table; frames it keeps in memory are dropped by `release`."""
+
+    spark: "SparkSession"
+    table: Table
+    base: History
+    upstream: Upstream
+    arguments: JobArguments
+    shared: Shared
+    _kept: "list[DataFrame]" = field(default_factory=list)
+
+    def plan(self) -> Plan:
+        """The plan for the table's published state and its upstream tables as published now."""
+        if self.table.layer == "bronze":
+            return self._deliveries()
+        made_from = {name: self.upstream[name].snapshot_id for name in self.table.upstream}
+        changed = self._changed()
+        if isinstance(changed, str):
+            return self._whole(changed, made_from)
+        if not any(changed.values()):
+            return self._nothing(made_from)
+        if self.table.versions:
+            return self._versions(changed, made_from)
+        if self.table.additive:
+            return self._sums(changed, made_from)
+        return self._units(changed, made_from)
+
+    def release(self) -> None:
+        """Drop what was kept in memory."""
+        for frame in self._kept:
+            frame.unpersist()
+
+    # ---- what changed
+
+    def _changed(self) -> dict[str, Partitions] | str:
+        """The partitions that changed by upstream table; or why the whole table is to be made."""
+        marker = self.base.marker
+        if self.arguments.full_refresh:
+            return "a full refresh was asked for"
+        if self.base.current is None:
+            return "first run"
+        if marker is None:
+            return "nothing says what its state was made from"
+        if marker.code_version != self.table.code_version:
+            return f"its code changed from {marker.code_version} to {self.table.code_version}"
+        changed = {}
+        for name in self.table.upstream:
+            if name not in marker.made_from:
+                return f"its state was not made from {name}"
+            history = self.upstream[name]
+            since = marker.made_from[name]
+            parts = history.changed_partitions(since, history.snapshot_id)
+            if parts is None:
+                return f"the state of {name} that it was made from is not kept any more"
+            changed[name] = parts
+        return changed
+
+    def _at(self, name: str, snapshot: int | None) -> "DataFrame":
+        return read(self.spark, name, snapshot)
+
+    def _now(self, name: str) -> "DataFrame":
+        return self._at(name, self.upstream[name].snapshot_id)
+
+    def _then(self, name: str) -> int | None:
+        assert self.base.marker is not None  # `_changed` has seen it
+        return self.base.marker.made_from[name]
+
+    def _differing(self, name: str, parts: Partitions, unit: "Column | None") -> "DataFrame":
+        """The rows of an upstream table that are there only now, or were only then.
+
+        Of the columns that the table takes; as their units, where `unit` is given.
+        """
+        columns = self.table.follow(name).columns or tuple(self._now(name).columns)
+        now = self._now(name).where(parts.condition()).select(*columns)
+        counted = now.select("*", F.lit(1).alias(_SIGN))
+        then = self._then(name)
+        if then is not None:
+            before = self._at(name, then).where(parts.condition()).select(*columns)
+            counted = counted.unionAll(before.select("*", F.lit(-1).alias(_SIGN)))
+        differing = counted.groupBy(*columns).agg(F.sum(_SIGN).alias(_SIGN)).where(f"{_SIGN} != 0")
+        return differing.select(unit.alias(UNIT)) if unit is not None else differing
+
+    def _touched(self, changed: Mapping[str, Partitions]) -> Touched | str:
+        """The units that the changes touch; or why that is all of them."""
+        found = []
+        for name, parts in changed.items():
+            if not parts:
+                continue
+            follow = self.table.follow(name)
+            if follow.unit is None:
+                if follow.columns is None or not self._differing(name, parts, None).isEmpty():
+                    return f"{name} changed"
+                continue
+            dates = parts.dates(follow.column) if follow.column and follow.plain else None
+            found.append(
+                self._listed(sorted(dates))
+                if dates is not None
+                else self._differing(name, parts, follow.unit())
+            )
+        if not found:
+            return self._collected(self._listed([]))
+        return self._collected(reduce(lambda a, b: a.unionAll(b), found))
+
+    def _listed(self, days: list[date]) -> "DataFrame":
+        listed = ", ".join(f"date'{day}'" for day in days)
+        return self.spark.sql(f"select explode(cast(array({listed}) as array<date>)) as {UNIT}")
+
+    def _collected(self, units: "DataFrame") -> Touched:
+        kept = self._keep(units.distinct())
+        rows = kept.limit(COLLECTED_UNITS + 1).collect()
+        values = sorted(row[0] for row in rows if row[0] is not None)
+        return Touched(kept, values if len(rows) <= COLLECTED_UNITS else None)
+
+    def _keep(self, frame: "DataFrame") -> "DataFrame":
+        self._kept.append(frame.persist())
+        return self._kept[-1]
+
+    # ---- what to write
+
+    def _prepared(self, name: str, touched: Touched | None = None) -> "DataFrame":
+        """An upstream frame as the transformation takes it, of the touched units."""
+        follow, prepare = self.table.follow(name), self.table.prepare.get(name)
+        frame = self._now(name)
+        if follow.columns and not prepare:
+            frame = frame.select(*follow.columns)
+        if touched is not None:
+            frame = touched.of(frame, follow)
+        if prepare is None:
+            return frame
+        days = tuple(touched.values or ()) if touched and follow.span else None
+        if touched is None or days:
+            place = (name, self.upstream[name].snapshot_id, prepare, days)
+            return self.shared.frame(place, lambda: prepare(frame))
+        return prepare(frame)
+
+    def _made(self, frames: "Mapping[str, DataFrame]") -> "DataFrame":
+        return self.table.transform(*[frames[name] for name in self.table.upstream])
+
+    def _sums_only(self, name: str, frame: "DataFrame") -> "DataFrame":
+        if not self.table.additive or name != self.table.upstream[0]:
+            return frame
+        return frame.select(str(self.table.unit), *self.table.additive)
+
+    def _whole(self, why: str, made_from: dict[str, Any]) -> Plan:
+        frames = {n: self._sums_only(n, self._prepared(n)) for n in self.table.upstream}
+        made = self._made(frames)
+        return Plan(
+            why,
+            made,
+            made,
+            "true",
+            None,
+            made_from,
+            self._dates_received(),
+            frames[self.table.upstream[0]] if self.table.versions else None,
+        )
+
+    def _dates_received(self) -> tuple[date, ...]:
+        """Every ingestion date of the bronze table that a silver table is made from."""
+        history = self.upstream[self.table.upstream[0]]
+        return tuple(sorted(history.rows_by_date(history.snapshot_id, INGESTION_DATE)))
+
+    def _nothing(self, made_from: dict[str, Any]) -> Plan:
+        frames = {n: self._sums_only(n, self._prepared(n)) for n in self.table.upstream}
+        return Plan("nothing changed upstream", self._made(frames), None, "false", None, made_from)
+
+    def _units(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
+        touched = self._touched(changed)
+        if isinstance(touched, str):
+            return self._whole(touched, made_from)
+        if touched.values is not None and not touched.values:
+            return self._nothing(made_from)
+        frames = {name: self._prepared(name, touched) for name in self.table.upstream}
+        dates = tuple(touched.values or ()) if self.table.unit == INGESTION_DATE else ()
+        return self._replacing(touched, self._made(frames), made_from, dates)
+
+    def _replacing(
+        self,
+        touched: Touched,
+        made: "DataFrame",
+        made_from: dict[str, Any],
+        dates: tuple[date, ...] = (),
+        candidates: "DataFrame | None" = None,
+    ) -> Plan:
+        """The plan that puts the rows `made` in the place of those of the touched units."""
+        unit = str(self.table.unit)
+        number = "many" if touched.values is None else f"{len(touched.values):,}"
+        why = f"{number} touched by what changed upstream, by {unit}"
+        old = self._at(self.table.identifier, self.base.snapshot_id)
+        if self.table.partitioned_by == (unit,):
+            paths = {f"{unit}={day}" for day in touched.values or ()}
+            replace = partition_condition(paths)
+            return Plan(why, made, made, replace, touched, made_from, dates, candidates)
+        replace = "true"
+        if self.table.partitioned_by:
+            made = self._keep(made)
+            replace = self._partitions(touched.within(old, unit), made)
+        stays = touched.without(old.where(replace), unit)
+        written = stays.select(*made.columns).unionAll(made)
+        return Plan(why, made, written, replace, touched, made_from, dates, candidates)
+
+    def _partitions(self, *frames: "DataFrame") -> str:
+        """SQL for the months in which rows of the frames lie."""
+        (transform,) = self.table.partitioned_by
+        column = transform.removeprefix("months(").removesuffix(")")
+        month = F.date_format(column, "yyyy-MM").alias("month")
+        months = reduce(lambda a, b: a.unionAll(b), [frame.select(month) for frame in frames])
+        return partition_condition(
+            {f"{column}_month={row['month']}" for row in months.distinct().collect()}
+        )
+
+    def _sums(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
+        """Sums: what the changed partitions give now is added, what they gave is taken away."""
+        facts, *others = self.table.upstream
+        if not changed[facts]:
+            rest = {name: parts for name, parts in changed.items() if parts}
+            if not isinstance(self._touched(rest), str):
+                return self._nothing(made_from)
+        unit, additive = str(self.table.unit), self.table.additive
+        prepare = self.table.prepare[facts]
+        old = self._at(self.table.identifier, self.base.snapshot_id)
+        parts = [old.select(unit, *[F.col(here).alias(there) for there, here in additive.items()])]
+        if changed[facts]:
+            where = changed[facts].condition()
+            now = prepare(self._now(facts).where(where))
+            parts.append(now.select(unit, *additive))
+            if self._then(facts) is not None:
+                then = prepare(self._at(facts, self._then(facts)).where(where))
+                parts.append(then.select(unit, *[(-F.col(name)).alias(name) for name in additive]))
+        kinds = {name: parts[0].schema[name].dataType for name in additive}
+        total = reduce(lambda a, b: a.unionAll(b), parts).groupBy(unit)
+        sums = total.agg(*[F.sum(name).cast(kinds[name]).alias(name) for name in additive]).where(
+            F.col(next(iter(additive))) != 0
+        )
+        made = self._made({facts: sums} | {name: self._prepared(name) for name in others})
+        months = len(changed[facts].added | changed[facts].removed)
+        why = f"the sums of {months} changed partitions of {facts}"
+        return Plan(why, made, made, "true", None, made_from)
+
+    def _versions(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
+        """Silver: what the changed deliveries hold, beside the current versions of their keys.
+
+        A key whose current version came from one of these deliveries and has no greater or equal
+        version there any more is looked for in all of bronze; no other key needs the past.
+        """
+        (bronze,) = self.table.upstream
+        key = str(self.table.unit)
+        parts = changed[bronze]
+        dates = sorted(parts.dates(INGESTION_DATE) or ())
+        delivered = self._deliveries_of(bronze, tuple(dates))
+        valid = delivered.where(F.size("_reasons") == 0)
+        old = self._at(self.table.identifier, self.base.snapshot_id)
+        keys = valid.select(F.col(key).alias(UNIT))
+        in_dates = F.expr(partition_condition({f"{INGESTION_DATE}={day}" for day in dates}))
+        came_before = bool(parts.removed)
+        if came_before:
+            keys = keys.unionAll(old.where(in_dates).select(F.col(key).alias(UNIT)))
+        touched = self._collected(keys)
+        current = touched.within(old, key)
+        candidates = delivered.unionByName(_as_parsed(current.where(~in_dates), delivered))
+        if came_before:
+            demoted = self._collected(_demoted(current.where(in_dates), valid, key))
+            if demoted.values is None or demoted.values:
+                parse = self.table.prepare[bronze]
+                earlier = self._now(bronze).where(~in_dates)
+                # Spark parses the key of every row, the other columns only of the keys sought.
+                candidates = candidates.unionByName(demoted.within(parse(earlier), key))
+        candidates = self._keep(candidates)
+        made = self._made({bronze: candidates})
+        return self._replacing(touched, made, made_from, tuple(dates), candidates)
+
+    def _deliveries_of(self, bronze: str, dates: tuple[date, ...]) -> "DataFrame":
+        """The parsed rows of these dates; the quarantine of the same run takes the same frame."""
+        days = partition_condition({f"{INGESTION_DATE}={day}" for day in dates})
+        rows = self._now(bronze).where(days)
+        prepare = self.table.prepare[bronze]
+        place = (bronze, self.upstream[bronze].snapshot_id, prepare, dates)
+        return self.shared.frame(place, lambda: prepare(rows))
+
+    # ---- bronze
+
+    def _deliveries(self) -> Plan:
+        """The dates whose delivery is not the one that was read last."""
+        table, arguments = self.table, self.arguments
+        files = landed_files(arguments.landing, table.name, arguments.first, arguments.last)
+        prints = fingerprints(arguments.landing, files, arguments.first, arguments.last)
+        if not arguments.full_refresh:
+            known = self._known_fingerprints(prints)
+            prints = {day: text for day, text in prints.items() if known.get(day) != text}
+        days = tuple(sorted(prints))
+        frame = landed_frame(
+            self.spark,
+            arguments.landing,
+            [file for file in files if file.ingestion_date in prints],
+            source_columns(table),
+            landed_struct(table),
+            datetime.now(UTC),
+        )
+        made = table.transform(frame)
+        made_from = {day.isoformat(): text for day, text in prints.items()}
+        if not days:
+            return Plan("nothing new has landed", made, None, "false", None, made_from)
+        touched = Touched(self._listed(list(days)), days)
+        replace = partition_condition({f"{INGESTION_DATE}={day}" for day in days})
+        why = f"{len(days)} dates whose delivery is new or changed"
+        return Plan(why, made, made, replace, touched, made_from, days)
+
+    def _known_fingerprints(self, wanted: Mapping[date, str]) -> dict[date, str]:
+        """By date: the delivery that the published rows of that date were read from."""
+        known: dict[date, str] = {}
+        missing = {day.isoformat(): day for day in wanted}
+        for snapshot in self.base.back_from(self.base.snapshot_id):
+            if not missing:
+                break
+            marker = snapshot.marker
+            if marker is None:
+                if snapshot.summary.get("operation") == "replace":
+                    continue
+                break
+            for text in missing.keys() & marker.made_from.keys():
+                day = missing.pop(text)
+                if marker.code_version == self.table.code_version:
+                    known[day] = marker.made_from[text]
+        return known
+
+
+def _as_parsed(current: "DataFrame", parsed: "DataFrame") -> "DataFrame":
+    """Rows of silver in the form of parsed rows: without reasons, as they are valid."""
+    kinds = {field.name: field.dataType for field in parsed.schema}
+    return current.select(
+        *[
+            F.array().cast(kind).alias(name)
+            if name == "_reasons"
+            else F.lit(None).cast(kind).alias(name)
+            if name == "_received"
+            else F.col(name)
+            for name, kind in kinds.items()
+        ]
+    )
+
+
+def _demoted(current: "DataFrame", valid: "DataFrame", key: str) -> "DataFrame":
+    """Keys of current rows of which the new deliveries hold no equal or greater version."""
+    version = F.struct("updated_at", *provenance())
+    best = valid.groupBy(F.col(key).alias("best_key")).agg(F.max(version).alias("best"))
+    joined = current.join(best, F.col(key) == F.col("best_key"), "left")
+    unbeaten = F.col("best").isNull() | (F.col("best") < version)
+    return joined.where(unbeaten).select(F.col(key).alias(UNIT))

@@ -1,0 +1,263 @@
+"""The history of a table: its published states, what each was made from, what changed between two.
+
+Read from the table's metadata, which Iceberg gives as one JSON text: no Spark job, one call.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.session import CATALOG
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MADE_FROM = "ecommerce.made-from"
+CODE_VERSION = "ecommerce.code-version"
+RUN = "ecommerce.run"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What a table's state was made from; kept in its snapshot's summary.
+
+    Attributes:
+        made_from: for a table made from tables, their snapshot ids by identifier (None where one
+            was empty); for bronze, the fingerprint of each date's delivery that the run read.
+        code_version: version of the code that made it.
+        run: id of the run that made it.
+    """
+
+    made_from: dict[str, Any]
+    code_version: str
+    run: str
+
+    def summary(self) -> dict[str, str]:
+        """As properties of a snapshot."""
+        return {
+            MADE_FROM: json.dumps(self.made_from),
+            CODE_VERSION: self.code_version,
+            RUN: self.run,
+        }
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One state of a table."""
+
+    id: int
+    parent: int | None
+    summary: Mapping[str, str]
+
+    @property
+    def marker(self) -> Marker | None:
+        """What the state was made from; None where nothing, or nothing readable, says so."""
+        try:
+            made_from = json.loads(self.summary[MADE_FROM])
+            if not isinstance(made_from, dict):
+                return None
+            return Marker(made_from, self.summary[CODE_VERSION], self.summary[RUN])
+        except (KeyError, ValueError):
+            return None
+
+
+class History:
+    """A table's published states as they were when this was read.
+
+    Raises:
+        PipelineError: the table does not exist.
+    """
+
+    def __init__(self, spark: "SparkSession", identifier: str) -> None:
+        self.identifier = identifier
+        self._spark = spark
+        self.table = java_table(spark, identifier)
+        parser = spark._jvm.org.apache.iceberg.TableMetadataParser  # type: ignore[union-attr]
+        metadata = json.loads(parser.toJson(self.table.operations().current()))
+        self._snapshots = {
+            found["snapshot-id"]: Snapshot(
+                found["snapshot-id"], found.get("parent-snapshot-id"), found.get("summary", {})
+            )
+            for found in metadata.get("snapshots", [])
+        }
+        main = metadata.get("refs", {}).get("main")
+        self.current = self._snapshots.get(main["snapshot-id"]) if main else None
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """Id of the published state; None for a table that never had one."""
+        return self.current.id if self.current else None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the published state."""
+        return int(self.current.summary.get("total-records", 0)) if self.current else 0
+
+    @property
+    def bytes(self) -> int:
+        """Size of the published state's files."""
+        return int(self.current.summary.get("total-files-size", 0)) if self.current else 0
+
+    @cached_property
+    def marker(self) -> Marker | None:
+        """What the published state was made from.
+
+        Maintenance rewrites files and leaves the rows as they were: the state before tells.
+        """
+        for snapshot in self.back_from(self.snapshot_id):
+            if snapshot.summary.get("operation") != "replace":
+                return snapshot.marker
+        return None
+
+    def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
+        """The state of that id, the one before it, and so on, as far as they are kept."""
+        while snapshot in self._snapshots:
+            found = self._snapshots[snapshot]
+            yield found
+            snapshot = found.parent
+
+    def changed_partitions(self, old: int | None, new: int | None) -> "Partitions | None":
+        """The partitions whose files differ between two states; None where that is not known.
+
+        `old` may be None, for a table that was empty then.
+        """
+        if old == new:
+            return Partitions(self.table.spec(), frozenset(), frozenset())
+        added: set[str] = set()
+        removed: set[str] = set()
+        spec, io = self.table.spec(), self.table.io()
+        reached = new
+        for snapshot in self.back_from(new):
+            if snapshot.id == old:
+                break
+            reached = snapshot.parent
+            if snapshot.summary.get("operation") == "replace":
+                continue
+            java = self.table.snapshot(snapshot.id)
+            for listed, paths in (
+                (java.addedDataFiles(io), added),
+                (java.removedDataFiles(io), removed),
+            ):
+                files = listed.iterator()
+                while files.hasNext() and not (paths and spec.isUnpartitioned()):
+                    paths.add(spec.partitionToPath(files.next().partition()))
+        if reached != old:
+            return None
+        return Partitions(spec, frozenset(added), frozenset(removed))
+
+    def rows_by_date(
+        self, snapshot: int | None, column: str, days: Sequence[date] | None = None
+    ) -> dict[date, int]:
+        """Rows by partition of a date column, at a snapshot: no Spark job.
+
+        Empty where the table is not partitioned by that column alone.
+
+        Args:
+            days: in order; only partitions from the first to the last of them are looked at.
+        """
+        spec = self.table.spec()
+        partitioned = [field.name() for field in spec.fields()] == [column]
+        if not partitioned or snapshot is None or (days is not None and not days):
+            return {}
+        self.table.refresh()
+        scan = self.table.newScan().useSnapshot(snapshot)
+        if days:
+            jvm: Any = self._spark._jvm
+            of = jvm.org.apache.iceberg.expressions.Expressions
+            scan = scan.filter(of.greaterThanOrEqual(column, days[0].isoformat()))
+            scan = scan.filter(of.lessThanOrEqual(column, days[-1].isoformat()))
+        counts: dict[date, int] = {}
+        files = scan.planFiles()
+        try:
+            tasks = files.iterator()
+            while tasks.hasNext():
+                file = tasks.next().file()
+                path = spec.partitionToPath(file.partition())
+                day = date.fromisoformat(path.removeprefix(f"{column}="))
+                counts[day] = counts.get(day, 0) + file.recordCount()
+        finally:
+            files.close()
+        return counts
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """Partitions of a table, and which of its rows lie in them.
+
+    Attributes:
+        added, removed: paths of partitions that got files, and that lost files.
+    """
+
+    _spec: Any
+    added: frozenset[str]
+    removed: frozenset[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+    def dates(self, column: str) -> frozenset[date] | None:
+        """The partitions' dates, where the table is partitioned by this date column alone."""
+        if [field.name() for field in self._spec.fields()] != [column]:
+            return None
+        paths = self.added | self.removed
+        return frozenset(date.fromisoformat(path.removeprefix(f"{column}=")) for path in paths)
+
+    def condition(self) -> str:
+        """SQL that is true for the rows in these partitions, and that prunes the others."""
+        return partition_condition(self.added | self.removed)
+
+
+def partition_condition(paths: frozenset[str] | set[str]) -> str:
+    """SQL for the rows in partitions by their paths, like `_ingestion_date=2024-01-31`.
+
+    Knows the two transforms in use: a date itself, and the month of a date or time.
+    """
+    if not paths:
+        return "false"
+    if "" in paths:
+        return "true"
+    ranges: dict[str, list[tuple[date, date]]] = {}
+    for path in sorted(paths):
+        field, _, value = path.partition("=")
+        if len(value) == len("2024-01"):
+            first = date.fromisoformat(f"{value}-01")
+            after = (first + timedelta(days=31)).replace(day=1)
+            column = field.removesuffix("_month")
+        else:
+            first = date.fromisoformat(value)
+            after = first + timedelta(days=1)
+            column = field
+        known = ranges.setdefault(column, [])
+        if known and known[-1][1] == first:
+            known[-1] = (known[-1][0], after)
+        else:
+            known.append((first, after))
+    return " or ".join(
+        f"(`{column}` >= date'{first}' and `{column}` < date'{after}')"
+        for column, spans in ranges.items()
+        for first, after in spans
+    )
+
+
+def qualified(identifier: str) -> str:
+    """The name by which Spark SQL knows the table."""
+    return f"{CATALOG}.{identifier}"
+
+
+def java_table(spark: "SparkSession", identifier: str) -> Any:
+    """Iceberg's own object of the table.
+
+    Raises:
+        PipelineError: the table does not exist.
+    """
+    util = spark._jvm.org.apache.iceberg.spark.Spark3Util  # type: ignore[union-attr]
+    try:
+        return util.loadIcebergTable(spark._jsparkSession, qualified(identifier))
+    except Exception:
+        if spark.catalog.tableExists(qualified(identifier)):
+            raise
+        raise PipelineError(f"{identifier} does not exist yet: materialize it first") from None

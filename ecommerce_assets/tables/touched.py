@@ -1,0 +1,103 @@
+"""The units that a run touches, and the rows that belong to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.follows import Follow, by
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+UNIT = "_unit"
+LISTED = 200  # values that Iceberg compares with a file's bounds one by one
+RANGES = 16
+_BYTES = 24
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Distinct units.
+
+    Attributes:
+        frame: one column, `_unit`.
+        values: the same in the driver, sorted; None where they are too many for that.
+    """
+
+    frame: "DataFrame"
+    values: Sequence[Any] | None
+
+    def of(self, frame: "DataFrame", follow: Follow) -> "DataFrame":
+        """The rows of an upstream frame that belong to these units; other files are not read."""
+        if follow.unit is None:
+            return frame
+        pruned = frame
+        if follow.column and self.values is not None:
+            pruned = frame.where(self._bounds(follow.column, follow))
+            if follow.span or len(self.values) <= LISTED:
+                return pruned
+        unit = follow.unit().alias(UNIT)
+        return pruned.select("*", unit).join(F.broadcast(self.frame), UNIT, "left_semi").drop(UNIT)
+
+    def within(self, frame: "DataFrame", unit: str) -> "DataFrame":
+        """The rows whose column `unit` is one of these units."""
+        return self.of(frame, by(unit))
+
+    def without(self, frame: "DataFrame", unit: str) -> "DataFrame":
+        """The rows whose column `unit` is none of these units."""
+        if self.values is not None and len(self.values) <= LISTED:
+            return frame.where(~self._listed(unit))
+        units = F.broadcast(self.frame)
+        return frame.join(units, frame[unit] == units[UNIT], "left_anti")
+
+    def _listed(self, column: str) -> "Column":
+        return F.col(column).isin(list(self.values or ()))
+
+    def _bounds(self, column: str, follow: Follow) -> "Column":
+        values = self.values or ()
+        if follow.span:
+            spans = _joined([(day, follow.span(day)) for day in values])
+            conditions = [
+                f"(`{column}` >= date'{first}' and `{column}` < date'{after}')"
+                for first, after in spans
+            ]
+            return F.expr(" or ".join(conditions) or "false")
+        if len(values) <= LISTED:
+            return self._listed(column)
+        if not isinstance(values[0], str):
+            return F.lit(True)  # Surrogate keys lie anywhere.
+        bounds = F.lit(False)
+        for first, last in ranges(values):
+            bounds |= F.col(column).between(first, last)
+        return bounds
+
+
+def _joined(spans: list[tuple[date, date]]) -> list[tuple[date, date]]:
+    """Spans of days in order, neighbours as one."""
+    joined: list[tuple[date, date]] = []
+    for first, after in spans:
+        if joined and joined[-1][1] == first:
+            joined[-1] = (joined[-1][0], after)
+        else:
+            joined.append((first, after))
+    return joined
+
+
+def ranges(values: Sequence[str]) -> list[tuple[str, str]]:
+    """Sorted texts as few ranges that hold them all, cut where the gaps are widest.
+
+    So a few old keys among many new ones do not make a range that spans everything.
+    """
+    numbers = [_number(value) for value in values]
+    gaps = sorted(range(1, len(values)), key=lambda i: numbers[i - 1] - numbers[i])
+    cuts = [0, *sorted(gaps[: RANGES - 1]), len(values)]
+    return [(values[first], values[after - 1]) for first, after in pairwise(cuts)]
+
+
+def _number(text: str) -> int:
+    """A text's first bytes as a number, in the order of the texts."""
+    return int.from_bytes(text.encode()[:_BYTES].ljust(_BYTES, b"\0"))
