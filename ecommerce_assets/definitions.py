@@ -6,6 +6,7 @@ from ecommerce_assets.orchestration.assets import layer_assets
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs
 from ecommerce_assets.orchestration.jobs import asset_jobs, daily_schedule
 from ecommerce_assets.orchestration.local_glue_jobs import LocalGlueJobs
+from ecommerce_assets.orchestration.maintenance import maintenance_job, weekly_maintenance
 from ecommerce_assets.orchestration.metadata import landing_spec
 from ecommerce_assets.orchestration.partitions import daily_partitions
 from ecommerce_assets.settings import Settings
@@ -21,8 +22,8 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
             *[landing_spec(table) for table in tables_of("bronze")],
             *[layer_assets(layer, partitions) for layer in LAYERS],
         ],
-        jobs=jobs,
-        schedules=[daily_schedule(jobs[0])],
+        jobs=[*jobs, maintenance_job],
+        schedules=[daily_schedule(jobs[0]), weekly_maintenance()],
         # One process a run: its layers share one JVM, whose start costs more than a small table.
         executor=dg.in_process_executor,
         resources={

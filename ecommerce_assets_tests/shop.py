@@ -55,12 +55,17 @@ class Shop:
         self, table: str, *rows: dict[str, str], day: str = DAY, name: str = "rows.csv"
     ) -> None:
         """Land a file with rows that are valid but for what they say."""
-        full = [{**VALID[table], **row} for row in rows]
-        names = list(dict.fromkeys(name for row in full for name in row)) or list(VALID[table])
+        self.deliver_exactly(table, [{**VALID[table], **row} for row in rows], day=day, name=name)
+
+    def deliver_exactly(
+        self, table: str, rows: list[dict[str, str]], day: str = DAY, name: str = "rows.csv"
+    ) -> None:
+        """Land a file with just these rows and columns."""
+        names = list(dict.fromkeys(name for row in rows for name in row)) or list(VALID[table])
         text = io.StringIO()
         writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(full)
+        writer.writerows(rows)
         self.file(table, day, name).write_text(text.getvalue(), encoding="utf-8")
 
     def deliver_one_of_each(self, day: str = DAY) -> None:
@@ -68,11 +73,19 @@ class Shop:
             self.deliver(table, {}, day=day)
 
     def run(
-        self, layer: str, tables: str = "", first: str = DAY, last: str = "", limit: float = 1
+        self,
+        layer: str,
+        tables: str = "",
+        first: str = DAY,
+        last: str = "",
+        limit: float = 1,
+        full_refresh: bool = False,
     ) -> None:
         """Run a layer's job in this process."""
         argv = ["--from", first, "--to", last or first, "--landing", str(self.landing),
                 "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit)]  # fmt: skip
+        if full_refresh:
+            argv += ["--full-refresh", "true"]
         MAINS[layer]([*argv, "--tables", tables] if tables else argv)
 
     def run_all(self, first: str = DAY, last: str = "") -> None:

@@ -12,7 +12,7 @@ from pyspark.sql.readwriter import DataFrameWriterV2
 
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.audit import checks_of
-from ecommerce_assets.jobs.materialize import AuditFailed, Published, materialize
+from ecommerce_assets.jobs.materialize import AuditFailed, Published, TableFailed, materialize
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import all_tables
@@ -43,11 +43,14 @@ def attempt(shop: Shop, table: str, spoil: Any = None, limit: float = 1) -> dict
     shared = Shared()
     before = shop.content(table)
     try:
-        result: Published | AuditFailed = materialize(
-            open_session(str(shop.lakehouse)), declared, arguments(shop, limit), shared
+        result: Published | AuditFailed
+        (result,) = materialize(
+            open_session(str(shop.lakehouse)), [declared], arguments(shop, limit), shared
         )
-    except AuditFailed as failed:
-        result = failed
+    except TableFailed as failed:
+        if not isinstance(failed.error, AuditFailed):
+            raise
+        result = failed.error
         assert shop.content(table) == before, "a failed audit must not change what is published"
     finally:
         shared.release()
@@ -183,7 +186,7 @@ def test_at_most_two_spark_jobs_beside_the_one_that_writes(
     for name, table in all_tables().items():
         spark.sparkContext.setJobGroup(name, name)
         shared = Shared()
-        materialize(open_session(str(healthy.lakehouse)), table, arguments(healthy), shared)
+        materialize(open_session(str(healthy.lakehouse)), [table], arguments(healthy), shared)
         shared.release()
         beside = len(tracker.getJobIdsForGroup(name)) - written[-1]
         assert written[-1] >= 1

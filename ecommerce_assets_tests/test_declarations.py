@@ -79,7 +79,9 @@ def test_the_code_version_changes_with_the_code(monkeypatch: pytest.MonkeyPatch)
     table = all_tables()["gold.top_products"]
     before = table.code_version
     source = inspect.getsource
-    monkeypatch.setattr(inspect, "getsource", lambda module: source(module) + "# changed")
+    monkeypatch.setattr(inspect, "getsource", lambda module: source(module) + "# a comment")
+    assert replace(table).code_version == before
+    monkeypatch.setattr(inspect, "getsource", lambda module: source(module) + "changed = 1")
     assert replace(table).code_version != before
     assert table.code_version == before
 

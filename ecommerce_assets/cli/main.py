@@ -16,6 +16,7 @@ COMMANDS = {
     "land": "Put flat CSV files into the landing layout, under a date.",
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
+    "maintain": "Compact small files, expire old states, remove lost files.",
     "report": "Account for what the pipeline made of the landed deliveries.",
 }
 

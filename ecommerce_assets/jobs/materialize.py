@@ -1,10 +1,13 @@
 """One table from its upstream tables: plan, stage, audit, publish."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
@@ -67,55 +70,120 @@ class Published:
 
 
 def materialize(
-    spark: "SparkSession", table: Table, arguments: JobArguments, shared: Shared
-) -> Published:
-    """Bring one table up to date and publish it; a lost race against another run is run again.
+    spark: "SparkSession", tables: Sequence[Table], arguments: JobArguments, shared: Shared
+) -> list[Published]:
+    """Bring tables up to date that are published together, in dependency order (mostly just one).
+
+    All are staged and audited first. Then they are published, each by one atomic commit, the last
+    one made first. A lost race against another run is run again.
 
     Raises:
-        AuditFailed: a blocking check failed.
-        PipelineError: the input can't be used; the message names the file and the reason.
+        TableFailed: an error of one of them; nothing was published.
     """
-    started = perf_counter()
-    lakehouse.create_table(
-        spark, table.identifier, table.struct, table.partitioned_by, table.description
-    )
+    for table in tables:
+        lakehouse.create_table(
+            spark, table.identifier, table.struct, table.partitioned_by, table.description
+        )
     for _ in range(ATTEMPTS):
-        upstream = {name: History(spark, name) for name in table.reads}
-        base = History(spark, table.identifier)
-        planner = Planner(spark, table, base, upstream, arguments, shared)
         try:
-            return _attempt(spark, planner, planner.plan(), started)
+            with ExitStack() as publishing:
+                return _Attempt(spark, arguments, shared, publishing).run(tables)
         except lakehouse.PublishConflict:
             continue
-        finally:
-            planner.release()
     raise PipelineError(
-        f"{table.identifier}: other runs published it {ATTEMPTS} times while this one worked; "
-        "run it again when they are done"
+        f"{', '.join(table.identifier for table in tables)}: other runs published {ATTEMPTS} times "
+        "while this one worked; run it again when they are done"
     )
 
 
-def _attempt(spark: "SparkSession", planner: Planner, plan: Plan, started: float) -> Published:
-    table, base, upstream = planner.table, planner.base, planner.upstream
-    marker = Marker(plan.made_from, table.code_version, uuid4().hex)
-    if plan.written is None:
-        if base.marker and plan.made_from and base.marker.made_from != plan.made_from:
-            # The upstream tables moved on, and nothing that matters here did: the next run
-            # need not look that far back.
-            with lakehouse.staged(spark, base, None, plan.replace, marker):
-                pass
-        return _published(planner, plan, base.rows, None, Report([]), [], started)
-    schema = audit.schema_finding(table, plan.written)
-    if schema.blocks:
-        raise AuditFailed(table, [schema])
-    frame, observation = audit.observed(table, plan.written, plan.touched)
-    with lakehouse.staged(spark, base, frame, plan.replace, marker) as state:
-        # Without a row there is nothing to observe, and nothing may have been observed.
-        seen = observation.get if state.added else defaultdict(lambda: None)
+class TableFailed(PipelineError):
+    """One of several tables that are published together failed, so none of them was published."""
+
+    def __init__(self, table: Table, error: Exception) -> None:
+        super().__init__(str(error))
+        self.table = table
+        self.error = error
+
+
+@dataclass
+class _Attempt:
+    """Tables staged side by side, published when `publishing` is closed."""
+
+    spark: "SparkSession"
+    arguments: JobArguments
+    shared: Shared
+    publishing: ExitStack
+
+    def run(self, tables: Sequence[Table]) -> list[Published]:
+        """Stage the tables: the first, then those that read it, side by side."""
+        staged: dict[str, int | None] = {}
+
+        def stage(table: Table) -> Published:
+            try:
+                return self._stage(table, staged)
+            except lakehouse.PublishConflict:
+                raise
+            except Exception as error:
+                raise TableFailed(table, error) from error
+
+        first, *others = tables
+        made = [stage(first)]
+        if others:
+            with ThreadPoolExecutor(len(others), thread_name_prefix=first.name) as pool:
+                made += pool.map(stage, others)
+        return made
+
+    def _stage(self, table: Table, staged: dict[str, int | None]) -> Published:
+        started = perf_counter()
+        spark = self.spark
+        upstream = {name: History(spark, name, staged.get(name)) for name in table.reads}
+        base = History(spark, table.identifier)
+        planner = Planner(spark, table, base, upstream, self.arguments, self.shared)
+        try:
+            plan = planner.plan()
+            if plan.written is None:
+                staged[table.identifier] = base.snapshot_id
+                self._note(planner, plan)
+                return _published(planner, plan, base.rows, None, Report([]), [], started)
+            schema = audit.schema_finding(table, plan.written)
+            if schema.blocks:
+                raise AuditFailed(table, [schema])
+            frame, observation = audit.observed(table, plan.written, plan.touched)
+            marker = Marker(plan.made_from, table.code_version, uuid4().hex)
+            state = self.publishing.enter_context(
+                lakehouse.staged(spark, base, frame, plan.replace, marker)
+            )
+            staged[table.identifier] = state.snapshot
+            # Without a row there is nothing to observe, and nothing may have been observed.
+            seen = observation.get if state.added else defaultdict(lambda: None)
+            scope = self._scope(planner, plan, state, seen)
+            findings = [schema, *audit.row_findings(table, scope, seen)]
+            own = audit.own_findings(table, scope)
+            findings += own.findings
+            if any(finding.blocks for finding in findings):
+                raise AuditFailed(table, findings)
+            return _published(planner, plan, state.rows, state.added, own, findings, started)
+        finally:
+            planner.release()
+
+    def _note(self, planner: Planner, plan: Plan) -> None:
+        """Upstream moved on, and nothing that matters here did: the next run looks back less."""
+        marker = planner.base.marker
+        if marker and plan.made_from and marker.made_from != plan.made_from:
+            new = Marker(plan.made_from, planner.table.code_version, uuid4().hex)
+            self.publishing.enter_context(
+                lakehouse.staged(self.spark, planner.base, None, plan.replace, new)
+            )
+
+    def _scope(
+        self, planner: Planner, plan: Plan, state: lakehouse.Staged, seen: Mapping[str, Any]
+    ) -> Scope:
+        upstream = planner.upstream
         frames = {
-            name: lakehouse.read(spark, name, found.snapshot_id) for name, found in upstream.items()
+            name: lakehouse.read(self.spark, name, found.snapshot_id)
+            for name, found in upstream.items()
         }
-        scope = Scope(
+        return Scope(
             state=state.frame,
             rows=state.rows,
             upstream=frames,
@@ -124,19 +192,13 @@ def _attempt(spark: "SparkSession", planner: Planner, plan: Plan, started: float
             candidates=plan.candidates,
             received=_received(planner, plan),
             observed=seen,
-            figure=lambda name, what, compute: planner.shared.figure(
+            figure=lambda name, what, compute: self.shared.figure(
                 (name, upstream[name].snapshot_id, what), lambda: compute(frames[name])
             ),
-            rows_by_date=base.rows_by_date(state.snapshot, INGESTION_DATE, plan.dates),
+            rows_by_date=planner.base.rows_by_date(state.snapshot, INGESTION_DATE, plan.dates),
             upstream_rows=lambda name: upstream[name].rows,
-            quarantine_limit=planner.arguments.quarantine_limit,
+            quarantine_limit=self.arguments.quarantine_limit,
         )
-        findings = [schema, *audit.row_findings(table, scope, seen)]
-        own = audit.own_findings(table, scope)
-        findings += own.findings
-        if any(finding.blocks for finding in findings):
-            raise AuditFailed(table, findings)
-    return _published(planner, plan, state.rows, state.added, own, findings, started)
 
 
 def _received(planner: Planner, plan: Plan) -> dict[date, int]:

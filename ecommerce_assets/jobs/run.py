@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments
-from ecommerce_assets.jobs.materialize import Published, materialize
+from ecommerce_assets.jobs.materialize import Published, TableFailed, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.session import open_session
@@ -25,15 +25,15 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
     """
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
-        spark = open_session(arguments.lakehouse)
+        spark = open_session(arguments.lakehouse, arguments.landing)
         fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
         shared = Shared()
 
-        def work(table: Table) -> None:
-            _report(reporter, table, lambda: materialize(spark, table, arguments, shared))
+        def work(tables: Sequence[Table]) -> None:
+            _report(reporter, tables, lambda: materialize(spark, tables, arguments, shared))
 
         try:
-            failures = work_through(arguments.tables, work)
+            failures = work_through(published_together(arguments.tables), work)
         finally:
             shared.release()
     if failures:
@@ -49,16 +49,34 @@ def run_as_script(layer: str) -> None:
         sys.exit(f"Error: {error}")
 
 
-def _report(reporter: Reporter, table: Table, make: Callable[[], Published]) -> None:
+def published_together(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
+    """The tables in the units in which they are published, each in dependency order."""
+    units: dict[str, list[Table]] = {}
+    for table in tables:
+        units.setdefault(table.published_with or table.identifier, []).append(table)
+    return [tuple(unit) for unit in units.values()]
+
+
+def _report(
+    reporter: Reporter, tables: Sequence[Table], make: Callable[[], list[Published]]
+) -> None:
     try:
-        published = make()
+        made = make()
     except Exception as error:
-        told = _told_by_executor(error)
-        reporter.failed(table, told or error)
+        culprit, cause = tables[0], error
+        if isinstance(error, TableFailed):
+            culprit, cause = error.table, error.error
+        told = _told_by_executor(cause)
+        reporter.failed(culprit, told or cause)
+        others = [table for table in tables if table is not culprit]
+        for table in others:
+            left = f"{table.identifier} is published with {culprit.identifier}, which failed"
+            reporter.failed(table, PipelineError(left))
         if told:
-            raise told from None
-        raise
-    reporter.published(published)
+            raise (PipelineError(f"{culprit.identifier}: {told}") if others else told) from None
+        raise cause from None
+    for published in made:
+        reporter.published(published)
 
 
 def _told_by_executor(error: Exception) -> PipelineError | None:
@@ -69,39 +87,43 @@ def _told_by_executor(error: Exception) -> PipelineError | None:
     return PipelineError(told.group(1)) if told else None
 
 
-def work_through(tables: Sequence[Table], work: Callable[[Table], None]) -> dict[str, str]:
-    """Work on tables as soon as those they read are done; returns why by table that failed.
+def work_through(
+    units: Sequence[tuple[Table, ...]], work: Callable[[tuple[Table, ...]], None]
+) -> dict[str, str]:
+    """Work on units of tables as soon as what they read is done; returns why by unit that failed.
 
-    A table that fails does not stop tables that don't read it; those that do are skipped and
-    named as failed because of it. Faults of the code are raised after all else is done.
+    A unit that fails does not stop those that don't read it; those that do are skipped and named
+    as failed because of it. Faults of the code are raised after all else is done.
     """
-    waiting = list(tables)
-    chosen = {table.identifier for table in tables}
+    waiting = list(units)
+    chosen = {table.identifier for unit in units for table in unit}
     done: set[str] = set()
     failures: dict[str, str] = {}
     faults: list[Exception] = []
-    running: dict[Future[None], Table] = {}
+    running: dict[Future[None], tuple[Table, ...]] = {}
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="table") as pool:
         while waiting or running:
-            for table in list(waiting):
-                needed = [name for name in table.reads if name in chosen]
-                failed = [name for name in needed if name in failures]
+            for unit in list(waiting):
+                own = {table.identifier for table in unit}
+                needed = {name for table in unit for name in table.reads if name in chosen} - own
+                failed = [name for name in sorted(needed) if name in failures]
                 if failed:
-                    failures[table.identifier] = f"skipped, as {', '.join(failed)} failed"
-                    waiting.remove(table)
+                    failures |= dict.fromkeys(own, f"skipped, as {', '.join(failed)} failed")
+                    waiting.remove(unit)
                 elif done.issuperset(needed):
-                    running[pool.submit(work, table)] = table
-                    waiting.remove(table)
+                    running[pool.submit(work, unit)] = unit
+                    waiting.remove(unit)
             if not running:
                 continue
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                table = running.pop(future)
+                unit = running.pop(future)
+                own = {table.identifier for table in unit}
                 error = future.exception()
                 if error is None:
-                    done.add(table.identifier)
+                    done |= own
                     continue
-                failures[table.identifier] = str(error)
+                failures |= dict.fromkeys(own, str(error))
                 if isinstance(error, Exception) and not isinstance(error, PipelineError):
                     faults.append(error)
     if faults:

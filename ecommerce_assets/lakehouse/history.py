@@ -6,7 +6,7 @@ Read from the table's metadata, which Iceberg gives as one JSON text: no Spark j
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Snapshot:
 
     id: int
     parent: int | None
+    committed: datetime
     summary: Mapping[str, str]
 
     @property
@@ -68,11 +69,14 @@ class Snapshot:
 class History:
     """A table's published states as they were when this was read.
 
+    Args:
+        at: take this state, staged and not yet published, for the published one.
+
     Raises:
         PipelineError: the table does not exist.
     """
 
-    def __init__(self, spark: "SparkSession", identifier: str) -> None:
+    def __init__(self, spark: "SparkSession", identifier: str, at: int | None = None) -> None:
         self.identifier = identifier
         self._spark = spark
         self.table = java_table(spark, identifier)
@@ -80,12 +84,26 @@ class History:
         metadata = json.loads(parser.toJson(self.table.operations().current()))
         self._snapshots = {
             found["snapshot-id"]: Snapshot(
-                found["snapshot-id"], found.get("parent-snapshot-id"), found.get("summary", {})
+                found["snapshot-id"],
+                found.get("parent-snapshot-id"),
+                datetime.fromtimestamp(found["timestamp-ms"] / 1000, UTC),
+                found.get("summary", {}),
             )
             for found in metadata.get("snapshots", [])
         }
         main = metadata.get("refs", {}).get("main")
-        self.current = self._snapshots.get(main["snapshot-id"]) if main else None
+        head = at or (main and main["snapshot-id"])
+        self.current = self._snapshots.get(head) if head else None
+
+    @property
+    def states(self) -> list[Snapshot]:
+        """Every state that is kept."""
+        return list(self._snapshots.values())
+
+    @property
+    def files(self) -> int:
+        """Data files of the published state."""
+        return int(self.current.summary.get("total-data-files", 0)) if self.current else 0
 
     @property
     def snapshot_id(self) -> int | None:

@@ -113,20 +113,27 @@ def class_archive() -> Path:
     return cache_folder() / f"classes-{tag}.jsa"
 
 
-def open_session(lakehouse: str) -> "SparkSession":
+def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
     """The session whose catalog `lakehouse` is the folder of that name; the JVM starts if need be.
 
     Sessions of several lakehouses share one JVM, each with a catalog of its own.
+
+    Args:
+        landing: where deliveries are, as far as they are read: a starting JVM is set up for the
+            amount of data.
     """
     with _opening:
         if lakehouse not in _sessions:
             folder = Path(lakehouse)
             preparing = threading.Thread(target=_prepare_catalog, args=(folder,))
             preparing.start()
-            session = _jvm_session(lakehouse).newSession()
+            session = _jvm_session(lakehouse, landing).newSession()
             preparing.join()
             for key, value in _catalog_config(folder).items():
                 session.conf.set(key, value)
+            # A session loads its catalog at the first use, by the settings of the thread's active
+            # session: later that may be another one.
+            session.catalog.databaseExists(f"{CATALOG}.bronze")
             _sessions[lakehouse] = session
         return _sessions[lakehouse]
 

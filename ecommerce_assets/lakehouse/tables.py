@@ -52,7 +52,7 @@ def create_table(
         PipelineError: a column is there with another type.
     """
     namespace = identifier.split(".")[0]
-    if not spark.catalog.tableExists(qualified(identifier)):
+    if not exists(spark, identifier):
         _create(
             spark,
             f"CREATE NAMESPACE IF NOT EXISTS {qualified(namespace)}",
@@ -68,8 +68,10 @@ def create_table(
             f"COMMENT {_literal(description)} TBLPROPERTIES ('format-version'='2', "
             f"'write.distribution-mode'='{mode}', 'write.spark.fanout.enabled'='true', "
             "'read.split.open-file-cost'='524288', "
+            "'write.metadata.delete-after-commit.enabled'='true', "
+            "'write.metadata.previous-versions-max'='20', "
             "'commit.retry.num-retries'='30', 'commit.retry.min-wait-ms'='20')",
-            lambda: spark.catalog.tableExists(qualified(identifier)),
+            lambda: exists(spark, identifier),
         )
         return
     present = {field.name: field.dataType for field in spark.table(qualified(identifier)).schema}
@@ -93,15 +95,18 @@ def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -
             raise
 
 
+def exists(spark: "SparkSession", identifier: str) -> bool:
+    """Whether the table is there."""
+    return bool(spark.catalog.tableExists(qualified(identifier)))
+
+
 def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
     """Set the session's shuffle partitions to the size of the tables that it is to read.
 
     Where adaptive execution is on, it does this by itself.
     """
     size = sum(
-        History(spark, identifier).bytes
-        for identifier in identifiers
-        if spark.catalog.tableExists(qualified(identifier))
+        History(spark, identifier).bytes for identifier in identifiers if exists(spark, identifier)
     )
     cores = spark.sparkContext.defaultParallelism
     spark.conf.set("spark.sql.shuffle.partitions", str(min(cores, 1 + size // SHUFFLE_BYTES)))

@@ -51,3 +51,7 @@ class GlueJobs(dg.ConfigurableResource):
         Raises:
             dagster.Failure: the job failed; its message says why, table by table.
         """
+
+    @abstractmethod
+    def maintain(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Maintain every table, yielding its identifier and what was done to it."""

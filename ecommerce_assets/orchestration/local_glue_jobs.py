@@ -68,8 +68,20 @@ class LocalGlueJobs(GlueJobs):
         if error is not None:
             raise error
 
+    def maintain(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Maintain the tables in this process."""
+        from ecommerce_assets.jobs.maintenance import maintain_lakehouse
+
+        self._start(local_spark_config(self.landing, self.lakehouse))
+        for table, done in maintain_lakehouse(self.lakehouse, self.landing):
+            yield table.identifier, done.metadata()
+
+    @staticmethod
+    def _start(config: dict[str, Any]) -> None:
+        # The process's first session sets up the JVM; all else then takes what is running.
+        _ = LazyPySparkResource(spark_config=config).spark_session
+
     @staticmethod
     def _main(config: dict[str, Any], layer: str, argv: list[str]) -> None:
-        # The process's first session sets up the JVM; the job then takes what is running.
-        _ = LazyPySparkResource(spark_config=config).spark_session
+        LocalGlueJobs._start(config)
         import_module(MODULES[layer]).main(argv)

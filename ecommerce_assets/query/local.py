@@ -24,6 +24,19 @@ def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection
     Raises:
         PipelineError: there is no lakehouse.
     """
+    connection = duckdb.connect()
+    create_views(connection, lakehouse, sql)
+    return connection
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, lakehouse: str, sql: str | None = None
+) -> None:
+    """Make the views of `connect` in a connection.
+
+    Raises:
+        PipelineError: there is no lakehouse.
+    """
     catalog_file = Path(lakehouse) / "catalog.db"
     if not catalog_file.exists():
         raise PipelineError(
@@ -33,7 +46,6 @@ def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection
     from pyiceberg.catalog.sql import SqlCatalog
 
     words = set(re.findall(r"\w+", (sql or "").lower()))
-    connection = duckdb.connect()
     catalog = SqlCatalog(CATALOG, uri=f"sqlite:///{catalog_file}", warehouse=f"file://{lakehouse}")
     try:
         tables = [
@@ -45,7 +57,6 @@ def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection
             _create_view(connection, catalog, layer, name)
     finally:
         catalog.close()
-    return connection
 
 
 def _create_view(

@@ -1,5 +1,6 @@
 """What a table is: its pandera schema, where it comes from, and the function that makes it."""
 
+import ast
 import hashlib
 import inspect
 import sys
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from ecommerce_assets.tables.audits import Audit
 
+NOT_ROWS = tuple(
+    f"{__package__}.{name}" for name in ("declaration", "audits", "follows", "touched")
+)
 OWNER = "team:data-engineering"
 
 
@@ -53,6 +57,9 @@ class Table:
         key_judged_apart: the key is judged by a Spark job of its own. By default it is judged
             while the rows are written, which costs nothing where the transformation ends grouped
             by the key, and a shuffle of whole rows where it does not.
+        published_with: name of the tables that are published together, in one go, when one run
+            makes several of them: those made later first, so that a fact row is never there
+            before its dimensions' rows.
         modules: the modules that declare it; their sources are part of the code version.
         owner: owner shown in Dagster, `team:NAME` or an address.
     """
@@ -72,6 +79,7 @@ class Table:
     partitioned_by: tuple[str, ...] = ()
     audits: tuple["Audit", ...] = ()
     key_judged_apart: bool = False
+    published_with: str | None = None
     modules: tuple[str, ...] = ()
     owner: str = OWNER
 
@@ -124,9 +132,10 @@ class Table:
 
     @cached_property
     def code_version(self) -> str:
-        """Hash of the sources that decide the rows: its module and what that takes from here.
+        """Hash of the code that decides the rows: its module and what that takes from here.
 
-        A changed rule changes the version by itself; nobody has to remember a number.
+        A changed rule changes the version by itself; nobody has to remember a number. Comments,
+        docstrings and layout don't count, nor does what only judges rows or finds those to make.
         """
         digest = hashlib.sha256(self.struct.simpleString().encode())
         seen: set[str] = set()
@@ -141,13 +150,26 @@ def _sources(name: str, seen: set[str]) -> list[str]:
     if module is None or name in seen or not name.startswith(__package__ or ""):
         return []
     seen.add(name)
-    texts = [inspect.getsource(module)]
+    if name.startswith(NOT_ROWS):
+        return []
+    texts = [_code(inspect.getsource(module))]
     for member in vars(module).values():
         owner = _module_name(member)
         # Another table's module counts through that table's own rows, not through this code.
         if owner and not hasattr(sys.modules.get(owner), "TABLE"):
             texts += _sources(owner, seen)
     return texts
+
+
+def _code(source: str) -> str:
+    """A module's code without what does not run."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 def _module_name(member: Any) -> str | None:

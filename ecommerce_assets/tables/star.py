@@ -27,6 +27,7 @@ def gold_table(
     follows: Mapping[str, Follow] | None = None,
     prepare: Mapping[str, Callable[[DataFrame], DataFrame]] | None = None,
     additive: Mapping[str, str] | None = None,
+    published_with: str | None = None,
 ) -> Table:
     """A table of the star schema or a KPI, named as its module.
 
@@ -38,8 +39,8 @@ def gold_table(
         partitioned_by: Iceberg partition transforms.
         audits: checks beyond single rows and the key.
         revenue: the column whose sum must equal the revenue of all sales, if there is one.
-        key_judged_apart, unit, follows, prepare, additive: as in `Table`. A table without a
-            `unit` is recomputed as a whole when anything upstream has changed.
+        key_judged_apart, unit, follows, prepare, additive, published_with: as in `Table`. A table
+            without a `unit` is recomputed as a whole when anything upstream has changed.
     """
     schema = model.to_schema()
     own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)
@@ -59,8 +60,12 @@ def gold_table(
         follows=follows or {},
         prepare=prepare or {},
         additive=additive or {},
+        published_with=published_with,
         modules=(module,),
     )
+
+
+STAR = "star schema"
 
 
 def surrogate_key(natural_key: str) -> Column:

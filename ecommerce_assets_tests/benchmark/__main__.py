@@ -1,6 +1,9 @@
 """`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
 
     python -m ecommerce_assets_tests.benchmark [--orders 10000 --orders 1000000]
+        [--history 30 --history 365]
+
+Then a daily run after so many days of history, beside a rebuild of the same tables.
 
 Each run is a process of its own, from its start to its exit; CPU and memory are those of the
 process and all it started, sampled from outside. Both write the same gold tables, which is checked.
@@ -15,15 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import psutil
 
 from ecommerce_assets.query.local import connect
+from ecommerce_assets.tables import LAYERS
 
 DAYS = 30
-RANGE = "2024-01-01...2024-01-30"
+FIRST = date(2023, 1, 1)
+ORDERS_A_DAY = 5_000
 SAMPLE_SECONDS = 0.1
 GOLD = (
     "fact_sales", "dim_date", "dim_customer", "dim_product", "daily_revenue", "weekly_revenue",
@@ -58,16 +64,21 @@ def measured(call: list[str], cwd: Path, environment: dict[str, str]) -> dict[st
     return {"wall": wall, "cpu": sum(cpu.values()), "peak": peak / 2**20}
 
 
-def pipeline(landing: Path, folder: Path) -> dict[str, float]:
-    """`dagster asset materialize` of every table for the whole range, and its split."""
+def pipeline(
+    landing: Path, folder: Path, first: date, last: date, *, full_refresh: bool = False
+) -> dict[str, float]:
+    """`dagster asset materialize` of every table for a range of dates, and its split."""
     for name in ("dagster.yaml", "pyproject.toml"):
         (folder / name).write_text((REPOSITORY / name).read_text())
     environment = {**os.environ, "ECOMMERCE_LANDING": str(landing),
                    "ECOMMERCE_LAKEHOUSE": str(folder / "lakehouse"),
+                   "ECOMMERCE_START_DATE": FIRST.isoformat(),
                    "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
     environment.pop("DAGSTER_HOME", None)
+    config = {"ops": {layer: {"config": {"full_refresh": full_refresh}} for layer in LAYERS}}
     call = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m",
-            "ecommerce_assets.definitions", "--select", "*", "--partition-range", RANGE]  # fmt: skip
+            "ecommerce_assets.definitions", "--select", "*", "--partition-range", f"{first}...{last}",
+            "--config-json", json.dumps(config)]  # fmt: skip
     figures = measured(call, folder, environment)
     steps = {
         step: _seconds(duration)
@@ -123,18 +134,14 @@ def whole_pipeline(orders: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         landing = root / "landing"
-        call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", "generate",
-                "--output", str(landing), "--records", str(orders), "--days", str(DAYS), "--defects",
-                "0.02", "--late", "0.02", "--duplicates", "0.02"]  # fmt: skip
-        started = time.perf_counter()
-        subprocess.run(call, check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "PYTHONPATH": str(REPOSITORY)})  # fmt: skip
-        print(f"\n{orders:,} orders in {DAYS} deliveries "
-              f"(generated in {time.perf_counter() - started:.1f} s)", flush=True)  # fmt: skip
+        seconds = generate(landing, orders, DAYS)
+        print(
+            f"\n{orders:,} orders in {DAYS} deliveries (generated in {seconds:.1f} s)", flush=True
+        )
         folders = [root / part for part in ("ours", "bare", "bare_archive")]
         for folder in folders:
             folder.mkdir()
-        ours = pipeline(landing, folders[0])
+        ours = pipeline(landing, folders[0], FIRST, FIRST + timedelta(days=DAYS - 1))
         plain = bare(landing, folders[1], archive=False)
         archived = bare(landing, folders[2], archive=True)
         same_gold(folders[0] / "lakehouse", folders[1] / "gold")
@@ -145,6 +152,53 @@ def whole_pipeline(orders: int) -> None:
               f"with our class archive {ours['wall'] / archived['wall']:.2f}; the same gold, cell by cell")  # fmt: skip
         split = ("dagster and start-up", "bronze", "silver", "gold")
         print("  split: " + ", ".join(f"{part} {ours[part]:.1f} s" for part in split), flush=True)
+
+
+def generate(landing: Path, orders: int, days: int) -> float:
+    """Deliveries with defects, late rows and duplicates; returns the seconds it took."""
+    call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", "generate",
+            "--output", str(landing), "--records", str(orders), "--days", str(days),
+            "--start-date", FIRST.isoformat(),
+            "--defects", "0.02", "--late", "0.02", "--duplicates", "0.02"]  # fmt: skip
+    started = time.perf_counter()
+    subprocess.run(call, check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "PYTHONPATH": str(REPOSITORY)})  # fmt: skip
+    return time.perf_counter() - started
+
+
+def compute(figures: dict[str, float]) -> float:
+    """Seconds in the three job runs."""
+    return sum(figures[layer] for layer in LAYERS)
+
+
+def histories(lengths: list[int]) -> None:
+    """The run of the last day after so many days of history, each in a lakehouse of its own."""
+    days = max(lengths) + 1
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        seconds = generate(root / "landing", ORDERS_A_DAY * days, days)
+        print(f"\n{days} deliveries of {ORDERS_A_DAY:,} orders (generated in {seconds:.1f} s)")
+        last = FIRST + timedelta(days=days - 1)
+        runs = {}
+        for length in sorted(lengths):
+            folder = root / str(length)
+            folder.mkdir()
+            first = last - timedelta(days=length)
+            load = pipeline(root / "landing", folder, first, last - timedelta(days=1))
+            show(f"load of {length} days in one run", load)
+            runs[length] = pipeline(root / "landing", folder, last, last)
+            show(f"daily run after {length} days", runs[length])
+            split = ", ".join(f"{layer} {runs[length][layer]:.1f} s" for layer in LAYERS)
+            shortest = runs[min(runs)]
+            print(f"    {split}; {runs[length]['wall'] / shortest['wall']:.2f} times the wall after "
+                  f"{min(runs)} days", flush=True)  # fmt: skip
+        longest = max(lengths)
+        again = pipeline(root / "landing", root / str(longest), last, last)
+        show("the same again, nothing changed", again)
+        rebuild = pipeline(root / "landing", root / str(longest), last, last, full_refresh=True)
+        show(f"full rebuild after {longest} days", rebuild)
+        print(f"    compute of the rebuild to that of the daily run: "
+              f"{compute(rebuild) / compute(runs[longest]):.1f} times", flush=True)  # fmt: skip
 
 
 def loading() -> None:
@@ -172,12 +226,17 @@ def loading() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, action="append")
-    orders = parser.parse_args().orders or [10_000, 1_000_000]
+    parser.add_argument("--history", type=int, action="append")
+    given = parser.parse_args()
+    everything = not given.orders and not given.history
+    orders = [10_000, 1_000_000] if everything else given.orders or []
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0],
                       "duckdb": duckdb.__version__}))  # fmt: skip
     loading()
     for number in orders:
         whole_pipeline(number)
+    if everything or given.history:
+        histories(given.history or [30, 365])
 
 
 if __name__ == "__main__":

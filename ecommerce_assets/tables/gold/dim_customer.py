@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import fact_rows_join
 from ecommerce_assets.tables.follows import by, by_hash
-from ecommerce_assets.tables.star import customer_sales, gold_table, surrogate_key
+from ecommerce_assets.tables.star import STAR, customer_sales, gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 
 SEGMENTS = ("inactive", "new", "vip", "regular")
@@ -73,6 +73,7 @@ TABLE = gold_table(
     module=__name__,
     model=DimCustomer,
     transform=dim_customer,
+    published_with=STAR,
     upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
     prepare={"gold.fact_sales": customer_sales},
     unit="customer_key",

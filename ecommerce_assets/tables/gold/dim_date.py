@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import fact_rows_join
 from ecommerce_assets.tables.follows import whole
-from ecommerce_assets.tables.star import date_key, gold_table
+from ecommerce_assets.tables.star import STAR, date_key, gold_table
 from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
@@ -62,6 +62,7 @@ TABLE = gold_table(
     module=__name__,
     model=DimDate,
     transform=dim_date,
+    published_with=STAR,
     upstream=("silver.orders",),
     follows={"silver.orders": whole("order_date")},
     audits=(fact_rows_join("date_key"),),

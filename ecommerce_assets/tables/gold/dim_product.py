@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import fact_rows_join
 from ecommerce_assets.tables.follows import by_hash
-from ecommerce_assets.tables.star import gold_table, surrogate_key
+from ecommerce_assets.tables.star import STAR, gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, MONEY, TEXT
 
 UNKNOWN = "unknown"
@@ -53,6 +53,7 @@ TABLE = gold_table(
     module=__name__,
     model=DimProduct,
     transform=dim_product,
+    published_with=STAR,
     upstream=("silver.products", "silver.order_items"),
     unit="product_key",
     follows={

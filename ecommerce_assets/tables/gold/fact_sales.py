@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits.gold import orders_and_items
 from ecommerce_assets.tables.follows import by
-from ecommerce_assets.tables.star import date_key, gold_table, surrogate_key
+from ecommerce_assets.tables.star import STAR, date_key, gold_table, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
 
 NOT_SOLD = ("cancelled", "returned")
@@ -92,6 +92,7 @@ TABLE = gold_table(
     module=__name__,
     model=FactSales,
     transform=fact_sales,
+    published_with=STAR,
     upstream=("silver.orders", "silver.order_items"),
     unit="order_id",
     follows={

@@ -1,0 +1,100 @@
+"""Maintenance of a table: compact small files, expire old states, remove lost files.
+
+None of it changes a row. Runs may go on meanwhile: a lost race is left for the next time.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.session import CATALOG
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SMALL_FILES = 5  # in one partition, from which they are rewritten as one
+KEPT = timedelta(days=7)  # time travel reaches back so far
+PINNED = timedelta(days=90)  # so long a state is kept for a table that was made from it
+ORPHANS = timedelta(days=3)  # older than any run: a file that a live run is writing is younger
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What maintenance did to a table."""
+
+    files_compacted: int
+    snapshots_expired: int
+    orphans_removed: int
+    snapshots: int
+    files: int
+    bytes: int
+
+    def metadata(self) -> dict[str, int]:
+        """As metadata of a run."""
+        return asdict(self)
+
+
+def maintain(
+    spark: "SparkSession", identifier: str, needed: Iterable[int], now: datetime | None = None
+) -> Maintained:
+    """Compact, expire, and remove orphans.
+
+    Args:
+        needed: snapshot ids that other tables were made from: as long as these are kept, those
+            tables can see what has changed since; else they are made anew by their next run.
+        now: the time that ages are counted to.
+    """
+    now = now or datetime.now(UTC)
+    compacted = _compact(spark, identifier)
+    before = _snapshots(spark, identifier)
+    _expire(spark, identifier, set(needed), now)
+    removed = spark.sql(
+        f"CALL {CATALOG}.system.remove_orphan_files(table => '{identifier}', "
+        f"older_than => {_literal(now - ORPHANS)})"
+    ).count()
+    history = History(spark, identifier)
+    return Maintained(
+        files_compacted=compacted,
+        snapshots_expired=before - len(history.states),
+        orphans_removed=removed,
+        snapshots=len(history.states),
+        files=history.files,
+        bytes=history.bytes,
+    )
+
+
+def _snapshots(spark: "SparkSession", identifier: str) -> int:
+    return len(History(spark, identifier).states)
+
+
+def _compact(spark: "SparkSession", identifier: str) -> int:
+    try:
+        rows = spark.sql(
+            f"CALL {CATALOG}.system.rewrite_data_files(table => '{identifier}', "
+            f"options => map('min-input-files', '{SMALL_FILES}'))"
+        ).collect()
+    except Exception as error:
+        # A run published the table meanwhile: its files are left for the next time.
+        if "ValidationException" in str(error) or "CommitFailed" in str(error):
+            return 0
+        raise
+    return sum(row["rewritten_data_files_count"] for row in rows)
+
+
+def _expire(spark: "SparkSession", identifier: str, needed: set[int], now: datetime) -> None:
+    history = History(spark, identifier)
+    oldest = now - KEPT
+    pinned = [
+        state.committed
+        for state in history.states
+        if state.id in needed and state.committed > now - PINNED
+    ]
+    # What lies between a needed state and now tells what has changed, so all of it stays.
+    until = min([oldest, *pinned])
+    history.table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000)).commit()
+
+
+def _literal(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"

@@ -1,0 +1,69 @@
+"""Published tables beside the oracle: whole tables, all columns, every cell."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ecommerce_assets.query.local import create_views
+from ecommerce_assets_tests import oracle
+
+SHOWN = 5
+
+
+def differences(
+    lakehouse: Path, tables: Iterable[str], bronze: Mapping[str, list[tuple[Any, ...]]]
+) -> dict[str, list[Any]]:
+    """By table that differs: rows that only the product or only the oracle has.
+
+    A derived table is compared with what the oracle makes of its upstream tables as published.
+
+    Args:
+        tables: identifiers to compare.
+        bronze: by bronze table, the rows it must hold.
+    """
+    tables = list(tables)
+    connection = oracle.connect()
+    try:
+        needed = {upstream for name in tables for upstream in oracle.UPSTREAM.get(name, ())}
+        create_views(connection, str(lakehouse), " ".join({*tables, *needed}))
+        found = {}
+        for name in tables:
+            layer, table = name.split(".")
+            if layer == "bronze":
+                oracle.fill(connection, "expected", table, bronze[table])
+                rows = _differing(connection, name, "expected")
+            else:
+                rows = _differing(connection, name, f"({oracle.SQL[name]})")
+            if rows:
+                found[name] = rows
+        return found
+    finally:
+        connection.close()
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, name: str, expected: str) -> list[Any]:
+    kinds = {row[0]: row[1] for row in connection.sql(f"describe {name}").fetchall()}
+    columns = [column for column in kinds if column != "_ingested_at"]
+    declared = {row[0] for row in connection.sql(f"describe from {expected}").fetchall()}
+    assert declared == set(columns), (name, declared ^ set(columns))
+    ours = ", ".join(_comparable(column, kinds[column]) for column in columns)
+    theirs = ", ".join(f'"{column}"' for column in columns)
+    left, right = f"select {ours} from {name}", f"select {theirs} from {expected}"
+    return connection.sql(
+        f"(select 'only published' as side, * from ({left} except all {right}) limit {SHOWN}) "
+        f"union all (select 'only oracle', * from ({right} except all {left}) limit {SHOWN})"
+    ).fetchall()
+
+
+def _comparable(column: str, kind: str) -> str:
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f'cast("{column}" as timestamp) as "{column}"'
+    if column == "_reasons":
+        # The columns at fault; how a reason is worded is the product's own affair.
+        return (
+            "list_sort(list_distinct(list_transform(_reasons, "
+            "lambda reason: split_part(reason, ': ', 1)))) as _reasons"
+        )
+    return f'"{column}"'

@@ -1,0 +1,450 @@
+"""The rules of the tables, said once more in plain DuckDB SQL; shares no code with the product.
+
+Every silver and gold table is one SELECT over its upstream tables, always computed whole, so the
+tables of the product can be compared with what the text promises. Money is counted in whole
+cents (HUGEINT) wherever something is divided or rounded, and never becomes a float.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+
+# What counts as white space around a value: Unicode's White_Space characters and U+FEFF.
+WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+META = ("_ingestion_date", "_source_file", "_row_number")
+
+# Per table: the required columns (the key first) and the optional ones, as name:kind, where a
+# kind names the macro read_<kind>, which gives null for a value that breaks the contract.
+CONTRACT = {
+    "customers": (
+        "customer_id:text email:email country:country created_at:stamp",
+        "first_name:text last_name:text phone:text city:text address:text updated_at:stamp",
+    ),
+    "products": (
+        "product_id:text name:text category:category price:money",
+        "sku:text description:text subcategory:text brand:text cost:money stock_quantity:stock "
+        "is_active:flag created_at:stamp updated_at:stamp",
+    ),
+    "orders": (
+        "order_id:text customer_id:text order_date:stamp status:status total_amount:money",
+        "payment_method:payment subtotal:money tax_amount:money shipping_amount:money "
+        "discount_amount:money currency:currency shipping_country:country shipping_city:text "
+        "updated_at:stamp",
+    ),
+    "order_items": (
+        "order_item_id:text order_id:text product_id:text quantity:quantity unit_price:money",
+        "discount_percent:percent line_total:money updated_at:stamp",
+    ),
+}
+REQUIRED = {t: [c.split(":")[0] for c in required.split()] for t, (required, _) in CONTRACT.items()}
+KINDS = {t: dict(c.split(":") for c in " ".join(both).split()) for t, both in CONTRACT.items()}
+BRONZE_COLUMNS = {t: (*kinds, *META, "_rescued_data") for t, kinds in KINDS.items()}
+
+# What an empty optional value becomes, and the faults that only several values together show.
+GROSS = "gross_cents(quantity_value, unit_price_value)"
+FILLED = (
+    "filled_cents(quantity_value, unit_price_value, "
+    "if(discount_percent_text IS NULL, 0, discount_percent_value))"
+)
+DEFAULTS = {
+    "discount_amount": "CAST(0 AS DECIMAL(12, 2))",
+    "currency": "'EUR'",
+    "discount_percent": "CAST(0 AS DECIMAL(5, 2))",
+    "line_total": f"TRY_CAST(money({FILLED}) AS DECIMAL(12, 2))",
+}
+JOINT_FAULTS = {
+    "order_items": {
+        "quantity x unit_price": f"{GROSS} > 999999999999999999",
+        "line_total": f"line_total_text IS NULL AND {FILLED} > 999999999999",
+    }
+}
+
+STAMP = (
+    r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?"
+    r"\s?([Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?"
+)
+ZONE = r"'[T ].*([+-])(\d{2}):?(\d{2})?$'"
+
+
+def one_of(values: str, cased: str = "lower") -> str:
+    """Return the body of a macro that takes one of these words in any case."""
+    words = ", ".join(f"'{word}'" for word in values.split())
+    return f"CASE WHEN {cased}(s) IN ({words}) THEN {cased}(s) END"
+
+
+# DuckDB's own ** and / give doubles: powers of ten are written out, division is // on integers.
+MACROS = {
+    "trimmed(s)": f"nullif(trim(s, '{WHITE}'), '')",
+    "cents(x)": "CAST(CAST(x AS DECIMAL(22, 2)) * 100 AS HUGEINT)",
+    "money(c)": "TRY_CAST(TRY_CAST(c AS DECIMAL(20, 0)) * 0.01 AS DECIMAL(18, 2))",
+    "half_up(n, d)": "(2 * CAST(n AS HUGEINT) + d) // (2 * CAST(d AS HUGEINT))",
+    "gross_cents(quantity, price)": "CAST(quantity AS HUGEINT) * cents(price)",
+    "filled_cents(quantity, price, percent)": (
+        "half_up(gross_cents(quantity, price) * (10000 - cents(percent)), 10000)"
+    ),
+    # A decimal's text as hundredths: half up by the third digit, away from zero below it.
+    "hundredths(s)": r"""
+        CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN
+            if(s[1] = '-', -1, 1) * (
+                TRY_CAST(
+                    regexp_extract(s, '^[+-]?(\d*)', 1)
+                    || left(regexp_extract(s, '\.(\d*)', 1) || '00', 2) AS HUGEINT
+                ) + if(substr(regexp_extract(s, '\.(\d*)', 1), 3, 1) >= '5', 1, 0)
+            )
+        END""",
+    "whole(s)": r"""
+        CASE WHEN regexp_full_match(s, '[+-]?\d+(\.0*)?') THEN
+            TRY_CAST(replace(split_part(s, '.', 1), '+', '') AS INTEGER)
+        END""",
+    "read_text(s)": "s",
+    "read_email(s)": f"""
+        CASE WHEN regexp_full_match(lower(s), '[^@{WHITE}]+@[^@{WHITE}]+\\.[^@{WHITE}]+')
+        THEN lower(s) END""",
+    "read_country(s)": "CASE WHEN regexp_full_match(upper(s), '[A-Z]{2}') THEN upper(s) END",
+    "read_category(s)": one_of("electronics clothing home_garden sports books toys beauty food"),
+    "read_status(s)": one_of("pending confirmed shipped delivered cancelled returned"),
+    "read_payment(s)": one_of("credit_card debit_card paypal bank_transfer cash_on_delivery"),
+    "read_currency(s)": one_of("EUR", "upper"),
+    "read_flag(s)": """
+        CASE WHEN lower(s) IN ('true', 't', 'yes', '1') THEN true
+        WHEN lower(s) IN ('false', 'f', 'no', '0') THEN false END""",
+    "read_stock(s)": "CASE WHEN whole(s) >= 0 THEN whole(s) END",
+    "read_quantity(s)": "CASE WHEN whole(s) >= 1 THEN whole(s) END",
+    "read_money(s)": """
+        CASE WHEN hundredths(s) BETWEEN 0 AND 999999999999
+        THEN TRY_CAST(money(hundredths(s)) AS DECIMAL(12, 2)) END""",
+    "read_percent(s)": """
+        CASE WHEN hundredths(s) BETWEEN 0 AND 10000
+        THEN TRY_CAST(money(hundredths(s)) AS DECIMAL(5, 2)) END""",
+    "read_stamp(s)": rf"""
+        CASE WHEN regexp_full_match(s, '{STAMP}') AND left(s, 4) <> '0000' THEN
+            TRY_CAST(left(s, 10) AS DATE)
+            + TRY_CAST(coalesce(
+                nullif(replace(regexp_extract(
+                    s, '[T ](\d{{2}}:\d{{2}}(:\d{{2}}([.,]\d{{1,6}})?)?)', 1), ',', '.'), ''),
+                '00:00') AS TIME)
+            - to_minutes(
+                if(regexp_extract(s, {ZONE}, 1) = '-', -1, 1) * (
+                    coalesce(TRY_CAST(regexp_extract(s, {ZONE}, 2) AS INTEGER), 0) * 60
+                    + coalesce(TRY_CAST(regexp_extract(s, {ZONE}, 3) AS INTEGER), 0)))
+        END""",
+}
+
+
+def judged(table: str) -> str:
+    """Return the WITH clause that reads, types and judges every bronze row of a table."""
+    kinds = KINDS[table]
+    faults = {
+        c: f"{c}_value IS NULL" + ("" if c in REQUIRED[table] else f" AND {c}_text IS NOT NULL")
+        for c in kinds
+    }
+    named = [*faults.items(), *JOINT_FAULTS.get(table, {}).items()]
+    reasons = ", ".join(f"CASE WHEN {fault} THEN '{name}' END" for name, fault in named)
+    return f"""
+        WITH texts AS (
+            SELECT *, {", ".join(f"trimmed({c}) AS {c}_text" for c in kinds)} FROM bronze.{table}
+        ), typed AS (
+            SELECT *, {", ".join(f"read_{k}({c}_text) AS {c}_value" for c, k in kinds.items())}
+            FROM texts
+        ), judged AS (
+            SELECT *, list_sort(list_distinct([{reasons}])) AS _reasons FROM typed
+        )"""
+
+
+def silver(table: str) -> str:
+    """Return the SELECT of a silver table: the version of each key that is current."""
+    filled = {c: f"coalesce({c}_value, {DEFAULTS[c]})" for c in KINDS[table] if c in DEFAULTS}
+    columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
+    return f"""{judged(table)}
+        SELECT {", ".join([*columns, *META])} FROM judged WHERE len(_reasons) = 0
+        QUALIFY row_number() OVER (
+            PARTITION BY {REQUIRED[table][0]}_value
+            ORDER BY updated_at_value DESC NULLS LAST,
+                _ingestion_date DESC, _source_file DESC, _row_number DESC
+        ) = 1"""
+
+
+def quarantine(table: str) -> str:
+    """Return the SELECT of a quarantine table: the rows as received, and the columns at fault."""
+    columns = ", ".join((*BRONZE_COLUMNS[table], "_reasons"))
+    return f"{judged(table)} SELECT {columns} FROM judged WHERE len(_reasons) > 0"
+
+
+REVENUE = "CAST(sum(revenue) AS DECIMAL(18, 2)) AS revenue"
+ORDERS = "count(DISTINCT order_id) AS orders"
+UNITS = "CAST(sum(quantity) AS BIGINT) AS units"
+AVERAGE = "money(half_up(sum(cents(revenue)), count(DISTINCT order_id))) AS average_order_value"
+
+
+def revenue_per(period: str) -> str:
+    """Return the SELECT of the revenue table of one period, such as `order_date AS order_date`."""
+    return f"""
+        SELECT {period}, {REVENUE}, CAST(sum(discount) AS DECIMAL(18, 2)) AS discount, {ORDERS},
+            {UNITS}, count(DISTINCT customer_key) AS customers, {AVERAGE}
+        FROM gold.fact_sales WHERE is_sale GROUP BY 1"""
+
+
+MONTH = "CAST(date_trunc('month', order_date) AS DATE) AS month_start_date"
+
+SQL: dict[str, str] = {
+    **{f"silver.{table}": silver(table) for table in CONTRACT},
+    **{f"silver.{table}_quarantine": quarantine(table) for table in CONTRACT},
+    "gold.fact_sales": """
+        WITH lines AS (
+            SELECT i.*, CAST(o.order_date AS DATE) AS day, o.customer_id, o.status,
+                o.payment_method, cents(i.line_total) AS line_cents,
+                sum(cents(i.line_total)) OVER (PARTITION BY i.order_id) AS order_cents,
+                least(
+                    cents(o.discount_amount),
+                    sum(cents(i.line_total)) OVER (PARTITION BY i.order_id)
+                ) AS to_share
+            FROM silver.order_items AS i JOIN silver.orders AS o ON i.order_id = o.order_id
+        ), parts AS (
+            SELECT *,
+                CASE WHEN order_cents = 0 THEN 0
+                ELSE to_share * line_cents // order_cents END AS whole_cents,
+                CASE WHEN order_cents = 0 THEN 0
+                ELSE to_share * line_cents % order_cents END AS remainder
+            FROM lines
+        ), shares AS (
+            SELECT *, whole_cents + if(
+                row_number() OVER (PARTITION BY order_id ORDER BY remainder DESC, order_item_id)
+                <= to_share - sum(whole_cents) OVER (PARTITION BY order_id), 1, 0
+            ) AS share_cents
+            FROM parts
+        ), amounts AS (
+            SELECT *, gross_cents(quantity, unit_price) AS all_cents,
+                line_cents - share_cents AS net_cents
+            FROM shares
+        )
+        SELECT xxhash64(order_item_id) AS sale_key, order_item_id, order_id,
+            CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS order_date,
+            xxhash64(customer_id) AS customer_key, xxhash64(product_id) AS product_key,
+            status, payment_method, status NOT IN ('cancelled', 'returned') AS is_sale, quantity,
+            unit_price, money(all_cents) AS gross_amount, money(all_cents - net_cents) AS discount,
+            money(net_cents) AS revenue
+        FROM amounts""",
+    "gold.dim_date": """
+        WITH days AS (
+            SELECT CAST(unnest(generate_series(
+                make_date(year(min(order_date)), 1, 1), make_date(year(max(order_date)), 12, 31),
+                INTERVAL 1 DAY
+            )) AS DATE) AS day FROM silver.orders
+        )
+        SELECT CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS date,
+            CAST(isodow(day) AS INTEGER) AS day_of_week, dayname(day) AS day_name,
+            CAST(weekofyear(day) AS INTEGER) AS week,
+            CAST(date_trunc('week', day) AS DATE) AS week_start_date,
+            CAST(month(day) AS INTEGER) AS month, monthname(day) AS month_name,
+            CAST(quarter(day) AS INTEGER) AS quarter, CAST(year(day) AS INTEGER) AS year,
+            isodow(day) >= 6 AS is_weekend
+        FROM days""",
+    "gold.dim_customer": f"""
+        WITH members AS (
+            SELECT *, false AS is_inferred FROM silver.customers
+            UNION ALL BY NAME
+            SELECT DISTINCT customer_id, true AS is_inferred
+            FROM silver.orders ANTI JOIN silver.customers USING (customer_id)
+        ), sales AS (
+            SELECT customer_key, {ORDERS}, {REVENUE}
+            FROM gold.fact_sales WHERE is_sale GROUP BY 1
+        )
+        SELECT xxhash64(customer_id) AS customer_key, customer_id, email, first_name, last_name,
+            country, city, created_at,
+            CASE WHEN orders IS NULL THEN 'inactive' WHEN orders = 1 THEN 'new'
+            WHEN revenue >= 5000.00 THEN 'vip' ELSE 'regular' END AS segment, is_inferred
+        FROM members LEFT JOIN sales ON sales.customer_key = xxhash64(members.customer_id)""",
+    "gold.dim_product": """
+        WITH members AS (
+            SELECT *, false AS is_inferred FROM silver.products
+            UNION ALL BY NAME
+            SELECT DISTINCT product_id, 'unknown' AS name, 'unknown' AS category,
+                true AS is_inferred
+            FROM silver.order_items ANTI JOIN silver.products USING (product_id)
+        )
+        SELECT xxhash64(product_id) AS product_key, product_id, sku, name, category, subcategory,
+            brand, price, cost, is_active, is_inferred
+        FROM members""",
+    "gold.daily_revenue": revenue_per("order_date AS order_date"),
+    "gold.weekly_revenue": revenue_per(
+        "CAST(date_trunc('week', order_date) AS DATE) AS week_start_date"
+    ),
+    "gold.monthly_revenue": revenue_per(MONTH),
+    "gold.orders_per_customer": f"""
+        SELECT customer_key, customer_id, {ORDERS}, {UNITS}, min(order_date) AS first_order_date,
+            max(order_date) AS last_order_date, {AVERAGE}
+        FROM gold.fact_sales JOIN gold.dim_customer USING (customer_key)
+        WHERE is_sale GROUP BY 1, 2""",
+    "gold.customer_lifetime_value": f"""
+        WITH sales AS (
+            SELECT customer_key, {ORDERS}, {REVENUE}
+            FROM gold.fact_sales WHERE is_sale GROUP BY 1
+        ), valued AS (
+            SELECT customer_key, customer_id, segment, coalesce(orders, 0) AS orders,
+                coalesce(revenue, 0) AS lifetime_value
+            FROM gold.dim_customer LEFT JOIN sales USING (customer_key)
+        )
+        SELECT *, CAST(row_number() OVER (
+            ORDER BY lifetime_value DESC, customer_id) AS INTEGER) AS value_rank
+        FROM valued""",
+    "gold.top_products": f"""
+        WITH sold AS (
+            SELECT product_key, product_id, name, category, {UNITS}, {ORDERS}, {REVENUE}
+            FROM gold.fact_sales JOIN gold.dim_product USING (product_key)
+            WHERE is_sale GROUP BY 1, 2, 3, 4
+        )
+        SELECT *, CAST(row_number() OVER (
+            ORDER BY revenue DESC, product_id) AS INTEGER) AS revenue_rank
+        FROM sold""",
+    "gold.category_performance": f"""
+        WITH sold AS (
+            SELECT category, {MONTH}, {REVENUE},
+                CAST(sum(discount) AS DECIMAL(18, 2)) AS discount, {ORDERS}, {UNITS}
+            FROM gold.fact_sales JOIN gold.dim_product USING (product_key)
+            WHERE is_sale GROUP BY 1, 2
+        ), months AS (
+            SELECT *, sum(cents(revenue)) OVER (PARTITION BY month_start_date) AS month_cents
+            FROM sold
+        )
+        SELECT * EXCLUDE (month_cents),
+            CAST(CASE WHEN month_cents = 0 THEN 0 ELSE
+                CAST(half_up(cents(revenue) * 1000000, month_cents) AS DECIMAL(10, 0)) * 0.000001
+            END AS DECIMAL(9, 6)) AS revenue_share
+        FROM months""",
+}
+UPSTREAM: dict[str, tuple[str, ...]] = {
+    name: tuple(sorted(set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", select))))
+    for name, select in SQL.items()
+}
+
+
+def records(path: Path) -> Iterator[list[str]]:
+    """Yield the records of one CSV file, the header first, without blank lines."""
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if path.name.endswith(".gz") else data).decode("utf-8-sig")
+        for fields in csv.reader(io.StringIO(text, newline=""), strict=True):
+            if len(fields) > 1 or (fields and fields[0].strip(WHITE)):
+                yield fields
+    except (UnicodeDecodeError, csv.Error, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def bronze(landing: Path, table: str, days: Iterable[date]) -> list[tuple]:
+    """Return what landing holds for these dates, in the columns of BRONZE_COLUMNS."""
+    csv.field_size_limit(2**31 - 1)
+    for folder in (landing / table).glob("ingestion_date=*/"):
+        named = folder.name.removeprefix("ingestion_date=")
+        try:
+            if date.fromisoformat(named).isoformat() != named:
+                raise ValueError(named)
+        except ValueError as error:
+            raise ValueError(f"{folder}: the folder name is no date") from error
+    rows: list[tuple] = []
+    for day in sorted(set(days)):
+        folder = landing / table / f"ingestion_date={day}"
+        files = [f for f in folder.glob("*") if f.name.endswith((".csv", ".csv.gz"))]
+        for path in sorted((f for f in files if f.is_file()), key=lambda f: f.name):
+            found = records(path)
+            header = [name.strip() for name in next(found, [])]
+            missing = [name for name in REQUIRED[table] if header and name not in header]
+            if missing or len(set(header)) < len(header):
+                raise ValueError(f"{path}: columns missing {missing} or twice, in {header}")
+            for number, fields in enumerate(found, 1):
+                values = dict(zip(header, fields, strict=False))
+                surplus = fields[len(header) :]
+                rescued: dict[str, object] = {"_surplus_fields": surplus} if surplus else {}
+                rescued |= {c: v for c, v in values.items() if c not in KINDS[table]}
+                rows.append(
+                    (
+                        *(values.get(column) for column in KINDS[table]),
+                        day,
+                        path.relative_to(landing).as_posix(),
+                        number,
+                        json.dumps(rescued, ensure_ascii=False) if rescued else None,
+                    )
+                )
+    return rows
+
+
+@lru_cache(maxsize=1 << 20)
+def xxhash64(text: str, seed: int = 42) -> int:
+    """Return Spark's xxhash64 of a text: XXH64 of its UTF-8 bytes as a signed number."""
+    p1, p2, p3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
+    p4, p5, mask = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5, (1 << 64) - 1
+
+    def turned(x: int, bits: int) -> int:
+        return (x << bits | (x & mask) >> (64 - bits)) & mask
+
+    def mixed(lane: int, word: int) -> int:
+        return turned((lane + word * p2) & mask, 31) * p1 & mask
+
+    data, at = text.encode(), 0
+    if len(data) >= 32:
+        lanes = [(seed + start) & mask for start in (p1 + p2, p2, 0, -p1)]
+        while at + 32 <= len(data):
+            for i in range(4):
+                word = int.from_bytes(data[at : at + 8], "little")
+                lanes[i], at = mixed(lanes[i], word), at + 8
+        h = sum(turned(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True))
+        for lane in lanes:
+            h = ((h ^ mixed(0, lane)) * p1 + p4) & mask
+    else:
+        h = seed + p5
+    h = (h + len(data)) & mask
+    while at + 8 <= len(data):
+        h ^= mixed(0, int.from_bytes(data[at : at + 8], "little"))
+        h, at = (turned(h, 27) * p1 + p4) & mask, at + 8
+    if at + 4 <= len(data):
+        h ^= int.from_bytes(data[at : at + 4], "little") * p1 & mask
+        h, at = (turned(h, 23) * p2 + p3) & mask, at + 4
+    for byte in data[at:]:
+        h = turned(h ^ byte * p5 & mask, 11) * p1 & mask
+    h = (h ^ h >> 33) * p2 & mask
+    h = (h ^ h >> 29) * p3 & mask
+    h ^= h >> 32
+    return h - (1 << 64) if h >> 63 else h
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return an empty database that knows the three schemas, xxhash64 and the macros."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    for schema in ("bronze", "silver", "gold"):
+        con.execute(f"CREATE SCHEMA {schema}")
+    con.create_function("xxhash64", lambda text: xxhash64(text), ["VARCHAR"], "BIGINT")
+    for head, body in MACROS.items():
+        con.execute(f"CREATE MACRO {head} AS {body}")
+    return con
+
+
+def fill(con: duckdb.DuckDBPyConnection, name: str, table: str, rows: list[tuple]) -> None:
+    """Make a table `name` of rows of a bronze table."""
+    types = {"_ingestion_date": "DATE", "_row_number": "BIGINT"}
+    typed = [(column, types.get(column, "VARCHAR")) for column in BRONZE_COLUMNS[table]]
+    definition = ", ".join(f"{column} {kind}" for column, kind in typed)
+    con.execute(f"CREATE OR REPLACE TABLE {name} ({definition})")
+    if rows:
+        lists = ", ".join(f"unnest(CAST(? AS {kind}[]))" for _, kind in typed)
+        values = [list(column) for column in zip(*rows, strict=True)]
+        con.execute(f"INSERT INTO {name} SELECT {lists}", values)
+
+
+def build(con: duckdb.DuckDBPyConnection, landing: Path, days: Iterable[date]) -> None:
+    """Build every table, bronze to gold, from what landing holds for these dates."""
+    days = list(days)
+    for table in BRONZE_COLUMNS:
+        fill(con, f"bronze.{table}", table, bronze(landing, table, days))
+    for name, select in SQL.items():
+        con.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
