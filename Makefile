@@ -6,7 +6,7 @@ DEMO := data
 export ECOMMERCE_LANDING := $(DEMO)/landing
 export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
 
-.PHONY: help install demo dev test soak lint bench clean
+.PHONY: help install demo dev test soak mutations lint bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -38,6 +38,9 @@ test: install ## the test suite
 
 soak: install ## the random histories of the test suite, many more of them
 	$(BIN)/python -m pytest ecommerce_assets_tests/test_incremental.py --hypothesis-profile soak --timeout 0 -s
+
+mutations: install ## the incremental logic broken on purpose: does the test suite notice?
+	$(BIN)/python -m ecommerce_assets_tests.mutations
 
 lint: install ## style and types
 	$(BIN)/ruff check ecommerce_assets ecommerce_assets_tests

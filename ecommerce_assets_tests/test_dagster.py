@@ -34,6 +34,7 @@ def materialize(
     select: str,
     first: str = FIRST,
     last: str | None = None,
+    config: dict | None = None,
     **settings,
 ) -> dg.ExecuteInProcessResult:
     defs = definitions(shop, **settings)
@@ -43,8 +44,9 @@ def materialize(
         "dagster/asset_partition_range_end": last or first,
     }
     return defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=instance, tags=tags, asset_selection=sorted(chosen), raise_on_error=False
-    )
+        instance=instance, tags=tags, asset_selection=sorted(chosen), raise_on_error=False,
+        run_config=config,
+    )  # fmt: skip
 
 
 def test_the_graph(tmp_path: Path):
@@ -163,6 +165,35 @@ def test_every_check_is_recorded(month):
         (f"bronze.{table}", "delivery_not_empty")
         for table in ("customers", "products", "orders", "order_items")
     }
+
+
+def test_a_run_with_nothing_to_do_says_so_and_passes(month, module_shop: Shop, instance):
+    tables = 'key:"bronze/orders" or key:"silver/orders"'
+    again = materialize(module_shop, instance, tables, "2024-01-15")
+    assert again.success
+    made = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in again.get_asset_materialization_events()
+    }
+    assert made["bronze/orders"]["made"].value == "nothing new has landed"
+    assert made["bronze/orders"]["dagster/partition_row_count"].value == 2
+    assert made["silver/orders"]["made"].value == "nothing changed upstream"
+    assert made["silver/orders"]["rows_written"].value == 0
+
+
+def test_a_full_refresh_is_a_run_config_field(month, module_shop: Shop, instance):
+    config = {"ops": {"silver": {"config": {"full_refresh": True}}}}
+    again = materialize(module_shop, instance, 'key:"silver/orders"', "2024-01-15", config=config)
+    (event,) = again.get_asset_materialization_events()
+    assert event.materialization.metadata["made"].value == "a full refresh was asked for"
+    assert event.materialization.metadata["rows_written"].value == 3
+
+
+def test_the_weekly_maintenance(month, module_shop: Shop, instance: dg.DagsterInstance):
+    job = definitions(module_shop).resolve_job_def("ecommerce_maintenance")
+    assert job.execute_in_process(instance=instance).success
+    (record,) = instance.fetch_observations(dg.AssetKey(["silver", "orders"]), limit=1).records
+    assert record.asset_observation.metadata["files"].value == 1
 
 
 def test_a_selection_runs_only_its_tables(month, module_shop: Shop, instance: dg.DagsterInstance):

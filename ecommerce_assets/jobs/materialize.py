@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -113,6 +113,7 @@ class _Attempt:
     arguments: JobArguments
     shared: Shared
     publishing: ExitStack
+    bases: list[History] = field(default_factory=list)
 
     def run(self, tables: Sequence[Table]) -> list[Published]:
         """Stage the tables: the first, then those that read it, side by side."""
@@ -124,6 +125,9 @@ class _Attempt:
             except lakehouse.PublishConflict:
                 raise
             except Exception as error:
+                if not isinstance(error, PipelineError) and any(map(lakehouse.moved, self.bases)):
+                    # Another run published, and dropped what this one had staged.
+                    raise lakehouse.PublishConflict(str(error)) from error
                 raise TableFailed(table, error) from error
 
         first, *others = tables
@@ -138,13 +142,15 @@ class _Attempt:
         spark = self.spark
         upstream = {name: History(spark, name, staged.get(name)) for name in table.reads}
         base = History(spark, table.identifier)
+        self.bases.append(base)
         planner = Planner(spark, table, base, upstream, self.arguments, self.shared)
         try:
             plan = planner.plan()
             if plan.written is None:
                 staged[table.identifier] = base.snapshot_id
                 self._note(planner, plan)
-                return _published(planner, plan, base.rows, None, Report([]), [], started)
+                own = Report([], self._rows_by_date(base, base.snapshot_id))
+                return _published(planner, plan, base.rows, None, own, [], started)
             schema = audit.schema_finding(table, plan.written)
             if schema.blocks:
                 raise AuditFailed(table, [schema])
@@ -159,12 +165,21 @@ class _Attempt:
             scope = self._scope(planner, plan, state, seen)
             findings = [schema, *audit.row_findings(table, scope, seen)]
             own = audit.own_findings(table, scope)
+            own.rows_by_date.update(self._rows_by_date(base, state.snapshot))
             findings += own.findings
             if any(finding.blocks for finding in findings):
                 raise AuditFailed(table, findings)
             return _published(planner, plan, state.rows, state.added, own, findings, started)
         finally:
             planner.release()
+
+    def _rows_by_date(self, table: History, snapshot: int | None) -> dict[date, int]:
+        """Rows of each of the run's dates, where the table is partitioned by them."""
+        if not table.partitioned_by(INGESTION_DATE):
+            return {}
+        first, last = self.arguments.first, self.arguments.last
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        return dict.fromkeys(days, 0) | table.rows_by_date(snapshot, INGESTION_DATE, days)
 
     def _note(self, planner: Planner, plan: Plan) -> None:
         """Upstream moved on, and nothing that matters here did: the next run looks back less."""

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.changes import SIGN, changed_rows, differing
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.history import History, Partitions, partition_condition
 from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.landing.files import fingerprints, landed_files
 from ecommerce_assets.landing.frame import landed_frame
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.source import (
     INGESTION_DATE,
@@ -29,11 +31,9 @@ from ecommerce_assets.tables.source import (
 from ecommerce_assets.tables.touched import UNIT, Touched
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 COLLECTED_UNITS = 100_000
-_SIGN = "_sign"
-
 Upstream = Mapping[str, History]
 
 
@@ -135,20 +135,18 @@ class Planner:
         assert self.base.marker is not None  # `_changed` has seen it
         return self.base.marker.made_from[name]
 
-    def _differing(self, name: str, parts: Partitions, unit: "Column | None") -> "DataFrame":
-        """The rows of an upstream table that are there only now, or were only then.
+    def _rows_that_changed(self, name: str, parts: Partitions) -> "DataFrame | None":
+        """As `changed_rows`, found once for all tables of the run that follow the same change."""
+        then, now = self._then(name), self.upstream[name].snapshot_id
+        where, declared = parts.condition(), all_tables()[name]
+        unit = (declared.unit,) if declared.unit else declared.key
 
-        Of the columns that the table takes; as their units, where `unit` is given.
-        """
-        columns = self.table.follow(name).columns or tuple(self._now(name).columns)
-        now = self._now(name).where(parts.condition()).select(*columns)
-        counted = now.select("*", F.lit(1).alias(_SIGN))
-        then = self._then(name)
-        if then is not None:
-            before = self._at(name, then).where(parts.condition()).select(*columns)
-            counted = counted.unionAll(before.select("*", F.lit(-1).alias(_SIGN)))
-        differing = counted.groupBy(*columns).agg(F.sum(_SIGN).alias(_SIGN)).where(f"{_SIGN} != 0")
-        return differing.select(unit.alias(UNIT)) if unit is not None else differing
+        def find() -> "DataFrame | None":
+            before = self._at(name, then).where(where) if then is not None else None
+            return changed_rows(self.shared, self._now(name).where(where), before, unit)
+
+        found: DataFrame | None = self.shared.figure(("changed", name, then, now), find)
+        return found
 
     def _touched(self, changed: Mapping[str, Partitions]) -> Touched | str:
         """The units that the changes touch; or why that is all of them."""
@@ -157,16 +155,19 @@ class Planner:
             if not parts:
                 continue
             follow = self.table.follow(name)
-            if follow.unit is None:
-                if follow.columns is None or not self._differing(name, parts, None).isEmpty():
-                    return f"{name} changed"
-                continue
             dates = parts.dates(follow.column) if follow.column and follow.plain else None
-            found.append(
-                self._listed(sorted(dates))
-                if dates is not None
-                else self._differing(name, parts, follow.unit())
-            )
+            if dates is not None:
+                found.append(self._listed(sorted(dates)))
+                continue
+            rows = self._rows_that_changed(name, parts)
+            if rows is None:
+                return f"much of {name} changed"
+            if follow.columns:
+                rows = differing(rows, follow.columns)
+            if follow.unit is not None:
+                found.append(rows.select(follow.unit().alias(UNIT)))
+            elif not rows.isEmpty():
+                return f"{name} changed"
         if not found:
             return self._collected(self._listed([]))
         return self._collected(reduce(lambda a, b: a.unionAll(b), found))
@@ -251,8 +252,13 @@ class Planner:
         made_from: dict[str, Any],
         dates: tuple[date, ...] = (),
         candidates: "DataFrame | None" = None,
+        published: "DataFrame | None" = None,
     ) -> Plan:
-        """The plan that puts the rows `made` in the place of those of the touched units."""
+        """The plan that puts the rows `made` in the place of those of the touched units.
+
+        Args:
+            published: the published rows of these units, if they are at hand.
+        """
         unit = str(self.table.unit)
         number = "many" if touched.values is None else f"{len(touched.values):,}"
         why = f"{number} touched by what changed upstream, by {unit}"
@@ -264,7 +270,7 @@ class Planner:
         replace = "true"
         if self.table.partitioned_by:
             made = self._keep(made)
-            replace = self._partitions(touched.within(old, unit), made)
+            replace = self._partitions(published or touched.within(old, unit), made)
         stays = touched.without(old.where(replace), unit)
         written = stays.select(*made.columns).unionAll(made)
         return Plan(why, made, written, replace, touched, made_from, dates, candidates)
@@ -282,29 +288,28 @@ class Planner:
     def _sums(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
         """Sums: what the changed partitions give now is added, what they gave is taken away."""
         facts, *others = self.table.upstream
-        if not changed[facts]:
-            rest = {name: parts for name, parts in changed.items() if parts}
-            if not isinstance(self._touched(rest), str):
-                return self._nothing(made_from)
+        rows = self._rows_that_changed(facts, changed[facts]) if changed[facts] else None
+        if changed[facts] and rows is None:
+            return self._whole(f"much of {facts} changed", made_from)
+        rest = {name: changed[name] for name in others}
+        if (rows is None or rows.isEmpty()) and not isinstance(self._touched(rest), str):
+            return self._nothing(made_from)
         unit, additive = str(self.table.unit), self.table.additive
         prepare = self.table.prepare[facts]
         old = self._at(self.table.identifier, self.base.snapshot_id)
         parts = [old.select(unit, *[F.col(here).alias(there) for there, here in additive.items()])]
-        if changed[facts]:
-            where = changed[facts].condition()
-            now = prepare(self._now(facts).where(where))
-            parts.append(now.select(unit, *additive))
-            if self._then(facts) is not None:
-                then = prepare(self._at(facts, self._then(facts)).where(where))
-                parts.append(then.select(unit, *[(-F.col(name)).alias(name) for name in additive]))
+        if rows is not None:
+            for sign in (1, -1):
+                part = prepare(rows.where(F.col(SIGN) == sign).drop(SIGN))
+                signed = [(F.col(name) * sign).alias(name) for name in additive]
+                parts.append(part.select(unit, *signed))
         kinds = {name: parts[0].schema[name].dataType for name in additive}
         total = reduce(lambda a, b: a.unionAll(b), parts).groupBy(unit)
         sums = total.agg(*[F.sum(name).cast(kinds[name]).alias(name) for name in additive]).where(
             F.col(next(iter(additive))) != 0
         )
         made = self._made({facts: sums} | {name: self._prepared(name) for name in others})
-        months = len(changed[facts].added | changed[facts].removed)
-        why = f"the sums of {months} changed partitions of {facts}"
+        why = f"sums brought up to date with the rows of {facts} that changed"
         return Plan(why, made, made, "true", None, made_from)
 
     def _versions(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
@@ -326,7 +331,7 @@ class Planner:
         if came_before:
             keys = keys.unionAll(old.where(in_dates).select(F.col(key).alias(UNIT)))
         touched = self._collected(keys)
-        current = touched.within(old, key)
+        current = self._keep(touched.within(old, key))
         candidates = delivered.unionByName(_as_parsed(current.where(~in_dates), delivered))
         if came_before:
             demoted = self._collected(_demoted(current.where(in_dates), valid, key))
@@ -337,7 +342,7 @@ class Planner:
                 candidates = candidates.unionByName(demoted.within(parse(earlier), key))
         candidates = self._keep(candidates)
         made = self._made({bronze: candidates})
-        return self._replacing(touched, made, made_from, tuple(dates), candidates)
+        return self._replacing(touched, made, made_from, tuple(dates), candidates, current)
 
     def _deliveries_of(self, bronze: str, dates: tuple[date, ...]) -> "DataFrame":
         """The parsed rows of these dates; the quarantine of the same run takes the same frame."""

@@ -123,8 +123,10 @@ def work_through(
                 if error is None:
                     done |= own
                     continue
+                if not isinstance(error, Exception):
+                    raise error
                 failures |= dict.fromkeys(own, str(error))
-                if isinstance(error, Exception) and not isinstance(error, PipelineError):
+                if not isinstance(error, PipelineError):
                     faults.append(error)
     if faults:
         raise ExceptionGroup(f"failed: {', '.join(failures)}", faults)

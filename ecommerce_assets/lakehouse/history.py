@@ -167,6 +167,10 @@ class History:
             return None
         return Partitions(spec, frozenset(added), frozenset(removed))
 
+    def partitioned_by(self, column: str) -> bool:
+        """Whether the table is partitioned by this column's values alone."""
+        return [field.name() for field in self.table.spec().fields()] == [column]
+
     def rows_by_date(
         self, snapshot: int | None, column: str, days: Sequence[date] | None = None
     ) -> dict[date, int]:
@@ -178,8 +182,7 @@ class History:
             days: in order; only partitions from the first to the last of them are looked at.
         """
         spec = self.table.spec()
-        partitioned = [field.name() for field in spec.fields()] == [column]
-        if not partitioned or snapshot is None or (days is not None and not days):
+        if not self.partitioned_by(column) or snapshot is None or (days is not None and not days):
             return {}
         self.table.refresh()
         scan = self.table.newScan().useSnapshot(snapshot)

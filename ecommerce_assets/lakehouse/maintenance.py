@@ -44,7 +44,7 @@ def maintain(
     Args:
         needed: snapshot ids that other tables were made from: as long as these are kept, those
             tables can see what has changed since; else they are made anew by their next run.
-        now: the time that ages are counted to.
+        now: the time that the ages of states are counted to.
     """
     now = now or datetime.now(UTC)
     compacted = _compact(spark, identifier)
@@ -52,7 +52,7 @@ def maintain(
     _expire(spark, identifier, set(needed), now)
     removed = spark.sql(
         f"CALL {CATALOG}.system.remove_orphan_files(table => '{identifier}', "
-        f"older_than => {_literal(now - ORPHANS)})"
+        f"older_than => {_literal(datetime.now(UTC) - ORPHANS)})"
     ).count()
     history = History(spark, identifier)
     return Maintained(

@@ -1,8 +1,10 @@
 """Iceberg tables of the lakehouse: create, read at a snapshot, stage a new state, publish it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from random import random
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 SHUFFLE_BYTES = 16 << 20  # of compressed files a shuffle partition
 BRANCH = "run_"
+GONE = "does not exist"
+COMMIT_ATTEMPTS = 30
+COMMIT_WAIT_SECONDS = 0.1
 
 
 class PublishConflict(Exception):
@@ -142,12 +147,8 @@ def staged(
     """
     table, identifier = base.table, base.identifier
     branch = f"{BRANCH}{marker.run}"
-    manage = table.manageSnapshots()
-    (
-        manage.createBranch(branch, base.snapshot_id)
-        if base.current
-        else manage.createBranch(branch)
-    ).commit()
+    at = [base.snapshot_id] if base.current else []
+    _change_refs(table, lambda refs: refs.createBranch(branch, *at))
     table.refresh()
     start = table.snapshot(branch).snapshotId()
     try:
@@ -174,32 +175,33 @@ def staged(
         _publish(table, branch)
     except BaseException as error:
         drop_branch(table, branch)
-        now = table.currentSnapshot()
-        moved = now is not None and now.snapshotId() != base.snapshot_id
-        if moved and isinstance(error, Exception) and not isinstance(error, PipelineError):
+        if isinstance(error, Exception) and not isinstance(error, PipelineError) and moved(base):
             raise PublishConflict(str(error)) from error
         raise
 
 
-def _publish(table: Any, branch: str) -> None:
-    from py4j.protocol import Py4JJavaError
+def moved(base: History) -> bool:
+    """Whether another state was published since `base` was read."""
+    base.table.refresh()
+    now = base.table.currentSnapshot()
+    return now is not None and now.snapshotId() != base.snapshot_id
 
-    table.refresh()
+
+def _publish(table: Any, branch: str) -> None:
     try:
-        table.manageSnapshots().fastForwardBranch("main", branch).removeBranch(branch).commit()
-    except Py4JJavaError as error:
+        _change_refs(
+            table, lambda refs: refs.fastForwardBranch("main", branch).removeBranch(branch)
+        )
+    except Exception as error:
         # Either main is no ancestor any more, or the run that published dropped this branch.
-        told = str(error.java_exception)
-        if "ancestor" in told or "does not exist" in told:
-            raise PublishConflict(told) from error
+        if "ancestor" in str(error) or GONE in str(error):
+            raise PublishConflict(str(error)) from error
         raise
     # No other branch can be published any more: all began at a state that is past. They belong
     # to runs that were killed, or to one that is at work and will begin anew.
     for name in list(table.refs().keySet()):
-        if name.startswith(BRANCH) and name != branch:
-            # Another run may drop it, or its own run, at the same moment.
-            with suppress(Py4JJavaError):
-                drop_branch(table, name)
+        if name.startswith(BRANCH):
+            drop_branch(table, name)
 
 
 def drop_branch(table: Any, branch: str) -> None:
@@ -208,12 +210,31 @@ def drop_branch(table: Any, branch: str) -> None:
     reference = table.refs().get(branch)
     if reference is None:
         return
-    table.manageSnapshots().removeBranch(branch).commit()
-    history = table.currentSnapshot()
-    while history is not None and history.snapshotId() != reference.snapshotId():
-        history = table.snapshot(history.parentId()) if history.parentId() else None
-    if history is None:
+    try:
+        _change_refs(table, lambda refs: refs.removeBranch(branch))
+    except Exception as error:
+        if GONE in str(error):
+            return  # Another run dropped it at the same moment.
+        raise
+    published = table.currentSnapshot()
+    while published is not None and published.snapshotId() != reference.snapshotId():
+        published = table.snapshot(published.parentId()) if published.parentId() else None
+    if published is None:
         table.expireSnapshots().expireSnapshotId(reference.snapshotId()).commit()
+
+
+def _change_refs(table: Any, change: Callable[[Any], Any]) -> None:
+    """Commit a change of branches; Iceberg 1.10 gives up when another commit came between."""
+    for attempt in range(COMMIT_ATTEMPTS):
+        table.refresh()
+        try:
+            change(table.manageSnapshots()).commit()
+        except Exception as error:
+            if "CommitFailed" not in str(error) or attempt + 1 == COMMIT_ATTEMPTS:
+                raise
+            sleep(random() * COMMIT_WAIT_SECONDS)
+        else:
+            return
 
 
 def _column_ddl(field: Any) -> str:

@@ -127,12 +127,12 @@ class Contract:
                 uncast = text.isNotNull() & cast.isNull()
                 found.append(F.when(uncast, F.lit(f"{name}: {_NOT_A[kind]}")))
             for rule in row_rules({name: column}):
-                if rule.kind != NULLABILITY:
-                    broken = F.expr(rule.broken)
-                elif name not in self.computed:
-                    broken = text.isNull()
-                else:
-                    continue
+                broken = text.isNull() if rule.kind == NULLABILITY else F.expr(rule.broken)
+                if name in self.computed:
+                    if rule.kind == NULLABILITY:
+                        continue
+                    # What is wrong with a computed value is wrong with what it is made from.
+                    broken = text.isNotNull() & broken
                 found.append(F.when(broken, F.lit(f"{name}: {rule.reason}")))
         values = {name: F.col(name) for name in self.schema.columns}
         for cross in self.rules:

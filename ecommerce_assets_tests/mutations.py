@@ -1,0 +1,176 @@
+"""`make mutations`: breaks the incremental logic on purpose, one way at a time, and shows that the
+test suite catches each.
+
+    python -m ecommerce_assets_tests.mutations [NAME ...]
+
+Each mutation is made in a copy of the package; the tests that must fail run against the copy.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+ANY_HISTORY = "test_incremental.py::test_any_history_equals_the_oracle"
+CORRECTED = "test_function_of_upstream.py::test_corrected_and_emptied_deliveries_equal_a_rebuild"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A change of the code that must not go unnoticed."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTATIONS = (
+    Mutation(
+        "a partition that only lost files counts as unchanged",
+        "lakehouse/history.py",
+        "(java.removedDataFiles(io), removed),",
+        "",
+        CORRECTED,
+    ),
+    Mutation(
+        "a unit whose rows are gone counts as unchanged",
+        "jobs/changes.py",
+        'f"not ({same})"',
+        'f"_rows >= 0 and not ({same})"',
+        ANY_HISTORY,
+    ),
+    Mutation(
+        "a key that lost its current version is not looked for in the past",
+        "jobs/plan.py",
+        "came_before = bool(parts.removed)",
+        "came_before = False",
+        CORRECTED,
+    ),
+    Mutation(
+        "of two versions alike, any wins",
+        "tables/current.py",
+        "F.col(name).desc() for name in provenance()]",
+        "F.col(name).asc() for name in provenance()]",
+        "test_layers.py::test_version_rule",
+    ),
+    Mutation(
+        "published before the audit",
+        "lakehouse/tables.py",
+        "        summary = snapshot.summary()\n",
+        "        summary = snapshot.summary()\n        _publish(table, branch)\n",
+        "test_safety.py::test_a_failed_audit_leaves_nothing_behind",
+    ),
+    Mutation(
+        "rows of touched units stay beside the new ones",
+        "jobs/plan.py",
+        "stays = touched.without(old.where(replace), unit)",
+        "stays = old.where(replace)",
+        CORRECTED,
+    ),
+    Mutation(
+        "sums keep what is gone",
+        "jobs/plan.py",
+        "for sign in (1, -1):",
+        "for sign in (1,):",
+        ANY_HISTORY,
+    ),
+    Mutation(
+        "an item that moves to another order does not touch the order it left",
+        "jobs/changes.py",
+        'return shared.kept(both.join(F.broadcast(units), condition, "left_semi"))',
+        'return shared.kept(both.join(F.broadcast(units), condition, "left_semi")'
+        '.where(f"{SIGN} = 1"))',
+        ANY_HISTORY,
+    ),
+    Mutation(
+        "another code version is not noticed",
+        "jobs/plan.py",
+        "if marker.code_version != self.table.code_version:",
+        "if False:",
+        "test_safety.py::test_a_changed_code_version_makes_the_table_anew",
+    ),
+    Mutation(
+        "a corrected delivery of the same files counts as read",
+        "landing/files.py",
+        'update(file.source_file.encode() + b"\\0" + read)',
+        'update(file.source_file.encode() + b"\\0")',
+        CORRECTED,
+    ),
+    Mutation(
+        "a week is touched on the day alone",
+        "tables/follows.py",
+        "lambda day: day + timedelta(days=7), True",
+        "lambda day: day + timedelta(days=1), True",
+        ANY_HISTORY,
+    ),
+    Mutation(
+        "the marker is not of the state that was read, but of the table's own",
+        "jobs/plan.py",
+        "made_from = {name: self.upstream[name].snapshot_id for name in self.table.upstream}",
+        "made_from = {name: self.base.snapshot_id for name in self.table.upstream}",
+        "test_safety.py::test_nothing_changed_nothing_written",
+    ),
+    Mutation(
+        "a row that is not kept is not counted",
+        "tables/audits/silver.py",
+        'or row["bronze"] != row["current"] + row["superseded"] + row["quarantined"]',
+        "",
+        "test_checks.py -k row_conservation_of_a_date",
+    ),
+)
+
+
+def caught(mutation: Mutation, folder: Path) -> bool:
+    """Whether the test fails on the mutated copy.
+
+    Raises:
+        SystemExit: the code to mutate is not there any more.
+    """
+    for name in ("ecommerce_assets", "ecommerce_assets_tests"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(REPOSITORY / name, folder)
+    file = folder / "ecommerce_assets" / mutation.file
+    text = file.read_text()
+    if text.count(mutation.old) != 1:
+        sys.exit(f"{mutation.name}: {mutation.file} has the code {text.count(mutation.old)} times")
+    file.write_text(text.replace(mutation.old, mutation.new))
+    path, *options = mutation.test.split(" ")
+    call = [sys.executable, "-m", "pytest", "-x", "-q", f"ecommerce_assets_tests/{path}", *options,
+            "--timeout", "0", "--hypothesis-profile", "mutation"]  # fmt: skip
+    done = subprocess.run(
+        call, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )  # fmt: skip
+    if done.returncode not in (0, 1):
+        sys.exit(
+            f"{mutation.name}: the test did not run\n{done.stdout[-2000:]}{done.stderr[-500:]}"
+        )
+    return done.returncode == 1
+
+
+def main() -> None:
+    """Try them all; exit code 1 if the suite lets one pass."""
+    wanted = sys.argv[1:]
+    missed = 0
+    for mutation in MUTATIONS:
+        if wanted and not any(word in mutation.name for word in wanted):
+            continue
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            found = caught(mutation, Path(folder))
+        missed += not found
+        print(f"{'caught' if found else 'MISSED':<8}{time.perf_counter() - started:6.0f} s  "
+              f"{mutation.name}  ({mutation.test.split('::')[-1]})", flush=True)  # fmt: skip
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""Promises 4 and 5: readers, kills, runs at the same time, failed audits, maintenance, rebuilds."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.maintenance import maintain_lakehouse
+from ecommerce_assets.jobs.materialize import Published, materialize
+from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.lakehouse import maintenance
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.query.local import create_views
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets_tests import oracle
+from ecommerce_assets_tests.comparison import differences
+from ecommerce_assets_tests.shop import Shop
+
+DAYS = ("2024-01-30", "2024-01-31", "2024-02-01")
+
+
+def deliver(shop: Shop, number: int) -> str:
+    """A delivery with a new order of a new customer, a new product, and a new state of an old one."""
+    day = DAYS[number]
+    shop.deliver(
+        "customers", {"customer_id": f"C{number}"}, {"city": day, "updated_at": day}, day=day
+    )
+    shop.deliver("products", {"product_id": f"P{number}"}, {"price": f"{number + 1}"}, day=day)
+    shop.deliver("orders", {"order_id": f"O{number}", "customer_id": f"C{number}", "order_date": day},
+                 {"updated_at": day, "status": "shipped"}, day=day)  # fmt: skip
+    shop.deliver("order_items", {"order_item_id": f"I{number}", "order_id": f"O{number}", "product_id": f"P{number}"},
+                 {"updated_at": day, "quantity": f"{number + 1}"}, day=day)  # fmt: skip
+    return day
+
+
+def different(shop: Shop, last: int = len(DAYS) - 1) -> dict[str, list]:
+    """What differs from the oracle, of every table, after all days up to `last` were run."""
+    days = [date.fromisoformat(day) for day in DAYS[: last + 1]]
+    rows = {
+        table: oracle.bronze(shop.landing, table, days)
+        for table in ("customers", "products", "orders", "order_items")
+    }
+    return differences(shop.lakehouse, all_tables(), rows)
+
+
+def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
+    """Materialize one table; what its run says of itself."""
+    places = (str(shop.landing), str(shop.lakehouse))
+    when = date.fromisoformat(day)
+    arguments = JobArguments((), when, when, *places, 1, full_refresh=False, pipes=())
+    shared = Shared()
+    try:
+        (made,) = materialize(
+            open_session(str(shop.lakehouse)), [all_tables()[identifier]], arguments, shared
+        )
+    finally:
+        shared.release()
+    return made
+
+
+def snapshots(shop: Shop) -> dict[str, int | None]:
+    session = open_session(str(shop.lakehouse))
+    return {name: History(session, name).snapshot_id for name in all_tables()}
+
+
+def start(shop: Shop, folder: Path, first: str, last: str) -> subprocess.Popen:
+    """`ecommerce run` as a process of its own, in a group of its own."""
+    call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", "run",
+            "--from", first, "--to", last]  # fmt: skip
+    environment = {**os.environ, "ECOMMERCE_LANDING": str(shop.landing),
+                   "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse), "ECOMMERCE_QUARANTINE_LIMIT": "1",
+                   "PYTHONPATH": str(Path(__file__).parents[1])}  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        call, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path):
+    """SIGKILL of the process and its JVM in each layer, at the first table that it publishes."""
+    for number in range(len(DAYS)):
+        deliver(shop, number)
+    for said in ("bronze.", "silver.", "gold.dim_", "gold.daily"):
+        process = start(shop, tmp_path / "run", DAYS[0], DAYS[-1])
+        for line in process.stderr:
+            if line.startswith(said):
+                break
+        time.sleep(0.15)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    shop.run_all(DAYS[0], DAYS[-1])
+    assert different(shop) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_at_once(shop: Shop, tmp_path: Path):
+    """Overlapping ranges: both end well, and nothing is lost or doubled."""
+    for number in range(len(DAYS)):
+        deliver(shop, number)
+    ranges = [(DAYS[0], DAYS[1]), (DAYS[1], DAYS[2])]
+    processes = [
+        start(shop, tmp_path / f"run{number}", *dates) for number, dates in enumerate(ranges)
+    ]
+    ends = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ends
+    shop.run_all(DAYS[0], DAYS[0])
+    assert different(shop) == {}
+
+
+def test_readers_see_whole_states_that_fit_together(shop: Shop):
+    """A reader polls through runs: facts find their dimensions' rows, a KPI never half a state."""
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    seen: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def poll() -> None:
+        while not stop.is_set():
+            connection = duckdb.connect()
+            create_views(connection, str(shop.lakehouse), "fact_sales")
+            facts = connection.sql("from gold.fact_sales").to_arrow_table()
+            create_views(connection, str(shop.lakehouse), "dim_customer dim_product dim_date")
+            lost = connection.sql(
+                "select count(*) from facts where customer_key not in (select customer_key from "
+                "gold.dim_customer) or product_key not in (select product_key from "
+                "gold.dim_product) or date_key not in (select date_key from gold.dim_date)"
+            ).fetchall()[0][0]
+            seen.append((len(facts), lost))
+            connection.close()
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        for number in (1, 2):
+            shop.run_all(deliver(shop, number))
+    finally:
+        stop.set()
+        reader.join()
+    assert {lost for _, lost in seen} == {0}
+    assert len({rows for rows, _ in seen}) > 1
+    assert len(seen) > 10
+
+
+def test_nothing_changed_nothing_written(shop: Shop):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    before = snapshots(shop)
+    shop.run_all(DAYS[0])
+    assert snapshots(shop) == before
+    made = make(shop, "silver.orders", DAYS[0])
+    assert (made.written, made.why, made.rows) == (None, "nothing changed upstream", 2)
+    assert make(shop, "bronze.orders", DAYS[0]).why == "nothing new has landed"
+
+
+def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop):
+    """Upstream has another state, of the same rows as far as they matter: no file is written."""
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    shop.deliver("products", {"product_id": "P0", "price": "99"}, {"price": "1"}, day=DAYS[0])
+    shop.run("bronze", "products", DAYS[0])
+    shop.run("silver", "products", DAYS[0])
+    shop.run("gold", "dim_product", DAYS[0])
+    made = make(shop, "gold.category_performance", DAYS[0])
+    assert (made.written, made.why) == (None, "nothing changed upstream")
+    history = History(open_session(str(shop.lakehouse)), "gold.category_performance")
+    assert history.current.summary.get("added-data-files") is None
+    product = History(open_session(str(shop.lakehouse)), "gold.dim_product")
+    assert history.marker.made_from["gold.dim_product"] == product.snapshot_id
+
+
+def test_only_touched_rows_are_made_and_why_is_said(shop: Shop):
+    for number in (0, 1):
+        shop.run_all(deliver(shop, number))
+    day = deliver(shop, 2)
+    shop.run("bronze", first=day)
+    assert make(shop, "silver.orders").why == "2 touched by what changed upstream, by order_id"
+    assert make(shop, "silver.order_items").why.startswith("2 touched")
+    assert "by order_id" in make(shop, "gold.fact_sales").why
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("insert into {t} select * from {t}", "nothing says what its state was made from"),
+        ("delete from {t}", "nothing says what its state was made from"),
+    ],
+)
+def test_a_state_that_somebody_else_made_is_made_anew(shop: Shop, spoil: str, said: str):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    session = open_session(str(shop.lakehouse))
+    for table in ("silver.orders", "gold.daily_revenue"):
+        session.sql(spoil.format(t=f"lakehouse.{table}"))
+        assert make(shop, table, DAYS[0]).why == said
+    assert different(shop, 0) == {}
+
+
+def test_a_changed_code_version_makes_the_table_anew(shop: Shop):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    table = all_tables()["gold.dim_product"]
+    before = table.code_version
+    table.__dict__["code_version"] = "another"
+    try:
+        made = make(shop, "gold.dim_product", DAYS[0])
+        assert made.why == f"its code changed from {before} to another"
+        # The same rows again: what follows has nothing to do.
+        assert make(shop, "gold.top_products", DAYS[0]).why == "nothing changed upstream"
+    finally:
+        del table.__dict__["code_version"]
+
+
+def test_full_refresh_makes_every_table_anew(shop: Shop):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    before = snapshots(shop)
+    for layer in ("bronze", "silver", "gold"):
+        shop.run(layer, first=DAYS[0], full_refresh=True)
+    after = snapshots(shop)
+    assert all(after[name] != before[name] for name in before)
+    assert different(shop, 0) == {}
+
+
+def test_a_failed_audit_leaves_nothing_behind(shop: Shop):
+    """No branch, no file, and the dependents are skipped."""
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    before = snapshots(shop)
+    files = set((shop.lakehouse / "warehouse").rglob("*.parquet"))
+    table = all_tables()["gold.dim_product"]
+    spoilt = replace(table, transform=lambda *frames: table.transform(*frames).where("false"))
+    deliver(shop, 1)
+    shop.run("bronze", first=DAYS[1])
+    shop.run("silver", first=DAYS[1])
+    made = set((shop.lakehouse / "warehouse").rglob("*.parquet"))
+    names = ("gold.fact_sales", "gold.dim_product")
+    places = (str(shop.landing), str(shop.lakehouse))
+    day = date.fromisoformat(DAYS[1])
+    session = open_session(str(shop.lakehouse))
+    with pytest.raises(PipelineError, match="fact_rows_join"):
+        materialize(
+            session, [all_tables()[names[0]], spoilt],
+            JobArguments((), day, day, *places, 1, full_refresh=False, pipes=()), Shared(),
+        )  # fmt: skip
+    for name in names:
+        assert History(session, name).snapshot_id == before[name]
+        refs = session.sql(f"select name from lakehouse.{name}.refs").collect()
+        assert [row["name"] for row in refs] == ["main"]
+    assert set((shop.lakehouse / "warehouse").rglob("*.parquet")) == made
+    assert files < made
+    shop.run("gold", first=DAYS[1])
+    assert different(shop, 1) == {}
+
+
+def test_maintenance_changes_no_row_and_keeps_what_runs_need(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    for number in (0, 1):
+        shop.run_all(deliver(shop, number))
+    # A table that was not made since; a lost file; everything is weeks old.
+    shop.run("bronze", "orders", deliver(shop, 2))
+    lost = shop.lakehouse / "warehouse" / "silver" / "orders" / "data" / "lost.parquet"
+    lost.write_text("lost")
+    os.utime(lost, (0, 0))
+    state = {name: shop.content(name) for name in all_tables()}
+    before = {name: len(History(open_session(str(shop.lakehouse)), name).states) for name in state}
+    monkeypatch.setattr(maintenance, "KEPT", timedelta(0))
+    done = {table.identifier: what for table, what in maintain_lakehouse(str(shop.lakehouse))}
+    assert {name: shop.content(name) for name in all_tables()} == state
+    assert done["silver.orders"].orphans_removed == 1
+    assert not lost.exists()
+    assert sum(what.snapshots_expired for what in done.values()) > 10
+    assert done["gold.daily_revenue"].snapshots == 1 < before["gold.daily_revenue"]
+    shop.run("bronze", first=DAYS[2])
+    assert make(shop, "silver.orders").why.endswith("touched by what changed upstream, by order_id")
+    shop.run_all(DAYS[2])
+    assert different(shop) == {}
+
+
+def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSession):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    shop.run("bronze", first=deliver(shop, 1))
+    session = open_session(str(shop.lakehouse))
+    later = datetime.now(UTC) + timedelta(days=100)
+    assert maintenance.maintain(session, "bronze.orders", [], later).snapshots_expired == 1
+    made = make(shop, "silver.orders", DAYS[1])
+    assert made.why == "the state of bronze.orders that it was made from is not kept any more"
+    shop.run_all(DAYS[1])
+    assert different(shop, 1) == {}
+
+
+def test_small_files_are_compacted(shop: Shop):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    session = open_session(str(shop.lakehouse))
+    table = "lakehouse.bronze.orders"
+    row = session.table(table).limit(1).withColumn("order_id", F.lit("X"))
+    for _ in range(6):
+        row.writeTo(table).append()
+    done = maintenance.maintain(session, "bronze.orders", [])
+    assert (done.files_compacted, done.files) == (7, 1)
