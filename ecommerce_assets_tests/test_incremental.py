@@ -34,6 +34,7 @@ SELECTIONS = st.fixed_dictionaries(
         for layer in LAYERS
     }
 )
+HOW = st.sampled_from(["alone", "alone", "alone", "killed", "two at once"])
 
 
 class Killed(BaseException):
@@ -81,15 +82,21 @@ class Histories(RuleBasedStateMachine):
         for table in TABLES:
             self.worlds.deliver(table, day, seed)
 
-    @rule(dates=RANGES, selection=SELECTIONS)
-    def materialize(self, dates: tuple[str, str], selection: dict[str, frozenset[str]]) -> None:
-        """Any selection of tables for any range of dates."""
+    @rule(dates=RANGES, others=RANGES, selection=SELECTIONS, how=HOW, after=st.integers(0, 6))
+    def materialize(
+        self,
+        dates: tuple[str, str],
+        others: tuple[str, str],
+        selection: dict[str, frozenset[str]],
+        how: str,
+        after: int,
+    ) -> None:
+        """Any selection of tables for any range of dates, in the best or the worst of ways."""
+        if how == "killed":
+            self._killed(dates, selection, after)
+        if how == "two at once":
+            self._two_at_once(dates, others, selection)
         self._run(dates, selection)
-
-    @rule(dates=RANGES)
-    def materialize_all(self, dates: tuple[str, str]) -> None:
-        """Every table, for a range of dates."""
-        self._run(dates, {layer: frozenset(t.name for t in tables_of(layer)) for layer in LAYERS})
 
     @rule(name=st.sampled_from(list(all_tables())))
     def change_code(self, name: str) -> None:
@@ -97,11 +104,10 @@ class Histories(RuleBasedStateMachine):
         self.versions += 1
         all_tables()[name].__dict__["code_version"] = f"version {self.versions}"
 
-    @rule(dates=RANGES, selection=SELECTIONS, after=st.integers(0, 6))
-    def killed(
+    def _killed(
         self, dates: tuple[str, str], selection: dict[str, frozenset[str]], after: int
     ) -> None:
-        """A run that ends between writing and publishing a table, then the same run again."""
+        """A run that ends between writing and publishing a table."""
         publish, drop = lakehouse._publish, lakehouse.drop_branch
         left = [after]
 
@@ -118,14 +124,12 @@ class Histories(RuleBasedStateMachine):
             Counts.kills += 1
         finally:
             lakehouse._publish, lakehouse.drop_branch = publish, drop
-        self._run(dates, selection)
 
-    @rule(dates=RANGES, others=RANGES, selection=SELECTIONS)
-    def two_at_once(
+    def _two_at_once(
         self, dates: tuple[str, str], others: tuple[str, str], selection: dict[str, frozenset[str]]
     ) -> None:
-        """Two runs of the same tables at the same time, then one to compare."""
-        selection = {layer: selection[layer] for layer in ("bronze",)} | {
+        """Two runs of the same tables at the same time."""
+        selection = {"bronze": selection["bronze"]} | {
             layer: frozenset(sorted(selection[layer])[:2]) for layer in ("silver", "gold")
         }
         errors: list[BaseException] = []
@@ -145,7 +149,6 @@ class Histories(RuleBasedStateMachine):
         assert not errors
         self._record(others, selection)
         Counts.races += 1
-        self._run(dates, selection)
 
     def _usable(self, selection: dict[str, frozenset[str]]) -> dict[str, list[str]]:
         """The selected tables whose upstream tables are there, or made by the same run."""
@@ -195,15 +198,18 @@ def _days(first: str, last: str) -> list[date]:
 
 COMMON = {"deadline": None, "print_blob": True}
 QUICK = {**COMMON, "stateful_step_count": 8, "phases": [Phase.generate], "derandomize": True}
-settings.register_profile("default", max_examples=20, **QUICK)
+settings.register_profile("default", max_examples=15, **QUICK)
 settings.register_profile("mutation", max_examples=12, **QUICK)
 settings.register_profile("soak", max_examples=300, stateful_step_count=14, **COMMON)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_any_history_equals_the_oracle(pytestconfig: pytest.Config) -> None:
     profile = pytestconfig.getoption("hypothesis_profile") or "default"
     run_state_machine_as_test(Histories, settings=settings.get_profile(profile))
+    assert Counts.kills
+    assert Counts.races
     print(f"{Counts.sequences} sequences of {WORLDS} worlds: {Counts.runs} runs, "
           f"{Counts.kills} killed, {Counts.races} at the same time, {Counts.compared} tables "
           "compared")  # fmt: skip
