@@ -100,8 +100,7 @@ def parsed(spark: SparkSession) -> dict[tuple[str, str, str | None], dict[str, A
             for n, (_, column, received, _) in enumerate(cases)
         ]
         frame = spark.createDataFrame(rows, bronze.struct)
-        prepare = all_tables()[f"silver.{table}"].prepare
-        assert prepare is not None
+        prepare = all_tables()[f"silver.{table}"].prepare[f"bronze.{table}"]
         for row in prepare(frame).collect():
             case = cases[row["_row_number"]]
             results[case[:3]] = row.asDict(recursive=True)
@@ -125,10 +124,9 @@ def test_reasons(parsed, table: str, column: str, received: str, reason: str):
 
 def test_every_reason_is_given(spark: SparkSession):
     bronze = all_tables()["bronze.orders"]
-    prepare = all_tables()["silver.orders"].prepare
+    prepare = all_tables()["silver.orders"].prepare["bronze.orders"]
     values = {"order_id": "O1", "status": "lost", "total_amount": "-1", "order_date": "x"}
     rows = [tuple(values.get(field.name) for field in bronze.struct.fields)]
-    assert prepare is not None
     (row,) = prepare(spark.createDataFrame(rows, bronze.struct)).collect()
     assert sorted(row["_reasons"]) == [
         "customer_id: required value is empty",
@@ -154,10 +152,9 @@ def test_every_reason_is_given(spark: SparkSession):
 )  # fmt: skip
 def test_line_total(spark: SparkSession, item: dict[str, str], expected: Any):
     bronze = all_tables()["bronze.order_items"]
-    prepare = all_tables()["silver.order_items"].prepare
+    prepare = all_tables()["silver.order_items"].prepare["bronze.order_items"]
     values = {**VALID["order_items"], "line_total": "", **item}
     rows = [tuple(values.get(field.name) for field in bronze.struct.fields)]
-    assert prepare is not None
     (row,) = prepare(spark.createDataFrame(rows, bronze.struct)).collect()
     if isinstance(expected, str):
         assert (row["line_total"], row["_reasons"]) == (D(expected), [])
