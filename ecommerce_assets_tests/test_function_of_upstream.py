@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from ecommerce_assets_tests.shop import Shop
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
@@ -25,18 +23,6 @@ def deliver_three_days(shop: Shop) -> None:
                      {"order_id": "O9", "order_date": day}, day=day)  # fmt: skip
         shop.deliver("order_items", {"order_item_id": f"I{number}", "order_id": f"O{number}"},
                      {"order_item_id": "I9", "order_id": "O9"}, day=day)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "order",
-    [[2, 0, 0, 1]],
-    ids=["out of order and repeated"],
-)
-def test_dates_in_any_order_equal_a_rebuild(shop: Shop, tmp_path: Path, order: list[int]):
-    deliver_three_days(shop)
-    for number in order:
-        shop.run_all(DAYS[number])
-    assert shop.state() == rebuilt(shop, tmp_path / "rebuilt")
 
 
 def test_corrected_and_emptied_deliveries_equal_a_rebuild(shop: Shop, tmp_path: Path):

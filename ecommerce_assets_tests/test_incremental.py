@@ -44,7 +44,7 @@ class Killed(BaseException):
 class Counts:
     """What ran, for the line at the end."""
 
-    sequences = steps = runs = kills = races = compared = 0
+    sequences = deliveries = runs = kills = races = compared = 0
 
 
 class Histories(RuleBasedStateMachine):
@@ -75,12 +75,14 @@ class Histories(RuleBasedStateMachine):
     def deliver(self, table: str, day: str, seed: int) -> None:
         """New rows, late rows, corrections, removals, an emptied delivery, a row that moves."""
         self.worlds.deliver(table, day, seed)
+        Counts.deliveries += 1
 
     @rule(day=st.sampled_from(DAYS), seed=SEEDS)
     def deliver_all(self, day: str, seed: int) -> None:
         """A delivery for every table."""
         for table in TABLES:
             self.worlds.deliver(table, day, seed)
+        Counts.deliveries += 1
 
     @rule(dates=RANGES, others=RANGES, selection=SELECTIONS, how=HOW, after=st.integers(0, 6))
     def materialize(
@@ -205,14 +207,19 @@ settings.register_profile("soak", max_examples=300, stateful_step_count=14, **CO
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_any_history_equals_the_oracle(pytestconfig: pytest.Config) -> None:
+def test_any_history_equals_the_oracle(
+    pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> None:
     profile = pytestconfig.getoption("hypothesis_profile") or "default"
     run_state_machine_as_test(Histories, settings=settings.get_profile(profile))
     assert Counts.kills
     assert Counts.races
-    print(f"{Counts.sequences} sequences of {WORLDS} worlds: {Counts.runs} runs, "
-          f"{Counts.kills} killed, {Counts.races} at the same time, {Counts.compared} tables "
-          "compared")  # fmt: skip
+    with capsys.disabled():
+        print(
+            f"\n{Counts.sequences} sequences of {WORLDS} worlds: {Counts.deliveries} deliveries, "
+            f"{Counts.runs} runs, {Counts.kills} killed, {Counts.races} at the same time, "
+            f"{Counts.compared} tables compared"
+        )
 
 
 def test_the_oracle_sees_a_difference(shop: Shop) -> None:

@@ -300,7 +300,7 @@ def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSe
     shop.run("bronze", first=deliver(shop, 1))
     session = open_session(str(shop.lakehouse))
     later = datetime.now(UTC) + timedelta(days=100)
-    assert maintenance.maintain(session, "bronze.orders", [], later).snapshots_expired == 1
+    assert maintenance.maintain(session, "bronze.orders", [], later).snapshots == 1
     made = make(shop, "silver.orders", DAYS[1])
     assert made.why == "the state of bronze.orders that it was made from is not kept any more"
     shop.run_all(DAYS[1])
