@@ -145,6 +145,8 @@ class History:
         """
         if old == new:
             return Partitions(self.table.spec(), frozenset(), frozenset())
+        if old is not None and old not in self._snapshots:
+            return None
         added: set[str] = set()
         removed: set[str] = set()
         spec, io = self.table.spec(), self.table.io()
