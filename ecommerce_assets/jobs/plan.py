@@ -44,7 +44,8 @@ class Plan:
     Attributes:
         why: for people: why the whole table is made, or how many units are touched.
         made: the rows that the transformation makes: of all units, or of the touched ones.
-        written: the rows to write: `made`, and what stays of the partitions it goes into.
+        written: the rows to write: `made`, and what stays of the partitions it goes into; None
+            where there is nothing to do.
         replace: SQL for the published rows that `written` takes the place of.
         touched: the units that are recomputed; None is all.
         made_from: for the marker.
@@ -60,11 +61,6 @@ class Plan:
     made_from: dict[str, Any]
     dates: tuple[date, ...] = ()
     candidates: "DataFrame | None" = None
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Whether what the table is made from is what it was."""
-        return self.written is None
 
 
 @dataclass
@@ -270,7 +266,9 @@ class Planner:
         replace = "true"
         if self.table.partitioned_by:
             made = self._keep(made)
-            replace = self._partitions(published or touched.within(old, unit), made)
+            if published is None:
+                published = touched.within(old, unit)
+            replace = self._partitions(published, made)
         stays = touched.without(old.where(replace), unit)
         written = stays.select(*made.columns).unionAll(made)
         return Plan(why, made, written, replace, touched, made_from, dates, candidates)
@@ -286,7 +284,7 @@ class Planner:
         )
 
     def _sums(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
-        """Sums: what the changed partitions give now is added, what they gave is taken away."""
+        """Sums: what the changed rows give now is added, what they gave is taken away."""
         facts, *others = self.table.upstream
         rows = self._rows_that_changed(facts, changed[facts]) if changed[facts] else None
         if changed[facts] and rows is None:
