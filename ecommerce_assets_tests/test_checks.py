@@ -82,6 +82,7 @@ SPOILT = [
     ("silver.orders", "unique_key", doubled),
     ("silver.orders", "row_conservation", lambda f: f.where("false")),
     ("silver.orders", "row_conservation", with_value("order_id", "phantom")),
+    ("silver.orders", "row_conservation", doubled),
     ("gold.fact_sales", "unique_key", doubled),
     ("gold.fact_sales", "ranges", with_value("revenue", -1)),
     ("gold.dim_date", "fact_rows_join", lambda f: f.where("date_key != 20240101")),
