@@ -22,7 +22,7 @@ from ecommerce_assets_tests.comparison import differences
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.worlds import DAYS, TABLES, Worlds
 
-WORLDS = 10
+WORLDS = 25
 SEEDS = st.integers(0, 10**6)
 RANGES = st.sampled_from([(a, b) for a in DAYS for b in DAYS if a <= b])
 SELECTIONS = st.fixed_dictionaries(
@@ -34,6 +34,10 @@ SELECTIONS = st.fixed_dictionaries(
         for layer in LAYERS
     }
 )
+DELIVERIES = st.lists(
+    st.tuples(st.sampled_from(TABLES), st.sampled_from(DAYS)), min_size=1, max_size=6
+)
+CHANGED_CODE = st.one_of(st.none(), st.none(), st.none(), st.sampled_from(list(all_tables())))
 HOW = st.sampled_from(["alone", "alone", "alone", "killed", "two at once"])
 
 
@@ -71,40 +75,39 @@ class Histories(RuleBasedStateMachine):
         if hasattr(self, "folder"):
             self.folder.cleanup()
 
-    @rule(table=st.sampled_from(TABLES), day=st.sampled_from(DAYS), seed=SEEDS)
-    def deliver(self, table: str, day: str, seed: int) -> None:
-        """New rows, late rows, corrections, removals, an emptied delivery, a row that moves."""
-        self.worlds.deliver(table, day, seed)
-        Counts.deliveries += 1
-
-    @rule(day=st.sampled_from(DAYS), seed=SEEDS)
-    def deliver_all(self, day: str, seed: int) -> None:
-        """A delivery for every table."""
-        for table in TABLES:
-            self.worlds.deliver(table, day, seed)
-        Counts.deliveries += 1
-
-    @rule(dates=RANGES, others=RANGES, selection=SELECTIONS, how=HOW, after=st.integers(0, 6))
-    def materialize(
+    @rule(
+        deliveries=DELIVERIES,
+        seed=SEEDS,
+        changed=CHANGED_CODE,
+        dates=RANGES,
+        others=RANGES,
+        selection=SELECTIONS,
+        how=HOW,
+        after=st.integers(0, 6),
+    )
+    def deliver_and_materialize(
         self,
+        deliveries: list[tuple[str, str]],
+        seed: int,
+        changed: str | None,
         dates: tuple[str, str],
         others: tuple[str, str],
         selection: dict[str, frozenset[str]],
         how: str,
         after: int,
     ) -> None:
-        """Any selection of tables for any range of dates, in the best or the worst of ways."""
+        """Some deliveries, then any selection of tables for any dates, in any of the ways."""
+        for table, day in deliveries:
+            self.worlds.deliver(table, day, seed)
+        Counts.deliveries += len(deliveries)
+        if changed:
+            self.versions += 1
+            all_tables()[changed].__dict__["code_version"] = f"version {self.versions}"
         if how == "killed":
             self._killed(dates, selection, after)
         if how == "two at once":
             self._two_at_once(dates, others, selection)
         self._run(dates, selection)
-
-    @rule(name=st.sampled_from(list(all_tables())))
-    def change_code(self, name: str) -> None:
-        """A table's code gets another version: its next run makes it anew."""
-        self.versions += 1
-        all_tables()[name].__dict__["code_version"] = f"version {self.versions}"
 
     def _killed(
         self, dates: tuple[str, str], selection: dict[str, frozenset[str]], after: int
@@ -199,10 +202,10 @@ def _days(first: str, last: str) -> list[date]:
 
 
 COMMON = {"deadline": None, "print_blob": True}
-QUICK = {**COMMON, "stateful_step_count": 8, "phases": [Phase.generate], "derandomize": True}
-settings.register_profile("default", max_examples=15, **QUICK)
-settings.register_profile("mutation", max_examples=12, **QUICK)
-settings.register_profile("soak", max_examples=300, stateful_step_count=14, **COMMON)
+QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derandomize": True}
+settings.register_profile("default", max_examples=8, **QUICK)
+settings.register_profile("mutation", max_examples=6, **QUICK)
+settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
 
 
 @pytest.mark.slow
