@@ -4,10 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 from pyspark.sql import SparkSession
 
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets_tests.shop import Shop
+
+# Chosen by `pytest --hypothesis-profile NAME`.
+COMMON = {"deadline": None, "print_blob": True}
+QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derandomize": True}
+settings.register_profile("default", max_examples=8, **QUICK)
+settings.register_profile("mutation", max_examples=6, **QUICK)
+settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
 
 
 @pytest.fixture(scope="session", autouse=True)

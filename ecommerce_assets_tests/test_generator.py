@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -52,6 +53,16 @@ def test_same_seed_same_bytes(tmp_path: Path):
         make(tmp_path / name, seed=seed, **spoilt)
     assert content(tmp_path / "a") == content(tmp_path / "b")
     assert content(tmp_path / "a") != content(tmp_path / "c")
+
+
+def test_same_seed_same_bytes_in_every_process():
+    code = "from ecommerce_assets.generator.people import pools; print(pools(1))"
+    told = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True,
+                       env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+        for seed in "12"
+    ]  # fmt: skip
+    assert told[0] == told[1]
 
 
 def test_counts_are_those_asked_for(tmp_path: Path):

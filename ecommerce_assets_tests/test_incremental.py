@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -199,13 +199,6 @@ class Histories(RuleBasedStateMachine):
 def _days(first: str, last: str) -> list[date]:
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]
-
-
-COMMON = {"deadline": None, "print_blob": True}
-QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derandomize": True}
-settings.register_profile("default", max_examples=8, **QUICK)
-settings.register_profile("mutation", max_examples=6, **QUICK)
-settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
 
 
 @pytest.mark.slow
