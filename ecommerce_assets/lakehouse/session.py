@@ -67,6 +67,8 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
     java_options.append(
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
     )
+    # Standard output is for results. An archive that finds its addresses taken costs some seconds.
+    java_options.append("-Xlog:disable -Xlog:all=warning:stderr -Xlog:cds*=off:stderr")
     archive = class_archive()
     if archive.is_file():
         java_options.append(f"-XX:SharedArchiveFile={archive}")
