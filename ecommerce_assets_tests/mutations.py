@@ -105,9 +105,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a week is touched on the day alone",
-        "tables/follows.py",
-        "lambda day: day + timedelta(days=7), True",
-        "lambda day: day + timedelta(days=1), True",
+        "tables/spans.py",
+        "first + timedelta(days=7)",
+        "first + timedelta(days=1)",
         ANY_HISTORY,
     ),
     Mutation(

@@ -1,4 +1,4 @@
-"""Promises 4 and 5: readers, kills, runs at the same time, failed audits, maintenance, rebuilds."""
+"""Promises 4 and 5: readers, kills, runs at the same time, failed audits, rebuilds."""
 
 import os
 import signal
@@ -7,68 +7,22 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import JobArguments
-from ecommerce_assets.jobs.maintenance import maintain_lakehouse
-from ecommerce_assets.jobs.materialize import Published, materialize
+from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.shared import Shared
-from ecommerce_assets.lakehouse import maintenance
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.query.local import create_views
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets_tests import oracle
-from ecommerce_assets_tests.comparison import differences
 from ecommerce_assets_tests.shop import Shop
-
-DAYS = ("2024-01-30", "2024-01-31", "2024-02-01")
-
-
-def deliver(shop: Shop, number: int) -> str:
-    """A delivery with a new order of a new customer, a new product, and a new state of an old one."""
-    day = DAYS[number]
-    shop.deliver(
-        "customers", {"customer_id": f"C{number}"}, {"city": day, "updated_at": day}, day=day
-    )
-    shop.deliver("products", {"product_id": f"P{number}"}, {"price": f"{number + 1}"}, day=day)
-    shop.deliver("orders", {"order_id": f"O{number}", "customer_id": f"C{number}", "order_date": day},
-                 {"updated_at": day, "status": "shipped"}, day=day)  # fmt: skip
-    shop.deliver("order_items", {"order_item_id": f"I{number}", "order_id": f"O{number}", "product_id": f"P{number}"},
-                 {"updated_at": day, "quantity": f"{number + 1}"}, day=day)  # fmt: skip
-    return day
-
-
-def different(shop: Shop, last: int = len(DAYS) - 1) -> dict[str, list]:
-    """What differs from the oracle, of every table, after all days up to `last` were run."""
-    days = [date.fromisoformat(day) for day in DAYS[: last + 1]]
-    rows = {
-        table: oracle.bronze(shop.landing, table, days)
-        for table in ("customers", "products", "orders", "order_items")
-    }
-    return differences(shop.lakehouse, all_tables(), rows)
-
-
-def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
-    """Materialize one table; what its run says of itself."""
-    places = (str(shop.landing), str(shop.lakehouse))
-    when = date.fromisoformat(day)
-    arguments = JobArguments((), when, when, *places, 1, full_refresh=False, pipes=())
-    shared = Shared()
-    try:
-        (made,) = materialize(
-            open_session(str(shop.lakehouse)), [all_tables()[identifier]], arguments, shared
-        )
-    finally:
-        shared.release()
-    return made
+from ecommerce_assets_tests.three_days import DAYS, deliver, different, make
 
 
 def snapshots(shop: Shop) -> dict[str, int | None]:
@@ -267,53 +221,3 @@ def test_a_failed_audit_leaves_nothing_behind(shop: Shop):
     assert files < made
     shop.run("gold", first=DAYS[1])
     assert different(shop, 1) == {}
-
-
-def test_maintenance_changes_no_row_and_keeps_what_runs_need(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-):
-    for number in (0, 1):
-        shop.run_all(deliver(shop, number))
-    # A table that was not made since; a lost file; everything is weeks old.
-    shop.run("bronze", "orders", deliver(shop, 2))
-    lost = shop.lakehouse / "warehouse" / "silver" / "orders" / "data" / "lost.parquet"
-    lost.write_text("lost")
-    os.utime(lost, (0, 0))
-    state = {name: shop.content(name) for name in all_tables()}
-    before = {name: len(History(open_session(str(shop.lakehouse)), name).states) for name in state}
-    monkeypatch.setattr(maintenance, "KEPT", timedelta(0))
-    done = {table.identifier: what for table, what in maintain_lakehouse(str(shop.lakehouse))}
-    assert {name: shop.content(name) for name in all_tables()} == state
-    assert done["silver.orders"].orphans_removed == 1
-    assert not lost.exists()
-    assert sum(what.snapshots_expired for what in done.values()) > 10
-    assert done["gold.daily_revenue"].snapshots == 1 < before["gold.daily_revenue"]
-    shop.run("bronze", first=DAYS[2])
-    assert make(shop, "silver.orders").why.endswith("touched by what changed upstream, by order_id")
-    shop.run_all(DAYS[2])
-    assert different(shop) == {}
-
-
-def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSession):
-    deliver(shop, 0)
-    shop.run_all(DAYS[0])
-    shop.run("bronze", first=deliver(shop, 1))
-    session = open_session(str(shop.lakehouse))
-    later = datetime.now(UTC) + timedelta(days=100)
-    assert maintenance.maintain(session, "bronze.orders", [], later).snapshots == 1
-    made = make(shop, "silver.orders", DAYS[1])
-    assert made.why == "the state of bronze.orders that it was made from is not kept any more"
-    shop.run_all(DAYS[1])
-    assert different(shop, 1) == {}
-
-
-def test_small_files_are_compacted(shop: Shop):
-    deliver(shop, 0)
-    shop.run_all(DAYS[0])
-    session = open_session(str(shop.lakehouse))
-    table = "lakehouse.bronze.orders"
-    row = session.table(table).limit(1).withColumn("order_id", F.lit("X"))
-    for _ in range(6):
-        row.writeTo(table).append()
-    done = maintenance.maintain(session, "bronze.orders", [])
-    assert (done.files_compacted, done.files) == (7, 1)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
@@ -23,6 +23,11 @@ class JobArguments:
     quarantine_limit: float
     full_refresh: bool
     pipes: tuple[str, ...]
+
+    @property
+    def days(self) -> list[date]:
+        """Every ingestion date of the run."""
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
 
 
 def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:

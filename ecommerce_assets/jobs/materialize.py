@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,6 +13,7 @@ from uuid import uuid4
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.deliveries import plan_deliveries
 from ecommerce_assets.jobs.plan import Plan, Planner
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse import tables as lakehouse
@@ -145,7 +146,10 @@ class _Attempt:
         self.bases.append(base)
         planner = Planner(spark, table, base, upstream, self.arguments, self.shared)
         try:
-            plan = planner.plan()
+            if table.layer == "bronze":
+                plan = plan_deliveries(spark, table, base, self.arguments)
+            else:
+                plan = planner.plan()
             if plan.written is None:
                 staged[table.identifier] = base.snapshot_id
                 self._note(planner, plan)
@@ -162,10 +166,11 @@ class _Attempt:
             staged[table.identifier] = state.snapshot
             # Without a row there is nothing to observe, and nothing may have been observed.
             seen = observation.get if state.added else defaultdict(lambda: None)
-            scope = self._scope(planner, plan, state, seen)
+            counted = self._rows_by_date(base, state.snapshot)
+            scope = self._scope(planner, plan, state, seen, counted)
             findings = [schema, *audit.row_findings(table, scope, seen)]
             own = audit.own_findings(table, scope)
-            own.rows_by_date.update(self._rows_by_date(base, state.snapshot))
+            own = replace(own, rows_by_date=own.rows_by_date | counted)
             findings += own.findings
             if any(finding.blocks for finding in findings):
                 raise AuditFailed(table, findings)
@@ -177,8 +182,7 @@ class _Attempt:
         """Rows of each of the run's dates, where the table is partitioned by them."""
         if not table.partitioned_by(INGESTION_DATE):
             return {}
-        first, last = self.arguments.first, self.arguments.last
-        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        days = self.arguments.days
         return dict.fromkeys(days, 0) | table.rows_by_date(snapshot, INGESTION_DATE, days)
 
     def _note(self, planner: Planner, plan: Plan) -> None:
@@ -191,7 +195,12 @@ class _Attempt:
             )
 
     def _scope(
-        self, planner: Planner, plan: Plan, state: lakehouse.Staged, seen: Mapping[str, Any]
+        self,
+        planner: Planner,
+        plan: Plan,
+        state: lakehouse.Staged,
+        seen: Mapping[str, Any],
+        counted: Mapping[date, int],
     ) -> Scope:
         upstream = planner.upstream
         frames = {
@@ -210,7 +219,7 @@ class _Attempt:
             figure=lambda name, what, compute: self.shared.figure(
                 (name, upstream[name].snapshot_id, what), lambda: compute(frames[name])
             ),
-            rows_by_date=planner.base.rows_by_date(state.snapshot, INGESTION_DATE, plan.dates),
+            rows_by_date=counted,
             upstream_rows=lambda name: upstream[name].rows,
             quarantine_limit=self.arguments.quarantine_limit,
         )

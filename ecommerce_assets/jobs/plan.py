@@ -5,9 +5,9 @@ gives the touched units; the table's transformation, the same for a rebuild, mak
 the upstream rows of these units. Where that can't be known the table is made as a whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,13 @@ from pyspark.sql import functions as F
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.changes import SIGN, changed_rows, differing
 from ecommerce_assets.jobs.shared import Shared
-from ecommerce_assets.lakehouse.history import History, Partitions, partition_condition
+from ecommerce_assets.lakehouse.history import History, Partitions
 from ecommerce_assets.lakehouse.tables import read
-from ecommerce_assets.landing.files import fingerprints, landed_files
-from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables.current import as_parsed, demoted_keys
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.source import (
-    INGESTION_DATE,
-    landed_struct,
-    provenance,
-    source_columns,
-)
+from ecommerce_assets.tables.source import INGESTION_DATE
+from ecommerce_assets.tables.spans import after_day, after_month, within
 from ecommerce_assets.tables.touched import UNIT, Touched
 
 if TYPE_CHECKING:
@@ -77,8 +72,6 @@ class Planner:
 
     def plan(self) -> Plan:
         """The plan for the table's published state and its upstream tables as published now."""
-        if self.table.layer == "bronze":
-            return self._deliveries()
         made_from = {name: self.upstream[name].snapshot_id for name in self.table.upstream}
         changed = self._changed()
         if isinstance(changed, str):
@@ -134,7 +127,7 @@ class Planner:
     def _rows_that_changed(self, name: str, parts: Partitions) -> "DataFrame | None":
         """As `changed_rows`, found once for all tables of the run that follow the same change."""
         then, now = self._then(name), self.upstream[name].snapshot_id
-        where, declared = parts.condition(), all_tables()[name]
+        where, declared = _condition(parts), all_tables()[name]
         unit = (declared.unit,) if declared.unit else declared.key
 
         def find() -> "DataFrame | None":
@@ -151,9 +144,8 @@ class Planner:
             if not parts:
                 continue
             follow = self.table.follow(name)
-            dates = parts.dates(follow.column) if follow.column and follow.plain else None
-            if dates is not None:
-                found.append(self._listed(sorted(dates)))
+            if follow.plain and follow.column == parts.column and not parts.monthly:
+                found.append(dates_as_units(self.spark, parts.firsts))
                 continue
             rows = self._rows_that_changed(name, parts)
             if rows is None:
@@ -165,12 +157,8 @@ class Planner:
             elif not rows.isEmpty():
                 return f"{name} changed"
         if not found:
-            return self._collected(self._listed([]))
+            return self._collected(dates_as_units(self.spark, []))
         return self._collected(reduce(lambda a, b: a.unionAll(b), found))
-
-    def _listed(self, days: list[date]) -> "DataFrame":
-        listed = ", ".join(f"date'{day}'" for day in days)
-        return self.spark.sql(f"select explode(cast(array({listed}) as array<date>)) as {UNIT}")
 
     def _collected(self, units: "DataFrame") -> Touched:
         kept = self._keep(units.distinct())
@@ -260,8 +248,7 @@ class Planner:
         why = f"{number} touched by what changed upstream, by {unit}"
         old = self._at(self.table.identifier, self.base.snapshot_id)
         if self.table.partitioned_by == (unit,):
-            paths = {f"{unit}={day}" for day in touched.values or ()}
-            replace = partition_condition(paths)
+            replace = within(unit, touched.values or (), after_day)
             return Plan(why, made, made, replace, touched, made_from, dates, candidates)
         replace = "true"
         if self.table.partitioned_by:
@@ -277,11 +264,10 @@ class Planner:
         """SQL for the months in which rows of the frames lie."""
         (transform,) = self.table.partitioned_by
         column = transform.removeprefix("months(").removesuffix(")")
-        month = F.date_format(column, "yyyy-MM").alias("month")
+        month = F.trunc(column, "month").alias("month")
         months = reduce(lambda a, b: a.unionAll(b), [frame.select(month) for frame in frames])
-        return partition_condition(
-            {f"{column}_month={row['month']}" for row in months.distinct().collect()}
-        )
+        firsts = [row["month"] for row in months.distinct().collect()]
+        return within(column, firsts, after_month)
 
     def _sums(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
         """Sums: what the changed rows give now is added, what they gave is taken away."""
@@ -319,20 +305,22 @@ class Planner:
         (bronze,) = self.table.upstream
         key = str(self.table.unit)
         parts = changed[bronze]
-        dates = sorted(parts.dates(INGESTION_DATE) or ())
+        dates = sorted(parts.firsts)
         delivered = self._deliveries_of(bronze, tuple(dates))
         valid = delivered.where(F.size("_reasons") == 0)
         old = self._at(self.table.identifier, self.base.snapshot_id)
         keys = valid.select(F.col(key).alias(UNIT))
-        in_dates = F.expr(partition_condition({f"{INGESTION_DATE}={day}" for day in dates}))
+        in_dates = F.expr(within(INGESTION_DATE, dates, after_day))
         came_before = bool(parts.removed)
         if came_before:
             keys = keys.unionAll(old.where(in_dates).select(F.col(key).alias(UNIT)))
         touched = self._collected(keys)
         current = self._keep(touched.within(old, key))
-        candidates = delivered.unionByName(_as_parsed(current.where(~in_dates), delivered))
+        candidates = delivered.unionByName(as_parsed(current.where(~in_dates), delivered))
         if came_before:
-            demoted = self._collected(_demoted(current.where(in_dates), valid, key))
+            demoted = self._collected(
+                demoted_keys(current.where(in_dates), valid, key).select(F.col(key).alias(UNIT))
+            )
             if demoted.values is None or demoted.values:
                 parse = self.table.prepare[bronze]
                 earlier = self._now(bronze).where(~in_dates)
@@ -344,78 +332,20 @@ class Planner:
 
     def _deliveries_of(self, bronze: str, dates: tuple[date, ...]) -> "DataFrame":
         """The parsed rows of these dates; the quarantine of the same run takes the same frame."""
-        days = partition_condition({f"{INGESTION_DATE}={day}" for day in dates})
-        rows = self._now(bronze).where(days)
+        rows = self._now(bronze).where(within(INGESTION_DATE, dates, after_day))
         prepare = self.table.prepare[bronze]
         place = (bronze, self.upstream[bronze].snapshot_id, prepare, dates)
         return self.shared.frame(place, lambda: prepare(rows))
 
-    # ---- bronze
 
-    def _deliveries(self) -> Plan:
-        """The dates whose delivery is not the one that was read last."""
-        table, arguments = self.table, self.arguments
-        files = landed_files(arguments.landing, table.name, arguments.first, arguments.last)
-        prints = fingerprints(arguments.landing, files, arguments.first, arguments.last)
-        if not arguments.full_refresh:
-            known = self._known_fingerprints(prints)
-            prints = {day: text for day, text in prints.items() if known.get(day) != text}
-        days = tuple(sorted(prints))
-        frame = landed_frame(
-            self.spark,
-            arguments.landing,
-            [file for file in files if file.ingestion_date in prints],
-            source_columns(table),
-            landed_struct(table),
-            datetime.now(UTC),
-        )
-        made = table.transform(frame)
-        made_from = {day.isoformat(): text for day, text in prints.items()}
-        if not days:
-            return Plan("nothing new has landed", made, None, "false", None, made_from)
-        touched = Touched(self._listed(list(days)), days)
-        replace = partition_condition({f"{INGESTION_DATE}={day}" for day in days})
-        why = f"{len(days)} dates whose delivery is new or changed"
-        return Plan(why, made, made, replace, touched, made_from, days)
-
-    def _known_fingerprints(self, wanted: Mapping[date, str]) -> dict[date, str]:
-        """By date: the delivery that the published rows of that date were read from."""
-        known: dict[date, str] = {}
-        missing = {day.isoformat(): day for day in wanted}
-        for snapshot in self.base.back_from(self.base.snapshot_id):
-            if not missing:
-                break
-            marker = snapshot.marker
-            if marker is None:
-                if snapshot.summary.get("operation") == "replace":
-                    continue
-                break
-            for text in missing.keys() & marker.made_from.keys():
-                day = missing.pop(text)
-                if marker.code_version == self.table.code_version:
-                    known[day] = marker.made_from[text]
-        return known
+def _condition(parts: Partitions) -> str:
+    """SQL that is true for the rows in these partitions, and that prunes the others."""
+    if parts.column is None:
+        return "true" if parts else "false"
+    return within(parts.column, parts.firsts, after_month if parts.monthly else after_day)
 
 
-def _as_parsed(current: "DataFrame", parsed: "DataFrame") -> "DataFrame":
-    """Rows of silver in the form of parsed rows: without reasons, as they are valid."""
-    kinds = {field.name: field.dataType for field in parsed.schema}
-    return current.select(
-        *[
-            F.array().cast(kind).alias(name)
-            if name == "_reasons"
-            else F.lit(None).cast(kind).alias(name)
-            if name == "_received"
-            else F.col(name)
-            for name, kind in kinds.items()
-        ]
-    )
-
-
-def _demoted(current: "DataFrame", valid: "DataFrame", key: str) -> "DataFrame":
-    """Keys of current rows of which the new deliveries hold no equal or greater version."""
-    version = F.struct("updated_at", *provenance())
-    best = valid.groupBy(F.col(key).alias("best_key")).agg(F.max(version).alias("best"))
-    joined = current.join(best, F.col(key) == F.col("best_key"), "left")
-    unbeaten = F.col("best").isNull() | (F.col("best") < version)
-    return joined.where(unbeaten).select(F.col(key).alias(UNIT))
+def dates_as_units(spark: "SparkSession", days: Iterable[date]) -> "DataFrame":
+    """Days as a frame of units."""
+    listed = ", ".join(f"date'{day}'" for day in sorted(days))
+    return spark.sql(f"select explode(cast(array({listed}) as array<date>)) as {UNIT}")

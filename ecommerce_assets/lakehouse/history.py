@@ -6,7 +6,7 @@ Read from the table's metadata, which Iceberg gives as one JSON text: no Spark j
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MADE_FROM = "ecommerce.made-from"
 CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
+MONTH = "_month"  # after a column's name: Iceberg's name for a partition by its month
+WHOLE = date.min
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class History:
     @property
     def files(self) -> int:
         """Data files of the published state."""
-        return int(self.current.summary.get("total-data-files", 0)) if self.current else 0
+        return self._total("total-data-files")
 
     @property
     def snapshot_id(self) -> int | None:
@@ -113,12 +115,15 @@ class History:
     @property
     def rows(self) -> int:
         """Rows of the published state."""
-        return int(self.current.summary.get("total-records", 0)) if self.current else 0
+        return self._total("total-records")
 
     @property
     def bytes(self) -> int:
         """Size of the published state's files."""
-        return int(self.current.summary.get("total-files-size", 0)) if self.current else 0
+        return self._total("total-files-size")
+
+    def _total(self, name: str) -> int:
+        return int(self.current.summary.get(name, 0)) if self.current else 0
 
     @cached_property
     def marker(self) -> Marker | None:
@@ -143,13 +148,11 @@ class History:
 
         `old` may be None, for a table that was empty then.
         """
-        if old == new:
-            return Partitions(self.table.spec(), frozenset(), frozenset())
         if old is not None and old not in self._snapshots:
             return None
-        added: set[str] = set()
-        removed: set[str] = set()
-        spec, io = self.table.spec(), self.table.io()
+        added: set[date] = set()
+        removed: set[date] = set()
+        io = self.table.io()
         reached = new
         for snapshot in self.back_from(new):
             if snapshot.id == old:
@@ -158,32 +161,47 @@ class History:
             if snapshot.summary.get("operation") == "replace":
                 continue
             java = self.table.snapshot(snapshot.id)
-            for listed, paths in (
+            for listed, firsts in (
                 (java.addedDataFiles(io), added),
                 (java.removedDataFiles(io), removed),
             ):
                 files = listed.iterator()
-                while files.hasNext() and not (paths and spec.isUnpartitioned()):
-                    paths.add(spec.partitionToPath(files.next().partition()))
+                while files.hasNext() and not (firsts and self._field is None):
+                    firsts.add(self._first_day(files.next()))
         if reached != old:
             return None
-        return Partitions(spec, frozenset(added), frozenset(removed))
+        column, monthly = self._field, self._field is not None and self._field.endswith(MONTH)
+        if column is not None:
+            column = column.removesuffix(MONTH)
+        return Partitions(column, monthly, frozenset(added), frozenset(removed))
+
+    @cached_property
+    def _field(self) -> str | None:
+        """The partition's name in paths: a date column's, or one with `MONTH` after it."""
+        fields = [field.name() for field in self.table.spec().fields()]
+        return fields[0] if fields else None
+
+    def _first_day(self, file: Any) -> date:
+        """First day of the partition that a file lies in."""
+        if self._field is None:
+            return WHOLE
+        text = self.table.spec().partitionToPath(file.partition()).partition("=")[2]
+        return date.fromisoformat(f"{text}-01" if self._field.endswith(MONTH) else text)
 
     def partitioned_by(self, column: str) -> bool:
-        """Whether the table is partitioned by this column's values alone."""
-        return [field.name() for field in self.table.spec().fields()] == [column]
+        """Whether the table is partitioned by this column's values."""
+        return self._field == column
 
     def rows_by_date(
         self, snapshot: int | None, column: str, days: Sequence[date] | None = None
     ) -> dict[date, int]:
         """Rows by partition of a date column, at a snapshot: no Spark job.
 
-        Empty where the table is not partitioned by that column alone.
+        Empty where the table is not partitioned by that column's values.
 
         Args:
             days: in order; only partitions from the first to the last of them are looked at.
         """
-        spec = self.table.spec()
         if not self.partitioned_by(column) or snapshot is None or (days is not None and not days):
             return {}
         self.table.refresh()
@@ -199,8 +217,7 @@ class History:
             tasks = files.iterator()
             while tasks.hasNext():
                 file = tasks.next().file()
-                path = spec.partitionToPath(file.partition())
-                day = date.fromisoformat(path.removeprefix(f"{column}="))
+                day = self._first_day(file)
                 counts[day] = counts.get(day, 0) + file.recordCount()
         finally:
             files.close()
@@ -209,61 +226,27 @@ class History:
 
 @dataclass(frozen=True)
 class Partitions:
-    """Partitions of a table, and which of its rows lie in them.
+    """Partitions of a table by the day or the month of a column.
 
     Attributes:
-        added, removed: paths of partitions that got files, and that lost files.
+        column: what it is partitioned by; None where it is not.
+        monthly: by the column's month; else by the column, a date.
+        added, removed: first days of the partitions that got files, and that lost files; of a
+            table that is not partitioned, `WHOLE`.
     """
 
-    _spec: Any
-    added: frozenset[str]
-    removed: frozenset[str]
+    column: str | None
+    monthly: bool
+    added: frozenset[date]
+    removed: frozenset[date]
+
+    @property
+    def firsts(self) -> frozenset[date]:
+        """First days of all of them."""
+        return self.added | self.removed
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed)
-
-    def dates(self, column: str) -> frozenset[date] | None:
-        """The partitions' dates, where the table is partitioned by this date column alone."""
-        if [field.name() for field in self._spec.fields()] != [column]:
-            return None
-        paths = self.added | self.removed
-        return frozenset(date.fromisoformat(path.removeprefix(f"{column}=")) for path in paths)
-
-    def condition(self) -> str:
-        """SQL that is true for the rows in these partitions, and that prunes the others."""
-        return partition_condition(self.added | self.removed)
-
-
-def partition_condition(paths: frozenset[str] | set[str]) -> str:
-    """SQL for the rows in partitions by their paths, like `_ingestion_date=2024-01-31`.
-
-    Knows the two transforms in use: a date itself, and the month of a date or time.
-    """
-    if not paths:
-        return "false"
-    if "" in paths:
-        return "true"
-    ranges: dict[str, list[tuple[date, date]]] = {}
-    for path in sorted(paths):
-        field, _, value = path.partition("=")
-        if len(value) == len("2024-01"):
-            first = date.fromisoformat(f"{value}-01")
-            after = (first + timedelta(days=31)).replace(day=1)
-            column = field.removesuffix("_month")
-        else:
-            first = date.fromisoformat(value)
-            after = first + timedelta(days=1)
-            column = field
-        known = ranges.setdefault(column, [])
-        if known and known[-1][1] == first:
-            known[-1] = (known[-1][0], after)
-        else:
-            known.append((first, after))
-    return " or ".join(
-        f"(`{column}` >= date'{first}' and `{column}` < date'{after}')"
-        for column, spans in ranges.items()
-        for first, after in spans
-    )
+        return bool(self.firsts)
 
 
 def qualified(identifier: str) -> str:

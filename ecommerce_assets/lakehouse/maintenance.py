@@ -48,8 +48,8 @@ def maintain(
     """
     now = now or datetime.now(UTC)
     compacted = _compact(spark, identifier)
-    before = _snapshots(spark, identifier)
-    _expire(spark, identifier, set(needed), now)
+    before = History(spark, identifier)
+    _expire(before, set(needed), now)
     removed = spark.sql(
         f"CALL {CATALOG}.system.remove_orphan_files(table => '{identifier}', "
         f"older_than => {_literal(datetime.now(UTC) - ORPHANS)})"
@@ -57,16 +57,12 @@ def maintain(
     history = History(spark, identifier)
     return Maintained(
         files_compacted=compacted,
-        snapshots_expired=before - len(history.states),
+        snapshots_expired=len(before.states) - len(history.states),
         orphans_removed=removed,
         snapshots=len(history.states),
         files=history.files,
         bytes=history.bytes,
     )
-
-
-def _snapshots(spark: "SparkSession", identifier: str) -> int:
-    return len(History(spark, identifier).states)
 
 
 def _compact(spark: "SparkSession", identifier: str) -> int:
@@ -83,8 +79,7 @@ def _compact(spark: "SparkSession", identifier: str) -> int:
     return sum(row["rewritten_data_files_count"] for row in rows)
 
 
-def _expire(spark: "SparkSession", identifier: str, needed: set[int], now: datetime) -> None:
-    history = History(spark, identifier)
+def _expire(history: History, needed: set[int], now: datetime) -> None:
     oldest = now - KEPT
     pinned = [
         state.committed

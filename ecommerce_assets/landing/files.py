@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from hashlib import blake2b
 
 from pyarrow import fs
@@ -90,14 +90,13 @@ def landed_files(landing: str, table: str, first: date, last: date) -> list[Land
 
 
 def fingerprints(
-    landing: str, files: Sequence[LandedFile], first: date, last: date
+    landing: str, files: Sequence[LandedFile], days: Sequence[date]
 ) -> dict[date, str]:
-    """A digest of each date's delivery from `first` to `last`: names and contents of its files.
+    """A digest of each day's delivery: names and contents of its files.
 
     Contents, not times of change: the same delivery again is the same delivery.
     """
     system, _ = open_location(landing)
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     digests = {day: blake2b(digest_size=DIGEST_BYTES) for day in days}
 
     def content(file: LandedFile) -> bytes:

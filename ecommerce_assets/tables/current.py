@@ -112,3 +112,27 @@ def current_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) -
 def quarantined(parsed: DataFrame) -> DataFrame:
     """The bronze rows that break the contract, as received, with every reason."""
     return parsed.where(F.size("_reasons") > 0).select("_received.*", "_reasons")
+
+
+def as_parsed(current: DataFrame, parsed: DataFrame) -> DataFrame:
+    """Rows of silver in the form of parsed rows: without reasons, as they are valid."""
+    kinds = {field.name: field.dataType for field in parsed.schema}
+    return current.select(
+        *[
+            F.array().cast(kind).alias(name)
+            if name == "_reasons"
+            else F.lit(None).cast(kind).alias(name)
+            if name == "_received"
+            else F.col(name)
+            for name, kind in kinds.items()
+        ]
+    )
+
+
+def demoted_keys(current: DataFrame, valid: DataFrame, key: str) -> DataFrame:
+    """Keys of current rows of which the new deliveries hold no equal or greater version."""
+    version = F.struct("updated_at", *provenance())
+    best = valid.groupBy(F.col(key).alias("best_key")).agg(F.max(version).alias("best"))
+    joined = current.join(best, F.col(key) == F.col("best_key"), "left")
+    unbeaten = F.col("best").isNull() | (F.col("best") < version)
+    return joined.where(unbeaten).select(key)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ecommerce_assets.tables.audits import Audit
 
 NOT_ROWS = tuple(
-    f"{__package__}.{name}" for name in ("declaration", "audits", "follows", "touched")
+    f"{__package__}.{name}" for name in ("declaration", "audits", "follows", "spans", "touched")
 )
 OWNER = "team:data-engineering"
 

@@ -7,10 +7,11 @@ customer) an upstream row belongs to is recomputed for the touched units alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.spans import After, after_day, after_month, after_week
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Follow:
     unit: Callable[[], Column] | None = None
     columns: tuple[str, ...] | None = None
     column: str | None = None
-    span: Callable[[date], date] | None = None
+    span: After | None = None
     computed: bool = False
 
     @property
@@ -55,14 +56,12 @@ def by_hash(column: str, *columns: str) -> Follow:
 
 def by_day(column: str) -> Follow:
     """The unit is the day `column`."""
-    return Follow(lambda: F.col(column), None, column, lambda day: day + timedelta(days=1))
+    return Follow(lambda: F.col(column), None, column, after_day)
 
 
 def by_week(column: str) -> Follow:
     """The unit is the Monday of the week of the date `column`."""
-    return Follow(
-        lambda: F.trunc(column, "week"), None, column, lambda day: day + timedelta(days=7), True
-    )
+    return Follow(lambda: F.trunc(column, "week"), None, column, after_week, True)
 
 
 def by_month(column: str) -> Follow:
@@ -71,6 +70,6 @@ def by_month(column: str) -> Follow:
         lambda: F.trunc(column, "month"),
         None,
         column,
-        lambda day: (day + timedelta(days=31)).replace(day=1),
+        after_month,
         True,
     )

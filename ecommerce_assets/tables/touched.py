@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.follows import Follow, by
+from ecommerce_assets.tables.spans import within
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -60,12 +60,7 @@ class Touched:
     def _bounds(self, column: str, follow: Follow) -> "Column":
         values = self.values or ()
         if follow.span:
-            spans = _joined([(day, follow.span(day)) for day in values])
-            conditions = [
-                f"(`{column}` >= date'{first}' and `{column}` < date'{after}')"
-                for first, after in spans
-            ]
-            return F.expr(" or ".join(conditions) or "false")
+            return F.expr(within(column, values, follow.span))
         if len(values) <= LISTED:
             return self._listed(column)
         if not isinstance(values[0], str):
@@ -74,17 +69,6 @@ class Touched:
         for first, last in ranges(values):
             bounds |= F.col(column).between(first, last)
         return bounds
-
-
-def _joined(spans: list[tuple[date, date]]) -> list[tuple[date, date]]:
-    """Spans of days in order, neighbours as one."""
-    joined: list[tuple[date, date]] = []
-    for first, after in spans:
-        if joined and joined[-1][1] == first:
-            joined[-1] = (joined[-1][0], after)
-        else:
-            joined.append((first, after))
-    return joined
 
 
 def ranges(values: Sequence[str]) -> list[tuple[str, str]]:

@@ -72,7 +72,7 @@ class Scope:
             None for a sum over no row.
         figure: `figure(identifier, name, compute)` is `compute(frame)` of that upstream frame,
             computed once for all tables of the run.
-        rows_by_date: rows of the state by judged date, where the table is partitioned by it.
+        rows_by_date: rows of the state by date of the run, where the table is partitioned by it.
         upstream_rows: rows of an upstream table, from its metadata.
         quarantine_limit: share of a run's rows of a table above which it is not published.
     """

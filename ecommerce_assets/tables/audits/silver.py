@@ -17,6 +17,7 @@ from ecommerce_assets.tables.audits import (
     Scope,
     sample,
 )
+from ecommerce_assets.tables.source import provenance
 
 CONSERVED = Check(
     "row_conservation",
@@ -32,7 +33,6 @@ QUARANTINE_SHARE = Check(
 
 FATES = ("quarantined", "current", "superseded", "lost")
 HELD = "held"
-ROW = ("_ingestion_date", "_source_file", "_row_number")
 
 
 def accounting(bronze: str, key: str) -> Audit:
@@ -86,7 +86,7 @@ def _account(bronze: str, key: str, scope: Scope) -> Report:
 
 def _accounted(scope: Scope, key: str) -> DataFrame:
     """Day and fate of every candidate, and day of every row that the state holds of these days."""
-    version = ["updated_at", *ROW]
+    version = ["updated_at", *provenance()]
     received = scope.candidates.select(  # type: ignore[union-attr]
         F.col(key).alias("key"),
         F.struct(*version).alias("received"),
