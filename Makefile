@@ -3,10 +3,11 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := data
-export ECOMMERCE_LANDING := $(DEMO)/landing
-export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
 
-.PHONY: help install demo dev test soak mutations lint bench clean
+CHECKOV := .venv-checkov
+CHECKOV_VERSION := 3.3.30
+
+.PHONY: help install demo dev test soak mutations lint security bench deploy destroy clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -21,6 +22,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(BIN)/python -m ecommerce_assets.lakehouse.warm_up
 	@touch $@
 
+demo: export ECOMMERCE_DEPLOYMENT := local
+demo: export ECOMMERCE_LANDING := $(DEMO)/landing
+demo: export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
 demo: install ## generate a month of deliveries, run the whole pipeline through Dagster, show the KPIs
 	@echo "Generating 10,000 orders over 30 days, with defects, late rows and duplicates"
 	@$(BIN)/ecommerce generate --output $(DEMO)/landing --records 10000 --days 30 --defects 0.02 --late 0.02 --duplicates 0.02
@@ -46,6 +50,25 @@ lint: install ## style and types
 	$(BIN)/ruff check ecommerce_assets ecommerce_assets_tests
 	$(BIN)/ruff format --check ecommerce_assets ecommerce_assets_tests
 	$(BIN)/mypy
+
+security: $(CHECKOV)/.installed ## checkov on the Terraform code
+	$(CHECKOV)/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download
+
+# In a folder of its own: its many dependencies would clash with the pipeline's.
+$(CHECKOV)/.installed: Makefile
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@touch $@
+
+deploy: install ## apply Terraform, write its settings to .env, publish the job code
+	terraform -chdir=terraform init
+	terraform -chdir=terraform apply
+	terraform -chdir=terraform output -raw environment > .env
+	$(BIN)/ecommerce package --publish
+
+destroy: ## remove what `make deploy` made on AWS
+	terraform -chdir=terraform destroy
+	rm -f .env
 
 bench: install ## figures of the whole pipeline beside a bare PySpark script
 	$(BIN)/python -m ecommerce_assets_tests.benchmark

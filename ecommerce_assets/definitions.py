@@ -27,13 +27,26 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         # One process a run: its layers share one JVM, whose start costs more than a small table.
         executor=dg.in_process_executor,
         resources={
-            "glue_jobs": glue_jobs
-            or LocalGlueJobs(
-                landing=settings.landing,
-                lakehouse=settings.lakehouse,
-                quarantine_limit=settings.quarantine_limit,
-            )
+            "glue_jobs": glue_jobs or _launcher(settings),
         },
+    )
+
+
+def _launcher(settings: Settings) -> GlueJobs:
+    if not settings.on_aws:
+        return LocalGlueJobs(
+            landing=settings.landing,
+            lakehouse=settings.lakehouse,
+            quarantine_limit=settings.quarantine_limit,
+        )
+    # boto3 is needed there only, and it costs a tenth of the loading time.
+    from ecommerce_assets.orchestration.aws_glue_jobs import AwsGlueJobs
+
+    return AwsGlueJobs(
+        landing=settings.landing,
+        lakehouse=settings.lakehouse,
+        artifacts=settings.artifacts,
+        quarantine_limit=settings.quarantine_limit,
     )
 
 

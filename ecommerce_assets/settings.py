@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 
-DEPLOYMENTS = ("local",)
+DEPLOYMENTS = ("local", "aws")
+START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
+QUARANTINE_LIMIT: float = deployment().pipeline["quarantine_limit"]
+WORKGROUP: str = deployment().athena["workgroup"]
 
 
 @dataclass(frozen=True)
@@ -16,19 +20,28 @@ class Settings:
     """What a deployment may choose.
 
     Attributes:
-        deployment: where compute steps run; `local` is this process.
-        landing: folder (or URI) below which deliveries land.
-        lakehouse: folder that holds the catalog and the tables.
+        deployment: where compute steps run: `local` is this process, `aws` are Glue jobs.
+        landing: folder, on AWS `s3://bucket/prefix`, below which deliveries land.
+        lakehouse: folder that holds the catalog and the tables; on AWS the tables' `s3://bucket`.
         start_date: first ingestion date; the first daily partition.
         quarantine_limit: share (0 to 1) of a run's rows of a table above which the table
             is not published; 1 never blocks.
+        artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
+        workgroup: on AWS: Athena's workgroup.
     """
 
     deployment: str = "local"
     landing: str = "data/landing"
     lakehouse: str = "data/lakehouse"
-    start_date: date = date(2024, 1, 1)
-    quarantine_limit: float = 0.05
+    start_date: date = START_DATE
+    quarantine_limit: float = QUARANTINE_LIMIT
+    artifacts: str = ""
+    workgroup: str = WORKGROUP
+
+    @property
+    def on_aws(self) -> bool:
+        """Whether compute steps are Glue jobs."""
+        return self.deployment == "aws"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -43,15 +56,19 @@ class Settings:
         def value(name: str, fallback: str) -> str:
             return given.get(f"ECOMMERCE_{name}", "").strip() or fallback
 
-        deployment = value("DEPLOYMENT", default.deployment)
-        if deployment not in DEPLOYMENTS:
+        chosen = value("DEPLOYMENT", default.deployment)
+        if chosen not in DEPLOYMENTS:
             raise PipelineError(
-                f"ECOMMERCE_DEPLOYMENT is {deployment!r}; it must be {' or '.join(DEPLOYMENTS)}"
+                f"ECOMMERCE_DEPLOYMENT is {chosen!r}; it must be {' or '.join(DEPLOYMENTS)}"
             )
+        places = {name: value(name.upper(), "") for name in ("landing", "lakehouse", "artifacts")}
+        _must_fit(chosen, places)
         return cls(
-            deployment=deployment,
-            landing=absolute(value("LANDING", default.landing)),
-            lakehouse=absolute(value("LAKEHOUSE", default.lakehouse)),
+            deployment=chosen,
+            landing=absolute(places["landing"] or default.landing),
+            lakehouse=absolute(places["lakehouse"] or default.lakehouse),
+            artifacts=absolute(places["artifacts"]),
+            workgroup=value("WORKGROUP", default.workgroup),
             start_date=parse_date(
                 value("START_DATE", default.start_date.isoformat()), "ECOMMERCE_START_DATE"
             ),
@@ -62,9 +79,32 @@ class Settings:
         )
 
 
+def _must_fit(chosen: str, places: Mapping[str, str]) -> None:
+    """Half a configuration, or that of the other deployment, would read and write elsewhere."""
+    aws = chosen == "aws"
+    wrong = [
+        f"ECOMMERCE_{name.upper()} is {repr(place) if place else 'not set'}"
+        for name, place in places.items()
+        if is_s3(place) != aws and (place or aws)
+    ]
+    if wrong:
+        raise PipelineError(
+            f"ECOMMERCE_DEPLOYMENT is {chosen!r}, so these must be "
+            f"{'like s3://bucket/prefix' if aws else 'local folders'}: {', '.join(wrong)}. "
+            "`terraform -chdir=terraform output -raw environment` prints what AWS needs"
+        )
+
+
+def is_s3(location: str) -> bool:
+    """Whether a location is an `s3://bucket`, with or without a prefix."""
+    return location.startswith("s3://") and len(location) > len("s3://")
+
+
 def absolute(location: str) -> str:
-    """A folder as an absolute path; a URI (`s3://...`) as it is."""
-    return location if "://" in location else str(Path(location).expanduser().absolute())
+    """A folder as an absolute path; a URI without a slash at its end; nothing as nothing."""
+    if not location or "://" in location:
+        return location.rstrip("/")
+    return str(Path(location).expanduser().absolute())
 
 
 def parse_date(text: str, name: str) -> date:

@@ -9,12 +9,13 @@ from pyspark.sql import SparkSession
 
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets_tests.shop import Shop
+from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
 
 # Chosen by `pytest --hypothesis-profile NAME`.
 COMMON = {"deadline": None, "print_blob": True}
 QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derandomize": True}
-settings.register_profile("default", max_examples=8, **QUICK)
-settings.register_profile("mutation", max_examples=6, **QUICK)
+settings.register_profile("default", max_examples=5, **QUICK)
+settings.register_profile("mutation", max_examples=4, **QUICK)
 settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
 
 
@@ -27,6 +28,12 @@ def _no_settings_from_outside() -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     return open_session(str(tmp_path_factory.mktemp("spark") / "lakehouse"))
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """What Terraform would create, and whether its own tests pass."""
+    return terraform_test(tmp_path_factory.mktemp("terraform"))
 
 
 @pytest.fixture

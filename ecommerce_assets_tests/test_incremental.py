@@ -22,7 +22,7 @@ from ecommerce_assets_tests.comparison import differences
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.worlds import DAYS, TABLES, Worlds
 
-WORLDS = 25
+WORLDS = 40
 SEEDS = st.integers(0, 10**6)
 RANGES = st.sampled_from([(a, b) for a in DAYS for b in DAYS if a <= b])
 SELECTIONS = st.fixed_dictionaries(

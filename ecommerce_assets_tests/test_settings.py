@@ -17,8 +17,32 @@ def test_empty_variable_counts_as_unset():
     assert Settings.from_environment({"ECOMMERCE_START_DATE": " "}).start_date == date(2024, 1, 1)
 
 
-def test_a_uri_stays_as_it_is():
-    assert Settings.from_environment({"ECOMMERCE_LANDING": "s3://b/l"}).landing == "s3://b/l"
+AWS = {
+    "ECOMMERCE_DEPLOYMENT": "aws",
+    "ECOMMERCE_LANDING": "s3://shop/landing/",
+    "ECOMMERCE_LAKEHOUSE": "s3://lake",
+    "ECOMMERCE_ARTIFACTS": "s3://artifacts",
+}
+
+
+def test_on_aws_everything_is_on_s3():
+    settings = Settings.from_environment(AWS)
+    assert settings.on_aws
+    assert settings.landing == "s3://shop/landing"
+    assert settings.workgroup == "ecommerce"
+
+
+@pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE", "ARTIFACTS"])
+@pytest.mark.parametrize("value", ["", "data/here", "s3://"])
+def test_half_a_configuration(name: str, value: str):
+    with pytest.raises(PipelineError, match=f"'aws'.*ECOMMERCE_{name} is .*terraform"):
+        Settings.from_environment({**AWS, f"ECOMMERCE_{name}": value})
+
+
+@pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE"])
+def test_the_configuration_of_the_other_deployment(name: str):
+    with pytest.raises(PipelineError, match=f"'local'.*ECOMMERCE_{name} is 's3://b'"):
+        Settings.from_environment({f"ECOMMERCE_{name}": "s3://b"})
 
 
 @pytest.mark.parametrize(

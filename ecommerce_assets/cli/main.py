@@ -6,6 +6,7 @@ error. A command's module is imported when it is called, so that `--help` answer
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -17,6 +18,8 @@ COMMANDS = {
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
     "maintain": "Compact small files, expire old states, remove lost files.",
+    "upload": "Upload deliveries to S3.",
+    "package": "Build the job code for Glue, and publish it.",
     "report": "Account for what the pipeline made of the landed deliveries.",
 }
 
@@ -44,7 +47,15 @@ def ecommerce() -> None:
 
 
 def main() -> None:
-    """The console script: an error for the user is one line and exit code 1."""
+    """The console script: an error for the user is one line and exit code 1.
+
+    Settings in a file `.env` of this folder count, as for Dagster's own commands, where the
+    environment has none.
+    """
+    if Path(".env").is_file():
+        from dotenv import load_dotenv
+
+        load_dotenv(".env")
     try:
         ecommerce()
     except PipelineError as error:

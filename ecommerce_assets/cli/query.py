@@ -16,7 +16,7 @@ FORMATS = ("table", "csv", "json", "parquet")
     help="File to write instead of standard output.",
 )
 def query(sql: str, form: str, output: Path | None) -> None:
-    """Query the tables with SQL (DuckDB's), by the names layer.table.
+    """Query the tables with SQL, by the names layer.table: DuckDB's here, Athena's on AWS.
 
     \b
     ecommerce query "select * from gold.daily_revenue order by order_date"
@@ -27,4 +27,4 @@ def query(sql: str, form: str, output: Path | None) -> None:
     from ecommerce_assets.query.result import write_result
     from ecommerce_assets.settings import Settings
 
-    write_result(Settings.from_environment().lakehouse, sql, form, output)
+    write_result(Settings.from_environment(), sql, form, output)

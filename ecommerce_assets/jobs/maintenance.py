@@ -1,14 +1,24 @@
-"""Maintenance of the lakehouse: every table that is there, its readers' needs respected."""
+"""Maintenance of the lakehouse: every table that is there, its readers' needs respected.
 
+Also the Glue job ecommerce-maintenance.
+"""
+
+import argparse
+import logging
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.reporting import open_pipes, show_progress
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.maintenance import Maintained, maintain
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.lakehouse.tables import exists
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
+
+_log = logging.getLogger("ecommerce_assets.jobs")
 
 
 def maintain_lakehouse(lakehouse: str, landing: str = "") -> Iterator[tuple[Table, Maintained]]:
@@ -23,3 +33,30 @@ def maintain_lakehouse(lakehouse: str, landing: str = "") -> Iterator[tuple[Tabl
                 needed[upstream].add(marker.made_from[upstream])
     for table in there:
         yield table, maintain(spark, table.identifier, needed[table.identifier])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Maintain every table, reporting each as a Pipes message `{table: what was done}`.
+
+    Args:
+        argv: `--lakehouse LOCATION`; the process's arguments when left out.
+
+    Raises:
+        PipelineError: the lakehouse can't be opened.
+    """
+    parser = argparse.ArgumentParser(description=maintain_lakehouse.__doc__, allow_abbrev=False)
+    parser.add_argument("--lakehouse", required=True)
+    given, rest = parser.parse_known_args(argv)
+    with open_pipes(rest) as context:
+        for table, done in maintain_lakehouse(given.lakehouse):
+            _log.info("%-32s %s", table.identifier, done.metadata())
+            if context:
+                context.report_custom_message({table.identifier: done.metadata()})
+
+
+if __name__ == "__main__":
+    show_progress()
+    try:
+        main()
+    except PipelineError as error:
+        sys.exit(f"Error: {error}")

@@ -12,9 +12,13 @@ from dagster_pipes import (
     DAGSTER_PIPES_CONTEXT_ENV_VAR,
     DAGSTER_PIPES_MESSAGES_ENV_VAR,
     PipesContext,
+    PipesContextLoader,
     PipesDefaultContextLoader,
     PipesDefaultMessageWriter,
     PipesMappingParamsLoader,
+    PipesMessageWriter,
+    PipesS3ContextLoader,
+    PipesS3MessageWriter,
 )
 
 from ecommerce_assets.jobs.materialize import AuditFailed, Published
@@ -25,6 +29,7 @@ _log = logging.getLogger("ecommerce_assets.jobs")
 
 ROWS_BY_DATE = "rows_by_ingestion_date"
 LINEAGE = "dagster/column_lineage"
+S3_SECONDS = 3  # between two uploads of messages
 
 
 class Reporter(Protocol):
@@ -38,11 +43,11 @@ class Reporter(Protocol):
 
 
 @contextmanager
-def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
-    """A Pipes reporter where `arguments` carry its parameters, else one for the log."""
+def open_pipes(arguments: Sequence[str]) -> Iterator[PipesContext | None]:
+    """The Pipes context that `arguments` tell of, over files or over S3; None where they don't."""
     given, _ = DAGSTER_PIPES_CLI_PARSER.parse_known_args(arguments)
     if given.dagster_pipes_context is None:
-        yield LogReporter()
+        yield None
         return
     parameters = PipesMappingParamsLoader(
         {
@@ -50,11 +55,24 @@ def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
             DAGSTER_PIPES_MESSAGES_ENV_VAR: given.dagster_pipes_messages,
         }
     )
+    loader: PipesContextLoader = PipesDefaultContextLoader()
+    writer: PipesMessageWriter = PipesDefaultMessageWriter()
+    if "bucket" in parameters.load_messages_params():
+        import boto3
+
+        client = boto3.client("s3")
+        loader = PipesS3ContextLoader(client)
+        writer = PipesS3MessageWriter(client, interval=S3_SECONDS)
     # Built directly: `open_dagster_pipes` keeps one context for the life of the process.
-    with PipesContext(
-        parameters, PipesDefaultContextLoader(), PipesDefaultMessageWriter()
-    ) as context:
-        yield PipesReporter(context)
+    with PipesContext(parameters, loader, writer) as context:
+        yield context
+
+
+@contextmanager
+def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
+    """A Pipes reporter where `arguments` carry its parameters, else one for the log."""
+    with open_pipes(arguments) as context:
+        yield PipesReporter(context) if context else LogReporter()
 
 
 class LogReporter:

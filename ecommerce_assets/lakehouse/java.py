@@ -60,15 +60,20 @@ def jars() -> list[Path]:
     Raises:
         PipelineError: a jar is neither in the cache nor to be had from the Maven repository.
     """
-    folder = cache_folder() / "jars"
-    found = []
-    for coordinate in COORDINATES:
-        _, artifact, version = coordinate.split(":")
-        jar = folder / f"{artifact}-{version}.jar"
-        if not jar.is_file():
-            _fetch(coordinate, jar)
-        found.append(jar)
-    return found
+    return [fetched(coordinate) for coordinate in COORDINATES]
+
+
+def fetched(coordinate: str) -> Path:
+    """The jar of a Maven coordinate, from the cache; fetched into it when absent.
+
+    Raises:
+        PipelineError: as `jars`.
+    """
+    _, artifact, version = coordinate.split(":")
+    jar = cache_folder() / "jars" / f"{artifact}-{version}.jar"
+    if not jar.is_file():
+        _fetch(coordinate, jar)
+    return jar
 
 
 def _fetch(coordinate: str, jar: Path) -> None:

@@ -52,7 +52,7 @@ def maintain(
     _expire(before, set(needed), now)
     removed = spark.sql(
         f"CALL {CATALOG}.system.remove_orphan_files(table => '{identifier}', "
-        f"older_than => {_literal(datetime.now(UTC) - ORPHANS)})"
+        f"older_than => {_literal(datetime.now(UTC) - ORPHANS)}, prefix_listing => true)"
     ).count()
     history = History(spark, identifier)
     return Maintained(

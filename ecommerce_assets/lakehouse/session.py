@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.java import cache_folder, jars, java_home
 
 if TYPE_CHECKING:
@@ -116,15 +117,22 @@ def class_archive() -> Path:
 
 
 def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
-    """The session whose catalog `lakehouse` is the folder of that name; the JVM starts if need be.
+    """The session whose catalog is that of `lakehouse`; the JVM starts if need be.
 
-    Sessions of several lakehouses share one JVM, each with a catalog of its own.
+    Sessions of several local lakehouses share one JVM, each with a catalog of its own. On Glue
+    there is one, the Data Catalog, and it is set up by the job's own settings.
 
     Args:
+        lakehouse: a folder; on Glue the `s3://` location of the job's catalog.
         landing: where deliveries are, as far as they are read: a starting JVM is set up for the
             amount of data.
+
+    Raises:
+        PipelineError: on Glue: the job's catalog is another one.
     """
     with _opening:
+        if "://" in lakehouse:
+            return _session_of_glue(lakehouse)
         if lakehouse not in _sessions:
             folder = Path(lakehouse)
             preparing = threading.Thread(target=_prepare_catalog, args=(folder,))
@@ -138,6 +146,21 @@ def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
             session.catalog.databaseExists(f"{CATALOG}.bronze")
             _sessions[lakehouse] = session
         return _sessions[lakehouse]
+
+
+def _session_of_glue(lakehouse: str) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.getOrCreate()
+    name = f"spark.sql.catalog.{CATALOG}.warehouse"
+    warehouse = session.conf.get(name, None)
+    if warehouse != lakehouse:
+        raise PipelineError(
+            f"the job's {name} is {warehouse}, and the run is for {lakehouse}: the job was "
+            "deployed for another lakehouse; apply Terraform again, or set ECOMMERCE_LAKEHOUSE"
+        )
+    _remember_classes(session._jvm)
+    return session
 
 
 def _jvm_session(*folders: str) -> "SparkSession":

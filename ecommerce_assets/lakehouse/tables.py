@@ -108,8 +108,10 @@ def exists(spark: "SparkSession", identifier: str) -> bool:
 def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
     """Set the session's shuffle partitions to the size of the tables that it is to read.
 
-    Where adaptive execution is on, it does this by itself.
+    Where adaptive execution is on, as on Glue, it does this by itself.
     """
+    if spark.conf.get("spark.sql.adaptive.enabled") == "true":
+        return
     size = sum(
         History(spark, identifier).bytes for identifier in identifiers if exists(spark, identifier)
     )

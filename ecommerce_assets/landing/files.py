@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 
-from pyarrow import fs
-
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.layout import ENDINGS, FOLDER
+from ecommerce_assets.landing.store import DIGEST_BYTES, Entry, Store, store_of
 
-DIGEST_BYTES = 12
-CHUNK_BYTES = 1 << 20
 READERS = 8
 
 
@@ -21,23 +18,14 @@ class LandedFile:
     """One delivered file.
 
     Attributes:
-        path: where it is, as `open_location(landing)` addresses it.
+        entry: where it is, as `store_of(landing)` addresses it, and its size.
         source_file: its path below landing.
         ingestion_date: the date of its folder.
-        size: bytes.
     """
 
-    path: str
+    entry: Entry
     source_file: str
     ingestion_date: date
-    size: int
-
-
-def open_location(location: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a folder or URI, and the path of it there."""
-    if "://" in location:
-        return fs.FileSystem.from_uri(location)
-    return fs.LocalFileSystem(), location
 
 
 def landed_dates(landing: str, table: str) -> dict[date, str]:
@@ -47,27 +35,26 @@ def landed_dates(landing: str, table: str) -> dict[date, str]:
         PipelineError: there is no landing folder; a folder's name is no date; a delivered file
             lies outside a date's folder, where it would never be read.
     """
-    system, root = open_location(landing)
-    if system.get_file_info(root).type != fs.FileType.Directory:
+    store = store_of(landing)
+    if not store.exists():
         raise PipelineError(
             f"no landing folder at {landing}: set ECOMMERCE_LANDING, or make one with "
             "`ecommerce generate` or `ecommerce land`"
         )
-    selector = fs.FileSelector(f"{root}/{table}", allow_not_found=True)
     found = {}
-    for info in system.get_file_info(selector):
-        name = info.base_name
+    for entry in store.entries(below(store, table)):
+        name = entry.name
         where = f"{table}/{name}"
         if name.startswith((".", "_")):
             continue
-        if info.type != fs.FileType.Directory:
+        if not entry.is_folder:
             if name.endswith(ENDINGS):
                 raise PipelineError(
                     f"{where}: a delivery lies in a folder like {table}/{FOLDER}2024-01-31/; "
                     "move it there, or use `ecommerce land`"
                 )
             continue
-        found[_folder_date(name, where)] = info.path
+        found[_folder_date(name, where)] = entry.path
     return found
 
 
@@ -77,16 +64,21 @@ def landed_files(landing: str, table: str, first: date, last: date) -> list[Land
     Raises:
         PipelineError: as `landed_dates`.
     """
-    system, root = open_location(landing)
-    files = []
-    for day, folder in sorted(landed_dates(landing, table).items()):
-        if not first <= day <= last:
-            continue
-        for info in system.get_file_info(fs.FileSelector(folder)):
-            if info.type == fs.FileType.File and info.base_name.endswith(ENDINGS) and info.size:
-                source_file = info.path.removeprefix(root).lstrip("/")
-                files.append(LandedFile(info.path, source_file, day, info.size))
-    return sorted(files, key=lambda file: (file.ingestion_date, file.source_file))
+    store = store_of(landing)
+    folders = [
+        (day, folder)
+        for day, folder in sorted(landed_dates(landing, table).items())
+        if first <= day <= last
+    ]
+    # On S3 a listing is a request; a backfill has one for every date.
+    with ThreadPoolExecutor(READERS) as pool:
+        listed = list(pool.map(lambda folder: store.entries(folder[1]), folders))
+    return [
+        LandedFile(entry, f"{table}/{FOLDER}{day}/{entry.name}", day)
+        for (day, _), entries in zip(folders, listed, strict=True)
+        for entry in entries
+        if not entry.is_folder and entry.name.endswith(ENDINGS) and entry.size
+    ]
 
 
 def fingerprints(
@@ -96,20 +88,18 @@ def fingerprints(
 
     Contents, not times of change: the same delivery again is the same delivery.
     """
-    system, _ = open_location(landing)
+    store = store_of(landing)
     digests = {day: blake2b(digest_size=DIGEST_BYTES) for day in days}
-
-    def content(file: LandedFile) -> bytes:
-        digest = blake2b()
-        with system.open_input_stream(file.path, compression=None) as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-        return digest.digest()
-
     with ThreadPoolExecutor(READERS) as pool:
-        for file, read in zip(files, pool.map(content, files), strict=True):
-            digests[file.ingestion_date].update(file.source_file.encode() + b"\0" + read)
+        read = pool.map(lambda file: store.digest(file.entry), files)
+        for file, content in zip(files, read, strict=True):
+            digests[file.ingestion_date].update(f"{file.source_file}\0{content}".encode())
     return {day: digest.hexdigest() for day, digest in digests.items()}
+
+
+def below(store: Store, table: str) -> str:
+    """The path of a table's folder in a store."""
+    return f"{store.root}/{table}" if store.root else table
 
 
 def _folder_date(name: str, where: str) -> date:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from ecommerce_assets.landing.files import LandedFile, open_location
+from ecommerce_assets.landing.files import LandedFile
 from ecommerce_assets.landing.records import read_records
+from ecommerce_assets.landing.store import store_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,10 +38,10 @@ def landed_frame(
     slices = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
 
     def read(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-        system, _ = open_location(landing)
+        store = store_of(landing)
         for batch in batches:
             for number in batch.column("id").to_pylist():
-                with system.open_input_stream(files[number].path, compression=None) as stream:
+                with store.open(files[number].entry.path) as stream:
                     yield from _batches(files[number], stream, columns, ingested_at)
 
     # A range is cut into runs of neighbours: a task reads neighbouring dates, so that few tasks
@@ -49,7 +50,7 @@ def landed_frame(
 
 
 def _batches(
-    file: LandedFile, stream: "pa.NativeFile", columns: Mapping[str, bool], ingested_at: datetime
+    file: LandedFile, stream: BinaryIO, columns: Mapping[str, bool], ingested_at: datetime
 ) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
 

@@ -7,11 +7,7 @@ from datetime import date
 
 import dagster as dg
 
-JOB_NAMES = {
-    "bronze": "ecommerce-bronze-ingestion",
-    "silver": "ecommerce-silver-transformation",
-    "gold": "ecommerce-gold-aggregation",
-}
+from ecommerce_assets.deployment import deployment
 
 Result = dg.MaterializeResult | dg.AssetCheckResult
 
@@ -29,7 +25,7 @@ class JobRequest:
     @property
     def job_name(self) -> str:
         """Name of the Glue job."""
-        return JOB_NAMES[self.layer]
+        return deployment().jobs[self.layer].name
 
     def arguments(self) -> Mapping[str, str]:
         """What the job's `main` takes, by option."""
@@ -53,5 +49,9 @@ class GlueJobs(dg.ConfigurableResource):
         """
 
     @abstractmethod
-    def maintain(self) -> Iterator[tuple[str, dict[str, int]]]:
-        """Maintain every table, yielding its identifier and what was done to it."""
+    def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
+        """Maintain every table, yielding its identifier and what was done to it.
+
+        Raises:
+            dagster.Failure: the job failed.
+        """

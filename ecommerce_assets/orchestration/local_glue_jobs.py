@@ -68,7 +68,7 @@ class LocalGlueJobs(GlueJobs):
         if error is not None:
             raise error
 
-    def maintain(self) -> Iterator[tuple[str, dict[str, int]]]:
+    def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
         """Maintain the tables in this process."""
         from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 

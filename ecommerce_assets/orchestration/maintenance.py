@@ -9,7 +9,7 @@ from ecommerce_assets.orchestration.metadata import asset_key
 @dg.op(name="maintain_tables")
 def maintain_tables(context: dg.OpExecutionContext, glue_jobs: dg.ResourceParam[GlueJobs]) -> None:
     """Compact small files, expire old states, remove lost files, table by table."""
-    for identifier, done in glue_jobs.maintain():
+    for identifier, done in glue_jobs.maintain(context):
         context.log_event(dg.AssetObservation(asset_key(identifier), metadata=done))
 
 

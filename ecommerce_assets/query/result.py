@@ -8,6 +8,7 @@ import duckdb
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.local import connect
+from ecommerce_assets.settings import Settings
 
 COPY = {
     "csv": "FORMAT csv, HEADER",
@@ -18,16 +19,19 @@ MAX_ROWS = 10_000
 MAX_WIDTH = 10_000
 
 
-def write_result(lakehouse: str, sql: str, form: str, output: Path | None) -> None:
-    """Run `sql` and write its result to `output`, or to standard output.
+def write_result(settings: Settings, sql: str, form: str, output: Path | None) -> None:
+    """Run `sql` where the tables are and write its result to `output`, or to standard output.
 
     Raises:
-        PipelineError: DuckDB refuses the statement, or `output` can't be written.
+        PipelineError: the statement is refused or fails, or `output` can't be written.
     """
-    connection = connect(lakehouse, sql)
+    connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse, sql)
     try:
-        _must_only_read(connection, sql)
-        relation = connection.sql(sql)
+        if settings.on_aws:
+            relation = _asked_of_athena(connection, sql, settings.workgroup)
+        else:
+            _must_only_read(connection, sql)
+            relation = connection.sql(sql)
         if form == "table":
             text = as_table(relation)
             if output is None:
@@ -47,6 +51,18 @@ def write_result(lakehouse: str, sql: str, form: str, output: Path | None) -> No
         raise PipelineError(f"can't write the result: {error}") from error
     finally:
         connection.close()
+
+
+def _asked_of_athena(
+    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str
+) -> duckdb.DuckDBPyRelation:
+    # boto3 takes longer to load than a local query takes.
+    from ecommerce_assets.query.athena import ask
+
+    answer = ask(connection, sql, workgroup, lambda line: print(line, file=sys.stderr))
+    scanned = f"{answer.scanned_bytes / 1e6:,.2f} MB scanned"
+    print(f"{scanned}, {answer.usd:.6f} USD", file=sys.stderr)
+    return answer.relation
 
 
 def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -1,0 +1,272 @@
+"""Runs of one Glue job: start one just once, follow it to its end, stop it, tell what it cost."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecommerce_assets.aws.clients import client, code_of, explain, may_be_retried
+from ecommerce_assets.deployment import GlueJob, deployment
+from ecommerce_assets.errors import PipelineError
+
+LIVE = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
+SUCCEEDED = "SUCCEEDED"
+KEY = "--idempotency-key"
+BUSY = {"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException"}
+POLL_SECONDS = 10
+BUSY_SECONDS = 30
+TRIES = 8
+LONGEST_WAIT_SECONDS = 60
+LOOKED_BACK = timedelta(days=2)  # the oldest run that is still asked for
+LOG_LINES = 12
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """A job run as Glue tells of it.
+
+    Attributes:
+        id: Glue's id of it.
+        state: Glue's state of it.
+        arguments: what it was started with.
+        error: Glue's error message; empty without one.
+        seconds: how long it computed; 0 until it has begun.
+        dpu_seconds: what is billed, in seconds of a DPU.
+        execution_class: STANDARD or FLEX.
+    """
+
+    id: str
+    state: str
+    arguments: Mapping[str, str]
+    error: str
+    seconds: int
+    dpu_seconds: float
+    execution_class: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over. A state that is not known here counts as an end, and as a failure."""
+        return self.state not in LIVE
+
+    @property
+    def usd(self) -> float:
+        """Its cost by the public price list."""
+        return deployment().prices.glue_run(self.dpu_seconds, self.execution_class)
+
+
+class GlueRuns:
+    """Runs of a job.
+
+    Args:
+        job: the job.
+    """
+
+    def __init__(self, job: GlueJob) -> None:
+        self.job = job
+        # Not a single hidden retry: a start that got no answer may have happened.
+        self.glue = client("glue", attempts=1)
+        self.logs = client("logs")
+
+    @property
+    def region(self) -> str:
+        """The region of the job."""
+        return str(self.glue.meta.region_name)
+
+    def find(self, key: str) -> JobRun | None:
+        """The newest run that was started with this idempotency key.
+
+        Raises:
+            PipelineError: the runs can't be listed.
+        """
+        oldest = datetime.now(UTC) - LOOKED_BACK
+        token: dict[str, str] = {}
+        while True:
+            page = self._retried(
+                f"listing the runs of {self.job.name}",
+                partial(self.glue.get_job_runs, JobName=self.job.name, **token),
+            )
+            for described in page.get("JobRuns", ()):
+                if described.get("Arguments", {}).get(KEY) == key:
+                    return self._job_run(described)
+                if described["StartedOn"] < oldest:
+                    return None
+            if not page.get("NextToken"):
+                return None
+            token = {"NextToken": page["NextToken"]}
+
+    def start(self, arguments: Mapping[str, str], key: str, tell: Callable[[str], None]) -> str:
+        """Start a run, once, waiting for another one to end if need be; returns its id.
+
+        Args:
+            arguments: what the job takes.
+            key: tells this start from every other.
+            tell: takes what people should know while they wait.
+
+        Raises:
+            PipelineError: it can't be started; the message says why and what to do.
+        """
+        given = {**arguments, KEY: key}
+        tries = waited = 0
+        while True:
+            try:
+                answer = self.glue.start_job_run(JobName=self.job.name, Arguments=given)
+                return str(answer["JobRunId"])
+            except (BotoCoreError, ClientError) as error:
+                if code_of(error) in BUSY:
+                    if waited >= self.job.timeout_minutes * 60:
+                        raise self._not_started(error) from error
+                    if not waited:
+                        tell(f"{self.job.name}: another run is going on; waiting for its end")
+                    waited += BUSY_SECONDS
+                    time.sleep(BUSY_SECONDS)
+                    continue
+                tries += 1
+                if not may_be_retried(error) or tries >= TRIES:
+                    raise self._not_started(error) from error
+                time.sleep(_wait(tries))
+            # No answer is no proof that nothing was started.
+            begun = self.find(key)
+            if begun is not None and not begun.ended:
+                return begun.id
+
+    def follow(self, run_id: str) -> Iterator[JobRun]:
+        """The run at every poll; the last one has ended.
+
+        Raises:
+            PipelineError: Glue does not tell any more. The run may go on: run the step again, and
+                it is found by its key.
+        """
+        while True:
+            run = self._retried(
+                f"{self.job.name} run {run_id} may still be going on, run the step again to go on "
+                "with it; asking for its state",
+                lambda: self._job_run(
+                    self.glue.get_job_run(JobName=self.job.name, RunId=run_id)["JobRun"]
+                ),
+            )
+            yield run
+            if run.ended:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def stop(self, run_id: str) -> str:
+        """Stop a run; returns what became of it, for people."""
+        try:
+            answer = self._retried(
+                f"stopping {self.job.name} run {run_id}",
+                lambda: self.glue.batch_stop_job_run(JobName=self.job.name, JobRunIds=[run_id]),
+            )
+        except PipelineError as error:
+            return f"it may still be going on: {error}"
+        for refused in answer.get("Errors", ()):
+            detail = refused.get("ErrorDetail", {})
+            return f"Glue did not stop it: {detail.get('ErrorMessage', detail)}"
+        return "it is being stopped"
+
+    def last_lines(self, run_id: str) -> list[str]:
+        """The last lines that the job printed; why there are none, if they can't be had."""
+        group = self.log_group
+        try:
+            streams = self.logs.describe_log_streams(
+                logGroupName=group, logStreamNamePrefix=run_id
+            )["logStreams"]
+            names = sorted((stream["logStreamName"] for stream in streams), key=_not_the_drivers)
+            if not names:
+                return [f"(no log in {group} yet)"]
+            events = self.logs.get_log_events(
+                logGroupName=group, logStreamName=names[0], limit=100, startFromHead=False
+            )["events"]
+        except (BotoCoreError, ClientError) as error:
+            return [f"(the log in {group} can't be read: {explain(error)})"]
+        lines = [line for event in events for line in event["message"].splitlines() if line.strip()]
+        return lines[-LOG_LINES:]
+
+    @property
+    def log_group(self) -> str:
+        """The log group of what jobs print."""
+        return f"{deployment().storage['log_group']}/output"
+
+    def console_link(self, run_id: str) -> str:
+        """The run's page in the console of Glue."""
+        place = f"https://{self.region}.console.aws.amazon.com/gluestudio/home?region={self.region}"
+        return f"{place}#/job/{quote(self.job.name, safe='')}/run/{run_id}"
+
+    def log_link(self, run_id: str) -> str:
+        """The run's log in the console of CloudWatch."""
+        place = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
+        group = quote(self.log_group, safe="").replace("%", "$25")
+        return f"{place}#logsV2:log-groups/log-group/{group}/log-events/{run_id}"
+
+    def _retried(self, doing: str, call: Callable[[], Any]) -> Any:
+        for tries in range(1, TRIES + 1):
+            try:
+                return call()
+            except (BotoCoreError, ClientError) as error:
+                if not may_be_retried(error) or tries == TRIES:
+                    raise PipelineError(f"{doing}: {explain(error)}") from error
+                time.sleep(_wait(tries))
+
+    def _not_started(self, error: Exception) -> PipelineError:
+        if code_of(error) == "EntityNotFoundException":
+            reason = "there is no such job: apply Terraform, or set AWS_REGION to where it is"
+        elif code_of(error) in BUSY:
+            reason = "other runs of it did not end in time: look at them in the console"
+        else:
+            reason = explain(error)
+        return PipelineError(f"{self.job.name} in {self.region} was not started: {reason}")
+
+    def _job_run(self, told: Mapping[str, Any]) -> JobRun:
+        prices = deployment().prices
+        seconds = int(told.get("ExecutionTime") or 0)
+        dpus = told.get("MaxCapacity") or (
+            told.get("NumberOfWorkers", self.job.workers)
+            * prices.dpus_per_worker[told.get("WorkerType", self.job.worker_type)]
+        )
+        billed = max(seconds, prices.minimum_seconds) * dpus if seconds else 0
+        return JobRun(
+            id=told["Id"],
+            state=told["JobRunState"],
+            arguments=told.get("Arguments", {}),
+            error=told.get("ErrorMessage", ""),
+            seconds=seconds,
+            # Glue tells this only where capacity varies.
+            dpu_seconds=told.get("DPUSeconds") or billed,
+            execution_class=told.get("ExecutionClass") or self.job.execution_class,
+        )
+
+
+def pipes_place(run: JobRun) -> dict[str, Any]:
+    """Where a run writes its Pipes messages: as `--dagster-pipes-messages` tells it."""
+    from dagster_pipes import decode_param
+
+    return dict(decode_param(run.arguments["--dagster-pipes-messages"]))
+
+
+def is_closed(s3: Any, place: Mapping[str, Any]) -> bool:
+    """Whether the messages there are complete: the job has closed them."""
+    number = 1
+    while True:
+        key = f"{place['key_prefix']}/{number}.json"
+        try:
+            chunk = s3.get_object(Bucket=place["bucket"], Key=key)["Body"].read().decode()
+        except ClientError:
+            return False
+        if any(json.loads(line).get("method") == "closed" for line in chunk.splitlines() if line):
+            return True
+        number += 1
+
+
+def _wait(tries: int) -> float:
+    """Seconds before the next try: doubled each time, with jitter, up to a minute."""
+    return min(LONGEST_WAIT_SECONDS, 2**tries) * random.uniform(0.5, 1)
+
+
+def _not_the_drivers(name: str) -> tuple[bool, str]:
+    return "driver" not in name and name.count("-") > 0, name

@@ -1,0 +1,205 @@
+"""A release: the job code and what Glue lacks, under a key that is a digest of it all.
+
+A running job is never changed under its feet: another code is another key. The launcher starts
+jobs with the release of the code that it runs itself, so what Dagster shows is what runs.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ecommerce_assets.aws.clients import bucket_and_prefix, client, explained
+from ecommerce_assets.deployment import deployment
+from ecommerce_assets.errors import PipelineError
+
+PACKAGE = "ecommerce_assets"
+# What a job imports; the rest of the package is the orchestrator's.
+ROOMS = ("jobs", "tables", "lakehouse", "landing")
+MODULES = ("__init__.py", "errors.py", "settings.py", "deployment.py", "deployment.json")
+# What the jobs import. Spark 3.5's pandas, which pandera imports, breaks with numpy 2.
+ROOTS = ("pandera", "dagster-pipes", "numpy<2")
+CODE = "ecommerce_assets.zip"
+WHEELS = "dependencies.gluewheels.zip"
+MANIFEST = "manifest.json"
+PLATFORM = "manylinux2014_x86_64"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Release:
+    """The code of this installation, as a release.
+
+    Attributes:
+        sources: bytes by path, as in the zip of the code.
+        scripts: bytes of the entry scripts by name.
+        requirements: `name==version` of each module that Glue lacks.
+    """
+
+    sources: dict[str, bytes]
+    scripts: dict[str, bytes]
+    requirements: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Digest of all of it."""
+        digest = hashlib.sha256()
+        for name, content in sorted({**self.sources, **self.scripts}.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        digest.update("\n".join(self.requirements).encode())
+        return digest.hexdigest()[:DIGEST_LENGTH]
+
+    def location(self, artifacts: str) -> str:
+        """Where it is published below the `s3://bucket` of artifacts."""
+        return f"{artifacts}/{deployment().storage['releases']}/{self.id}"
+
+    def arguments(self, artifacts: str, job: str) -> dict[str, str]:
+        """The arguments that let a run of a job use this release."""
+        place = self.location(artifacts)
+        return {
+            "--scriptLocation": f"{place}/{deployment().jobs[job].script}",
+            "--extra-py-files": f"{place}/{CODE}",
+            "--additional-python-modules": f"{place}/{WHEELS}",
+            "--python-modules-installer-option": "--no-index",
+        }
+
+
+@cache
+def this_release() -> Release:
+    """The release of the code that is running here."""
+    root = files(PACKAGE)
+    sources = {f"{PACKAGE}/{name}": root.joinpath(name).read_bytes() for name in MODULES}
+    for room in ROOMS:
+        sources |= _modules_below(Path(str(root)) / room, f"{PACKAGE}/{room}")
+    scripts = {
+        job.script: sources[f"{PACKAGE}/jobs/{job.script}"] for job in deployment().jobs.values()
+    }
+    return Release(dict(sorted(sources.items())), scripts, tuple(sorted(_lacking(ROOTS))))
+
+
+def _modules_below(folder: Path, place: str) -> dict[str, bytes]:
+    return {
+        f"{place}/{file.relative_to(folder).as_posix()}": file.read_bytes()
+        for file in folder.rglob("*.py")
+    }
+
+
+def _lacking(roots: Iterable[str]) -> set[str]:
+    """`name==version`, as installed here, of the distributions and what they need.
+
+    Left out is what Glue has in a version that will do.
+    """
+    provided = {canonicalize_name(name): text for name, text in deployment().provided.items()}
+    found: dict[str, str] = {}
+    waiting = [Requirement(name) for name in roots]
+    while waiting:
+        needed = waiting.pop()
+        name = canonicalize_name(needed.name)
+        if name in found or (name in provided and needed.specifier.contains(provided[name])):
+            continue
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError as error:
+            raise PipelineError(f"{name} is not installed here, so it can't be packaged") from error
+        for line in requires(name) or ():
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement)
+    return {f"{name}=={number}" for name, number in found.items()}
+
+
+def build(release: Release, folder: Path) -> list[Path]:
+    """Write the release's files to a folder, the same bytes for the same release.
+
+    Raises:
+        PipelineError: a dependency has no wheel for Glue, or can't be downloaded.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / CODE]
+    _zip(folder / CODE, release.sources)
+    for name, content in release.scripts.items():
+        (folder / name).write_bytes(content)
+        written.append(folder / name)
+    with tempfile.TemporaryDirectory() as wheels:
+        _download(release.requirements, wheels)
+        listed = "".join(f"{line}\n" for line in release.requirements).encode()
+        wheel_files = {"wheels/requirements.txt": listed} | {
+            f"wheels/{wheel.name}": wheel.read_bytes() for wheel in sorted(Path(wheels).iterdir())
+        }
+    _zip(folder / WHEELS, wheel_files)
+    written.append(folder / WHEELS)
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
+    manifest = {
+        "release": release.id,
+        "glue_version": deployment().glue_version,
+        "requirements": release.requirements,
+        "sha256": digests,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    return [*written, folder / MANIFEST]
+
+
+def _download(requirements: Iterable[str], folder: str) -> None:
+    number = deployment().python_version
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *("--no-deps", "--only-binary=:all:", "--platform", PLATFORM, "--implementation", "cp"),
+        *("--python-version", number, "--abi", f"cp{number.replace('.', '')}", "--dest", folder),
+        *requirements,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PipelineError(f"can't get the wheels for Glue: {done.stderr.strip()[-500:]}")
+
+
+def _zip(path: Path, content: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data)
+
+
+def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
+    """Whether the release is there as a whole: its manifest is written last.
+
+    Raises:
+        PipelineError: the bucket can't be looked at.
+    """
+    bucket, prefix = bucket_and_prefix(release.location(artifacts))
+    with explained(f"looking for the release in s3://{bucket}"):
+        s3 = s3 or client("s3")
+        # A listing, as without the right to list a missing object looks like a denied one.
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/{MANIFEST}", MaxKeys=1)
+    return bool(found.get("KeyCount"))
+
+
+def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> bool:
+    """Upload what `build` wrote; whether that was needed.
+
+    Raises:
+        PipelineError: an upload failed; run it again, the rest is then uploaded.
+    """
+    s3 = s3 or client("s3")
+    if is_published(release, artifacts, s3):
+        return False
+    bucket, prefix = bucket_and_prefix(release.location(artifacts))
+    names = [*release.scripts, CODE, WHEELS, MANIFEST]
+    for name in names:
+        with explained(f"uploading {name} to s3://{bucket}/{prefix}"):
+            s3.upload_file(str(folder / name), bucket, f"{prefix}/{name}")
+    return True

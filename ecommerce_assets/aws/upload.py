@@ -1,0 +1,127 @@
+"""Uploading deliveries to the landing prefix: parallel, resumable, nothing twice."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explain
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.layout import ENDINGS, FOLDER, SOURCES, date_folder
+
+SIDE_BY_SIDE = 16
+CHECKSUM = "sha256"  # of the content, in the object's own metadata
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file and where it goes.
+
+    Attributes:
+        file: the local file.
+        key: its key in the bucket.
+    """
+
+    file: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What became of a file: `uploaded`, `unchanged`, `would upload` or `failed`, and why."""
+
+    upload: Upload
+    outcome: str
+    reason: str = ""
+
+
+def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
+    """The files of a landing layout, or of a flat folder, which `day` gives its date.
+
+    Raises:
+        PipelineError: no folder, no deliveries, or flat files without a date.
+    """
+    if not source.is_dir():
+        raise PipelineError(f"no folder {source}: --source is where the CSV files are")
+    _, prefix = bucket_and_prefix(location)
+    place = f"{prefix}/" if prefix else ""
+    laid_out = [
+        Upload(file, f"{place}{table}/{file.parent.name}/{file.name}")
+        for table in SOURCES
+        for file in sorted((source / table).glob(f"{FOLDER}*/*"))
+        if file.is_file() and file.name.endswith(ENDINGS)
+    ]
+    flat = [
+        (table, source / f"{table}{ending}")
+        for table in SOURCES
+        for ending in ENDINGS
+        if (source / f"{table}{ending}").is_file()
+    ]
+    if flat and day is None:
+        raise PipelineError(f"{source} holds flat files: give the date of the delivery by --date")
+    found = [
+        Upload(file, f"{place}{table}/{date_folder(day)}/{file.name}")
+        for table, file in flat
+        if day is not None
+    ] + laid_out
+    if not found:
+        expected = f"{SOURCES[0]}/{FOLDER}2024-01-31/*.csv"
+        raise PipelineError(f"{source} holds no delivery like {expected} or {SOURCES[0]}.csv")
+    return found
+
+
+def upload_all(
+    uploads: list[Upload], location: str, *, dry_run: bool, s3: Any = None
+) -> Iterator[Uploaded]:
+    """Upload what is not there with the same checksum, yielding each file as it is done.
+
+    An object appears whole or not at all, so what was cut off is just run again.
+    """
+    bucket, _ = bucket_and_prefix(location)
+    s3 = s3 or client("s3")
+
+    def work(upload: Upload) -> Uploaded:
+        try:
+            return _upload(upload, bucket, s3, dry_run=dry_run)
+        except S3UploadFailedError as error:
+            cause = error.__context__
+            return Uploaded(
+                upload, "failed", explain(cause if isinstance(cause, Exception) else error)
+            )
+        except (BotoCoreError, ClientError, OSError) as error:
+            return Uploaded(upload, "failed", explain(error))
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for done in as_completed([pool.submit(work, upload) for upload in uploads]):
+            yield done.result()
+
+
+def _upload(upload: Upload, bucket: str, s3: Any, *, dry_run: bool) -> Uploaded:
+    digest = _checksum(upload.file)
+    try:
+        there = s3.head_object(Bucket=bucket, Key=upload.key)["Metadata"].get(CHECKSUM)
+    except ClientError as error:
+        if code_of(error) not in {"404", "NoSuchKey"}:
+            raise
+        there = None
+    if there == digest:
+        return Uploaded(upload, "unchanged")
+    if dry_run:
+        return Uploaded(upload, "would upload")
+    s3.upload_file(str(upload.file), bucket, upload.key, ExtraArgs={"Metadata": {CHECKSUM: digest}})
+    return Uploaded(upload, "uploaded")
+
+
+def _checksum(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,42 @@
+"""`ecommerce package`: the job code as Glue runs it."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("dist"),
+    show_default=True,
+    help="Folder for the release.",
+)
+@click.option("--publish", is_flag=True, help="Upload it to ECOMMERCE_ARTIFACTS.")
+def package(output: Path, publish: bool) -> None:
+    """Build a release: the job code, the modules that Glue lacks, the entry scripts.
+
+    Its key is a digest of it all: the same code gives the same key, and what runs is never
+    changed.
+    """
+    from ecommerce_assets.aws import release as releases
+    from ecommerce_assets.errors import PipelineError
+    from ecommerce_assets.settings import Settings
+
+    release = releases.this_release()
+    settings = Settings.from_environment()
+    if publish and not settings.artifacts:
+        raise PipelineError("--publish needs ECOMMERCE_ARTIFACTS, like s3://bucket")
+    if publish and releases.is_published(release, settings.artifacts):
+        click.echo(f"Release {release.id} is published already", err=True)
+        click.echo(release.location(settings.artifacts))
+        return
+    folder = output / release.id
+    for path in releases.build(release, folder):
+        click.echo(f"{path.stat().st_size:>12,} bytes  {path.name}", err=True)
+    if publish:
+        releases.publish(release, folder, settings.artifacts)
+        click.echo(release.location(settings.artifacts))
+    else:
+        click.echo(folder)

@@ -1,0 +1,100 @@
+"""The deployment's one list, `deployment.json`: the Glue jobs, their settings, the price list.
+
+Terraform reads the same file, so that what is deployed and what is launched cannot differ.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class GlueJob:
+    """One Glue job as it is deployed.
+
+    Attributes:
+        name: its name in Glue.
+        script: file name of its entry script, a module of the room `jobs`.
+        reads, writes: the layers whose tables its role may read, and change.
+        worker_type: Glue's name of the machine, like `G.1X`.
+        workers: how many, the driver's included.
+        execution_class: `STANDARD`, or `FLEX`: cheaper, on spare capacity, so it may wait.
+        timeout_minutes: after which Glue ends a run.
+    """
+
+    name: str
+    script: str
+    reads: list[str]
+    writes: list[str]
+    worker_type: str
+    workers: int
+    execution_class: str
+    timeout_minutes: int
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The public price list, as far as a run needs it.
+
+    Attributes:
+        region, as_of: where and when the prices held.
+        usd_per_dpu_hour: by execution class; a DPU is 4 vCPU and 16 GB.
+        minimum_seconds: the least that a run is billed for.
+        dpus_per_worker: by worker type.
+        usd_per_scanned_terabyte: of an Athena query; a terabyte of 2^40 bytes.
+        minimum_scanned_bytes: the least that a query is billed for.
+    """
+
+    region: str
+    as_of: str
+    usd_per_dpu_hour: dict[str, float]
+    minimum_seconds: int
+    dpus_per_worker: dict[str, float]
+    usd_per_scanned_terabyte: float
+    minimum_scanned_bytes: int
+
+    def glue_run(self, dpu_seconds: float, execution_class: str) -> float:
+        """USD of a job run."""
+        return dpu_seconds / 3600 * self.usd_per_dpu_hour[execution_class]
+
+    def query(self, scanned_bytes: int) -> float:
+        """USD of an Athena query."""
+        billed = max(scanned_bytes, self.minimum_scanned_bytes)
+        return billed / 2**40 * self.usd_per_scanned_terabyte
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What `deployment.json` says; section names as there.
+
+    `provided` are the Python modules that this version of Glue has, by the list in its developer
+    guide, as far as the jobs use them.
+    """
+
+    glue_version: str
+    python_version: str
+    provided: dict[str, str]
+    jobs: dict[str, GlueJob]
+    arguments: dict[str, str]
+    spark: dict[str, str]
+    pipeline: dict[str, Any]
+    storage: dict[str, str]
+    athena: dict[str, Any]
+    prices: Prices
+
+    def conf(self, lakehouse: str) -> str:
+        """The value of a Glue job's one `--conf` argument: all of Spark's static settings."""
+        pairs = [f"{name}={value}" for name, value in sorted(self.spark.items())]
+        return " --conf ".join(pairs).replace("{lakehouse}", lakehouse)
+
+
+@cache
+def deployment() -> Deployment:
+    """The deployment's list."""
+    text = files("ecommerce_assets").joinpath("deployment.json").read_text("utf-8")
+    content = json.loads(text)
+    content["jobs"] = {key: GlueJob(**job) for key, job in content["jobs"].items()}
+    content["prices"] = Prices(**content["prices"])
+    return Deployment(**content)

@@ -1,0 +1,158 @@
+"""Where deliveries lie: a local folder or an S3 prefix, listed and read in the same way.
+
+S3 is read with boto3, which finds region, credentials and private endpoints on Glue's driver and
+workers as it does on a laptop.
+"""
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+DIGEST_BYTES = 12
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder directly below another.
+
+    Attributes:
+        name: its name there.
+        path: where it is, as its store addresses it.
+        is_folder: whether it is a folder.
+        size: bytes of a file.
+        stamp: differs when a file was written anew; costs nothing to find.
+    """
+
+    name: str
+    path: str
+    is_folder: bool
+    size: int = 0
+    stamp: str = ""
+
+
+class Store(Protocol):
+    """A tree of files."""
+
+    root: str
+
+    def exists(self) -> bool:
+        """Whether there is anything."""
+
+    def entries(self, path: str) -> list[Entry]:
+        """What is directly below a path, by name; nothing where there is no such folder."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The bytes of a file, from its beginning."""
+
+    def digest(self, entry: Entry) -> str:
+        """A digest of a file's content: the same delivery again has the same."""
+
+
+def store_of(location: str) -> Store:
+    """The store of a folder or of an `s3://bucket/prefix`."""
+    return S3Store(location) if "://" in location else FolderStore(location)
+
+
+class FolderStore:
+    """A local folder."""
+
+    def __init__(self, location: str) -> None:
+        self.root = location
+
+    def exists(self) -> bool:
+        """Whether the folder is there."""
+        return Path(self.root).is_dir()
+
+    def entries(self, path: str) -> list[Entry]:
+        """Files and folders in a folder."""
+        found = []
+        try:
+            listed = list(os.scandir(path))
+        except FileNotFoundError:
+            return []
+        for item in listed:
+            status = item.stat()
+            stamp = f"{status.st_size}-{status.st_mtime_ns}"
+            found.append(Entry(item.name, item.path, item.is_dir(), status.st_size, stamp))
+        return sorted(found, key=lambda entry: entry.name)
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's bytes."""
+        return Path(path).open("rb")
+
+    def digest(self, entry: Entry) -> str:
+        """Of the content, so that a copy of the same file counts as the same delivery."""
+        digest = blake2b(digest_size=DIGEST_BYTES)
+        with self.open(entry.path) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+
+class S3Store:
+    """A prefix of an S3 bucket."""
+
+    def __init__(self, location: str, client: Callable[[], Any] | None = None) -> None:
+        parts = urlsplit(location)
+        self.bucket = parts.netloc
+        self.root = parts.path.strip("/")
+        self._make = client or _client
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """A boto3 S3 client; made where it is used, as it can't be sent to a worker."""
+        if self._client is None:
+            self._client = self._make()
+        return self._client
+
+    def exists(self) -> bool:
+        """Whether any object lies below the prefix."""
+        found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self._folder(""), MaxKeys=1)
+        return bool(found.get("KeyCount"))
+
+    def entries(self, path: str) -> list[Entry]:
+        """Objects and common prefixes directly below a prefix."""
+        prefix = self._folder(path)
+        found = []
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+        )
+        for page in pages:
+            for folder in page.get("CommonPrefixes", ()):
+                key = folder["Prefix"].rstrip("/")
+                found.append(Entry(key.rsplit("/", 1)[-1], key, is_folder=True))
+            for item in page.get("Contents", ()):
+                name = item["Key"].removeprefix(prefix)
+                if name:  # a console's folder marker is an object of its folder's own name
+                    stamp = f"{item['Size']}-{item['ETag']}"
+                    found.append(Entry(name, item["Key"], False, item["Size"], stamp))
+        return sorted(found, key=lambda entry: entry.name)
+
+    def open(self, path: str) -> BinaryIO:
+        """The object's bytes."""
+        body = self.client.get_object(Bucket=self.bucket, Key=path)["Body"]
+        return io.BufferedReader(body, CHUNK_BYTES)
+
+    def digest(self, entry: Entry) -> str:
+        """Of S3's own entity tag, which follows the content: nothing is read."""
+        return blake2b(entry.stamp.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+    def _folder(self, path: str) -> str:
+        key = path or self.root
+        return f"{key}/" if key else ""
+
+
+def _client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    # A session of its own: the default one may not be used by several threads.
+    retries = Config(retries={"mode": "standard", "max_attempts": 8})
+    return boto3.session.Session().client("s3", config=retries)

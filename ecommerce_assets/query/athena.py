@@ -1,0 +1,121 @@
+"""SQL over the tables on AWS: Athena runs it, the rows come back typed as a DuckDB relation."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ecommerce_assets.aws.clients import client, explained
+from ecommerce_assets.deployment import deployment
+from ecommerce_assets.errors import PipelineError
+
+CATALOG = "AwsDataCatalog"
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
+ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
+# Athena's names of types, where DuckDB's are others.
+TYPES = {"varbinary": "blob", "string": "varchar", "timestamp with time zone": "timestamptz"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query's answer.
+
+    Attributes:
+        relation: its rows.
+        scanned_bytes: what Athena read.
+        usd: its cost by the public price list.
+    """
+
+    relation: duckdb.DuckDBPyRelation
+    scanned_bytes: int
+    usd: float
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, tell: Callable[[str], None]
+) -> Answer:
+    """Run a statement in Athena, wait for it, fetch all of its rows.
+
+    Args:
+        connection: holds the answer.
+        tell: takes the query's id, by which the console shows it.
+
+    Raises:
+        PipelineError: Athena refuses it, or it failed; the message has Athena's reason.
+    """
+    athena = client("athena")
+    with explained(f"asking Athena, workgroup {workgroup}"):
+        started = athena.start_query_execution(
+            QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Catalog": CATALOG}
+        )
+    identifier = started["QueryExecutionId"]
+    tell(f"Athena query {identifier}")
+    try:
+        ended = _wait(athena, identifier)
+    except KeyboardInterrupt:
+        with explained(f"stopping query {identifier}"):
+            athena.stop_query_execution(QueryExecutionId=identifier)
+        raise
+    status = ended["Status"]
+    if status["State"] != "SUCCEEDED":
+        reason = status.get("StateChangeReason") or "no reason given"
+        raise PipelineError(f"Athena: {status['State'].lower()}: {reason}")
+    scanned = int(ended.get("Statistics", {}).get("DataScannedInBytes") or 0)
+    with explained(f"fetching the rows of query {identifier}"):
+        relation = _relation(connection, athena, identifier)
+    return Answer(relation, scanned, deployment().prices.query(scanned))
+
+
+def _wait(athena: Any, identifier: str) -> dict[str, Any]:
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        with explained(f"asking for the state of query {identifier}"):
+            answer = athena.get_query_execution(QueryExecutionId=identifier)
+        execution: dict[str, Any] = answer["QueryExecution"]
+        if execution["Status"]["State"] in ENDED:
+            return execution
+        time.sleep(wait)
+        wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
+
+
+def _relation(
+    connection: duckdb.DuckDBPyConnection, athena: Any, identifier: str
+) -> duckdb.DuckDBPyRelation:
+    columns: list[dict[str, Any]] = []
+    rows: list[list[str | None]] = []
+    for number, page in enumerate(_pages(athena, identifier)):
+        result = page["ResultSet"]
+        found = [[cell.get("VarCharValue") for cell in row["Data"]] for row in result["Rows"]]
+        if number == 0:
+            columns = result["ResultSetMetadata"]["ColumnInfo"]
+            # A query's first row is its header; that of SHOW and DESCRIBE is not.
+            names = [column["Name"] for column in columns]
+            found = found[1:] if found and found[0] == names else found
+        rows += found
+    names = [f"c{number}" for number in range(len(columns))]
+    texts = pa.table({
+        name: pa.array([row[number] for row in rows], pa.string())
+        for number, name in enumerate(names)
+    })  # fmt: skip
+    connection.register("_athena", texts)
+    casts = ", ".join(
+        f'CAST({name} AS {_type(column)}) AS "{column["Name"]}"'
+        for name, column in zip(names, columns, strict=True)
+    )
+    return connection.sql(f"SELECT {casts} FROM _athena")
+
+
+def _pages(athena: Any, identifier: str) -> Iterator[dict[str, Any]]:
+    yield from athena.get_paginator("get_query_results").paginate(QueryExecutionId=identifier)
+
+
+def _type(column: dict[str, Any]) -> str:
+    name = str(column["Type"])
+    if name == "decimal":
+        return f"decimal({column['Precision']},{column['Scale']})"
+    if name in {"array", "map", "row", "json", "char"}:
+        return "varchar"
+    return TYPES.get(name, name)

@@ -1,0 +1,287 @@
+"""Stand-ins for AWS: moto's server for S3, Athena, logs and the Data Catalog, and a fake Glue that
+runs jobs.
+"""
+
+import logging
+import shlex
+import subprocess
+import threading
+import venv
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import py4j
+import pyspark
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from ecommerce_assets.deployment import deployment
+from ecommerce_assets.lakehouse.java import fetched, jars, java_home
+
+REGION = "eu-central-1"
+AWS_BUNDLE = "org.apache.iceberg:iceberg-aws-bundle:1.10.0"
+
+
+@contextmanager
+def moto_server() -> Iterator[dict[str, str]]:
+    """moto's server; yields the environment in which boto3 and the AWS SDKs talk to it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        yield {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+    finally:
+        server.stop()
+
+
+def client_error(code: str, status: int = 400, message: str = "") -> ClientError:
+    """An error as boto3 raises it."""
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "Call")
+
+
+class Faulty:
+    """A boto3 client whose calls fail as a test says: by call, errors at its next uses."""
+
+    def __init__(self, client: Any, **faults: list[Exception | None]) -> None:
+        self._client, self._faults = client, faults
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            self.calls[name] += 1
+            fault = self._faults[name].pop(0) if self._faults.get(name) else None
+            if fault is not None:
+                raise fault
+            return getattr(self._client, name)(*given, **named)
+
+        return getattr(self._client, name) if name == "meta" else call
+
+
+@dataclass
+class FakeRun:
+    """A job run of the fake Glue."""
+
+    id: str
+    arguments: dict[str, str]
+    states: list[str]
+    error: str = ""
+    told: int = 0
+
+    @property
+    def state(self) -> str:
+        """The state at this poll."""
+        return self.states[min(self.told, len(self.states) - 1)]
+
+
+@dataclass
+class FakeGlue:
+    """A Glue with boto3's shape, whose runs do what a test says.
+
+    Attributes:
+        work: called with the run when it starts; sets what becomes of it.
+        faults: by call, errors to raise at its next uses; None lets a use pass.
+    """
+
+    work: Callable[[FakeRun], None]
+    faults: dict[str, list[Exception | None]] = field(default_factory=lambda: defaultdict(list))
+    runs: dict[str, FakeRun] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    stopped: list[str] = field(default_factory=list)
+    meta: Any = field(default_factory=lambda: SimpleNamespace(region_name=REGION))
+
+    def start_job_run(self, JobName: str, Arguments: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
+        self._called("start_job_run")
+        run = FakeRun(f"jr_{len(self.runs)}", dict(Arguments), ["SUCCEEDED"])
+        self.runs[run.id] = run
+        self.work(run)
+        return {"JobRunId": run.id}
+
+    def get_job_run(self, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803
+        self._called("get_job_run")
+        run = self.runs[RunId]
+        told = self._told(run)
+        run.told += 1
+        return {"JobRun": told}
+
+    def get_job_runs(self, JobName: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
+        self._called("get_job_runs")
+        newest_first = list(self.runs.values())[::-1]
+        number = int(NextToken)
+        page: dict[str, Any] = {"JobRuns": [self._told(run) for run in newest_first[number:][:1]]}
+        if number + 1 < len(newest_first):
+            page["NextToken"] = str(number + 1)
+        return page
+
+    def batch_stop_job_run(self, JobName: str, JobRunIds: list[str]) -> dict[str, Any]:  # noqa: N803
+        self._called("batch_stop_job_run")
+        self.stopped += JobRunIds
+        return {"SuccessfulSubmissions": [], "Errors": []}
+
+    def _called(self, name: str) -> None:
+        self.calls[name] += 1
+        fault = self.faults[name].pop(0) if self.faults[name] else None
+        if fault is not None:
+            raise fault
+
+    def _told(self, run: FakeRun) -> dict[str, Any]:
+        ended = run.state not in {"STARTING", "RUNNING", "WAITING", "STOPPING"}
+        return {
+            "Id": run.id,
+            "JobRunState": run.state,
+            "Arguments": run.arguments,
+            "StartedOn": datetime.now(UTC),
+            "ErrorMessage": run.error,
+            "ExecutionTime": 90 if ended else 0,
+            "WorkerType": "G.1X",
+            "NumberOfWorkers": 2,
+            "ExecutionClass": "STANDARD",
+        }
+
+
+class ProcessGlue(FakeGlue):
+    """A Glue that runs each job as a process of its own, in Glue's Python environment.
+
+    On its path are the modules that Glue has and the published artifacts, nothing else; its
+    arguments are those of the deployed job and of the run. Only endpoints are added.
+    """
+
+    def __init__(
+        self, folder: Path, jobs: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> None:
+        super().__init__(self._begin)
+        self.folder, self.jobs, self.environment = folder, jobs, dict(environment)
+        self.python = _glue_python(folder / "glue")
+        self.outputs: dict[str, str] = {}
+        self._installed: set[str] = set()
+
+    def start_job_run(self, JobName: str, Arguments: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
+        deployed = self.jobs[JobName]["default_arguments"]
+        answer = super().start_job_run(JobName, {**deployed, **Arguments})
+        # What Glue tells of a run is what the run was given.
+        self.runs[answer["JobRunId"]].arguments = dict(Arguments)
+        return answer
+
+    def _begin(self, run: FakeRun) -> None:
+        run.states = ["RUNNING"]
+        arguments = dict(run.arguments)
+        threading.Thread(target=self._work, args=(run, arguments), daemon=True).start()
+
+    def _work(self, run: FakeRun, arguments: dict[str, str]) -> None:
+        try:
+            self._work_through(run, arguments)
+        except BaseException as error:
+            # As Glue, which tells of what keeps a run from starting.
+            run.error, run.states = f"{type(error).__name__}: {error}", ["ERROR"]
+
+    def _work_through(self, run: FakeRun, arguments: dict[str, str]) -> None:
+        done = subprocess.run(
+            self._command(run, arguments), env=self._environment(arguments), text=True,
+            capture_output=True, cwd=self.folder, check=False,
+        )  # fmt: skip
+        self.outputs[run.id] = done.stdout + done.stderr
+        if done.returncode:
+            run.error = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        run.states = ["FAILED" if done.returncode else "SUCCEEDED"]
+
+    def _command(self, run: FakeRun, arguments: dict[str, str]) -> list[str]:
+        script = self._fetched(arguments.pop("--scriptLocation"))
+        passed = [word for pair in arguments.items() if pair[0] not in GLUES_OWN for word in pair]
+        return [str(self.python), str(script), "--JOB_NAME", "job", "--JOB_RUN_ID", run.id, *passed]
+
+    def _environment(self, arguments: Mapping[str, str]) -> dict[str, str]:
+        code = self._fetched(arguments["--extra-py-files"])
+        self._install(arguments)
+        conf = arguments["--conf"].split(" --conf ")
+        catalog = "spark.sql.catalog.lakehouse"
+        endpoint = self.environment["AWS_ENDPOINT_URL"]
+        class_path = ":".join(map(str, [*jars(), fetched(AWS_BUNDLE)]))
+        conf += [
+            "spark.master=local[2]", "spark.ui.enabled=false", "spark.sql.shuffle.partitions=2",
+            f"spark.driver.extraClassPath={class_path}", "spark.driver.host=127.0.0.1",
+            f"{catalog}.glue.endpoint={endpoint}", f"{catalog}.s3.endpoint={endpoint}",
+            f"{catalog}.s3.path-style-access=true",
+        ]  # fmt: skip
+        return {
+            **self.environment,
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "JAVA_HOME": java_home(),
+            "PYTHONPATH": str(code),
+            "PYSPARK_PYTHON": str(self.python),
+            "PYSPARK_SUBMIT_ARGS": " ".join(
+                [*(f"--conf {shlex.quote(setting)}" for setting in conf),
+                 f"--py-files {code}", "pyspark-shell"]
+            ),
+        }  # fmt: skip
+
+    def _install(self, arguments: Mapping[str, str]) -> None:
+        """As Glue does with a zip of wheels."""
+        location = arguments["--additional-python-modules"]
+        if location in self._installed:
+            return
+        with zipfile.ZipFile(self._fetched(location)) as archive:
+            archive.extractall(self.folder / "modules")
+        wheels = self.folder / "modules" / "wheels"
+        options = arguments["--python-modules-installer-option"].split()
+        _run(
+            [str(self.python), "-m", "pip", "install", "--quiet", *options,
+             "--find-links", str(wheels), "-r", str(wheels / "requirements.txt")]
+        )  # fmt: skip
+        self._installed.add(location)
+
+    def _fetched(self, location: str) -> Path:
+        parts = urlsplit(location)
+        target = self.folder / "artifacts" / parts.path.strip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            boto3.client("s3").download_file(parts.netloc, parts.path.strip("/"), str(target))
+        return target
+
+
+GLUES_OWN = {
+    *deployment().arguments, "--conf", "--custom-logGroup-prefix", "--extra-py-files",
+    "--additional-python-modules", "--python-modules-installer-option",
+}  # fmt: skip
+
+
+def _glue_python(folder: Path) -> Path:
+    """A Python with the modules that this version of Glue has, and no others."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    pins = [f"{name}=={number}" for name, number in deployment().provided.items()]
+    spark = next(pin for pin in pins if pin.startswith("pyspark=="))
+    assert spark == f"pyspark=={pyspark.__version__}"
+    _run([str(python), "-m", "pip", "install", "--quiet", *(pin for pin in pins if pin != spark)])
+    packages = Path(
+        _run([str(python), "-c", "import site; print(site.getsitepackages()[0])"]).strip()
+    )
+    for module in (pyspark, py4j):
+        source = Path(str(module.__file__)).parent
+        (packages / source.name).symlink_to(source)
+    return python
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

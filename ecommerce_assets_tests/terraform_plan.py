@@ -1,0 +1,65 @@
+"""What Terraform would create, as its own tests plan it: no account, nothing created."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[1]
+STAND_IN = REPOSITORY.parent / "shared" / "terraform" / "setup"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run of `terraform test`.
+
+    Attributes:
+        passed: whether every test passed.
+        output: what it printed.
+        resources: by address, the values of what the first test plans.
+        environment: the settings that it puts out.
+    """
+
+    passed: bool
+    output: str
+    resources: dict[str, Any]
+    environment: dict[str, str]
+
+
+def terraform_test(folder: Path) -> Planned:
+    """Run Terraform's tests on a copy in `folder`, by a stand-in of the provider where it is."""
+    shutil.copytree(REPOSITORY / "terraform", folder / "terraform",
+                    ignore=shutil.ignore_patterns(".terraform*"))  # fmt: skip
+    shutil.copytree(REPOSITORY / "ecommerce_assets", folder / "ecommerce_assets",
+                    ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    environment = dict(os.environ)
+    if STAND_IN.exists():
+        made = subprocess.run([str(STAND_IN)], capture_output=True, text=True, check=True)
+        environment["TF_CLI_CONFIG_FILE"] = made.stdout.strip().splitlines()[-1]
+
+    def terraform(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["terraform", *words], cwd=folder / "terraform", env=environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    for words in (["init", "-backend=false", "-no-color"], ["validate", "-no-color"]):
+        done = terraform(*words)
+        if done.returncode:
+            return Planned(False, done.stdout + done.stderr, {}, {})
+    done = terraform("test", "-verbose", "-json")
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    plan = next((m["test_plan"] for m in messages if m["type"] == "test_plan"), None)
+    said = "\n".join(str(m["@message"]) for m in messages if m["type"] != "test_plan")
+    if plan is None:
+        return Planned(False, said, {}, {})
+    settings = plan["output_changes"]["environment"]["after"]
+    return Planned(
+        done.returncode == 0,
+        said,
+        {change["address"]: change["change"]["after"] for change in plan["resource_changes"]},
+        dict(line.split("=", 1) for line in settings.splitlines()),
+    )

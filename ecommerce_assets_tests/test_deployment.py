@@ -1,0 +1,108 @@
+"""deployment.json, Terraform's own reading of it, the tables and the README agree."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecommerce_assets.aws.release import this_release
+from ecommerce_assets.deployment import deployment
+from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets_tests.terraform_plan import REPOSITORY, Planned
+
+PACKAGE = REPOSITORY / "ecommerce_assets"
+NEEDS_TERRAFORM = pytest.mark.skipif(
+    shutil.which("terraform") is None, reason="Terraform is not installed"
+)
+
+
+def of(planned: Planned, kind: str) -> list[dict[str, Any]]:
+    return [
+        values for address, values in planned.resources.items() if address.startswith(f"{kind}.")
+    ]
+
+
+def test_a_job_a_layer_and_one_for_maintenance():
+    assert list(deployment().jobs) == [*LAYERS, "maintenance"]
+    for job in deployment().jobs.values():
+        assert (PACKAGE / "jobs" / job.script).is_file()
+        assert job.worker_type in deployment().prices.dpus_per_worker
+        assert job.execution_class in deployment().prices.usd_per_dpu_hour
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_jobs_role_may_read_what_its_tables_read(layer: str):
+    job = deployment().jobs[layer]
+    read = {name.split(".")[0] for table in tables_of(layer) for name in table.reads}
+    assert read - {layer} == set(job.reads)
+    assert job.writes == [layer]
+
+
+def test_maintenance_may_change_every_layer():
+    assert tuple(deployment().jobs["maintenance"].writes) == LAYERS
+
+
+@NEEDS_TERRAFORM
+def test_terraforms_own_tests_pass(planned: Planned):
+    assert planned.passed, planned.output
+
+
+@NEEDS_TERRAFORM
+def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned):
+    assert {database["name"] for database in of(planned, "aws_glue_catalog_database")} == set(
+        LAYERS
+    )
+    queries = of(planned, "aws_athena_named_query")
+    for query in queries:
+        (table,) = re.findall(r"FROM (\w+\.\w+)", query["query"])
+        assert table in all_tables()
+        assert query["database"] == table.split(".")[0]
+    kpis = {table.name for table in tables_of("gold") if not re.match("dim_|fact_", table.name)}
+    assert {query["name"] for query in queries} == kpis
+
+
+@NEEDS_TERRAFORM
+def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned):
+    jobs = {job["name"]: job for job in of(planned, "aws_glue_job")}
+    assert set(jobs) == {job.name for job in deployment().jobs.values()}
+    settings = planned.environment
+    for name, job in deployment().jobs.items():
+        arguments = jobs[job.name]["default_arguments"]
+        assert arguments["--lakehouse"] == settings["ECOMMERCE_LAKEHOUSE"]
+        assert f"lakehouse.warehouse={settings['ECOMMERCE_LAKEHOUSE']}" in arguments["--conf"]
+        assert arguments["--custom-logGroup-prefix"] == deployment().storage["log_group"]
+        assert jobs[job.name]["worker_type"] == job.worker_type
+        assert jobs[job.name]["number_of_workers"] == job.workers
+        own = this_release().arguments(settings["ECOMMERCE_ARTIFACTS"], name)
+        releases = jobs[job.name]["command"][0]["script_location"].rsplit("/", 1)[0]
+        assert own["--scriptLocation"].startswith(releases + "/")
+        # What the launcher names on each run must not be something that the job insists on.
+        assert not jobs[job.name]["non_overridable_arguments"]
+    assert settings["ECOMMERCE_LANDING"].endswith("/" + deployment().storage["landing"])
+    assert {group["name"] for group in of(planned, "aws_cloudwatch_log_group")} == {
+        f"{deployment().storage['log_group']}/{ending}" for ending in ("output", "error")
+    }
+
+
+def test_the_costs_in_the_readme_follow_from_the_price_list():
+    text = Path(REPOSITORY / "README.md").read_text("utf-8")
+    prices, job = deployment().prices, deployment().jobs["bronze"]
+    dpus = job.workers * prices.dpus_per_worker[job.worker_type]
+    assert prices.as_of in text
+
+    def usd(runs: int, seconds: int, execution_class: str = "STANDARD") -> str:
+        return f"{runs * prices.glue_run(dpus * seconds, execution_class):.2f}"
+
+    tables = len(all_tables())
+    for row in (
+        f"| a day, one run a layer (3), a minute each | {usd(3, 60)} | {usd(3, 60, 'FLEX')} |",
+        f"| the same, two minutes each | {usd(3, 120)} | {usd(3, 120, 'FLEX')} |",
+        f"| a day, if each table had a run of its own ({tables}) | {usd(tables, 60)} | "
+        f"{usd(tables, 60, 'FLEX')} |",
+        f"| a year's backfill, one run a layer, five minutes each | {usd(3, 300)} | "
+        f"{usd(3, 300, 'FLEX')} |",
+        f"| the same year, day by day | {usd(3 * 365, 60)} | {usd(3 * 365, 60, 'FLEX')} |",
+    ):
+        assert row in text, row

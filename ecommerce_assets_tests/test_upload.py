@@ -1,0 +1,164 @@
+"""`ecommerce upload` and `ecommerce package --publish` against moto's S3."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectionClosedError
+from click.testing import CliRunner, Result
+
+from ecommerce_assets.aws import release
+from ecommerce_assets.aws import upload as uploads
+from ecommerce_assets.cli.main import ecommerce
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.files import fingerprints, landed_dates, landed_files
+from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server
+from ecommerce_assets_tests.shop import Shop
+
+LOCATION = "s3://shop/landing"
+DAY = date(2024, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[None]:
+    with moto_server() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def s3(aws: None) -> Iterator[Any]:
+    client = boto3.client("s3")
+    place = {"LocationConstraint": client.meta.region_name}
+    client.create_bucket(Bucket="shop", CreateBucketConfiguration=place)
+    yield client
+    bucket = boto3.resource("s3").Bucket("shop")
+    bucket.objects.delete()
+    bucket.delete()
+
+
+def keys(s3: Any) -> list[str]:
+    return [item["Key"] for item in s3.list_objects_v2(Bucket="shop").get("Contents", ())]
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(ecommerce, words)
+
+
+def test_the_landing_layout_is_kept_and_nothing_is_done_twice(s3: Any, shop: Shop):
+    shop.deliver_one_of_each()
+    shop.file("orders", "2024-01-02", "notes.txt").write_text("not a delivery")
+    words = ("upload", "--bucket", "shop", "--source", str(shop.landing))
+    dry = run(*words, "--dry-run")
+    assert dry.stdout.count("would upload") == 4
+    assert keys(s3) == []
+    assert "uploaded 4" in run(*words).stderr
+    assert "landing/orders/ingestion_date=2024-01-01/rows.csv" in keys(s3)
+    assert len(keys(s3)) == 4
+    shop.deliver("orders", {"order_id": "O2"})
+    assert "unchanged 3, uploaded 1" in run(*words).stderr
+
+
+def test_flat_files_get_their_date(s3: Any, tmp_path: Path):
+    (tmp_path / "orders.csv.gz").write_bytes(b"x")
+    words = ("upload", "--bucket", "shop", "--source", str(tmp_path))
+    assert "give the date of the delivery by --date" in str(run(*words).exception)
+    assert run(*words, "--date", "2024-02-03").exit_code == 0
+    assert keys(s3) == ["landing/orders/ingestion_date=2024-02-03/orders.csv.gz"]
+
+
+def test_what_is_uploaded_lands(s3: Any, shop: Shop):
+    shop.deliver_one_of_each()
+    list(
+        uploads.upload_all(
+            uploads.find_uploads(shop.landing, LOCATION, None), LOCATION, dry_run=False
+        )
+    )
+    assert list(landed_dates(LOCATION, "orders")) == [DAY]
+    (file,) = landed_files(LOCATION, "orders", DAY, DAY)
+    assert file.source_file == "orders/ingestion_date=2024-01-01/rows.csv"
+    before = fingerprints(LOCATION, [file], [DAY])
+    s3.put_object(Bucket="shop", Key=file.entry.path, Body=b"other")
+    (changed,) = landed_files(LOCATION, "orders", DAY, DAY)
+    assert fingerprints(LOCATION, [changed], [DAY]) != before
+    with pytest.raises(PipelineError, match="no landing folder at s3://shop/elsewhere"):
+        landed_dates("s3://shop/elsewhere", "orders")
+
+
+@pytest.mark.parametrize("call", ["head_object", "upload_file"])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (client_error("AccessDenied", 403), "access denied"),
+        (client_error("ExpiredToken"), "credentials have expired"),
+        (ConnectionClosedError(endpoint_url="x"), "Connection was closed"),
+    ],
+)
+def test_a_fault_fails_its_file_and_no_other(
+    s3: Any, shop: Shop, call: str, fault: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    shop.deliver_one_of_each()
+    monkeypatch.setattr(uploads, "client", lambda _: Faulty(s3, **{call: [None, fault]}))
+    failed = run("upload", "--bucket", "shop", "--source", str(shop.landing))
+    assert "failed 1, uploaded 3" in failed.stderr
+    assert isinstance(failed.exception, PipelineError)
+    assert "1 of 4 files were not uploaded" in str(failed.exception)
+    assert said in str(failed.exception)
+    assert len(keys(s3)) == 3
+    monkeypatch.undo()
+
+
+def test_what_is_missing_is_named(s3: Any, tmp_path: Path, shop: Shop):
+    assert "no folder" in str(run("upload", "--bucket", "b", "--source", "nowhere").exception)
+    assert "holds no delivery" in str(
+        run("upload", "--bucket", "b", "--source", str(tmp_path)).exception
+    )
+    assert "--bucket is missing" in str(run("upload", "--source", str(tmp_path)).exception)
+    shop.deliver("orders", {})
+    nowhere = run("upload", "--bucket", "nowhere", "--source", str(shop.landing)).exception
+    assert "there is no such bucket" in str(nowhere)
+
+
+def test_a_release_is_the_same_bytes_and_published_once(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    this = release.this_release()
+    for folder in ("a", "b"):
+        release.build(this, tmp_path / folder)
+    for name in (release.CODE, release.WHEELS, release.MANIFEST):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    manifest = json.loads((tmp_path / "a" / release.MANIFEST).read_text("utf-8"))
+    assert "pandera==0.35.0" in manifest["requirements"]
+    assert not any(
+        line.startswith(("dagster==", "duckdb", "pyspark")) for line in this.requirements
+    )
+
+    broken = Faulty(s3, upload_file=[None, None, client_error("AccessDenied", 403)])
+    with pytest.raises(PipelineError, match=r"uploading .* access denied"):
+        release.publish(this, tmp_path / "a", "s3://shop", broken)
+    assert not release.is_published(this, "s3://shop")
+    assert release.publish(this, tmp_path / "a", "s3://shop")
+    assert not release.publish(this, tmp_path / "a", "s3://shop")
+    assert f"releases/{this.id}/silver_transformation.py" in keys(s3)
+
+    monkeypatch.setenv("ECOMMERCE_DEPLOYMENT", "aws")
+    monkeypatch.setenv("ECOMMERCE_LANDING", LOCATION)
+    monkeypatch.setenv("ECOMMERCE_LAKEHOUSE", "s3://lake")
+    monkeypatch.setenv("ECOMMERCE_ARTIFACTS", "s3://shop")
+    again = run("package", "--publish")
+    assert "is published already" in again.stderr
+    assert again.stdout == f"s3://shop/releases/{this.id}\n"
+
+
+def test_another_code_is_another_release():
+    this = release.this_release()
+    changed = release.Release(
+        {**this.sources, "ecommerce_assets/x.py": b""}, this.scripts, this.requirements
+    )
+    assert changed.id != this.id
+    assert release.Release(this.sources, this.scripts, ("pandera==0",)).id != this.id

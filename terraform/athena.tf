@@ -1,0 +1,35 @@
+# A workgroup that decides where results go and how much a query may read, and a query for each KPI.
+
+resource "aws_athena_workgroup" "this" {
+  name          = local.deployment.athena.workgroup
+  description   = "Queries on the tables of ${var.name}."
+  force_destroy = var.force_destroy
+
+  configuration {
+    enforce_workgroup_configuration    = true
+    publish_cloudwatch_metrics_enabled = true
+    bytes_scanned_cutoff_per_query     = local.deployment.athena.scan_limit_bytes
+
+    engine_version {
+      selected_engine_version = "Athena engine version 3"
+    }
+
+    result_configuration {
+      output_location       = "s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.query_results}/"
+      expected_bucket_owner = local.account
+
+      encryption_configuration {
+        encryption_option = "SSE_S3"
+      }
+    }
+  }
+}
+
+resource "aws_athena_named_query" "kpi" {
+  for_each    = toset(local.kpis)
+  name        = each.key
+  description = "The KPI ${each.key}."
+  workgroup   = aws_athena_workgroup.this.id
+  database    = aws_glue_catalog_database.layer["gold"].name
+  query       = "SELECT * FROM gold.${each.key} ORDER BY 1 DESC LIMIT 1000"
+}

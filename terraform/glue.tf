@@ -1,0 +1,65 @@
+# Databases, and a job for each layer and for maintenance, as deployment.json lists them.
+
+resource "aws_glue_catalog_database" "layer" {
+  for_each     = toset(local.layers)
+  name         = each.key
+  description  = "The ${each.key} tables of ${var.name}."
+  location_uri = "${local.lakehouse}/${each.key}"
+}
+
+locals {
+  lakehouse = "s3://${local.bucket_names.lakehouse}"
+  landing   = "s3://${local.bucket_names.landing}/${local.storage.landing}"
+  artifacts = "s3://${local.bucket_names.artifacts}"
+
+  # Glue adds these two endings to the prefix that its jobs are given.
+  log_groups = toset([for stream in ["output", "error"] : "${local.storage.log_group}/${stream}"])
+
+  # Glue has one --conf argument; further settings follow in its value.
+  spark_conf = replace(
+    join(" --conf ", [for name, value in local.deployment.spark : "${name}=${value}"]),
+    "{lakehouse}", local.lakehouse
+  )
+}
+
+resource "aws_glue_job" "this" {
+  #checkov:skip=CKV_AWS_195:Buckets encrypt by themselves and logs are encrypted by CloudWatch; a security configuration adds only a KMS key
+  for_each          = local.deployment.jobs
+  name              = each.value.name
+  description       = "ecommerce_assets: the ${each.key} job."
+  role_arn          = aws_iam_role.job[each.key].arn
+  glue_version      = local.deployment.glue_version
+  worker_type       = each.value.worker_type
+  number_of_workers = each.value.workers
+  execution_class   = each.value.execution_class
+  timeout           = each.value.timeout_minutes
+  max_retries       = 0 # Dagster retries; Glue's own retry would run beside it, and be paid
+  connections       = aws_glue_connection.private[*].name
+
+  command {
+    name = "glueetl"
+    # The launcher names the script of the release that it was started with.
+    script_location = "${local.artifacts}/${local.storage.releases}/${each.value.script}"
+    python_version  = "3"
+  }
+
+  execution_property {
+    max_concurrent_runs = 1
+  }
+
+  default_arguments = merge(local.deployment.arguments, {
+    "--conf"                   = local.spark_conf
+    "--custom-logGroup-prefix" = local.storage.log_group
+    "--lakehouse"              = local.lakehouse
+  })
+
+  depends_on = [aws_cloudwatch_log_group.jobs, aws_s3_bucket.this]
+}
+
+resource "aws_cloudwatch_log_group" "jobs" {
+  #checkov:skip=CKV_AWS_158:CloudWatch encrypts with its own key; the logs hold no rows but samples of failed checks
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year of them is no default to pay for
+  for_each          = local.log_groups
+  name              = each.key
+  retention_in_days = var.log_retention_days
+}

@@ -1,0 +1,53 @@
+# The AWS side of ecommerce_assets: what runs where is in ../ecommerce_assets/deployment.json,
+# which the launcher reads too; how it is secured, watched and paid for is here.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.0"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = local.tags
+  }
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+locals {
+  deployment = jsondecode(file("${path.module}/../ecommerce_assets/deployment.json"))
+  storage    = local.deployment.storage
+  layers     = ["bronze", "silver", "gold"]
+
+  # A KPI is a module of the gold layer: who adds one has its query here by that alone.
+  gold_tables = sort([
+    for file in fileset("${path.module}/../ecommerce_assets/tables/gold", "*.py") :
+    trimsuffix(file, ".py") if !startswith(file, "_")
+  ])
+  kpis = [
+    for table in local.gold_tables :
+    table if !startswith(table, "dim_") && !startswith(table, "fact_")
+  ]
+
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  tags      = merge({ Project = var.name, ManagedBy = "terraform" }, var.tags)
+
+  # Names and ARNs are put together here, so that a plan shows every policy before anything exists.
+  bucket_names = { for key in keys(local.buckets) : key => "${var.name}-${local.account}-${var.region}-${key}" }
+  bucket_arns  = { for key, name in local.bucket_names : key => "arn:${local.partition}:s3:::${name}" }
+  glue_arn     = "arn:${local.partition}:glue:${var.region}:${local.account}"
+  logs_arn     = "arn:${local.partition}:logs:${var.region}:${local.account}"
+  alerts_arn   = "arn:${local.partition}:sns:${var.region}:${local.account}:${var.name}-alerts"
+  secret_name  = "${var.name}/alert-webhook"
+}

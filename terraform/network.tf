@@ -1,0 +1,144 @@
+# Optional: jobs in private subnets. No internet gateway, no NAT: S3 by its gateway, the services
+# that jobs need by interface endpoints. All of it is absent without `enable_vpc`.
+
+locals {
+  vpc_count = var.enable_vpc ? 1 : 0
+  zones     = var.enable_vpc ? slice(data.aws_availability_zones.available[0].names, 0, 2) : []
+  endpoints = var.enable_vpc ? toset(["glue", "logs", "monitoring", "sts"]) : toset([])
+}
+
+data "aws_availability_zones" "available" {
+  count = local.vpc_count
+  state = "available"
+}
+
+resource "aws_vpc" "private" {
+  #checkov:skip=CKV2_AWS_11:Nothing comes in or goes out but to the endpoints below; flow logs would record only that
+  count                = local.vpc_count
+  cidr_block           = var.vpc_cidr
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = { Name = var.name }
+}
+
+# The group that AWS makes by itself lets all its members talk; without rules it lets nobody.
+resource "aws_default_security_group" "closed" {
+  count  = local.vpc_count
+  vpc_id = aws_vpc.private[0].id
+}
+
+resource "aws_subnet" "private" {
+  count             = length(local.zones)
+  vpc_id            = aws_vpc.private[0].id
+  cidr_block        = cidrsubnet(var.vpc_cidr, 2, count.index)
+  availability_zone = local.zones[count.index]
+  tags              = { Name = "${var.name}-private-${local.zones[count.index]}" }
+}
+
+resource "aws_route_table" "private" {
+  count  = local.vpc_count
+  vpc_id = aws_vpc.private[0].id
+  tags   = { Name = "${var.name}-private" }
+}
+
+resource "aws_route_table_association" "private" {
+  count          = length(local.zones)
+  subnet_id      = aws_subnet.private[count.index].id
+  route_table_id = aws_route_table.private[0].id
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  count             = local.vpc_count
+  vpc_id            = aws_vpc.private[0].id
+  service_name      = "com.amazonaws.${var.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = aws_route_table.private[*].id
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each            = local.endpoints
+  vpc_id              = aws_vpc.private[0].id
+  service_name        = "com.amazonaws.${var.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = aws_subnet.private[*].id
+  security_group_ids  = aws_security_group.endpoints[*].id
+}
+
+resource "aws_security_group" "glue" {
+  #checkov:skip=CKV2_AWS_5:Attached by aws_glue_connection.private, which is not looked at
+  count       = local.vpc_count
+  name        = "${var.name}-glue"
+  description = "Workers of the Glue jobs."
+  vpc_id      = aws_vpc.private[0].id
+}
+
+resource "aws_security_group" "endpoints" {
+  count       = local.vpc_count
+  name        = "${var.name}-endpoints"
+  description = "Interface endpoints, reached by the Glue jobs."
+  vpc_id      = aws_vpc.private[0].id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "workers" {
+  count                        = local.vpc_count
+  description                  = "Workers of a job talk to each other; Glue demands all ports."
+  security_group_id            = aws_security_group.glue[0].id
+  referenced_security_group_id = aws_security_group.glue[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 0
+  to_port                      = 65535
+}
+
+resource "aws_vpc_security_group_egress_rule" "workers" {
+  count                        = local.vpc_count
+  description                  = "Workers of a job talk to each other."
+  security_group_id            = aws_security_group.glue[0].id
+  referenced_security_group_id = aws_security_group.glue[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 0
+  to_port                      = 65535
+}
+
+resource "aws_vpc_security_group_egress_rule" "endpoints" {
+  count                        = local.vpc_count
+  description                  = "Jobs call AWS."
+  security_group_id            = aws_security_group.glue[0].id
+  referenced_security_group_id = aws_security_group.endpoints[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "s3" {
+  count             = local.vpc_count
+  description       = "Jobs read and write S3."
+  security_group_id = aws_security_group.glue[0].id
+  prefix_list_id    = aws_vpc_endpoint.s3[0].prefix_list_id
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints" {
+  count                        = local.vpc_count
+  description                  = "Jobs call AWS."
+  security_group_id            = aws_security_group.endpoints[0].id
+  referenced_security_group_id = aws_security_group.glue[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
+# One for each zone: a job goes to the next one where a zone has no room.
+resource "aws_glue_connection" "private" {
+  count           = length(local.zones)
+  name            = "${var.name}-private-${local.zones[count.index]}"
+  connection_type = "NETWORK"
+
+  physical_connection_requirements {
+    availability_zone      = local.zones[count.index]
+    subnet_id              = aws_subnet.private[count.index].id
+    security_group_id_list = aws_security_group.glue[*].id
+  }
+}

@@ -1,0 +1,42 @@
+output "environment" {
+  description = "Settings of the pipeline: `terraform output -raw environment > ../.env`."
+  value       = <<-EOT
+    ECOMMERCE_DEPLOYMENT=aws
+    ECOMMERCE_LANDING=${local.landing}
+    ECOMMERCE_LAKEHOUSE=${local.lakehouse}
+    ECOMMERCE_ARTIFACTS=${local.artifacts}
+    ECOMMERCE_WORKGROUP=${aws_athena_workgroup.this.name}
+    ECOMMERCE_ALERT_SECRET=${aws_secretsmanager_secret.alert_webhook.name}
+    AWS_REGION=${var.region}
+    AWS_DEFAULT_REGION=${var.region}
+  EOT
+}
+
+output "buckets" {
+  description = "Names of the buckets by purpose."
+  value       = { for key, bucket in aws_s3_bucket.this : key => bucket.id }
+}
+
+output "policies" {
+  description = "ARNs of the policies to attach: to Dagster's identity, to publishers, to analysts."
+  value = {
+    orchestrator = aws_iam_policy.orchestrator.arn
+    publisher    = aws_iam_policy.publisher.arn
+    analyst      = aws_iam_policy.analyst.arn
+  }
+}
+
+output "jobs" {
+  description = "Names of the Glue jobs by layer."
+  value       = { for key, job in aws_glue_job.this : key => job.name }
+}
+
+output "alerts_topic" {
+  description = "ARN of the topic that failed jobs and the budget are told to."
+  value       = aws_sns_topic.alerts.arn
+}
+
+output "github_role" {
+  description = "ARN of the role that the GitHub workflow assumes; null without a repository."
+  value       = one(aws_iam_role.github[*].arn)
+}

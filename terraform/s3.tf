@@ -1,0 +1,149 @@
+# Four buckets: deliveries, tables, what jobs run and tell, and Athena's results.
+
+locals {
+  buckets = {
+    landing   = "deliveries of the shop"
+    lakehouse = "Iceberg tables"
+    artifacts = "releases of the job code, and messages between Dagster and the jobs"
+    results   = "results of Athena's queries"
+  }
+}
+
+resource "aws_s3_bucket" "this" {
+  #checkov:skip=CKV_AWS_18:Who reads what is CloudTrail's to record, for the account as a whole
+  #checkov:skip=CKV_AWS_21:Deliveries are versioned; tables keep their own states, the rest is made anew
+  #checkov:skip=CKV_AWS_144:Tables are a function of the deliveries; a second region is the owner's decision
+  #checkov:skip=CKV_AWS_145:SSE-S3: no key to pay, rotate or lose; the account has no other tenants
+  #checkov:skip=CKV2_AWS_6:aws_s3_bucket_public_access_block.this blocks each of them; its for_each is not followed
+  #checkov:skip=CKV2_AWS_61:aws_s3_bucket_lifecycle_configuration.this has rules for each; its for_each is not followed
+  #checkov:skip=CKV2_AWS_62:Dagster's sensor looks for deliveries; nothing listens to events
+  for_each      = local.buckets
+  bucket        = local.bucket_names[each.key]
+  force_destroy = var.force_destroy
+  tags          = { Purpose = each.value }
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  for_each = aws_s3_bucket.this
+  bucket   = each.value.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  for_each                = aws_s3_bucket.this
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  for_each = aws_s3_bucket.this
+  bucket   = each.value.id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+data "aws_iam_policy_document" "tls_only" {
+  for_each = local.buckets
+
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [local.bucket_arns[each.key], "${local.bucket_arns[each.key]}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "tls_only" {
+  for_each = aws_s3_bucket.this
+  bucket   = each.value.id
+  policy   = data.aws_iam_policy_document.tls_only[each.key].json
+}
+
+# A delivery that was overwritten or removed by mistake can be had back.
+resource "aws_s3_bucket_versioning" "landing" {
+  bucket = aws_s3_bucket.this["landing"].id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+locals {
+  # By bucket: prefixes whose objects go after so many days.
+  expiry_days = {
+    landing   = {}
+    lakehouse = {}
+    artifacts = {
+      "${local.storage.pipes}/"    = 14
+      "${local.storage.releases}/" = 365 # a release in use for longer is just published again
+    }
+    results = { "${local.storage.query_results}/" = 14 }
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = aws_s3_bucket.this
+  bucket   = each.value.id
+
+  rule {
+    id     = "incomplete-uploads"
+    status = "Enabled"
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 3
+    }
+  }
+
+  dynamic "rule" {
+    for_each = local.expiry_days[each.key]
+
+    content {
+      id     = "expire-${trimsuffix(rule.key, "/")}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.key
+      }
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "landing" ? [var.landing_versions_days] : []
+
+    content {
+      id     = "replaced-deliveries"
+      status = "Enabled"
+      filter {}
+
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value
+      }
+    }
+  }
+}

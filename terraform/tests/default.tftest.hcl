@@ -1,0 +1,132 @@
+# As it is deployed without a single variable: no VPC, and everybody kept to what they need.
+# Plans only: nothing is created, no account is asked, with the real provider as with a stand-in.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "123456789012" }
+}
+
+override_data {
+  target = data.aws_partition.current
+  values = { partition = "aws" }
+}
+
+run "default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_glue_job.this) == 4 && alltrue([for job in aws_glue_job.this : job.max_retries == 0 && job.glue_version == "5.1" && job.timeout > 0])
+    error_message = "Four Glue 5.1 jobs, with a timeout and without Glue's own retries."
+  }
+
+  assert {
+    condition     = alltrue([for job in aws_glue_job.this : job.default_arguments["--job-bookmark-option"] == "job-bookmark-disable" && job.default_arguments["--enable-job-insights"] == "true"])
+    error_message = "No bookmarks; insights on."
+  }
+
+  assert {
+    condition     = toset(keys(aws_glue_catalog_database.layer)) == toset(["bronze", "silver", "gold"])
+    error_message = "A database for each layer."
+  }
+
+  assert {
+    condition     = length(aws_vpc.private) == 0 && length(aws_glue_connection.private) == 0
+    error_message = "No VPC unless it is asked for."
+  }
+
+  assert {
+    condition     = alltrue([for block in aws_s3_bucket_public_access_block.this : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets]) && length(aws_s3_bucket_public_access_block.this) == 4
+    error_message = "No bucket may become public."
+  }
+
+  assert {
+    condition     = aws_athena_workgroup.this.configuration[0].enforce_workgroup_configuration && aws_athena_workgroup.this.configuration[0].bytes_scanned_cutoff_per_query > 0
+    error_message = "The workgroup's settings are enforced, with a scan limit."
+  }
+
+  assert {
+    condition     = toset(keys(aws_athena_named_query.kpi)) == toset(["category_performance", "customer_lifetime_value", "daily_revenue", "monthly_revenue", "orders_per_customer", "top_products", "weekly_revenue"])
+    error_message = "A named query for each KPI."
+  }
+}
+
+run "policies" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for bucket in data.aws_iam_policy_document.tls_only : jsondecode(bucket.json).Statement[0].Effect == "Deny" && jsondecode(bucket.json).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"]) && length(data.aws_iam_policy_document.tls_only) == 4
+    error_message = "Every bucket refuses what is not TLS."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for name in ["silver", "gold", "maintenance"] : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : !strcontains(jsonencode(statement.Resource), "landing")]]))
+    error_message = "Nobody but bronze reads landing."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for name, job in local.deployment.jobs : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : alltrue([for layer in setsubtract(local.layers, job.writes) : !strcontains(jsonencode(statement.Resource), "/${layer}")]) if contains(["ChangeOwnFiles", "ChangeOwnTables"], statement.Sid)]]))
+    error_message = "A job changes the tables of its own layer only."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for name, job in local.deployment.jobs : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : alltrue([for layer in setsubtract(local.layers, concat(job.reads, job.writes)) : !strcontains(jsonencode(statement.Resource), "/${layer}")])]]))
+    error_message = "A job sees the layers that it reads, and no others."
+  }
+
+  # Metrics have no ARN; everything else is named.
+  assert {
+    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.analyst]) :
+      [for statement in jsondecode(document.json).Statement : statement.Sid == "WriteMetrics" || !contains(flatten([statement.Resource]), "*")]
+    ]))
+    error_message = "No policy names every resource."
+  }
+
+  assert {
+    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.analyst]) :
+      [for statement in jsondecode(document.json).Statement : [for action in flatten([statement.Action]) : !endswith(action, "*") && !startswith(action, "iam:")]]
+    ]))
+    error_message = "No policy has a wildcard action, or passes a role."
+  }
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(data.aws_iam_policy_document.analyst.json).Statement : !strcontains(jsonencode(statement.Resource), "silver") && !strcontains(jsonencode(statement.Resource), "bronze") && !strcontains(jsonencode(statement.Resource), "landing")])
+    error_message = "Analysts read gold only."
+  }
+
+  assert {
+    condition     = alltrue([for role in aws_iam_role.job : strcontains(role.assume_role_policy, "glue.amazonaws.com") && strcontains(role.assume_role_policy, "aws:SourceAccount")])
+    error_message = "Glue assumes the jobs' roles, from this account only."
+  }
+
+  assert {
+    condition     = strcontains(output.environment, "ECOMMERCE_DEPLOYMENT=aws") && strcontains(output.environment, "ECOMMERCE_LAKEHOUSE=s3://ecommerce-")
+    error_message = "The output holds the settings of the pipeline."
+  }
+}
+
+run "nobody_else" {
+  command = plan
+
+  assert {
+    condition     = length(aws_iam_role.github) == 0 && length(aws_iam_openid_connect_provider.github) == 0 && length(aws_sns_topic_subscription.email) == 0
+    error_message = "Nobody from outside, unless it is asked for."
+  }
+}
+
+run "a_wrong_name" {
+  command = plan
+
+  variables {
+    name = "My Shop"
+  }
+
+  expect_failures = [var.name]
+}

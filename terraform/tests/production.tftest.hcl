@@ -1,0 +1,70 @@
+# With the settings of terraform.tfvars.example.
+# Plans only: nothing is created, no account is asked, with the real provider as with a stand-in.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "123456789012" }
+}
+
+override_data {
+  target = data.aws_partition.current
+  values = { partition = "aws" }
+}
+
+override_data {
+  target = data.aws_availability_zones.available
+  values = { names = ["zone-a", "zone-b", "zone-c"] }
+}
+
+variables {
+  region             = "eu-west-1"
+  name               = "shop-prod"
+  alert_email        = "data-team@example.com"
+  monthly_budget_usd = 100
+  log_retention_days = 90
+  enable_vpc         = true
+  github_repository  = "shop/pipeline"
+  tags               = { CostCenter = "analytics" }
+}
+
+run "production" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy != true && startswith(bucket.bucket, "shop-prod-") && strcontains(bucket.bucket, "eu-west-1")])
+    error_message = "Buckets bear the name, and can't be destroyed with data in them."
+  }
+
+  assert {
+    condition     = local.tags == { Project = "shop-prod", ManagedBy = "terraform", CostCenter = "analytics" }
+    error_message = "Everything bears the tags."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "data-team@example.com"
+    error_message = "Alerts go to the address."
+  }
+
+  assert {
+    condition     = aws_budgets_budget.monthly.limit_amount == "100" && one(aws_budgets_budget.monthly.cost_filter).values[0] == "user:Project$shop-prod"
+    error_message = "The budget is that of this project."
+  }
+
+  assert {
+    condition     = alltrue([for group in aws_cloudwatch_log_group.jobs : group.retention_in_days == 90])
+    error_message = "Logs are kept for as long as was asked."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.github[0].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/pipeline:environment:production"
+    error_message = "Only this repository's production environment may publish."
+  }
+}

@@ -1,0 +1,68 @@
+# Jobs in private subnets: no way out but the endpoints.
+# Plans only: nothing is created, no account is asked, with the real provider as with a stand-in.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "123456789012" }
+}
+
+override_data {
+  target = data.aws_partition.current
+  values = { partition = "aws" }
+}
+
+override_data {
+  target = data.aws_availability_zones.available
+  values = { names = ["zone-a", "zone-b", "zone-c"] }
+}
+
+variables {
+  enable_vpc = true
+}
+
+run "vpc" {
+  command = plan
+
+  assert {
+    condition     = length(aws_subnet.private) == 2 && alltrue([for subnet in aws_subnet.private : subnet.map_public_ip_on_launch != true])
+    error_message = "Two private subnets."
+  }
+
+  assert {
+    condition     = alltrue([for job in aws_glue_job.this : length(job.connections) == 2])
+    error_message = "Every job runs in the VPC."
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway" && toset(keys(aws_vpc_endpoint.interface)) == toset(["glue", "logs", "monitoring", "sts"])
+    error_message = "S3 by its gateway, the services by interface endpoints."
+  }
+
+  assert {
+    condition     = alltrue([for rule in concat(aws_vpc_security_group_egress_rule.workers, aws_vpc_security_group_egress_rule.endpoints, aws_vpc_security_group_egress_rule.s3) : rule.cidr_ipv4 == null && rule.cidr_ipv6 == null])
+    error_message = "Nothing may go to an address range."
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(local.deployment.jobs) : anytrue([for statement in data.aws_iam_policy_document.job[name].statement : statement.sid == "JoinNetwork"])])
+    error_message = "Every job's role may join the network."
+  }
+}
+
+run "a_wrong_network" {
+  command = plan
+
+  variables {
+    vpc_cidr = "10.42.0.0"
+  }
+
+  expect_failures = [var.vpc_cidr]
+}

@@ -1,0 +1,80 @@
+variable "region" {
+  description = "AWS region of everything."
+  type        = string
+  default     = "eu-central-1"
+}
+
+variable "name" {
+  description = "Prefix of bucket, role and policy names, and the value of the tag Project."
+  type        = string
+  default     = "ecommerce"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,20}$", var.name))
+    error_message = "The name must be 2 to 21 small letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of every resource."
+  type        = map(string)
+  default     = {}
+}
+
+variable "force_destroy" {
+  description = "Whether `terraform destroy` removes buckets that hold data. For trials only."
+  type        = bool
+  default     = false
+}
+
+variable "log_retention_days" {
+  description = "Days that the jobs' logs are kept."
+  type        = number
+  default     = 30
+}
+
+variable "landing_versions_days" {
+  description = "Days that replaced and deleted deliveries can be had back."
+  type        = number
+  default     = 90
+}
+
+variable "alert_email" {
+  description = "Address that gets failed jobs and the budget's alerts; null for none."
+  type        = string
+  default     = null
+}
+
+variable "monthly_budget_usd" {
+  description = "Monthly cost of what bears this project's tag above which an alert is sent."
+  type        = number
+  default     = 25
+}
+
+variable "enable_vpc" {
+  description = "Whether jobs run in private subnets without a way to the internet."
+  type        = bool
+  default     = false
+}
+
+variable "vpc_cidr" {
+  description = "Addresses of the VPC, if there is one."
+  type        = string
+  default     = "10.42.0.0/20"
+
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0))
+    error_message = "The VPC's addresses must be a CIDR block like 10.42.0.0/20."
+  }
+}
+
+variable "github_repository" {
+  description = "`owner/name` of the repository whose environment `production` may publish releases; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[\\w.-]+/[\\w.-]+$", var.github_repository))
+    error_message = "The repository must be like owner/name."
+  }
+}
