@@ -1,5 +1,6 @@
 """boto3 clients, S3 locations, and what AWS's errors mean for a person."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -50,8 +51,10 @@ def client(service: str, attempts: int = ATTEMPTS) -> Any:
         retries={"mode": "standard", "total_max_attempts": attempts}, user_agent_extra="ecommerce"
     )
     with explained(f"connecting to {service}"):
-        # A session of its own: the default one may not be used by several threads.
-        return boto3.session.Session().client(service, config=retries)
+        # A session of its own: the default one may not be used by several threads. boto3 does not
+        # read AWS_REGION, which every other tool does.
+        session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
+        return session.client(service, config=retries)
 
 
 def bucket_and_prefix(location: str) -> tuple[str, str]:

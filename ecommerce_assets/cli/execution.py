@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,21 +20,36 @@ from ecommerce_assets.landing.files import landed_dates
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 
+# Dagster would log each of a run's hundreds of events; a line a table is enough.
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
 
 def landed_range(settings: Settings) -> tuple[date, date]:
     """The first and the last ingestion date that has landed for any table.
 
     Raises:
-        PipelineError: nothing has landed, or a folder's name is no date.
+        PipelineError: nothing has landed, a folder's name is no date, or S3 can't be read.
     """
-    dates = {
-        day for table in tables_of("bronze") for day in landed_dates(settings.landing, table.name)
-    }
+    with _explained(settings):
+        dates = {
+            day
+            for table in tables_of("bronze")
+            for day in landed_dates(settings.landing, table.name)
+        }
     if not dates:
         raise PipelineError(
             f"nothing has landed in {settings.landing}: see `ecommerce land --help`"
         )
     return min(dates), max(dates)
+
+
+def _explained(settings: Settings) -> AbstractContextManager[None]:
+    if not settings.on_aws:
+        return nullcontext()
+    # boto3 is loaded on AWS only.
+    from ecommerce_assets.aws.clients import explained
+
+    return explained(f"looking at {settings.landing}")
 
 
 def execute(
@@ -75,9 +90,8 @@ def execute(
         result = job.execute_in_process(
             instance=instance,
             asset_selection=sorted(chosen),
-            # Dagster would log each of a run's hundreds of events; a line a table is enough.
             run_config={
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "loggers": QUIET,
                 "ops": {
                     layer: {"config": {"full_refresh": full_refresh}}
                     for layer in LAYERS
@@ -93,6 +107,31 @@ def execute(
     if not result.success:
         raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
     print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
+
+
+def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Run the maintenance job; what was done, by table.
+
+    Raises:
+        PipelineError: the job failed.
+    """
+    show_progress()
+    job = build_definitions(settings).resolve_job_def("ecommerce_maintenance")
+    with _instance() as instance:
+        result = job.execute_in_process(
+            instance=instance, run_config={"loggers": QUIET}, raise_on_error=False
+        )
+    if not result.success:
+        raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
+    observed = [
+        event.asset_observation_data.asset_observation
+        for event in result.all_events
+        if event.event_type == dg.DagsterEventType.ASSET_OBSERVATION
+    ]
+    return {
+        ".".join(seen.asset_key.path): {name: value.value for name, value in seen.metadata.items()}
+        for seen in observed
+    }
 
 
 @contextmanager

@@ -10,11 +10,14 @@ def maintain() -> None:
     States of the last 7 days stay for time travel, and those that another table was made from stay
     for 90 days. Runs may go on meanwhile.
     """
-    click.echo("Starting Spark ...", err=True)
-    from ecommerce_assets.jobs.maintenance import maintain_lakehouse
     from ecommerce_assets.settings import Settings
 
     settings = Settings.from_environment()
-    for table, done in maintain_lakehouse(settings.lakehouse, settings.landing):
-        figures = [f"{name.replace('_', ' ')} {n:,}" for name, n in done.metadata().items()]
-        click.echo(f"{table.identifier:<32} {', '.join(figures)}")
+    click.echo(
+        "Starting the maintenance job ..." if settings.on_aws else "Starting Spark ...", err=True
+    )
+    from ecommerce_assets.cli.execution import execute_maintenance
+
+    for table, done in execute_maintenance(settings).items():
+        figures = [f"{name.replace('_', ' ')} {n:,}" for name, n in done.items()]
+        click.echo(f"{table:<32} {', '.join(figures)}")

@@ -32,7 +32,9 @@ def maintain_lakehouse(lakehouse: str, landing: str = "") -> Iterator[tuple[Tabl
             if marker and marker.made_from.get(upstream) is not None:
                 needed[upstream].add(marker.made_from[upstream])
     for table in there:
-        yield table, maintain(spark, table.identifier, needed[table.identifier])
+        done = maintain(spark, table.identifier, needed[table.identifier])
+        _log.info("%-32s%12s files", table.identifier, f"{done.files:,}")
+        yield table, done
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -49,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     given, rest = parser.parse_known_args(argv)
     with open_pipes(rest) as context:
         for table, done in maintain_lakehouse(given.lakehouse):
-            _log.info("%-32s %s", table.identifier, done.metadata())
             if context:
                 context.report_custom_message({table.identifier: done.metadata()})
 

@@ -155,4 +155,5 @@ def _client() -> Any:
 
     # A session of its own: the default one may not be used by several threads.
     retries = Config(retries={"mode": "standard", "max_attempts": 8})
-    return boto3.session.Session().client("s3", config=retries)
+    region = os.environ.get("AWS_REGION")
+    return boto3.session.Session(region_name=region).client("s3", config=retries)

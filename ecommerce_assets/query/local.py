@@ -37,6 +37,8 @@ def create_views(
     Raises:
         PipelineError: there is no lakehouse.
     """
+    if "://" in lakehouse:
+        raise PipelineError(f"{lakehouse} is not local: ask Athena, by `ecommerce query`")
     catalog_file = Path(lakehouse) / "catalog.db"
     if not catalog_file.exists():
         raise PipelineError(
