@@ -2,9 +2,11 @@
 
 import dagster as dg
 
+from ecommerce_assets.orchestration.alerts import failure_sensor
 from ecommerce_assets.orchestration.assets import layer_assets
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs
 from ecommerce_assets.orchestration.jobs import asset_jobs, daily_schedule
+from ecommerce_assets.orchestration.landing_sensor import landing_sensor
 from ecommerce_assets.orchestration.local_glue_jobs import LocalGlueJobs
 from ecommerce_assets.orchestration.maintenance import maintenance_job, weekly_maintenance
 from ecommerce_assets.orchestration.metadata import landing_spec
@@ -24,6 +26,7 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         ],
         jobs=[*jobs, maintenance_job],
         schedules=[daily_schedule(jobs[0]), weekly_maintenance()],
+        sensors=[landing_sensor(settings.landing, jobs[0], partitions), failure_sensor(settings)],
         # One process a run: its layers share one JVM, whose start costs more than a small table.
         executor=dg.in_process_executor,
         resources={

@@ -28,6 +28,9 @@ class Settings:
             is not published; 1 never blocks.
         artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
         workgroup: on AWS: Athena's workgroup.
+        alert_webhook: URL of the chat's webhook for failures; empty for none.
+        alert_secret: name of the secret in Secrets Manager that holds it instead.
+        ui_url: where people open Dagster, for links.
     """
 
     deployment: str = "local"
@@ -37,6 +40,9 @@ class Settings:
     quarantine_limit: float = QUARANTINE_LIMIT
     artifacts: str = ""
     workgroup: str = WORKGROUP
+    alert_webhook: str = ""
+    alert_secret: str = ""
+    ui_url: str = "http://localhost:3000"
 
     @property
     def on_aws(self) -> bool:
@@ -69,6 +75,9 @@ class Settings:
             lakehouse=absolute(places["lakehouse"] or default.lakehouse),
             artifacts=absolute(places["artifacts"]),
             workgroup=value("WORKGROUP", default.workgroup),
+            alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
+            alert_secret=value("ALERT_SECRET", default.alert_secret),
+            ui_url=value("UI_URL", default.ui_url),
             start_date=parse_date(
                 value("START_DATE", default.start_date.isoformat()), "ECOMMERCE_START_DATE"
             ),

@@ -17,6 +17,7 @@ COMMANDS = {
     "land": "Put flat CSV files into the landing layout, under a date.",
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
+    "history": "List the published states of a table.",
     "maintain": "Compact small files, expire old states, remove lost files.",
     "upload": "Upload deliveries to S3.",
     "package": "Build the job code for Glue, and publish it.",

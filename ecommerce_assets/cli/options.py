@@ -1,6 +1,6 @@
 """Option types that several commands share."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -37,3 +37,23 @@ class ShareOption(click.ParamType[float]):
             return parse_share(str(value), "the value")
         except PipelineError as error:
             self.fail(str(error), param, ctx)
+
+
+class AsOfOption(click.ParamType[datetime | int]):
+    """A time, in UTC unless it says otherwise, or the id of a state."""
+
+    name = "time or state"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | int:
+        """The time or the id; wrong usage otherwise."""
+        if isinstance(value, datetime | int):
+            return value
+        if value.isdigit() and len(value) > len("20240131"):
+            return int(value)
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time like 2024-01-31T12:00 and no state", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,8 +1,11 @@
 """`ecommerce query`: SQL over the tables."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
+
+from ecommerce_assets.cli.options import AsOfOption
 
 FORMATS = ("table", "csv", "json", "parquet")
 
@@ -15,7 +18,12 @@ FORMATS = ("table", "csv", "json", "parquet")
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write instead of standard output.",
 )
-def query(sql: str, form: str, output: Path | None) -> None:
+@click.option(
+    "--as-of",
+    type=AsOfOption(),
+    help="The tables as they were then: a time (UTC), or a state of `ecommerce history`.",
+)
+def query(sql: str, form: str, output: Path | None, as_of: datetime | int | None) -> None:
     """Query the tables with SQL, by the names layer.table: DuckDB's here, Athena's on AWS.
 
     \b
@@ -27,4 +35,4 @@ def query(sql: str, form: str, output: Path | None) -> None:
     from ecommerce_assets.query.result import write_result
     from ecommerce_assets.settings import Settings
 
-    write_result(Settings.from_environment(), sql, form, output)
+    write_result(Settings.from_environment(), sql, form, output, as_of)

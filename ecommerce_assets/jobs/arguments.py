@@ -1,14 +1,18 @@
 """Arguments of a job run: which tables, which ingestion dates, and where things are."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
+
+BY_HAND = "script"  # launched by nobody
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,13 @@ class JobArguments:
     lakehouse: str
     quarantine_limit: float
     full_refresh: bool
+    run_id: str
     pipes: tuple[str, ...]
+
+    def attempt(self) -> str:
+        """A name for one attempt to publish: the run's id, and what tells it from every other."""
+        run = re.sub(r"\W", "", self.run_id)  # it names a branch, too
+        return f"{run or BY_HAND}_{uuid4().hex}"
 
     @property
     def days(self) -> list[date]:
@@ -55,6 +65,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         default="false",
         help="make tables anew instead of bringing them up to date",
     )
+    parser.add_argument("--run-id", default="", help="id of the Dagster run that launches this")
     given, rest = parser.parse_known_args(argv)
     first, last = parse_date(given.first, "--from"), parse_date(given.last, "--to")
     if last < first:
@@ -67,6 +78,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         lakehouse=absolute(given.lakehouse),
         quarantine_limit=parse_share(given.quarantine_limit, "--quarantine-limit"),
         full_refresh=given.full_refresh == "true",
+        run_id=given.run_id,
         pipes=tuple(rest),
     )
 

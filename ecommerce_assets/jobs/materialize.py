@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import audit
@@ -159,7 +158,7 @@ class _Attempt:
             if schema.blocks:
                 raise AuditFailed(table, [schema])
             frame, observation = audit.observed(table, plan.written, plan.touched)
-            marker = Marker(plan.made_from, table.code_version, uuid4().hex)
+            marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
             state = self.publishing.enter_context(
                 lakehouse.staged(spark, base, frame, plan.replace, marker)
             )
@@ -189,7 +188,7 @@ class _Attempt:
         """Upstream moved on, and nothing that matters here did: the next run looks back less."""
         marker = planner.base.marker
         if marker and plan.made_from and marker.made_from != plan.made_from:
-            new = Marker(plan.made_from, planner.table.code_version, uuid4().hex)
+            new = Marker(plan.made_from, planner.table.code_version, self.arguments.attempt())
             self.publishing.enter_context(
                 lakehouse.staged(self.spark, planner.base, None, plan.replace, new)
             )

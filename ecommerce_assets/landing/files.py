@@ -43,19 +43,34 @@ def landed_dates(landing: str, table: str) -> dict[date, str]:
         )
     found = {}
     for entry in store.entries(below(store, table)):
-        name = entry.name
-        where = f"{table}/{name}"
-        if name.startswith((".", "_")):
-            continue
-        if not entry.is_folder:
-            if name.endswith(ENDINGS):
-                raise PipelineError(
-                    f"{where}: a delivery lies in a folder like {table}/{FOLDER}2024-01-31/; "
-                    "move it there, or use `ecommerce land`"
-                )
-            continue
-        found[_folder_date(name, where)] = entry.path
+        name = f"{entry.name}/" if entry.is_folder else entry.name
+        day = landed_date(table, name)
+        if day is not None:
+            found[day] = entry.path
     return found
+
+
+def landed_date(table: str, name: str) -> date | None:
+    """The ingestion date of a path below a table's folder; None of what is not looked at.
+
+    Args:
+        name: a file, or a folder with a slash at its end.
+
+    Raises:
+        PipelineError: as `landed_dates`.
+    """
+    folder, slash, _ = name.partition("/")
+    where = f"{table}/{folder}"
+    if folder.startswith((".", "_")):
+        return None
+    if slash:
+        return _folder_date(folder, where)
+    if folder.endswith(ENDINGS):
+        raise PipelineError(
+            f"{where}: a delivery lies in a folder like {table}/{FOLDER}2024-01-31/; "
+            "move it there, or use `ecommerce land`"
+        )
+    return None
 
 
 def landed_files(landing: str, table: str, first: date, last: date) -> list[LandedFile]:

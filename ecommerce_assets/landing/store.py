@@ -6,7 +6,8 @@ workers as it does on a laptop.
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -27,6 +28,7 @@ class Entry:
         is_folder: whether it is a folder.
         size: bytes of a file.
         stamp: differs when a file was written anew; costs nothing to find.
+        written: when it was written last, in seconds since 1970.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Entry:
     is_folder: bool
     size: int = 0
     stamp: str = ""
+    written: float = 0.0
 
 
 class Store(Protocol):
@@ -46,6 +49,9 @@ class Store(Protocol):
 
     def entries(self, path: str) -> list[Entry]:
         """What is directly below a path, by name; nothing where there is no such folder."""
+
+    def files_below(self, path: str) -> Iterator[Entry]:
+        """Every file below a path, at any depth; its name is its path from there."""
 
     def open(self, path: str) -> BinaryIO:
         """The bytes of a file, from its beginning."""
@@ -71,16 +77,26 @@ class FolderStore:
 
     def entries(self, path: str) -> list[Entry]:
         """Files and folders in a folder."""
-        found = []
         try:
-            listed = list(os.scandir(path))
+            found = [_local_entry(item, item.name) for item in os.scandir(path)]
         except FileNotFoundError:
             return []
-        for item in listed:
-            status = item.stat()
-            stamp = f"{status.st_size}-{status.st_mtime_ns}"
-            found.append(Entry(item.name, item.path, item.is_dir(), status.st_size, stamp))
         return sorted(found, key=lambda entry: entry.name)
+
+    def files_below(self, path: str) -> Iterator[Entry]:
+        """Files of a folder and of the folders in it."""
+        waiting = [path]
+        while waiting:
+            try:
+                listed = list(os.scandir(waiting.pop()))
+            except FileNotFoundError:
+                continue  # another process has just removed it
+            for item in listed:
+                if item.is_dir():
+                    waiting.append(item.path)
+                else:
+                    with suppress(FileNotFoundError):
+                        yield _local_entry(item, os.path.relpath(item.path, path))
 
     def open(self, path: str) -> BinaryIO:
         """The file's bytes."""
@@ -131,9 +147,19 @@ class S3Store:
             for item in page.get("Contents", ()):
                 name = item["Key"].removeprefix(prefix)
                 if name:  # a console's folder marker is an object of its folder's own name
-                    stamp = f"{item['Size']}-{item['ETag']}"
-                    found.append(Entry(name, item["Key"], False, item["Size"], stamp))
+                    found.append(_object_entry(item, name))
         return sorted(found, key=lambda entry: entry.name)
+
+    def files_below(self, path: str) -> Iterator[Entry]:
+        """Objects below a prefix; a thousand a request."""
+        prefix = self._folder(path)
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):
+                    yield _object_entry(item, item["Key"].removeprefix(prefix))
 
     def open(self, path: str) -> BinaryIO:
         """The object's bytes."""
@@ -147,6 +173,17 @@ class S3Store:
     def _folder(self, path: str) -> str:
         key = path or self.root
         return f"{key}/" if key else ""
+
+
+def _local_entry(item: "os.DirEntry[str]", name: str) -> Entry:
+    status = item.stat()
+    stamp = f"{status.st_size}-{status.st_mtime_ns}"
+    return Entry(name, item.path, item.is_dir(), status.st_size, stamp, status.st_mtime)
+
+
+def _object_entry(item: dict[str, Any], name: str) -> Entry:
+    stamp, written = f"{item['Size']}-{item['ETag']}", item["LastModified"].timestamp()
+    return Entry(name, item["Key"], False, item["Size"], stamp, written)
 
 
 def _client() -> Any:

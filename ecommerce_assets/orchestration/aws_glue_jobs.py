@@ -100,7 +100,8 @@ class AwsGlueJobs(GlueJobs):
             if found:
                 run_id, how = found.id, "going on with"
             else:
-                given = {**arguments, **session.get_bootstrap_cli_arguments()}
+                own_run = {"--run-id": context.run_id}  # no part of the key, which is the work's
+                given = {**arguments, **own_run, **session.get_bootstrap_cli_arguments()}
                 run_id, how = runs.start(given, key, context.log.info), "started"
             link = runs.console_link(run_id)
             context.log.info(f"{how} {runs.job.name} run {run_id}: {link}")

@@ -41,6 +41,7 @@ class LocalGlueJobs(GlueJobs):
             "--landing": self.landing,
             "--lakehouse": self.lakehouse,
             "--quarantine-limit": str(self.quarantine_limit),
+            "--run-id": context.run_id,
         }
         seen = 0
         # Dagster 1.13 warns that a part of its own message reader is in preview.

@@ -1,8 +1,10 @@
 """SQL over the tables on AWS: Athena runs it, the rows come back typed as a DuckDB relation."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -14,6 +16,7 @@ from ecommerce_assets.errors import PipelineError
 
 CATALOG = "AwsDataCatalog"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
+LAYERS = deployment().jobs["maintenance"].writes
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 # Athena's names of types, where DuckDB's are others.
 TYPES = {"varbinary": "blob", "string": "varchar", "timestamp with time zone": "timestamptz"}
@@ -67,6 +70,23 @@ def ask(
     with explained(f"fetching the rows of query {identifier}"):
         relation = _relation(connection, athena, identifier)
     return Answer(relation, scanned, deployment().prices.query(scanned))
+
+
+def at(sql: str, as_of: datetime | int | None) -> str:
+    """The statement with every table `layer.name` read as of a time, or at one of its states."""
+    if as_of is None:
+        return sql
+    if isinstance(as_of, int):
+        when = f"FOR VERSION AS OF {as_of}"
+    else:
+        when = f"FOR TIMESTAMP AS OF TIMESTAMP '{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC'"
+    # Where a table may stand: what follows FROM, JOIN or a comma; not the qualifier of a column.
+    return re.sub(
+        rf"((?:\bfrom|\bjoin|,)\s+)((?:{'|'.join(LAYERS)})\.\w+)\b(?!\.)",
+        rf"\1\2 {when}",
+        sql,
+        flags=re.IGNORECASE,
+    )
 
 
 def _wait(athena: Any, identifier: str) -> dict[str, Any]:

@@ -4,6 +4,9 @@ No JVM: the catalog is read by pyiceberg. Tables are copy-on-write, so a state i
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,32 +16,66 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.session import CATALOG
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+AsOf = datetime | int
 
 
-def connect(lakehouse: str, sql: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    lakehouse: str, sql: str | None = None, as_of: AsOf | None = None
+) -> duckdb.DuckDBPyConnection:
     """A connection in which tables are views `layer.name`: those whose name stands in `sql`.
 
     All of them where none does: `show all tables`, say.
 
     Raises:
-        PipelineError: there is no lakehouse.
+        PipelineError: there is no lakehouse, or a table has no state as of then.
     """
+    if "://" in lakehouse:
+        raise PipelineError(f"{lakehouse} is not local: ask Athena, by `ecommerce query`")
     connection = duckdb.connect()
-    create_views(connection, lakehouse, sql)
+    create_views(connection, lakehouse, sql, as_of)
     return connection
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, lakehouse: str, sql: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    lakehouse: str,
+    sql: str | None = None,
+    as_of: AsOf | None = None,
 ) -> None:
     """Make the views of `connect` in a connection.
+
+    Raises:
+        PipelineError: as `connect`.
+    """
+    words = set(re.findall(r"\w+", (sql or "").lower()))
+    with open_catalog(lakehouse) as catalog:
+        tables = [
+            table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)
+        ]
+        named = [(layer, name) for layer, name in tables if name.lower() in words]
+        for layer, name in named or tables:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+            _create_view(connection, catalog.load_table((layer, name)), as_of)
+
+
+@contextmanager
+def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
+    """The catalog of a lakehouse: on AWS the Data Catalog.
 
     Raises:
         PipelineError: there is no lakehouse.
     """
     if "://" in lakehouse:
-        raise PipelineError(f"{lakehouse} is not local: ask Athena, by `ecommerce query`")
+        from pyiceberg.catalog.glue import GlueCatalog
+
+        from ecommerce_assets.aws.clients import explained
+
+        with explained(f"looking at {lakehouse}"):
+            yield GlueCatalog(CATALOG)
+        return
     catalog_file = Path(lakehouse) / "catalog.db"
     if not catalog_file.exists():
         raise PipelineError(
@@ -47,27 +84,19 @@ def create_views(
         )
     from pyiceberg.catalog.sql import SqlCatalog
 
-    words = set(re.findall(r"\w+", (sql or "").lower()))
     catalog = SqlCatalog(CATALOG, uri=f"sqlite:///{catalog_file}", warehouse=f"file://{lakehouse}")
     try:
-        tables = [
-            table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)
-        ]
-        named = [(layer, name) for layer, name in tables if name.lower() in words]
-        for layer, name in named or tables:
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-            _create_view(connection, catalog, layer, name)
+        yield catalog
     finally:
         catalog.close()
 
 
-def _create_view(
-    connection: duckdb.DuckDBPyConnection, catalog: "SqlCatalog", layer: str, name: str
-) -> None:
-    table = catalog.load_table((layer, name))
+def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: AsOf | None) -> None:
+    layer, name = table.name()
+    snapshot = None if as_of is None else state_as_of(table, as_of)
     files = [
         task.file.file_path.removeprefix("file://").removeprefix("file:")
-        for task in table.scan().plan_files()
+        for task in table.scan(snapshot_id=snapshot).plan_files()
     ]
     schema = table.schema().as_arrow()
     if not files:
@@ -79,3 +108,29 @@ def _create_view(
         source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     columns = ", ".join(f'"{field}"' for field in schema.names)
     connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT {columns} FROM {source}')
+
+
+def state_as_of(table: "Table", as_of: AsOf) -> int:
+    """The id of the state that readers of the table saw then.
+
+    Args:
+        as_of: a time, or the id of a state.
+
+    Raises:
+        PipelineError: there is no such state; the message says which there are.
+    """
+    identifier = ".".join(table.name())
+    if isinstance(as_of, int):
+        if table.snapshot_by_id(as_of) is None:
+            raise PipelineError(f"{identifier} has no state {as_of}: see `ecommerce history`")
+        return as_of
+    moment = int(as_of.timestamp() * 1000)
+    published = [entry for entry in table.history() if entry.timestamp_ms <= moment]
+    if not published:
+        first = min((entry.timestamp_ms for entry in table.history()), default=None)
+        told = "it has none"
+        if first is not None:
+            since = datetime.fromtimestamp(first / 1000, UTC)
+            told = f"its first is of {since:%Y-%m-%d %H:%M:%S} UTC"
+        raise PipelineError(f"{identifier} had no state at {as_of}: {told}")
+    return int(published[-1].snapshot_id)

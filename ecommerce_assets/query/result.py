@@ -3,11 +3,13 @@
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.local import connect
+from ecommerce_assets.query.local import AsOf, connect
 from ecommerce_assets.settings import Settings
 
 COPY = {
@@ -19,16 +21,18 @@ MAX_ROWS = 10_000
 MAX_WIDTH = 10_000
 
 
-def write_result(settings: Settings, sql: str, form: str, output: Path | None) -> None:
+def write_result(
+    settings: Settings, sql: str, form: str, output: Path | None, as_of: AsOf | None = None
+) -> None:
     """Run `sql` where the tables are and write its result to `output`, or to standard output.
 
     Raises:
         PipelineError: the statement is refused or fails, or `output` can't be written.
     """
-    connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse, sql)
+    connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse, sql, as_of)
     try:
         if settings.on_aws:
-            relation = _asked_of_athena(connection, sql, settings.workgroup)
+            relation = _asked_of_athena(connection, sql, settings.workgroup, as_of)
         else:
             _must_only_read(connection, sql)
             relation = connection.sql(sql)
@@ -54,12 +58,12 @@ def write_result(settings: Settings, sql: str, form: str, output: Path | None) -
 
 
 def _asked_of_athena(
-    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str
+    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, as_of: AsOf | None
 ) -> duckdb.DuckDBPyRelation:
     # boto3 takes longer to load than a local query takes.
-    from ecommerce_assets.query.athena import ask
+    from ecommerce_assets.query.athena import ask, at
 
-    answer = ask(connection, sql, workgroup, lambda line: print(line, file=sys.stderr))
+    answer = ask(connection, at(sql, as_of), workgroup, lambda line: print(line, file=sys.stderr))
     scanned = f"{answer.scanned_bytes / 1e6:,.2f} MB scanned"
     print(f"{scanned}, {answer.usd:.6f} USD", file=sys.stderr)
     return answer.relation
@@ -82,6 +86,16 @@ def as_table(relation: duckdb.DuckDBPyRelation) -> str:
     with redirect_stdout(text):
         relation.show(max_width=MAX_WIDTH, max_rows=MAX_ROWS)
     return text.getvalue().rstrip()
+
+
+def rows_as_table(rows: list[dict[str, Any]]) -> str:
+    """Rows as a box table."""
+    connection = duckdb.connect()
+    try:
+        connection.register("_rows", pa.Table.from_pylist(rows))
+        return as_table(connection.sql("SELECT * FROM _rows"))
+    finally:
+        connection.close()
 
 
 def _copy(

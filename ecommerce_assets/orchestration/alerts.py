@@ -1,0 +1,147 @@
+"""One message to a chat when a run fails: what, which check, how many rows, where to look."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import dagster as dg
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.settings import Settings
+
+TIMEOUT_SECONDS = 10
+LONGEST_REASON = 700
+LONGEST_SAMPLE = 300
+SAMPLES = 1
+
+
+def failure_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Posts to the webhook of `settings` after each failed run; switched on in the UI.
+
+    Slack's format, which Mattermost and others take, too. A webhook that refuses a message fails
+    the tick, so that the UI shows why.
+    """
+
+    @dg.run_failure_sensor(
+        name="failure_alert",
+        description="Sends one message to the chat's webhook for each failed run.",
+        minimum_interval_seconds=30,
+    )
+    def alert(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        url = webhook(settings)
+        if not url:
+            return dg.SkipReason(
+                "no webhook: set ECOMMERCE_ALERT_WEBHOOK or ECOMMERCE_ALERT_SECRET"
+            )
+        send(url, message(context.instance, context.dagster_run, settings.ui_url))
+        return None
+
+    return alert
+
+
+def webhook(settings: Settings) -> str:
+    """The webhook's URL, from the environment or from Secrets Manager; empty where there is none.
+
+    Raises:
+        PipelineError: the secret can't be read, or is empty.
+    """
+    if settings.alert_webhook or not settings.alert_secret:
+        return settings.alert_webhook
+    from ecommerce_assets.aws.clients import client, explained
+
+    with explained(f"reading the secret {settings.alert_secret}"):
+        answer = client("secretsmanager").get_secret_value(SecretId=settings.alert_secret)
+    return str(answer["SecretString"]).strip()
+
+
+def send(url: str, text: str) -> None:
+    """Post a message.
+
+    Raises:
+        PipelineError: the webhook does not take it; its URL, which is a secret, is not told.
+    """
+    import requests  # not needed to load the code location
+
+    try:
+        answer = requests.post(url, json={"text": text}, timeout=TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        raise PipelineError(f"the alert webhook can't be reached: {type(error).__name__}") from None
+    if not answer.ok:
+        raise PipelineError(
+            f"the alert webhook refused the message: {answer.status_code} {answer.text[:200]}"
+        )
+
+
+def message(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> str:
+    """What failed in a run, in Slack's markup."""
+    records = instance.get_records_for_run(
+        run.run_id,
+        of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION},
+    ).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    checks = [_check(event) for event in events if event and _blocked(event)]
+    steps = [
+        f"*{event.step_key}*: {_reason(event)}"
+        for event in events
+        if event and event.is_step_failure
+    ]
+    told = [f":red_circle: *{run.job_name}* failed{_dates(run)}", *checks, *steps]
+    # Slack takes these three characters for markup.
+    return "\n".join([*(escape(part, quote=False) for part in told), _link(run, ui_url)])
+
+
+def _blocked(event: dg.DagsterEvent) -> bool:
+    if event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return False
+    evaluation = event.asset_check_evaluation_data
+    return not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _check(event: dg.DagsterEvent) -> str:
+    evaluation = event.asset_check_evaluation_data
+    metadata = {name: value.value for name, value in evaluation.metadata.items()}
+    rows: Any = metadata.pop("sample", [])
+    advice = metadata.pop("what_to_do", "")
+    counts = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in metadata.items()
+                       if isinstance(value, int | float))  # fmt: skip
+    lines = [
+        f"• check `{evaluation.check_name}` of `{evaluation.asset_key.to_user_string()}`: {counts}"
+    ]
+    lines += [f"  example: `{_short(_filled(row))}`" for row in _first(rows)]
+    return "\n".join([*lines, f"  {advice}"] if advice else lines)
+
+
+def _first(rows: Any) -> Sequence[Any]:
+    return rows[:SAMPLES] if isinstance(rows, list) else []
+
+
+def _filled(row: Any) -> str:
+    """The row's values, without the empty ones and those that only say when it was read."""
+    if isinstance(row, dict):
+        row = {name: value for name, value in row.items() if value is not None}
+        row.pop("_ingested_at", None)
+    return json.dumps(row, default=str, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SAMPLE else f"{text[:LONGEST_SAMPLE]} ..."
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    failure = event.step_failure_data
+    told = failure.user_failure_data and failure.user_failure_data.description
+    text = told or (failure.error.message if failure.error else "no reason given")
+    return text.strip()[:LONGEST_REASON]
+
+
+def _dates(run: dg.DagsterRun) -> str:
+    first = run.tags.get("dagster/asset_partition_range_start") or run.tags.get("dagster/partition")
+    last = run.tags.get("dagster/asset_partition_range_end") or first
+    if not first:
+        return ""
+    return f" for {first}" if first == last else f" for {first} to {last}"
+
+
+def _link(run: dg.DagsterRun, ui_url: str) -> str:
+    return f"<{ui_url.rstrip('/')}/runs/{run.run_id}|Run {run.run_id[:8]}>"

@@ -1,0 +1,68 @@
+"""The published states of a table: when, by which run, how many rows, from what."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.history import CODE_VERSION, MADE_FROM, RUN
+from ecommerce_assets.query.local import open_catalog
+
+if TYPE_CHECKING:
+    from pyiceberg.table.snapshots import Snapshot
+
+SHOWN_DATES = 3
+# States that no run of the pipeline made, by Iceberg's name of what was done.
+UNMARKED = {"append": "created", "replace": "maintenance"}
+
+
+def published_states(lakehouse: str, table: str) -> list[dict[str, Any]]:
+    """The states of a table, the newest first, as rows for people and for `--as-of`.
+
+    Maintenance forgets old ones. A state that only compacts files changes no row.
+
+    Raises:
+        PipelineError: there is no such table.
+    """
+    from pyiceberg.exceptions import NoSuchTableError
+
+    with open_catalog(lakehouse) as catalog:
+        try:
+            found = catalog.load_table(table)
+        except (NoSuchTableError, ValueError) as error:
+            names = [".".join(name) for layer in catalog.list_namespaces()
+                     for name in catalog.list_tables(layer)]  # fmt: skip
+            raise PipelineError(f"no table {table}; there are {', '.join(names)}") from error
+        by_id = {snapshot.snapshot_id: snapshot for snapshot in found.snapshots()}
+        states = []
+        current = found.current_snapshot()
+        while current is not None:
+            states.append(_row(current))
+            current = by_id.get(current.parent_snapshot_id or -1)
+        return states
+
+
+def _row(snapshot: "Snapshot") -> dict[str, Any]:
+    given = snapshot.summary.additional_properties if snapshot.summary else {}
+    operation = snapshot.summary.operation.value if snapshot.summary else ""
+    made_from = json.loads(given.get(MADE_FROM, "null"))
+    return {
+        "published": datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).replace(tzinfo=None),
+        "state": str(snapshot.snapshot_id),
+        "run": given.get(RUN, "").split("_")[0][:8],
+        "rows": int(given.get("total-records", 0)),
+        "written": int(given.get("added-records", 0)),
+        "removed": int(given.get("deleted-records", 0)),
+        "made_from": _told(made_from) if made_from is not None else UNMARKED.get(operation, ""),
+        "code_version": given.get(CODE_VERSION, ""),
+    }
+
+
+def _told(made_from: dict[str, Any]) -> str:
+    """Dates of the deliveries that were read; or the states of the tables."""
+    if all("." in name for name in made_from):
+        return ", ".join(f"{name} {state}" for name, state in made_from.items())
+    dates = sorted(made_from)
+    if len(dates) <= SHOWN_DATES:
+        return ", ".join(dates)
+    return f"{len(dates)} dates, {dates[0]} to {dates[-1]}"

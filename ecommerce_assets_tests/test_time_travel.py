@@ -1,0 +1,86 @@
+"""Earlier states: which there are, and the tables as they were."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ecommerce_assets.cli.main import ecommerce
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.query.athena import at
+from ecommerce_assets.query.history import published_states
+from ecommerce_assets_tests.shop import Shop
+
+NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)
+
+
+def run(shop: Shop, *words: str) -> Result:
+    places = {"ECOMMERCE_LANDING": str(shop.landing), "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse)}
+    return CliRunner().invoke(ecommerce, words, env=places)
+
+
+@pytest.fixture(scope="module")
+def times(module_shop: Shop) -> list[str]:
+    """When the shop had no table, one order, and two."""
+    moments = []
+    for number in range(3):
+        if number:
+            module_shop.deliver("orders", *({"order_id": f"O{n}"} for n in range(number)))
+            module_shop.run("bronze", "orders")
+        time.sleep(0.01)
+        moments.append(datetime.now(UTC).isoformat())
+        time.sleep(0.01)
+    return moments
+
+
+def test_states_are_listed_the_newest_first(module_shop: Shop, times: list[str]):
+    states = published_states(str(module_shop.lakehouse), "bronze.orders")
+    assert [state["rows"] for state in states] == [2, 1, 0]
+    assert [state["written"] for state in states[:2]] == [2, 1]
+    assert [state["made_from"] for state in states] == ["2024-01-01", "2024-01-01", "created"]
+    assert {state["run"] for state in states[:2]} == {"script"}
+    listed = run(module_shop, "history", "bronze.orders", "--limit", "1")
+    assert states[0]["state"] in listed.stdout
+    assert states[1]["state"] not in listed.stdout
+    with pytest.raises(PipelineError, match=r"no table gold\.nonsense; there are bronze\.orders"):
+        published_states(str(module_shop.lakehouse), "gold.nonsense")
+
+
+def test_tables_as_they_were(module_shop: Shop, times: list[str]):
+    def orders(*words: str) -> str:
+        done = run(
+            module_shop, "query", "select count(*) from bronze.orders", "--format", "csv", *words
+        )
+        return done.stdout.splitlines()[1] if done.exit_code == 0 else str(done.exception)
+
+    assert orders() == "2"
+    assert orders("--as-of", times[2]) == "2"
+    assert orders("--as-of", times[1]) == "1"
+    assert "bronze.orders had no state at" in orders("--as-of", times[0])
+    first = published_states(str(module_shop.lakehouse), "bronze.orders")[1]["state"]
+    assert orders("--as-of", first) == "1"
+    assert "has no state 12345678901" in orders("--as-of", "12345678901")
+
+
+def test_a_time_that_is_none_is_wrong_usage(module_shop: Shop):
+    wrong = run(module_shop, "query", "select 1", "--as-of", "yesterday")
+    assert wrong.exit_code == 2
+    assert "no time like 2024-01-31T12:00" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("select * from gold.a", "select * from gold.a {}"),
+        ("SELECT gold.a.x FROM gold.a JOIN silver.b b USING (k)",
+         "SELECT gold.a.x FROM gold.a {} JOIN silver.b {} b USING (k)"),
+        ("select a.x, gold.a.y from gold.a,\n silver.b", "select a.x, gold.a.y from gold.a {},\n silver.b {}"),
+        ("select 1", "select 1"),
+    ],
+)  # fmt: skip
+def test_athena_is_asked_for_the_tables_as_they_were(sql: str, said: str):
+    assert at(sql, None) == sql
+    assert at(sql, 42) == said.replace("{}", "FOR VERSION AS OF 42")
+    when = "FOR TIMESTAMP AS OF TIMESTAMP '2024-01-31 12:00:00 UTC'"
+    assert at(sql, NOON) == said.replace("{}", when)
