@@ -23,6 +23,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: export ECOMMERCE_DEPLOYMENT := local
+demo: export ECOMMERCE_ARTIFACTS :=
 demo: export ECOMMERCE_LANDING := $(DEMO)/landing
 demo: export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
 demo: install ## generate a month of deliveries, run the whole pipeline through Dagster, show the KPIs

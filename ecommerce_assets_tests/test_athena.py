@@ -135,11 +135,39 @@ def test_faults_are_one_line(endpoint: str, monkeypatch: pytest.MonkeyPatch, cal
                              fault: Exception, said: str):  # fmt: skip
     faulty = Faulty(boto3.client("athena"), **{call: [fault]})
     monkeypatch.setattr(athena, "client", lambda _: faulty)
-    seed(endpoint, seeded([]))
+    if call == "get_paginator":  # moto hands out what is seeded one by one
+        seed(endpoint, seeded([]))
     failed = query("select 1")
     assert failed.exit_code == 1
     assert said in str(failed.exception)
     assert "\n" not in str(failed.exception)
+
+
+@pytest.mark.parametrize(
+    "sql", ["drop table gold.x", "/* select */ delete from gold.x", "msck repair table x"]
+)
+def test_only_reading(endpoint: str, monkeypatch: pytest.MonkeyPatch, sql: str):
+    faulty = Faulty(boto3.client("athena"))
+    monkeypatch.setattr(athena, "client", lambda _: faulty)
+    assert "only for reading" in str(query(sql).exception)
+    assert not faulty.calls
+
+
+@pytest.mark.parametrize(
+    "sql", ["/* what\n */ (select 1)", "WITH a AS (SELECT 1) SELECT 1", "show tables"]
+)
+def test_what_reads_is_asked(endpoint: str, sql: str):
+    seed(endpoint, seeded([]))
+    assert query(sql).exit_code == 0
+
+
+def test_types_that_duckdb_lacks_and_no_columns(endpoint: str):
+    result = {"rows": [{"Data": [{"VarCharValue": "a"}, {"VarCharValue": "b"}]},
+                       {"Data": [{}, {"VarCharValue": "2 00:00:00.000"}]}],
+              "column_info": [column("a", "unknown"), column("b", "interval day to second")]}  # fmt: skip
+    seed(endpoint, result, {"rows": [], "column_info": []})
+    assert query("select 1", "--format", "csv").stdout.splitlines() == ["a,b", ",2 00:00:00.000"]
+    assert query("describe x", "--format", "csv").stdout.splitlines() == ["result"]
 
 
 def test_an_interrupted_query_is_stopped(endpoint: str, monkeypatch: pytest.MonkeyPatch):

@@ -123,7 +123,7 @@ def test_succeeded(launch: Launch):
     given = {name: value.value for name, value in made.metadata.items()}
     assert given["glue_job_run"] == "jr_0"
     assert "eu-central-1.console.aws.amazon.com/gluestudio" in given["glue_console"]
-    assert "$252Fecommerce$252Fglue$252Foutput/log-events/jr_0" in given["glue_log"]
+    assert "$252Fecommerce$252Fglue$252Foutput$3FlogStreamNameFilter$3Djr_0" in given["glue_log"]
     assert given["glue_seconds"] == 90
     assert given["dpu_hours"] == 0.05
     assert given["usd_of_run"] == pytest.approx(0.05 * 0.44)
@@ -205,6 +205,7 @@ def test_another_run_that_never_ends(launch: Launch):
     "fault",
     [
         client_error("ThrottlingException"),
+        client_error("OperationTimeoutException"),
         client_error("InternalServiceException", 500),
         ConnectionClosedError(endpoint_url="x"),
         ReadTimeoutError(endpoint_url="x"),
@@ -234,6 +235,45 @@ def test_a_start_without_an_answer_is_not_done_twice(
     monkeypatch.setattr(launch.glue, "start_job_run", lost)
     assert launch.run().success
     assert list(launch.glue.runs) == ["jr_0"]
+
+
+def test_a_lost_answer_and_then_a_busy_job(launch: Launch, monkeypatch: pytest.MonkeyPatch):
+    """The run that keeps the job busy is the one whose start was not answered."""
+    start, find = launch.glue.start_job_run, launch.glue.get_job_runs
+    hidden = [{"JobRuns": []}] * 2  # Glue does not list it yet: at first, and after the lost answer
+
+    def lost(**given: Any) -> dict[str, Any]:
+        if launch.glue.runs:
+            raise client_error("ConcurrentRunsExceededException")
+        answer = start(**given)
+        launch.glue.runs[answer["JobRunId"]].states = ["RUNNING"] * 3 + ["SUCCEEDED"]
+        raise ReadTimeoutError(endpoint_url="x")
+
+    monkeypatch.setattr(launch.glue, "start_job_run", lost)
+    monkeypatch.setattr(
+        launch.glue, "get_job_runs", lambda **given: hidden.pop() if hidden else find(**given)
+    )
+    assert launch.run().success
+    assert list(launch.glue.runs) == ["jr_0"]
+
+
+def test_a_run_that_is_being_stopped_is_not_gone_on_with(launch: Launch):
+    launch.work = lambda run: setattr(run, "states", ["STOPPING"] * 99)
+    launch.glue.faults["get_job_run"] = [client_error("AccessDeniedException", 403)]
+    run_id = dg._core.utils.make_new_run_id()
+    assert not launch.run(run_id).success
+    launch.work = lambda run: report(run)
+    assert launch.run(run_id).success
+    assert list(launch.glue.runs) == ["jr_0", "jr_1"]
+
+
+def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(glue_runs, "client", lambda *_, **__: None)
+    told = {"Id": "jr", "JobRunState": "SUCCEEDED", "ExecutionTime": 30, "WorkerType": "G.2X",
+            "NumberOfWorkers": 3, "ExecutionClass": "FLEX", "DPUSeconds": 40.0}  # fmt: skip
+    run = glue_runs.GlueRuns(deployment().jobs["gold"])._job_run(told)
+    assert run.dpu_seconds == 60 * 6
+    assert run.usd == pytest.approx(0.1 * 0.29)
 
 
 def test_polls_that_stay_broken(launch: Launch):

@@ -209,8 +209,24 @@ data "aws_iam_policy_document" "job" {
     for_each = var.enable_vpc ? ["vpc"] : []
 
     content {
+      sid       = "TagNetworkInterfaces"
+      actions   = ["ec2:CreateTags", "ec2:DeleteTags"]
+      resources = ["arn:${local.partition}:ec2:${var.region}:${local.account}:network-interface/*"]
+
+      condition {
+        test     = "ForAllValues:StringEquals"
+        variable = "aws:TagKeys"
+        values   = ["aws-glue-service-resource"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_vpc ? ["vpc"] : []
+
+    content {
       sid       = "LeaveNetwork"
-      actions   = ["ec2:CreateTags", "ec2:DeleteNetworkInterface", "ec2:DeleteTags"]
+      actions   = ["ec2:DeleteNetworkInterface"]
       resources = ["arn:${local.partition}:ec2:${var.region}:${local.account}:network-interface/*"]
 
       condition {
@@ -266,28 +282,46 @@ resource "aws_iam_policy" "orchestrator" {
   policy      = data.aws_iam_policy_document.orchestrator.json
 }
 
-# Who publishes releases and uploads deliveries: a pipeline, or an engineer.
+# Who publishes releases: the pipeline of the code, or an engineer.
 data "aws_iam_policy_document" "publisher" {
   statement {
-    sid     = "Write"
-    actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-    resources = [
-      "${local.bucket_arns.artifacts}/${local.storage.releases}/*",
-      "${local.bucket_arns.landing}/${local.storage.landing}/*",
-    ]
+    sid       = "Write"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
   }
 
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]
-    resources = [local.bucket_arns.artifacts, local.bucket_arns.landing]
+    resources = [local.bucket_arns.artifacts]
   }
 }
 
 resource "aws_iam_policy" "publisher" {
   name        = "${var.name}-publisher"
-  description = "Publish releases and upload deliveries of ${var.name}."
+  description = "Publish releases of ${var.name}."
   policy      = data.aws_iam_policy_document.publisher.json
+}
+
+# Who uploads deliveries; it looks at what is there to leave alone what has not changed.
+data "aws_iam_policy_document" "uploader" {
+  statement {
+    sid       = "Write"
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    resources = ["${local.bucket_arns.landing}/${local.storage.landing}/*"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.landing]
+  }
+}
+
+resource "aws_iam_policy" "uploader" {
+  name        = "${var.name}-uploader"
+  description = "Upload deliveries of ${var.name}."
+  policy      = data.aws_iam_policy_document.uploader.json
 }
 
 # Analysts: gold, and only through the workgroup with its limit.
@@ -312,6 +346,7 @@ data "aws_iam_policy_document" "analyst" {
     actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables"]
     resources = [
       "${local.glue_arn}:catalog",
+      "${local.glue_arn}:database/default", # Athena looks there for a query that names no database
       "${local.glue_arn}:database/gold",
       "${local.glue_arn}:table/gold/*",
     ]
@@ -321,6 +356,24 @@ data "aws_iam_policy_document" "analyst" {
     sid       = "ReadGoldFiles"
     actions   = ["s3:GetObject"]
     resources = ["${local.bucket_arns.lakehouse}/gold/*"]
+  }
+
+  statement {
+    sid       = "ListGoldFiles"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.lakehouse]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["gold/*"]
+    }
+  }
+
+  statement {
+    sid       = "FindGold"
+    actions   = ["s3:GetBucketLocation"]
+    resources = [local.bucket_arns.lakehouse]
   }
 
   statement {
@@ -344,7 +397,7 @@ resource "aws_iam_policy" "analyst" {
 
 # A GitHub repository's workflow on its main branch publishes releases, by OIDC, without a key.
 resource "aws_iam_openid_connect_provider" "github" {
-  count          = var.github_repository == null ? 0 : 1
+  count          = var.github_repository != null && var.create_github_oidc_provider ? 1 : 0
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]
 }

@@ -6,14 +6,26 @@ resource "aws_sns_topic" "alerts" {
 }
 
 data "aws_iam_policy_document" "alerts" {
+  # EventBridge takes no conditions in a topic's policy.
   statement {
-    sid       = "Publish"
+    sid       = "FailedJobs"
     actions   = ["sns:Publish"]
     resources = [local.alerts_arn]
 
     principals {
       type        = "Service"
-      identifiers = ["budgets.amazonaws.com", "events.amazonaws.com"]
+      identifiers = ["events.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "Budget"
+    actions   = ["sns:Publish"]
+    resources = [local.alerts_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["budgets.amazonaws.com"]
     }
 
     condition {

@@ -18,10 +18,11 @@ output "buckets" {
 }
 
 output "policies" {
-  description = "ARNs of the policies to attach: to Dagster's identity, to publishers, to analysts."
+  description = "ARNs of the policies to attach: to Dagster's identity, to who publishes or uploads, to analysts."
   value = {
     orchestrator = aws_iam_policy.orchestrator.arn
     publisher    = aws_iam_policy.publisher.arn
+    uploader     = aws_iam_policy.uploader.arn
     analyst      = aws_iam_policy.analyst.arn
   }
 }

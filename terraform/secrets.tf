@@ -6,5 +6,5 @@ resource "aws_secretsmanager_secret" "alert_webhook" {
   #checkov:skip=CKV2_AWS_57:A chat's webhook is renewed in the chat, by a person; nothing here can do it
   name                    = local.secret_name
   description             = "URL of the chat webhook that failures are sent to."
-  recovery_window_in_days = var.force_destroy ? 0 : 7
+  recovery_window_in_days = 0 # the value is put in by hand, and a later deployment takes the name again
 }

@@ -78,3 +78,9 @@ variable "github_repository" {
     error_message = "The repository must be like owner/name."
   }
 }
+
+variable "create_github_oidc_provider" {
+  description = "Whether to create GitHub's identity provider; an account can have only one."
+  type        = bool
+  default     = true
+}

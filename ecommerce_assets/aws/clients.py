@@ -35,6 +35,7 @@ THROTTLED = {
     "TooManyRequestsException",
     "RequestLimitExceeded",
     "SlowDown",
+    "OperationTimeoutException",  # Glue's own, without a status of 500
 }
 
 

@@ -56,6 +56,11 @@ class JobRun:
         return self.state not in LIVE
 
     @property
+    def going_on(self) -> bool:
+        """Whether it may still come to a good end."""
+        return self.state in LIVE - {"STOPPING"}
+
+    @property
     def usd(self) -> float:
         """Its cost by the public price list."""
         return deployment().prices.glue_run(self.dpu_seconds, self.execution_class)
@@ -126,14 +131,14 @@ class GlueRuns:
                         tell(f"{self.job.name}: another run is going on; waiting for its end")
                     waited += BUSY_SECONDS
                     time.sleep(BUSY_SECONDS)
-                    continue
-                tries += 1
-                if not may_be_retried(error) or tries >= TRIES:
-                    raise self._not_started(error) from error
-                time.sleep(_wait(tries))
-            # No answer is no proof that nothing was started.
+                else:
+                    tries += 1
+                    if not may_be_retried(error) or tries >= TRIES:
+                        raise self._not_started(error) from error
+                    time.sleep(_wait(tries))
+            # No answer is no proof that nothing was started: the other run may be this one.
             begun = self.find(key)
-            if begun is not None and not begun.ended:
+            if begun is not None and begun.going_on:
                 return begun.id
 
     def follow(self, run_id: str) -> Iterator[JobRun]:
@@ -199,10 +204,10 @@ class GlueRuns:
         return f"{place}#/job/{quote(self.job.name, safe='')}/run/{run_id}"
 
     def log_link(self, run_id: str) -> str:
-        """The run's log in the console of CloudWatch."""
+        """The run's log streams in the console of CloudWatch: driver and executors."""
         place = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
         group = quote(self.log_group, safe="").replace("%", "$25")
-        return f"{place}#logsV2:log-groups/log-group/{group}/log-events/{run_id}"
+        return f"{place}#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{run_id}"
 
     def _retried(self, doing: str, call: Callable[[], Any]) -> Any:
         for tries in range(1, TRIES + 1):
@@ -236,8 +241,10 @@ class GlueRuns:
             arguments=told.get("Arguments", {}),
             error=told.get("ErrorMessage", ""),
             seconds=seconds,
-            # Glue tells this only where capacity varies.
-            dpu_seconds=told.get("DPUSeconds") or billed,
+            # Glue tells this only where capacity varies, and not the minimum that it bills.
+            dpu_seconds=max(
+                told.get("DPUSeconds") or billed, prices.minimum_seconds * dpus if seconds else 0
+            ),
             execution_class=told.get("ExecutionClass") or self.job.execution_class,
         )
 

@@ -99,8 +99,11 @@ def upload_all(
             return Uploaded(upload, "failed", explain(error))
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for done in as_completed([pool.submit(work, upload) for upload in uploads]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(work, upload) for upload in uploads]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # interrupted: what has not begun is left
 
 
 def _upload(upload: Upload, bucket: str, s3: Any, *, dry_run: bool) -> Uploaded:

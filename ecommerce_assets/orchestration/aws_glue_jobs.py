@@ -93,8 +93,8 @@ class AwsGlueJobs(GlueJobs):
         runs = GlueRuns(deployment().jobs[name])
         key = _key(context, arguments)
         found = runs.find(key)
-        if found and found.ended and not _answers(found, context, s3):
-            found = None
+        if found and not found.going_on and not _answers(found, context, s3):
+            found = None  # one that is being stopped is waited for by the start
         place = pipes_place(found) if found else self._new_place(context)
         with dg.open_pipes_session(context, _Injector(place, s3), _Reader(place, s3)) as session:
             if found:
@@ -131,7 +131,7 @@ def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> Non
     else:
         reason = f"ended as {run.state}" + (f": {run.error}" if run.error else "")
     lines = runs.last_lines(run.id)
-    by_user = any(line.startswith(TOLD_BY_JOB) for line in [run.error, *lines])
+    by_user = any(TOLD_BY_JOB in line for line in [run.error, *lines])
     raise _failure(
         "\n".join([f"{runs.job.name} run {run.id} {reason}", *lines, runs.log_link(run.id)]),
         retry=not by_user,

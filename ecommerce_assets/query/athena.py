@@ -17,9 +17,14 @@ from ecommerce_assets.errors import PipelineError
 CATALOG = "AwsDataCatalog"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
 LAYERS = deployment().jobs["maintenance"].writes
+READING = ("select", "with", "values", "table", "show", "describe", "explain")
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
-# Athena's names of types, where DuckDB's are others.
-TYPES = {"varbinary": "blob", "string": "varchar", "timestamp with time zone": "timestamptz"}
+# DuckDB's names by those of Athena.
+TYPES = {
+    name: name
+    for name in ("boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "real",
+                 "date", "timestamp", "time")
+} | {"timestamp with time zone": "timestamptz"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ def ask(
     Raises:
         PipelineError: Athena refuses it, or it failed; the message has Athena's reason.
     """
+    if not re.match(rf"\s*\(*\s*({'|'.join(READING)})\b", _without_comments(sql), re.IGNORECASE):
+        raise PipelineError("`ecommerce query` takes one statement, and only for reading")
     athena = client("athena")
     with explained(f"asking Athena, workgroup {workgroup}"):
         started = athena.start_query_execution(
@@ -70,6 +77,10 @@ def ask(
     with explained(f"fetching the rows of query {identifier}"):
         relation = _relation(connection, athena, identifier)
     return Answer(relation, scanned, deployment().prices.query(scanned))
+
+
+def _without_comments(sql: str) -> str:
+    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL)
 
 
 def at(sql: str, as_of: datetime | int | None) -> str:
@@ -115,6 +126,8 @@ def _relation(
             names = [column["Name"] for column in columns]
             found = found[1:] if found and found[0] == names else found
         rows += found
+    if not columns:
+        return connection.sql("SELECT 'done' AS result WHERE false")
     names = [f"c{number}" for number in range(len(columns))]
     texts = pa.table({
         name: pa.array([row[number] for row in rows], pa.string())
@@ -136,6 +149,5 @@ def _type(column: dict[str, Any]) -> str:
     name = str(column["Type"])
     if name == "decimal":
         return f"decimal({column['Precision']},{column['Scale']})"
-    if name in {"array", "map", "row", "json", "char"}:
-        return "varchar"
-    return TYPES.get(name, name)
+    # What DuckDB has no like for stays text.
+    return TYPES.get(name, "varchar")
