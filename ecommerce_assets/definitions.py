@@ -41,6 +41,7 @@ def _launcher(settings: Settings) -> GlueJobs:
             landing=settings.landing,
             lakehouse=settings.lakehouse,
             quarantine_limit=settings.quarantine_limit,
+            volume_change=settings.volume_change,
         )
     # boto3 is needed there only, and it costs a tenth of the loading time.
     from ecommerce_assets.orchestration.aws_glue_jobs import AwsGlueJobs
@@ -50,6 +51,7 @@ def _launcher(settings: Settings) -> GlueJobs:
         lakehouse=settings.lakehouse,
         artifacts=settings.artifacts,
         quarantine_limit=settings.quarantine_limit,
+        volume_change=settings.volume_change,
     )
 
 

@@ -12,6 +12,7 @@ from ecommerce_assets.errors import PipelineError
 DEPLOYMENTS = ("local", "aws")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
 QUARANTINE_LIMIT: float = deployment().pipeline["quarantine_limit"]
+VOLUME_CHANGE: float = deployment().pipeline["volume_change"]
 WORKGROUP: str = deployment().athena["workgroup"]
 
 
@@ -26,6 +27,8 @@ class Settings:
         start_date: first ingestion date; the first daily partition.
         quarantine_limit: share (0 to 1) of a run's rows of a table above which the table
             is not published; 1 never blocks.
+        volume_change: share by which a delivery's rows may differ from those of the weeks before
+            without a warning; 1 warns only of more than twice as many.
         artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
         workgroup: on AWS: Athena's workgroup.
         alert_webhook: URL of the chat's webhook for failures; empty for none.
@@ -38,6 +41,7 @@ class Settings:
     lakehouse: str = "data/lakehouse"
     start_date: date = START_DATE
     quarantine_limit: float = QUARANTINE_LIMIT
+    volume_change: float = VOLUME_CHANGE
     artifacts: str = ""
     workgroup: str = WORKGROUP
     alert_webhook: str = ""
@@ -80,6 +84,9 @@ class Settings:
             ui_url=value("UI_URL", default.ui_url),
             start_date=parse_date(
                 value("START_DATE", default.start_date.isoformat()), "ECOMMERCE_START_DATE"
+            ),
+            volume_change=parse_share(
+                value("VOLUME_CHANGE", str(default.volume_change)), "ECOMMERCE_VOLUME_CHANGE"
             ),
             quarantine_limit=parse_share(
                 value("QUARANTINE_LIMIT", str(default.quarantine_limit)),

@@ -29,12 +29,16 @@ def healthy(module_shop: Shop) -> Shop:
     return module_shop
 
 
-def arguments(shop: Shop, limit: float = 1) -> JobArguments:
+def arguments(shop: Shop, limit: float = 1, day: date = DAY) -> JobArguments:
     places = (str(shop.landing), str(shop.lakehouse))
-    return JobArguments((), DAY, DAY, *places, limit, full_refresh=True, pipes=())
+    return JobArguments(
+        (), day, day, *places, limit, volume_change=0.5, full_refresh=True, run_id="", pipes=()
+    )
 
 
-def attempt(shop: Shop, table: str, spoil: Any = None, limit: float = 1) -> dict[str, Finding]:
+def attempt(
+    shop: Shop, table: str, spoil: Any = None, limit: float = 1, day: date = DAY
+) -> dict[str, Finding]:
     """The findings of a table's materialization, its transformation spoilt."""
     declared = all_tables()[table]
     if spoil is not None:
@@ -45,7 +49,7 @@ def attempt(shop: Shop, table: str, spoil: Any = None, limit: float = 1) -> dict
     try:
         result: Published | AuditFailed
         (result,) = materialize(
-            open_session(str(shop.lakehouse)), [declared], arguments(shop, limit), shared
+            open_session(str(shop.lakehouse)), [declared], arguments(shop, limit, day), shared
         )
     except TableFailed as failed:
         if not isinstance(failed.error, AuditFailed):
@@ -125,7 +129,7 @@ def test_a_healthy_state_passes_every_check(healthy: Shop, table: str):
 def test_every_kind_of_check_is_proven_to_fail():
     proven = {check for _, check, _ in SPOILT}
     proven |= {"reasons_given", "quarantine_share", "delivery_not_empty", "items_without_order",
-               "order_amounts_agree"}  # fmt: skip
+               "order_amounts_agree", "volume_as_usual"}  # fmt: skip
     assert {check.name for table in all_tables().values() for check in checks_of(table)} == proven
 
 
@@ -155,6 +159,30 @@ def test_an_empty_delivery_warns(shop: Shop):
     shop.run("bronze", "orders")
     finding = attempt(shop, "bronze.orders")["delivery_not_empty"]
     assert (finding.passed, finding.blocks, finding.level) == (False, False, "WARN")
+
+
+@pytest.mark.parametrize(
+    ("rows", "passed"), [(10, True), (15, True), (16, False), (5, True), (4, False), (0, False)]
+)
+def test_a_delivery_of_another_size_than_in_the_weeks_before_warns(
+    shop: Shop, rows: int, passed: bool
+):
+    for day, usual in (
+        ("2024-01-01", 8),
+        ("2024-01-08", 12),
+        ("2024-01-14", 99),
+        ("2024-01-22", rows),
+    ):
+        shop.deliver("orders", *[{"order_id": f"{day}{n}"} for n in range(usual)], day=day)
+    shop.run("bronze", "orders", first="2024-01-01", last="2024-01-15")
+    finding = attempt(shop, "bronze.orders", day=date(2024, 1, 22))["volume_as_usual"]
+    assert (finding.passed, finding.blocks) == (passed, False)
+    assert finding.counts["dates"] == 1
+    if not passed:
+        assert finding.sample == [{"date": "2024-01-22", "rows": rows, "usual": 10}]
+    # Two weeks at least must be known.
+    early = attempt(shop, "bronze.orders", day=date(2024, 1, 8))["volume_as_usual"]
+    assert (early.passed, early.counts["dates"]) == (True, 0)
 
 
 def test_items_without_an_order_and_amounts_that_disagree_warn(shop: Shop):

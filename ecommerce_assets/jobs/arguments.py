@@ -25,6 +25,7 @@ class JobArguments:
     landing: str
     lakehouse: str
     quarantine_limit: float
+    volume_change: float
     full_refresh: bool
     run_id: str
     pipes: tuple[str, ...]
@@ -59,6 +60,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
     parser.add_argument("--landing", default=settings.landing)
     parser.add_argument("--lakehouse", default=settings.lakehouse)
     parser.add_argument("--quarantine-limit", default=str(settings.quarantine_limit))
+    parser.add_argument("--volume-change", default=str(settings.volume_change))
     parser.add_argument(
         "--full-refresh",
         choices=("true", "false"),
@@ -77,6 +79,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         landing=absolute(given.landing),
         lakehouse=absolute(given.lakehouse),
         quarantine_limit=parse_share(given.quarantine_limit, "--quarantine-limit"),
+        volume_change=parse_share(given.volume_change, "--volume-change"),
         full_refresh=given.full_refresh == "true",
         run_id=given.run_id,
         pipes=tuple(rest),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +152,7 @@ class _Attempt:
             if plan.written is None:
                 staged[table.identifier] = base.snapshot_id
                 self._note(planner, plan)
-                own = Report([], self._rows_by_date(base, base.snapshot_id))
+                own = Report([], self._rows_by_date(base, base.snapshot_id, self.arguments.days))
                 return _published(planner, plan, base.rows, None, own, [], started)
             schema = audit.schema_finding(table, plan.written)
             if schema.blocks:
@@ -165,11 +165,15 @@ class _Attempt:
             staged[table.identifier] = state.snapshot
             # Without a row there is nothing to observe, and nothing may have been observed.
             seen = observation.get if state.added else defaultdict(lambda: None)
-            counted = self._rows_by_date(base, state.snapshot)
+            days = self.arguments.days
+            back = max((audit.looks_back for audit in table.audits), default=timedelta())
+            earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
+            counted = self._rows_by_date(base, state.snapshot, [*earlier, *days])
             scope = self._scope(planner, plan, state, seen, counted)
             findings = [schema, *audit.row_findings(table, scope, seen)]
             own = audit.own_findings(table, scope)
-            own = replace(own, rows_by_date=own.rows_by_date | counted)
+            of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
+            own = replace(own, rows_by_date=own.rows_by_date | of_run)
             findings += own.findings
             if any(finding.blocks for finding in findings):
                 raise AuditFailed(table, findings)
@@ -177,11 +181,13 @@ class _Attempt:
         finally:
             planner.release()
 
-    def _rows_by_date(self, table: History, snapshot: int | None) -> dict[date, int]:
-        """Rows of each of the run's dates, where the table is partitioned by them."""
+    @staticmethod
+    def _rows_by_date(
+        table: History, snapshot: int | None, days: Sequence[date]
+    ) -> dict[date, int]:
+        """Rows of each of the dates, where the table is partitioned by them."""
         if not table.partitioned_by(INGESTION_DATE):
             return {}
-        days = self.arguments.days
         return dict.fromkeys(days, 0) | table.rows_by_date(snapshot, INGESTION_DATE, days)
 
     def _note(self, planner: Planner, plan: Plan) -> None:
@@ -221,6 +227,7 @@ class _Attempt:
             rows_by_date=counted,
             upstream_rows=lambda name: upstream[name].rows,
             quarantine_limit=self.arguments.quarantine_limit,
+            volume_change=self.arguments.volume_change,
         )
 
 

@@ -33,12 +33,14 @@ class AwsGlueJobs(GlueJobs):
         lakehouse: `s3://` location of the tables.
         artifacts: `s3://` location of releases and Pipes messages.
         quarantine_limit: share of a run's rows of a table above which it is not published.
+        volume_change: share by which a delivery may differ from earlier ones without a warning.
     """
 
     landing: str
     lakehouse: str
     artifacts: str
     quarantine_limit: float
+    volume_change: float
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
         """Run the job on Glue, yielding its results, with what they cost, once it has ended.
@@ -50,6 +52,7 @@ class AwsGlueJobs(GlueJobs):
             **request.arguments(),
             "--landing": self.landing,
             "--quarantine-limit": str(self.quarantine_limit),
+            "--volume-change": str(self.volume_change),
         }
         session, run, runs = self._to_its_end(context, request.layer, arguments)
         results = session.get_reported_results()

@@ -28,11 +28,13 @@ class LocalGlueJobs(GlueJobs):
         landing: folder below which deliveries land.
         lakehouse: folder of the catalog and the tables.
         quarantine_limit: share of a run's rows of a table above which it is not published.
+        volume_change: share by which a delivery may differ from earlier ones without a warning.
     """
 
     landing: str
     lakehouse: str
     quarantine_limit: float
+    volume_change: float
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
         """Run the job in a thread, its results coming over Pipes by files."""
@@ -41,6 +43,7 @@ class LocalGlueJobs(GlueJobs):
             "--landing": self.landing,
             "--lakehouse": self.lakehouse,
             "--quarantine-limit": str(self.quarantine_limit),
+            "--volume-change": str(self.volume_change),
             "--run-id": context.run_id,
         }
         seen = 0

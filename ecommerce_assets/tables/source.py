@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from ecommerce_assets.tables.audits.bronze import empty_delivery
+from ecommerce_assets.tables.audits.bronze import empty_delivery, volume_as_usual
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.types import COUNT, DATE, TEXT, TIMESTAMP
 
@@ -76,7 +76,7 @@ def bronze_table(
         copied_columns=tuple(columns),
         partitioned_by=(INGESTION_DATE,),
         unit=INGESTION_DATE,
-        audits=(empty_delivery,),
+        audits=(empty_delivery, volume_as_usual),
         key_judged_apart=True,
         modules=(module,),
     )

@@ -6,7 +6,7 @@ more, and only when a check fails.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from pyspark.sql import Column, DataFrame
@@ -72,9 +72,11 @@ class Scope:
             None for a sum over no row.
         figure: `figure(identifier, name, compute)` is `compute(frame)` of that upstream frame,
             computed once for all tables of the run.
-        rows_by_date: rows of the state by date of the run, where the table is partitioned by it.
+        rows_by_date: rows of the state by ingestion date, where the table is partitioned by it: of
+            the run's dates, and of those before them that an audit `looks_back` to.
         upstream_rows: rows of an upstream table, from its metadata.
         quarantine_limit: share of a run's rows of a table above which it is not published.
+        volume_change: share by which a delivery may differ from earlier ones without a warning.
     """
 
     state: DataFrame
@@ -89,6 +91,7 @@ class Scope:
     rows_by_date: Mapping[date, int]
     upstream_rows: Callable[[str], int]
     quarantine_limit: float
+    volume_change: float
 
     def only_touched(self, frame: DataFrame, unit: str) -> DataFrame:
         """The rows of the touched units, by the column that holds the unit."""
@@ -119,12 +122,14 @@ class Audit:
         run: gives one finding a check.
         against: tables it reads beside those that the table is made from.
         observes: aggregates to take of the rows while they are written, by name.
+        looks_back: how far before the run's first date it asks for rows by date.
     """
 
     checks: tuple[Check, ...]
     run: Callable[[Scope], Report]
     against: tuple[str, ...] = ()
     observes: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
+    looks_back: timedelta = timedelta()
 
 
 def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, Any]]:
