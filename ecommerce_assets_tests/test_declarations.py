@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ecommerce_assets
+from ecommerce_assets.docs.dictionary import dictionary
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.tables import all_tables, gold
 from ecommerce_assets.tables.rules import row_rules
@@ -182,10 +183,12 @@ DOORS = {
     "generator": {"landing", "errors"},
     "aws": {"deployment", "landing", "errors"},
     "query": {"aws", "deployment", "lakehouse", "settings", "errors"},
+    "docs": {"jobs", "tables"},
     "cli": {
         "aws",
         "definitions",
         "deployment",
+        "docs",
         "jobs",
         "tables",
         "landing",
@@ -201,6 +204,11 @@ DOORS = {
 FOREIGN = {"tables": {"dagster", "boto3"}, "lakehouse": {"dagster"}, "jobs": {"dagster"},
            "aws": {"dagster", "pyspark"},
            "generator": {"pyspark", "dagster"}}  # fmt: skip
+
+
+def test_the_data_dictionary_is_current():
+    page = PACKAGE / "tables" / "README.md"
+    assert page.read_text("utf-8") == dictionary(), "run `ecommerce docs --output` on it"
 
 
 def test_imports_point_downwards():

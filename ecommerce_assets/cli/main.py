@@ -21,6 +21,7 @@ COMMANDS = {
     "maintain": "Compact small files, expire old states, remove lost files.",
     "upload": "Upload deliveries to S3.",
     "package": "Build the job code for Glue, and publish it.",
+    "docs": "Write the data dictionary.",
     "report": "Account for what the pipeline made of the landed deliveries.",
 }
 

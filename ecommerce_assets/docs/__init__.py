@@ -1,0 +1,1 @@
+"""The data dictionary: one page, written from the tables' declarations."""
