@@ -182,7 +182,7 @@ DOORS = {
     "landing": {"errors"},
     "generator": {"landing", "errors"},
     "aws": {"deployment", "landing", "errors"},
-    "query": {"aws", "deployment", "lakehouse", "settings", "errors"},
+    "query": {"aws", "deployment", "lakehouse", "settings", "tables", "errors"},
     "docs": {"jobs", "tables"},
     "cli": {
         "aws",

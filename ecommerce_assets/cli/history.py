@@ -11,9 +11,11 @@ def history(table: str, limit: int) -> None:
 
     The time or the state of a row goes to `ecommerce query --as-of`.
     """
+    import pyarrow as pa
+
     from ecommerce_assets.query.history import published_states
-    from ecommerce_assets.query.result import rows_as_table
+    from ecommerce_assets.query.result import arrow_as_table
     from ecommerce_assets.settings import Settings
 
     states = published_states(Settings.from_environment().lakehouse, table)
-    click.echo(rows_as_table(states[:limit]))
+    click.echo(arrow_as_table(pa.Table.from_pylist(states[:limit])))

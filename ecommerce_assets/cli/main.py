@@ -17,6 +17,7 @@ COMMANDS = {
     "land": "Put flat CSV files into the landing layout, under a date.",
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
+    "trace": "Show the rows behind a figure, down to each record's file and row.",
     "history": "List the published states of a table.",
     "maintain": "Compact small files, expire old states, remove lost files.",
     "upload": "Upload deliveries to S3.",

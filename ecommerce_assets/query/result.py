@@ -3,7 +3,6 @@
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -57,6 +56,32 @@ def write_result(
         connection.close()
 
 
+def print_trace(settings: Settings, table: str, key: str, limit: int) -> None:
+    """Print what a row was made from, part by part, to standard output.
+
+    Raises:
+        PipelineError: as `trace`.
+    """
+    from ecommerce_assets.query.trace import trace
+
+    connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse)
+
+    def ask(sql: str) -> pa.Table:
+        if settings.on_aws:
+            return _asked_of_athena(connection, sql, settings.workgroup, None).to_arrow_table()
+        return connection.sql(sql).to_arrow_table()
+
+    join_texts = "array_join" if settings.on_aws else "array_to_string"
+    try:
+        for part in trace(table, key, ask, limit=limit, join_texts=join_texts):
+            shown = f", the first {limit}" if part.rows > limit else ""
+            print(f"{part.title}: {part.rows:,}{shown}\n{arrow_as_table(part.first)}\n")
+    except duckdb.Error as error:
+        raise PipelineError(str(error)) from error
+    finally:
+        connection.close()
+
+
 def _asked_of_athena(
     connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, as_of: AsOf | None
 ) -> duckdb.DuckDBPyRelation:
@@ -88,11 +113,11 @@ def as_table(relation: duckdb.DuckDBPyRelation) -> str:
     return text.getvalue().rstrip()
 
 
-def rows_as_table(rows: list[dict[str, Any]]) -> str:
-    """Rows as a box table."""
+def arrow_as_table(rows: pa.Table) -> str:
+    """An Arrow table as a box table."""
     connection = duckdb.connect()
     try:
-        connection.register("_rows", pa.Table.from_pylist(rows))
+        connection.register("_rows", rows)
         return as_table(connection.sql("SELECT * FROM _rows"))
     finally:
         connection.close()

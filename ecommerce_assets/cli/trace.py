@@ -1,0 +1,23 @@
+"""`ecommerce trace`: from a figure to the records behind it."""
+
+import click
+
+
+@click.command()
+@click.option("--table", required=True, help="Table, like daily_revenue or silver.orders.")
+@click.option(
+    "--key", required=True, help="Its key, or the id that it shows; several parted by commas."
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+def trace(table: str, key: str, limit: int) -> None:
+    """Show the rows behind a row, down to file and row number of each delivered record.
+
+    \b
+    ecommerce trace --table daily_revenue --key 2024-01-15
+    ecommerce trace --table customer_lifetime_value --key C000042
+    ecommerce trace --table category_performance --key books,2024-01-01
+    """
+    from ecommerce_assets.query.result import print_trace
+    from ecommerce_assets.settings import Settings
+
+    print_trace(Settings.from_environment(), table, key, limit)
