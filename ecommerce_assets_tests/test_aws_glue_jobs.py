@@ -22,7 +22,7 @@ from ecommerce_assets.jobs.reporting import open_pipes
 from ecommerce_assets.orchestration import aws_glue_jobs
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets_tests.aws_stand_in import FakeGlue, FakeRun, client_error, moto_server
+from ecommerce_assets_tests.aws_stand_in import FakeGlue, FakeRun, Faulty, client_error, moto_server
 
 TABLE = "gold.daily_revenue"
 DAY = "2024-01-01"
@@ -315,6 +315,36 @@ def test_a_release_that_is_not_published(launch: Launch, monkeypatch: pytest.Mon
 def test_a_bucket_that_is_not_there(launch: Launch, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(ENVIRONMENT, "ECOMMERCE_ARTIFACTS", "s3://nowhere")
     assert "there is no such bucket: apply Terraform" in launch.failure()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("list_objects_v2", "looking for the release in s3://artifacts: access denied"),
+        ("put_object", "writing to s3://artifacts: access denied"),
+    ],
+)
+def test_faults_of_s3_before_a_job_is_started(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, call: str, said: str
+):
+    faulty = Faulty(boto3.client("s3"), **{call: [client_error("AccessDenied", 403)]})
+    monkeypatch.setattr(aws_glue_jobs, "client", lambda _: faulty)
+    assert said in launch.failure()
+    assert not launch.glue.runs
+
+
+@pytest.mark.parametrize(
+    "fault", [client_error("SlowDown", 503), ConnectionClosedError(endpoint_url="x")]
+)
+def test_messages_that_can_not_be_read_are_read_later(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, fault: Exception
+):
+    faulty = Faulty(boto3.client("s3"), get_object=[fault] * 3)
+    monkeypatch.setattr(aws_glue_jobs, "client", lambda _: faulty)
+    result = launch.run()
+    assert result.success
+    assert len(result.asset_materializations_for_node("gold")) == 1
+    assert faulty.calls["get_object"] > 3
 
 
 @pytest.mark.parametrize(

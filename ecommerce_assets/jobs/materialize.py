@@ -56,6 +56,8 @@ class Published:
         findings: results of its checks; none where there was nothing to do.
         lineage: column lineage.
         seconds: how long it took.
+        seconds_checking: how much of it was for checks beyond those that are judged while the
+            rows are written.
     """
 
     table: Table
@@ -67,6 +69,7 @@ class Published:
     findings: list[Finding]
     lineage: Lineage
     seconds: float
+    seconds_checking: float = 0.0
 
 
 def materialize(
@@ -163,6 +166,7 @@ class _Attempt:
                 lakehouse.staged(spark, base, frame, plan.replace, marker)
             )
             staged[table.identifier] = state.snapshot
+            checking = perf_counter()
             # Without a row there is nothing to observe, and nothing may have been observed.
             seen = observation.get if state.added else defaultdict(lambda: None)
             days = self.arguments.days
@@ -177,7 +181,8 @@ class _Attempt:
             findings += own.findings
             if any(finding.blocks for finding in findings):
                 raise AuditFailed(table, findings)
-            return _published(planner, plan, state.rows, state.added, own, findings, started)
+            made = _published(planner, plan, state.rows, state.added, own, findings, started)
+            return replace(made, seconds_checking=perf_counter() - checking)
         finally:
             planner.release()
 

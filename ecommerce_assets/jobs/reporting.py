@@ -121,6 +121,7 @@ class PipesReporter(LogReporter):
             "dagster/row_count": result.rows,
             "dagster/table_name": table.identifier,
             "seconds": round(result.seconds, 3),
+            "seconds_checking": round(result.seconds_checking, 3),
             "rows_written": result.written or 0,
             "made": result.why,
             **result.metrics,
