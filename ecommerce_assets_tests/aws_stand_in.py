@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import boto3
 import py4j
 import pyspark
+import requests
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
@@ -38,6 +39,8 @@ def moto_server() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # Servers of one process share their state: what an earlier one left is forgotten.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)
     try:
         yield {
             "AWS_ENDPOINT_URL": f"http://{host}:{port}",

@@ -31,9 +31,7 @@ def healthy(module_shop: Shop) -> Shop:
 
 def arguments(shop: Shop, limit: float = 1, day: date = DAY) -> JobArguments:
     places = (str(shop.landing), str(shop.lakehouse))
-    return JobArguments(
-        (), day, day, *places, limit, volume_change=0.5, full_refresh=True, run_id="", pipes=()
-    )
+    return JobArguments((), day, day, *places, limit, volume_change=0.5, full_refresh=True)
 
 
 def attempt(

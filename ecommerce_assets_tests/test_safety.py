@@ -211,7 +211,7 @@ def test_a_failed_audit_leaves_nothing_behind(shop: Shop):
     with pytest.raises(PipelineError, match="fact_rows_join"):
         materialize(
             session, [all_tables()[names[0]], spoilt],
-            JobArguments((), day, day, *places, 1, full_refresh=False, pipes=()), Shared(),
+            JobArguments((), day, day, *places, 1), Shared(),
         )  # fmt: skip
     for name in names:
         assert History(session, name).snapshot_id == before[name]

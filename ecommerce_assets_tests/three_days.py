@@ -42,7 +42,7 @@ def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
     """Materialize one table; what its run says of itself."""
     places = (str(shop.landing), str(shop.lakehouse))
     when = date.fromisoformat(day)
-    arguments = JobArguments((), when, when, *places, 1, full_refresh=False, pipes=())
+    arguments = JobArguments((), when, when, *places, 1)
     shared = Shared()
     try:
         (made,) = materialize(

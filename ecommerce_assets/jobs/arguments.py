@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
+from ecommerce_assets.settings import VOLUME_CHANGE, Settings, absolute, parse_date, parse_share
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
 
@@ -25,10 +25,10 @@ class JobArguments:
     landing: str
     lakehouse: str
     quarantine_limit: float
-    volume_change: float
-    full_refresh: bool
-    run_id: str
-    pipes: tuple[str, ...]
+    volume_change: float = VOLUME_CHANGE
+    full_refresh: bool = False
+    run_id: str = ""
+    pipes: tuple[str, ...] = ()
 
     def attempt(self) -> str:
         """A name for one attempt to publish: the run's id, and what tells it from every other."""
