@@ -36,23 +36,16 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
 
 
 def _launcher(settings: Settings) -> GlueJobs:
+    shared = {
+        name: getattr(settings, name)
+        for name in ("landing", "lakehouse", "quarantine_limit", "volume_change")
+    }
     if not settings.on_aws:
-        return LocalGlueJobs(
-            landing=settings.landing,
-            lakehouse=settings.lakehouse,
-            quarantine_limit=settings.quarantine_limit,
-            volume_change=settings.volume_change,
-        )
+        return LocalGlueJobs(**shared)
     # boto3 is needed there only, and it costs a tenth of the loading time.
     from ecommerce_assets.orchestration.aws_glue_jobs import AwsGlueJobs
 
-    return AwsGlueJobs(
-        landing=settings.landing,
-        lakehouse=settings.lakehouse,
-        artifacts=settings.artifacts,
-        quarantine_limit=settings.quarantine_limit,
-        volume_change=settings.volume_change,
-    )
+    return AwsGlueJobs(**shared, artifacts=settings.artifacts)
 
 
 @dg.definitions

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explain
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.land import flat_deliveries
 from ecommerce_assets.landing.layout import ENDINGS, FOLDER, SOURCES, date_folder
 
 SIDE_BY_SIDE = 16
@@ -48,8 +49,7 @@ def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
     Raises:
         PipelineError: no folder, no deliveries, or flat files without a date.
     """
-    if not source.is_dir():
-        raise PipelineError(f"no folder {source}: --source is where the CSV files are")
+    flat = flat_deliveries(source)
     _, prefix = bucket_and_prefix(location)
     place = f"{prefix}/" if prefix else ""
     laid_out = [
@@ -57,12 +57,6 @@ def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
         for table in SOURCES
         for file in sorted((source / table).glob(f"{FOLDER}*/*"))
         if file.is_file() and file.name.endswith(ENDINGS)
-    ]
-    flat = [
-        (table, source / f"{table}{ending}")
-        for table in SOURCES
-        for ending in ENDINGS
-        if (source / f"{table}{ending}").is_file()
     ]
     if flat and day is None:
         raise PipelineError(f"{source} holds flat files: give the date of the delivery by --date")

@@ -21,14 +21,7 @@ def land_files(source: Path, day: date, landing: str) -> list[Path]:
         raise PipelineError(
             f"{landing} is not a local folder: `ecommerce land` copies files locally"
         )
-    if not source.is_dir():
-        raise PipelineError(f"no folder {source}: --source is where the CSV files are")
-    found = [
-        (table, source / f"{table}{ending}")
-        for table in SOURCES
-        for ending in ENDINGS
-        if (source / f"{table}{ending}").is_file()
-    ]
+    found = flat_deliveries(source)
     if not found:
         expected = ", ".join(f"{table}.csv" for table in SOURCES)
         raise PipelineError(f"{source} has none of {expected}")
@@ -40,3 +33,19 @@ def land_files(source: Path, day: date, landing: str) -> list[Path]:
         shutil.copyfile(file, part)
         landed.append(part.replace(folder / file.name))
     return landed
+
+
+def flat_deliveries(source: Path) -> list[tuple[str, Path]]:
+    """The flat files of a folder, like `orders.csv`, with their tables.
+
+    Raises:
+        PipelineError: there is no such folder.
+    """
+    if not source.is_dir():
+        raise PipelineError(f"no folder {source}: --source is where the CSV files are")
+    return [
+        (table, source / f"{table}{ending}")
+        for table in SOURCES
+        for ending in ENDINGS
+        if (source / f"{table}{ending}").is_file()
+    ]

@@ -6,7 +6,7 @@ workers as it does on a laptop.
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -114,18 +114,17 @@ class FolderStore:
 class S3Store:
     """A prefix of an S3 bucket."""
 
-    def __init__(self, location: str, client: Callable[[], Any] | None = None) -> None:
+    def __init__(self, location: str) -> None:
         parts = urlsplit(location)
         self.bucket = parts.netloc
         self.root = parts.path.strip("/")
-        self._make = client or _client
         self._client: Any = None
 
     @property
     def client(self) -> Any:
         """A boto3 S3 client; made where it is used, as it can't be sent to a worker."""
         if self._client is None:
-            self._client = self._make()
+            self._client = _client()
         return self._client
 
     def exists(self) -> bool:

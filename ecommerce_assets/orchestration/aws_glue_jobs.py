@@ -29,18 +29,10 @@ class AwsGlueJobs(GlueJobs):
     """Launches the Glue jobs that Terraform deploys, with the release of the code running here.
 
     Attributes:
-        landing: `s3://` prefix below which deliveries land.
-        lakehouse: `s3://` location of the tables.
         artifacts: `s3://` location of releases and Pipes messages.
-        quarantine_limit: share of a run's rows of a table above which it is not published.
-        volume_change: share by which a delivery may differ from earlier ones without a warning.
     """
 
-    landing: str
-    lakehouse: str
     artifacts: str
-    quarantine_limit: float
-    volume_change: float
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
         """Run the job on Glue, yielding its results, with what they cost, once it has ended.
@@ -48,12 +40,7 @@ class AwsGlueJobs(GlueJobs):
         While it runs, what it logs goes to the run's log. A retried step or a restarted worker
         goes on with the job run that it had started.
         """
-        arguments = {
-            **request.arguments(),
-            "--landing": self.landing,
-            "--quarantine-limit": str(self.quarantine_limit),
-            "--volume-change": str(self.volume_change),
-        }
+        arguments = self.arguments_for(request)
         session, run, runs = self._to_its_end(context, request.layer, arguments)
         results = session.get_reported_results()
         yield from _with_costs(results, run, runs)
@@ -65,7 +52,9 @@ class AwsGlueJobs(GlueJobs):
 
     def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
         """Run the maintenance job on Glue."""
-        session, run, runs = self._to_its_end(context, "maintenance", {})
+        session, run, runs = self._to_its_end(
+            context, "maintenance", {"--lakehouse": self.lakehouse}
+        )
         for message in session.get_custom_messages():
             yield from message.items()
         _must_have_succeeded(run, runs, [])
@@ -88,11 +77,7 @@ class AwsGlueJobs(GlueJobs):
                 f"release {release.id}, the code that runs here, is not in {self.artifacts}: "
                 "run `ecommerce package --publish`"
             )
-        arguments = {
-            **own,
-            "--lakehouse": self.lakehouse,
-            **release.arguments(self.artifacts, name),
-        }
+        arguments = {**own, **release.arguments(self.artifacts, name)}
         runs = GlueRuns(deployment().jobs[name])
         key = _key(context, arguments)
         found = runs.find(key)

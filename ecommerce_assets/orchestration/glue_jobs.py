@@ -38,7 +38,29 @@ class JobRequest:
 
 
 class GlueJobs(dg.ConfigurableResource):
-    """Launches a layer's job; where it runs is the deployment's choice."""
+    """Launches a layer's job; where it runs is the deployment's choice.
+
+    Attributes:
+        landing: folder, on AWS `s3://` prefix, below which deliveries land.
+        lakehouse: folder of the catalog and the tables, on AWS the tables' `s3://` location.
+        quarantine_limit: share of a run's rows of a table above which it is not published.
+        volume_change: share by which a delivery may differ from earlier ones without a warning.
+    """
+
+    landing: str
+    lakehouse: str
+    quarantine_limit: float
+    volume_change: float
+
+    def arguments_for(self, request: JobRequest) -> dict[str, str]:
+        """What the job's `main` takes for this request, by option."""
+        return {
+            **request.arguments(),
+            "--landing": self.landing,
+            "--lakehouse": self.lakehouse,
+            "--quarantine-limit": str(self.quarantine_limit),
+            "--volume-change": str(self.volume_change),
+        }
 
     @abstractmethod
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:

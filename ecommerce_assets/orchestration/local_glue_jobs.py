@@ -22,30 +22,11 @@ POLL_SECONDS = 0.2
 
 
 class LocalGlueJobs(GlueJobs):
-    """Glue's stand-in on a laptop: no account, no server.
-
-    Attributes:
-        landing: folder below which deliveries land.
-        lakehouse: folder of the catalog and the tables.
-        quarantine_limit: share of a run's rows of a table above which it is not published.
-        volume_change: share by which a delivery may differ from earlier ones without a warning.
-    """
-
-    landing: str
-    lakehouse: str
-    quarantine_limit: float
-    volume_change: float
+    """Glue's stand-in on a laptop: no account, no server."""
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
         """Run the job in a thread, its results coming over Pipes by files."""
-        arguments = {
-            **request.arguments(),
-            "--landing": self.landing,
-            "--lakehouse": self.lakehouse,
-            "--quarantine-limit": str(self.quarantine_limit),
-            "--volume-change": str(self.volume_change),
-            "--run-id": context.run_id,
-        }
+        arguments = {**self.arguments_for(request), "--run-id": context.run_id}
         seen = 0
         # Dagster 1.13 warns that a part of its own message reader is in preview.
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)
