@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ecommerce_assets.errors import PipelineError
 
-BATCH = 20_000
+BATCH = 500  # few enough that Python's garbage collector has no use for looking at them
 SURPLUS = "_surplus_fields"
 MAX_FIELD = 1 << 27
 
@@ -41,7 +41,7 @@ def read_records(
     reader = csv.reader(text, strict=True)
     try:
         # A record without fields is a blank line; one white-space field is, too.
-        records = (record for record in reader if record and not _is_blank(record))
+        records = (record for record in reader if len(record) > 1 or "".join(record).strip())
         header = next(records, None)
         if header is None:
             return
@@ -58,10 +58,6 @@ def read_records(
         raise PipelineError(f"{source_file}: not CSV at line {reader.line_num}: {error}") from None
     except (gzip.BadGzipFile, EOFError) as error:
         raise PipelineError(f"{source_file}: not a complete gzip file: {error}") from None
-
-
-def _is_blank(record: list[str]) -> bool:
-    return len(record) == 1 and not record[0].strip()
 
 
 def _checked_header(source_file: str, header: list[str], columns: Mapping[str, bool]) -> list[str]:
