@@ -4,6 +4,7 @@ import dagster as dg
 
 from ecommerce_assets.orchestration.alerts import failure_sensor
 from ecommerce_assets.orchestration.assets import layer_assets
+from ecommerce_assets.orchestration.dashboard import dashboard_asset
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs
 from ecommerce_assets.orchestration.jobs import asset_jobs, daily_schedule
 from ecommerce_assets.orchestration.landing_sensor import landing_sensor
@@ -23,6 +24,7 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         assets=[
             *[landing_spec(table) for table in tables_of("bronze")],
             *[layer_assets(layer, partitions) for layer in LAYERS],
+            dashboard_asset(settings),
         ],
         jobs=[*jobs, maintenance_job],
         schedules=[daily_schedule(jobs[0]), weekly_maintenance()],

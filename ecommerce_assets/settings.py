@@ -10,6 +10,7 @@ from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 
 DEPLOYMENTS = ("local", "aws")
+PLACES = ("landing", "lakehouse", "artifacts", "dashboard")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
 QUARANTINE_LIMIT: float = deployment().pipeline["quarantine_limit"]
 VOLUME_CHANGE: float = deployment().pipeline["volume_change"]
@@ -31,6 +32,7 @@ class Settings:
             without a warning; 1 warns only of more than twice as many.
         artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
         workgroup: on AWS: Athena's workgroup.
+        dashboard: file of the dashboard; on AWS `s3://bucket/key`.
         alert_webhook: URL of the chat's webhook for failures; empty for none.
         alert_secret: name of the secret in Secrets Manager that holds it instead.
         ui_url: where people open Dagster, for links.
@@ -44,6 +46,7 @@ class Settings:
     volume_change: float = VOLUME_CHANGE
     artifacts: str = ""
     workgroup: str = WORKGROUP
+    dashboard: str = "data/dashboard.html"
     alert_webhook: str = ""
     alert_secret: str = ""
     ui_url: str = "http://localhost:3000"
@@ -71,13 +74,14 @@ class Settings:
             raise PipelineError(
                 f"ECOMMERCE_DEPLOYMENT is {chosen!r}; it must be {' or '.join(DEPLOYMENTS)}"
             )
-        places = {name: value(name.upper(), "") for name in ("landing", "lakehouse", "artifacts")}
+        places = {name: value(name.upper(), "") for name in PLACES}
         _must_fit(chosen, places)
         return cls(
             deployment=chosen,
             landing=absolute(places["landing"] or default.landing),
             lakehouse=absolute(places["lakehouse"] or default.lakehouse),
             artifacts=absolute(places["artifacts"]),
+            dashboard=absolute(places["dashboard"] or default.dashboard),
             workgroup=value("WORKGROUP", default.workgroup),
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
             alert_secret=value("ALERT_SECRET", default.alert_secret),

@@ -44,6 +44,7 @@ class Shop:
     def __init__(self, folder: Path) -> None:
         self.landing = folder / "landing"
         self.lakehouse = folder / "lakehouse"
+        self.dashboard = folder / "dashboard.html"
         self.landing.mkdir(parents=True, exist_ok=True)
 
     def file(self, table: str, day: str = DAY, name: str = "rows.csv") -> Path:

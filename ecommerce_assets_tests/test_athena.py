@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "ECOMMERCE_DEPLOYMENT": "aws",
     "ECOMMERCE_LANDING": "s3://shop/landing",
     "ECOMMERCE_LAKEHOUSE": "s3://lake",
+    "ECOMMERCE_DASHBOARD": "s3://results/dashboard/sales.html",
     "ECOMMERCE_ARTIFACTS": "s3://artifacts",
 }
 COLUMNS = [("day", "date"), ("revenue", "decimal"), ("orders", "bigint"), ("note", "varchar")]

@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "ECOMMERCE_DEPLOYMENT": "aws",
     "ECOMMERCE_LANDING": "s3://landing/landing",
     "ECOMMERCE_LAKEHOUSE": "s3://lakehouse",
+    "ECOMMERCE_DASHBOARD": "s3://results/dashboard/sales.html",
     "ECOMMERCE_ARTIFACTS": "s3://artifacts",
 }
 

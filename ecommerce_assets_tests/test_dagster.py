@@ -24,7 +24,12 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
 
 def definitions(shop: Shop, **settings) -> dg.Definitions:
     return build_definitions(
-        Settings(landing=str(shop.landing), lakehouse=str(shop.lakehouse), **settings)
+        Settings(
+            landing=str(shop.landing),
+            lakehouse=str(shop.lakehouse),
+            dashboard=str(shop.dashboard),
+            **settings,
+        )
     )
 
 
@@ -75,6 +80,8 @@ def test_the_graph(tmp_path: Path):
         "gold/customer_lifetime_value": ["gold/dim_customer", "gold/fact_sales"],
         "gold/top_products": ["gold/dim_product", "gold/fact_sales"],
         "gold/category_performance": ["gold/dim_product", "gold/fact_sales"],
+        "sales_dashboard": sorted(name.replace(".", "/") for name in all_tables()
+                                  if not name.startswith("bronze")),
     }  # fmt: skip
     node = graph.get(dg.AssetKey(["gold", "daily_revenue"]))
     assert (node.group_name, node.owners, node.kinds) == (

@@ -168,6 +168,7 @@ DOORS = {
     "definitions": {"orchestration", "tables", "settings"},
     "orchestration": {
         "aws",
+        "dashboard",
         "deployment",
         "jobs",
         "tables",
@@ -176,6 +177,7 @@ DOORS = {
         "settings",
         "errors",
     },
+    "dashboard": {"aws", "query", "tables", "settings", "errors"},
     "jobs": {"tables", "lakehouse", "landing", "settings", "errors"},
     "tables": {"errors"},
     "lakehouse": {"errors"},
@@ -186,6 +188,7 @@ DOORS = {
     "docs": {"jobs", "tables"},
     "cli": {
         "aws",
+        "dashboard",
         "definitions",
         "deployment",
         "docs",

@@ -25,7 +25,11 @@ class Watch:
     def __init__(self, shop: Shop, instance: dg.DagsterInstance) -> None:
         self.shop, self.instance, self.cursor = shop, instance, ""
         self.definitions = build_definitions(
-            Settings(landing=str(shop.landing), lakehouse=str(shop.lakehouse))
+            Settings(
+                landing=str(shop.landing),
+                lakehouse=str(shop.lakehouse),
+                dashboard=str(shop.dashboard),
+            )
         )
 
     def tick(self) -> tuple[list[tuple[str, str]], str]:

@@ -30,6 +30,7 @@ def environment(shop: Shop) -> dict[str, str]:
         "PYTHONPATH": str(REPOSITORY),
         "ECOMMERCE_LANDING": str(shop.landing),
         "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse),
+        "ECOMMERCE_DASHBOARD": str(shop.dashboard),
     }
 
 
@@ -171,12 +172,14 @@ def test_dagster_dev_a_table_a_partition_and_a_backfill(shop: Shop, server: Serv
         "assetNodes"
     ]
     keys = [node["assetKey"] for node in nodes if node["isMaterializable"]]
-    assert {node["groupName"] for node in nodes} == {"bronze", "silver", "gold"}
+    assert {node["groupName"] for node in nodes} == {"bronze", "silver", "gold", "dashboard"}
     started = server.ask(BACKFILL, params={"assetSelection": keys, "partitionNames": days})
     assert started["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess", started
     runs = server.wait_for_runs(2)
     assert [run["status"] for run in runs] == ["SUCCESS", "SUCCESS"]
-    assert [step["stepKey"] for step in runs[0]["stepStats"]] == ["bronze", "silver", "gold"]
+    steps = [step["stepKey"] for step in runs[0]["stepStats"]]
+    assert steps == ["bronze", "silver", "gold", "sales_dashboard"]
+    assert shop.dashboard.exists()
     revenue = shop.query("select cast(order_date as varchar) as d, orders from gold.daily_revenue "
                          "order by 1")  # fmt: skip
     assert revenue == [{"d": day, "orders": 1} for day in days]

@@ -21,6 +21,7 @@ AWS = {
     "ECOMMERCE_DEPLOYMENT": "aws",
     "ECOMMERCE_LANDING": "s3://shop/landing/",
     "ECOMMERCE_LAKEHOUSE": "s3://lake",
+    "ECOMMERCE_DASHBOARD": "s3://results/dashboard/sales.html",
     "ECOMMERCE_ARTIFACTS": "s3://artifacts",
 }
 
@@ -32,7 +33,7 @@ def test_on_aws_everything_is_on_s3():
     assert settings.workgroup == "ecommerce"
 
 
-@pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE", "ARTIFACTS"])
+@pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE", "ARTIFACTS", "DASHBOARD"])
 @pytest.mark.parametrize("value", ["", "data/here", "s3://"])
 def test_half_a_configuration(name: str, value: str):
     with pytest.raises(PipelineError, match=f"'aws'.*ECOMMERCE_{name} is .*terraform"):

@@ -5,6 +5,7 @@ output "environment" {
     ECOMMERCE_LANDING=${local.landing}
     ECOMMERCE_LAKEHOUSE=${local.lakehouse}
     ECOMMERCE_ARTIFACTS=${local.artifacts}
+    ECOMMERCE_DASHBOARD=s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.dashboard}/sales.html
     ECOMMERCE_WORKGROUP=${aws_athena_workgroup.this.name}
     ECOMMERCE_ALERT_SECRET=${aws_secretsmanager_secret.alert_webhook.name}
     AWS_REGION=${var.region}
@@ -18,12 +19,13 @@ output "buckets" {
 }
 
 output "policies" {
-  description = "ARNs of the policies to attach: to Dagster's identity, to who publishes or uploads, to analysts."
+  description = "ARNs of the policies to attach: to Dagster's identity (orchestrator, dashboard), to who publishes or uploads, to analysts."
   value = {
     orchestrator = aws_iam_policy.orchestrator.arn
     publisher    = aws_iam_policy.publisher.arn
     uploader     = aws_iam_policy.uploader.arn
-    analyst      = aws_iam_policy.analyst.arn
+    analyst      = aws_iam_policy.reader["analyst"].arn
+    dashboard    = aws_iam_policy.reader["dashboard"].arn
   }
 }
 

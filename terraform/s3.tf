@@ -1,11 +1,11 @@
-# Four buckets: deliveries, tables, what jobs run and tell, and Athena's results.
+# Four buckets: deliveries, tables, what jobs run and tell, and results: Athena's, and the dashboard.
 
 locals {
   buckets = {
     landing   = "deliveries of the shop"
     lakehouse = "Iceberg tables"
     artifacts = "releases of the job code, and messages between Dagster and the jobs"
-    results   = "results of Athena's queries"
+    results   = "results of Athena's queries, and the dashboard"
   }
 }
 

@@ -63,7 +63,8 @@ def execute(
     """Materialize the selection for the dates in one run.
 
     Args:
-        selection: tables as `layer.name`, comma-separated, or a Dagster selection; None is all.
+        selection: tables as `layer.name`, comma-separated, or a Dagster selection; None is all,
+            with the dashboard.
         first, last: the ingestion dates; None is all that landed, or `first` alone.
         full_refresh: make the tables anew.
 
@@ -82,7 +83,9 @@ def execute(
             "ECOMMERCE_START_DATE to an earlier date"
         )
     span = f"{first}" if first == last else f"{first} to {last}"
-    print(f"{len(chosen)} tables, ingestion dates {span}", file=sys.stderr, flush=True)
+    tables = len([key for key in chosen if key.path[0] in LAYERS])
+    rest = " and the dashboard" if len(chosen) > tables else ""
+    print(f"{tables} tables{rest}, ingestion dates {span}", file=sys.stderr, flush=True)
     started = monotonic()
     show_progress()
     job = definitions.resolve_implicit_global_asset_job_def()

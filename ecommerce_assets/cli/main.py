@@ -19,6 +19,7 @@ COMMANDS = {
     "query": "Query the tables with SQL.",
     "trace": "Show the rows behind a figure, down to each record's file and row.",
     "history": "List the published states of a table.",
+    "dashboard": "Make the dashboard, and open it.",
     "maintain": "Compact small files, expire old states, remove lost files.",
     "upload": "Upload deliveries to S3.",
     "package": "Build the job code for Glue, and publish it.",

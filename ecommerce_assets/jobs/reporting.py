@@ -97,6 +97,11 @@ class LogReporter:
         _log.info("%-32s%12s", table.identifier, "failed")
 
 
+def tell_progress(line: str) -> None:
+    """Say what else was made, where the lines of `LogReporter` go."""
+    _log.info(line)
+
+
 def show_progress() -> None:
     """Send the lines of `LogReporter` to standard error."""
     handler = logging.StreamHandler(sys.stderr)

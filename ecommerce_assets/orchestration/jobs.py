@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ecommerce_assets.orchestration.dashboard import GROUP
 from ecommerce_assets.tables import LAYERS
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def asset_jobs() -> "list[UnresolvedAssetJobDefinition]":
     """`ecommerce_bronze`, `_silver`, `_gold`, and `ecommerce_daily` for the whole graph."""
     whole = dg.define_asset_job(
         "ecommerce_daily",
-        selection=dg.AssetSelection.groups(*LAYERS),
-        description="Every table, for one ingestion date or a range of them.",
+        selection=dg.AssetSelection.groups(*LAYERS, GROUP),
+        description="Every table, for one ingestion date or a range of them, and the dashboard.",
     )
     layers = [
         dg.define_asset_job(

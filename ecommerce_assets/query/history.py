@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.history import CODE_VERSION, MADE_FROM, RUN
 from ecommerce_assets.query.local import open_catalog
+from ecommerce_assets.tables import LAYERS
 
 if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
@@ -42,9 +43,37 @@ def published_states(lakehouse: str, table: str) -> list[dict[str, Any]]:
         return states
 
 
+def last_states(lakehouse: str) -> dict[str, dict[str, Any] | None]:
+    """By table: its published state, as a row of `published_states`; None if it never had one.
+
+    A state that maintenance made stands for the one before: its rows, its time, its run.
+
+    Raises:
+        PipelineError: there is no lakehouse.
+    """
+    with open_catalog(lakehouse) as catalog:
+        names = [
+            name
+            for layer in LAYERS
+            if (layer,) in catalog.list_namespaces()
+            for name in catalog.list_tables(layer)
+        ]
+        found = {".".join(name): catalog.load_table(name) for name in names}
+    last: dict[str, dict[str, Any] | None] = {}
+    for identifier, table in found.items():
+        current = table.current_snapshot()
+        while current is not None and _operation(current) == "replace":
+            current = table.snapshot_by_id(current.parent_snapshot_id or -1)
+        last[identifier] = _row(current) if current else None
+    return last
+
+
+def _operation(snapshot: "Snapshot") -> str:
+    return snapshot.summary.operation.value if snapshot.summary else ""
+
+
 def _row(snapshot: "Snapshot") -> dict[str, Any]:
     given = snapshot.summary.additional_properties if snapshot.summary else {}
-    operation = snapshot.summary.operation.value if snapshot.summary else ""
     made_from = json.loads(given.get(MADE_FROM, "null"))
     return {
         "published": datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).replace(tzinfo=None),
@@ -53,7 +82,9 @@ def _row(snapshot: "Snapshot") -> dict[str, Any]:
         "rows": int(given.get("total-records", 0)),
         "written": int(given.get("added-records", 0)),
         "removed": int(given.get("deleted-records", 0)),
-        "made_from": _told(made_from) if made_from is not None else UNMARKED.get(operation, ""),
+        "made_from": _told(made_from)
+        if made_from is not None
+        else UNMARKED.get(_operation(snapshot), ""),
         "code_version": given.get(CODE_VERSION, ""),
     }
 

@@ -35,6 +35,7 @@ def connect(
     if "://" in lakehouse:
         raise PipelineError(f"{lakehouse} is not local: ask Athena, by `ecommerce query`")
     connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")  # as on Athena, whatever the laptop's zone is
     create_views(connection, lakehouse, sql, as_of)
     return connection
 

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.query.asking import asked_of_athena, asking
 from ecommerce_assets.query.local import AsOf, connect
 from ecommerce_assets.settings import Settings
 
@@ -31,7 +32,7 @@ def write_result(
     connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse, sql, as_of)
     try:
         if settings.on_aws:
-            relation = _asked_of_athena(connection, sql, settings.workgroup, as_of)
+            relation = asked_of_athena(connection, sql, settings.workgroup, as_of)
         else:
             _must_only_read(connection, sql)
             relation = connection.sql(sql)
@@ -64,34 +65,11 @@ def print_trace(settings: Settings, table: str, key: str, limit: int) -> None:
     """
     from ecommerce_assets.query.trace import trace
 
-    connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse)
-
-    def ask(sql: str) -> pa.Table:
-        if settings.on_aws:
-            return _asked_of_athena(connection, sql, settings.workgroup, None).to_arrow_table()
-        return connection.sql(sql).to_arrow_table()
-
     join_texts = "array_join" if settings.on_aws else "array_to_string"
-    try:
+    with asking(settings) as ask:
         for part in trace(table, key, ask, limit=limit, join_texts=join_texts):
             shown = f", the first {limit}" if part.rows > limit else ""
             print(f"{part.title}: {part.rows:,}{shown}\n{arrow_as_table(part.first)}\n")
-    except duckdb.Error as error:
-        raise PipelineError(str(error)) from error
-    finally:
-        connection.close()
-
-
-def _asked_of_athena(
-    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, as_of: AsOf | None
-) -> duckdb.DuckDBPyRelation:
-    # boto3 takes longer to load than a local query takes.
-    from ecommerce_assets.query.athena import ask, at
-
-    answer = ask(connection, at(sql, as_of), workgroup, lambda line: print(line, file=sys.stderr))
-    scanned = f"{answer.scanned_bytes / 1e6:,.2f} MB scanned"
-    print(f"{scanned}, {answer.usd:.6f} USD", file=sys.stderr)
-    return answer.relation
 
 
 def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.query.asking import Ask
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
 
@@ -18,8 +19,6 @@ SPANS: dict[str, Callable[[date], date]] = {
     "month_start_date": lambda day: (day.replace(day=1) + timedelta(days=31)).replace(day=1),
 }
 DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
-
-Ask = Callable[[str], pa.Table]
 
 
 @dataclass(frozen=True)

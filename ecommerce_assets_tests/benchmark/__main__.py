@@ -1,9 +1,10 @@
 """`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
 
     python -m ecommerce_assets_tests.benchmark [--orders 10000 --orders 1000000]
-        [--history 30 --history 365] [--backfill 100000]
+        [--history 30 --history 365] [--backfill 100000] [--sensor]
 
-Then a backfill of 30 days beside one day with as many rows, and a daily run after so many days of history, beside a rebuild of the same tables.
+Then a backfill of 30 days beside one day with as many rows; a daily run after so many days of
+history, beside a rebuild of the same tables, and their dashboard; and the landing sensor's tick.
 
 Each run is a process of its own, from its start to its exit; CPU and memory are those of the
 process and all it started, sampled from outside. Both write the same gold tables, which is checked.
@@ -27,8 +28,10 @@ import duckdb
 import psutil
 from dagster._core.instance import InstanceRef
 
+from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.query.local import connect
-from ecommerce_assets.tables import LAYERS
+from ecommerce_assets.settings import Settings
+from ecommerce_assets.tables import LAYERS, tables_of
 
 DAYS = 30
 FIRST = date(2023, 1, 1)
@@ -39,6 +42,8 @@ GOLD = (
     "monthly_revenue", "orders_per_customer", "customer_lifetime_value", "top_products",
     "category_performance",
 )  # fmt: skip
+TABLES = " or ".join(f"group:{layer}" for layer in LAYERS)
+FOLDERS = 3_650  # ten years of daily folders
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -73,14 +78,10 @@ def pipeline(
     """`dagster asset materialize` of every table for a range of dates, and its split."""
     for name in ("dagster.yaml", "pyproject.toml"):
         (folder / name).write_text((REPOSITORY / name).read_text())
-    environment = {**os.environ, "ECOMMERCE_LANDING": str(landing),
-                   "ECOMMERCE_LAKEHOUSE": str(folder / "lakehouse"),
-                   "ECOMMERCE_START_DATE": FIRST.isoformat(),
-                   "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
-    environment.pop("DAGSTER_HOME", None)
+    environment = places(landing, folder)
     config = {"ops": {layer: {"config": {"full_refresh": full_refresh}} for layer in LAYERS}}
     call = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m",
-            "ecommerce_assets.definitions", "--select", "*", "--partition-range", f"{first}...{last}",
+            "ecommerce_assets.definitions", "--select", TABLES, "--partition-range", f"{first}...{last}",
             "--config-json", json.dumps(config)]  # fmt: skip
     figures = measured(call, folder, environment)
     steps = {
@@ -93,6 +94,23 @@ def pipeline(
     figures["dagster and start-up"] = figures["wall"] - sum(steps.values())
     figures["checks"] = checking(folder)
     return figures
+
+
+def places(landing: Path, folder: Path) -> dict[str, str]:
+    """The environment of a process for this landing folder and the lakehouse in `folder`."""
+    environment = {**os.environ, "ECOMMERCE_LANDING": str(landing),
+                   "ECOMMERCE_LAKEHOUSE": str(folder / "lakehouse"),
+                   "ECOMMERCE_DASHBOARD": str(folder / "dashboard.html"),
+                   "ECOMMERCE_START_DATE": FIRST.isoformat(),
+                   "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
+    environment.pop("DAGSTER_HOME", None)
+    return environment
+
+
+def command(landing: Path, folder: Path, *words: str) -> dict[str, float]:
+    """An `ecommerce` command, from a cold start to its exit."""
+    call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", *words]
+    return measured(call, folder, places(landing, folder))
 
 
 def checking(folder: Path) -> float:
@@ -230,6 +248,12 @@ def histories(lengths: list[int]) -> None:
             show(f"daily run after {length} days", runs[length])
             split = ", ".join(f"{layer} {runs[length][layer]:.1f} s" for layer in LAYERS)
             shortest = runs[min(runs)]
+            made = command(root / "landing", folder, "dashboard", "--no-open")
+            show(f"dashboard after {length} days", made)
+            size = (folder / "dashboard.html").stat().st_size
+            print(f"    its size {size / 1e6:.2f} MB")
+            asked = command(root / "landing", folder, "query", "from gold.monthly_revenue")
+            show(f"query of a KPI after {length} days", asked)
             print(f"    {split}; {runs[length]['wall'] / shortest['wall']:.2f} times the wall after "
                   f"{min(runs)} days", flush=True)  # fmt: skip
         longest = max(lengths)
@@ -239,6 +263,39 @@ def histories(lengths: list[int]) -> None:
         show(f"full rebuild after {longest} days", rebuild)
         print(f"    compute of the rebuild to that of the daily run: "
               f"{compute(rebuild) / compute(runs[longest]):.1f} times", flush=True)  # fmt: skip
+
+
+def sensor() -> None:
+    """Ticks of the landing sensor over ten years of daily folders of four tables."""
+    with tempfile.TemporaryDirectory() as name, dg.DagsterInstance.ephemeral() as instance:
+        landing = Path(name) / "landing"
+        tables = [table.name for table in tables_of("bronze")]
+        long_ago = time.time() - 3600
+        first = date.today() - timedelta(days=FOLDERS)
+        for table in tables:
+            for number in range(FOLDERS):
+                file = (
+                    landing / table / f"ingestion_date={first + timedelta(days=number)}" / "a.csv"
+                )
+                file.parent.mkdir(parents=True)
+                file.write_text("a")
+                os.utime(file, (long_ago, long_ago))
+        definitions = build_definitions(
+            Settings(landing=str(landing), lakehouse=f"{name}/lake", start_date=first)
+        )
+        watching = definitions.resolve_sensor_def("landing_sensor")
+        print(f"\nLanding sensor, {FOLDERS:,} folders x {len(tables)} tables")
+        cursor = None
+        for tick in ("first tick", "nothing changed", "one file changed"):
+            if tick == "one file changed":
+                os.utime(file, (long_ago + 60, long_ago + 60))
+            context = dg.build_sensor_context(instance, cursor=cursor, definitions=definitions)
+            started = time.perf_counter()
+            done = watching.evaluate_tick(context)
+            seconds = time.perf_counter() - started
+            cursor = done.cursor
+            print(f"  {tick:<20}{seconds:8.2f} s   {len(done.run_requests or [])} runs requested, "
+                  f"cursor {len(cursor or '') / 1e3:.0f} kB", flush=True)  # fmt: skip
 
 
 def loading() -> None:
@@ -268,8 +325,9 @@ def main() -> None:
     parser.add_argument("--orders", type=int, action="append")
     parser.add_argument("--history", type=int, action="append")
     parser.add_argument("--backfill", type=int, action="append")
+    parser.add_argument("--sensor", action="store_true")
     given = parser.parse_args()
-    everything = not given.orders and not given.history and not given.backfill
+    everything = not (given.orders or given.history or given.backfill or given.sensor)
     orders = [10_000, 1_000_000] if everything else given.orders or []
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0],
                       "duckdb": duckdb.__version__}))  # fmt: skip
@@ -280,6 +338,8 @@ def main() -> None:
         backfill(number)
     if everything or given.history:
         histories(given.history or [30, 365])
+    if everything or given.sensor:
+        sensor()
 
 
 if __name__ == "__main__":

@@ -83,21 +83,21 @@ run "policies" {
 
   # Metrics have no ARN; everything else is named.
   assert {
-    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader, data.aws_iam_policy_document.analyst]) :
+    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
       [for statement in jsondecode(document.json).Statement : statement.Sid == "WriteMetrics" || !contains(flatten([statement.Resource]), "*")]
     ]))
     error_message = "No policy names every resource."
   }
 
   assert {
-    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader, data.aws_iam_policy_document.analyst]) :
+    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
       [for statement in jsondecode(document.json).Statement : [for action in flatten([statement.Action]) : !endswith(action, "*") && !startswith(action, "iam:")]]
     ]))
     error_message = "No policy has a wildcard action, or passes a role."
   }
 
   assert {
-    condition     = alltrue([for statement in jsondecode(data.aws_iam_policy_document.analyst.json).Statement : !strcontains(jsonencode(statement.Resource), "silver") && !strcontains(jsonencode(statement.Resource), "bronze") && !strcontains(jsonencode(statement.Resource), "landing")])
+    condition     = alltrue([for statement in jsondecode(data.aws_iam_policy_document.reader["analyst"].json).Statement : !strcontains(jsonencode(statement.Resource), "silver") && !strcontains(jsonencode(statement.Resource), "bronze") && !strcontains(jsonencode(statement.Resource), "landing")])
     error_message = "Analysts read gold only."
   }
 

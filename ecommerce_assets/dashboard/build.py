@@ -1,0 +1,68 @@
+"""Making the dashboard: the figures of the published tables as a page, put where it is wanted."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+from ecommerce_assets.dashboard.figures import READS, figures
+from ecommerce_assets.dashboard.page import page
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.query.asking import asking
+from ecommerce_assets.query.history import last_states
+from ecommerce_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Built:
+    """A dashboard that was made.
+
+    Attributes:
+        link: what a browser opens: a `file:` address, on AWS a link that is good for a while.
+        location: where it is: a file, on AWS an `s3://` location.
+        size: bytes.
+        days: days of sales that it shows.
+        seconds: how long it took.
+    """
+
+    link: str
+    location: str
+    size: int
+    days: int
+    seconds: float
+
+
+def build_dashboard(settings: Settings) -> Built:
+    """Make the page from the tables as they are published now, in the place of the last one.
+
+    Raises:
+        PipelineError: a table is not there yet, or the page can't be written.
+    """
+    started = perf_counter()
+    states = last_states(settings.lakehouse)
+    missing = [name for name in READS if name not in states]
+    if missing:
+        raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")
+    with asking(settings) as ask:
+        found = figures(ask, states, datetime.now(UTC))
+    content = page(found).encode()
+    link = _put(settings.dashboard, content)
+    days = len(found["sales"]["revenue"]) if found["sales"] else 0
+    return Built(link, settings.dashboard, len(content), days, perf_counter() - started)
+
+
+def _put(location: str, content: bytes) -> str:
+    if "://" in location:
+        # boto3 is loaded on AWS only.
+        from ecommerce_assets.aws.publish import publish
+
+        return publish(location, content, "text/html; charset=utf-8")
+    file = Path(location).absolute()
+    beside = file.with_name(f"{file.name}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(file)  # A browser never reads half a page.
+    except OSError as error:
+        raise PipelineError(f"can't write the dashboard to {location}: {error}") from error
+    return file.as_uri()

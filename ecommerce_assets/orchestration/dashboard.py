@@ -1,0 +1,56 @@
+"""The dashboard as an asset: made anew after gold, its file or link in the run's metadata."""
+
+import dagster as dg
+
+from ecommerce_assets.jobs.reporting import tell_progress
+from ecommerce_assets.orchestration.metadata import BY_NINE, asset_key
+from ecommerce_assets.settings import Settings
+from ecommerce_assets.tables import tables_of
+from ecommerce_assets.tables.declaration import OWNER
+
+GROUP = "dashboard"
+NAME = "sales_dashboard"
+
+
+def dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
+    """`sales_dashboard`, from the gold tables, and silver for its page of data quality."""
+
+    @dg.multi_asset(
+        name=NAME,
+        specs=[
+            dg.AssetSpec(
+                key=NAME,
+                deps=[
+                    asset_key(table.identifier)
+                    for layer in ("silver", "gold")
+                    for table in tables_of(layer)
+                ],
+                group_name=GROUP,
+                kinds={"html"},
+                owners=[OWNER],
+                freshness_policy=BY_NINE,
+                description="One HTML file that needs no network.\n\nSales by day, week and month, "
+                "products, categories, countries and customers; and a page of data quality.",
+            )
+        ],
+        # So that it can be chosen with a range of dates: it is made once, after the last of them.
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def sales_dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        # DuckDB, pyiceberg and the charting library are loaded by the run that makes the page.
+        from ecommerce_assets.dashboard.build import build_dashboard
+
+        built = build_dashboard(settings)
+        context.log.info(f"Dashboard: {built.link}")
+        tell_progress(f"{NAME:<32}{built.size / 1e6:>14.1f} MB {built.seconds:6.1f} s")
+        return dg.MaterializeResult(
+            metadata={
+                "link": dg.MetadataValue.url(built.link),
+                "location": dg.MetadataValue.path(built.location),
+                "bytes": built.size,
+                "days_of_sales": built.days,
+                "seconds": round(built.seconds, 2),
+            }
+        )
+
+    return sales_dashboard

@@ -1,0 +1,225 @@
+# Policies for people and what works for them: Dagster, publishers, uploaders, readers, GitHub.
+
+# Dagster: start, watch and stop just these jobs. It passes no role: the jobs have theirs.
+data "aws_iam_policy_document" "orchestrator" {
+  statement {
+    sid = "RunJobs"
+    actions = [
+      "glue:BatchStopJobRun",
+      "glue:GetJobRun",
+      "glue:GetJobRuns",
+      "glue:StartJobRun",
+    ]
+    resources = [for job in local.deployment.jobs : "${local.glue_arn}:job/${job.name}"]
+  }
+
+  statement {
+    sid       = "Pipes"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/*"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.artifacts, local.bucket_arns.landing]
+  }
+
+  statement {
+    sid       = "ReadLogs"
+    actions   = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
+    resources = local.log_group_arns
+  }
+
+  statement {
+    sid       = "ReadWebhook"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:${local.secret_name}-??????"]
+  }
+}
+
+resource "aws_iam_policy" "orchestrator" {
+  name        = "${var.name}-orchestrator"
+  description = "What Dagster may do: run the Glue jobs of ${var.name}."
+  policy      = data.aws_iam_policy_document.orchestrator.json
+}
+
+# Who publishes releases: the pipeline of the code, or an engineer.
+data "aws_iam_policy_document" "publisher" {
+  statement {
+    sid       = "Write"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.artifacts]
+  }
+}
+
+resource "aws_iam_policy" "publisher" {
+  name        = "${var.name}-publisher"
+  description = "Publish releases of ${var.name}."
+  policy      = data.aws_iam_policy_document.publisher.json
+}
+
+# Who uploads deliveries; it looks at what is there to leave alone what has not changed.
+data "aws_iam_policy_document" "uploader" {
+  statement {
+    sid       = "Write"
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    resources = ["${local.bucket_arns.landing}/${local.storage.landing}/*"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.landing]
+  }
+}
+
+resource "aws_iam_policy" "uploader" {
+  name        = "${var.name}-uploader"
+  description = "Upload deliveries of ${var.name}."
+  policy      = data.aws_iam_policy_document.uploader.json
+}
+
+# Who reads tables, and only through the workgroup with its limit: analysts gold, and Dagster what it
+# makes the dashboard from.
+locals {
+  readers = {
+    analyst   = ["gold"]
+    dashboard = local.deployment.jobs.maintenance.writes
+  }
+}
+
+data "aws_iam_policy_document" "reader" {
+  for_each = local.readers
+
+  statement {
+    sid = "Query"
+    actions = [
+      "athena:BatchGetNamedQuery",
+      "athena:GetNamedQuery",
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:GetWorkGroup",
+      "athena:ListNamedQueries",
+      "athena:StartQueryExecution",
+      "athena:StopQueryExecution",
+    ]
+    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${local.deployment.athena.workgroup}"]
+  }
+
+  statement {
+    sid     = "ReadCatalog"
+    actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables"]
+    resources = concat(
+      # Athena looks at the default database for a query that names none.
+      ["${local.glue_arn}:catalog", "${local.glue_arn}:database/default"],
+      flatten([for layer in each.value : ["${local.glue_arn}:database/${layer}", "${local.glue_arn}:table/${layer}/*"]]),
+    )
+  }
+
+  statement {
+    sid       = "ReadFiles"
+    actions   = ["s3:GetObject"]
+    resources = [for layer in each.value : "${local.bucket_arns.lakehouse}/${layer}/*"]
+  }
+
+  statement {
+    sid       = "ListFiles"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.lakehouse]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = [for layer in each.value : "${layer}/*"]
+    }
+  }
+
+  statement {
+    sid       = "FindTables"
+    actions   = ["s3:GetBucketLocation"]
+    resources = [local.bucket_arns.lakehouse]
+  }
+
+  statement {
+    sid       = "Results"
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    resources = ["${local.bucket_arns.results}/${local.storage.query_results}/*"]
+  }
+
+  statement {
+    sid       = "FindResults"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
+    resources = [local.bucket_arns.results]
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "dashboard" ? ["write"] : []
+
+    content {
+      sid       = "Dashboard" # reading, for the link that it signs
+      actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+      resources = ["${local.bucket_arns.results}/${local.storage.dashboard}/*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "reader" {
+  for_each    = local.readers
+  name        = "${var.name}-${each.key}"
+  description = "Query ${join(", ", each.value)} of ${var.name} through its workgroup."
+  policy      = data.aws_iam_policy_document.reader[each.key].json
+}
+
+# A GitHub repository's workflow on its main branch publishes releases, by OIDC, without a key.
+resource "aws_iam_openid_connect_provider" "github" {
+  count          = var.github_repository != null && var.create_github_oidc_provider ? 1 : 0
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+data "aws_iam_policy_document" "assumed_by_github" {
+  #checkov:skip=CKV_AWS_358:The claim is matched whole, to one environment of one repository, which is a variable
+  count = var.github_repository == null ? 0 : 1
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = ["arn:${local.partition}:iam::${local.account}:oidc-provider/token.actions.githubusercontent.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = ["repo:${var.github_repository}:environment:production"]
+    }
+  }
+}
+
+resource "aws_iam_role" "github" {
+  count              = var.github_repository == null ? 0 : 1
+  name               = "${var.name}-github"
+  description        = "Publishes releases from ${var.github_repository}."
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_github[0].json
+  depends_on         = [aws_iam_openid_connect_provider.github]
+}
+
+resource "aws_iam_role_policy_attachment" "github" {
+  count      = var.github_repository == null ? 0 : 1
+  role       = aws_iam_role.github[0].name
+  policy_arn = aws_iam_policy.publisher.arn
+}
