@@ -7,7 +7,7 @@ DEMO := data
 CHECKOV := .venv-checkov
 CHECKOV_VERSION := 3.3.30
 
-.PHONY: help install demo dev test soak mutations lint security bench deploy destroy clean
+.PHONY: help install demo dev test soak mutations lint security bench deploy destroy pictures clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -26,20 +26,23 @@ demo: export ECOMMERCE_DEPLOYMENT := local
 demo: export ECOMMERCE_ARTIFACTS :=
 demo: export ECOMMERCE_LANDING := $(DEMO)/landing
 demo: export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
+demo: export ECOMMERCE_DASHBOARD := $(DEMO)/dashboard.html
 demo: install ## generate a month of deliveries, run the whole pipeline through Dagster, show the KPIs
 	@echo "Generating 10,000 orders over 30 days, with defects, late rows and duplicates"
 	@$(BIN)/ecommerce generate --output $(DEMO)/landing --records 10000 --days 30 --defects 0.02 --late 0.02 --duplicates 0.02
 	@$(BIN)/ecommerce run
 	@$(BIN)/ecommerce report
 	@echo
+	@echo "The dashboard, to open in a browser: $(DEMO)/dashboard.html"
 	@echo "Next:  make dev                                       the same in Dagster's UI, on localhost port 3000"
+	@echo "       $(BIN)/ecommerce dashboard                     the dashboard, made anew and opened"
 	@echo "       $(BIN)/ecommerce query \"select * from gold.daily_revenue order by order_date\""
 
 dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 	$(BIN)/dagster dev
 
-test: install ## the test suite
-	$(BIN)/python -m pytest
+test: install ## the test suite, and how much of the package it covers
+	$(BIN)/python -m pytest --cov=ecommerce_assets --cov-report=term:skip-covered --cov-fail-under=90
 
 soak: install ## the random histories of the test suite, many more of them
 	$(BIN)/python -m pytest ecommerce_assets_tests/test_incremental.py --hypothesis-profile soak --timeout 0 -s
@@ -74,5 +77,8 @@ destroy: ## remove what `make deploy` made on AWS
 bench: install ## figures of the whole pipeline beside a bare PySpark script
 	$(BIN)/python -m ecommerce_assets_tests.benchmark
 
+pictures: install ## the README's pictures, taken of Dagster and the dashboard with Chromium
+	$(BIN)/python -m ecommerce_assets_tests.pictures
+
 clean: ## remove what was generated, the lakehouse and Dagster's history
-	rm -rf $(DEMO)/landing $(DEMO)/lakehouse .dagster .tmp_dagster_home_*
+	rm -rf $(DEMO)/landing $(DEMO)/lakehouse $(DEMO)/dashboard.html .dagster .tmp_dagster_home_*

@@ -3,43 +3,28 @@
 import os
 import re
 import shlex
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
+from ecommerce_assets_tests.dagster_dev import (
+    BACKFILL,
+    BIN,
+    LAUNCH,
+    LOCATION,
+    REPOSITORY,
+    SENSOR,
+    Server,
+    environment,
+    workplace,
+)
 from ecommerce_assets_tests.shop import Shop
 
-REPOSITORY = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
 pytestmark = pytest.mark.slow
-
-
-def environment(shop: Shop) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(REPOSITORY),
-        "ECOMMERCE_LANDING": str(shop.landing),
-        "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse),
-        "ECOMMERCE_DASHBOARD": str(shop.dashboard),
-    }
-
-
-def workplace(folder: Path) -> Path:
-    """A folder to start Dagster in, with the repository's configuration."""
-    folder.mkdir(exist_ok=True)
-    for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, folder)
-    return folder
 
 
 def materialize(shop: Shop, folder: Path, *args: str) -> subprocess.CompletedProcess:
@@ -75,58 +60,6 @@ def test_a_reversed_range_is_refused(shop: Shop, tmp_path: Path):
     assert done.returncode != 0
 
 
-class Server:
-    """`dagster dev` as real processes: webserver, daemon, code server."""
-
-    def __init__(self, shop: Shop, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._url = f"http://127.0.0.1:{port}/graphql"
-        self._log = open(folder / "dev.log", "w")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [str(BIN / "dagster"), "dev", "--port", str(port)], cwd=workplace(folder),
-            env=environment(shop), stdout=self._log, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        answer = requests.post(self._url, json={"query": query, "variables": variables}, timeout=60)
-        body = answer.json()
-        assert "errors" not in body, body
-        return body["data"]
-
-    def wait_until_loaded(self) -> None:
-        for _ in range(120):
-            assert self._process.poll() is None, Path(self._log.name).read_text()
-            try:
-                if self.ask("{ assetNodes { id } }")["assetNodes"]:
-                    return
-            except requests.ConnectionError:
-                pass
-            time.sleep(0.5)
-        raise AssertionError("dagster dev did not come up: " + Path(self._log.name).read_text())
-
-    def wait_for_runs(self, number: int) -> list[dict[str, Any]]:
-        for _ in range(480):
-            runs = self.ask("{ runsOrError { ... on Runs { results { runId status stepStats "
-                            "{ stepKey status } } } } }")["runsOrError"]["results"]  # fmt: skip
-            done = [run for run in runs if run["status"] in ("SUCCESS", "FAILURE", "CANCELED")]
-            if len(done) >= number:
-                return runs
-            time.sleep(0.5)
-        raise AssertionError(f"{runs}\n" + Path(self._log.name).read_text()[-3000:])
-
-    def stop(self) -> None:
-        os.killpg(self._process.pid, signal.SIGINT)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._log.close()
-
-
 @pytest.fixture
 def server(shop: Shop, tmp_path: Path) -> Iterator[Server]:
     server = Server(shop, tmp_path)
@@ -137,15 +70,7 @@ def server(shop: Shop, tmp_path: Path) -> Iterator[Server]:
         server.stop()
 
 
-LAUNCH = """
-mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-BACKFILL = """
-mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
-  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
-
-
-def test_dagster_dev_a_table_a_partition_and_a_backfill(shop: Shop, server: Server):
+def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(shop: Shop, server: Server):
     days = ["2024-01-01", "2024-01-02", "2024-01-03"]
     for number, day in enumerate(days):
         shop.deliver_one_of_each(day)
@@ -153,12 +78,8 @@ def test_dagster_dev_a_table_a_partition_and_a_backfill(shop: Shop, server: Serv
         shop.deliver(
             "order_items", {"order_item_id": f"I{number}", "order_id": f"O{number}"}, day=day
         )
-    location = {
-        "repositoryLocationName": "ecommerce_assets",
-        "repositoryName": "__repository__",
-    }
     started = server.ask(LAUNCH, params={
-        "selector": {**location, "pipelineName": "__ASSET_JOB",
+        "selector": {**LOCATION, "pipelineName": "__ASSET_JOB",
                      "assetSelection": [{"path": ["bronze", "orders"]}]},
         "mode": "default",
         "executionMetadata": {"tags": [{"key": "dagster/partition", "value": days[1]}]},
@@ -175,14 +96,27 @@ def test_dagster_dev_a_table_a_partition_and_a_backfill(shop: Shop, server: Serv
     assert {node["groupName"] for node in nodes} == {"bronze", "silver", "gold", "dashboard"}
     started = server.ask(BACKFILL, params={"assetSelection": keys, "partitionNames": days})
     assert started["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess", started
-    runs = server.wait_for_runs(2)
-    assert [run["status"] for run in runs] == ["SUCCESS", "SUCCESS"]
-    steps = [step["stepKey"] for step in runs[0]["stepStats"]]
-    assert steps == ["bronze", "silver", "gold", "sales_dashboard"]
+    runs = server.wait_for_runs(3)
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 3
+    # One run for all dates of all tables; the dashboard, which has no partitions, after it.
+    steps = [[step["stepKey"] for step in run["stepStats"]] for run in runs]
+    assert steps == [["sales_dashboard"], ["bronze", "silver", "gold"], ["bronze"]]
     assert shop.dashboard.exists()
     revenue = shop.query("select cast(order_date as varchar) as d, orders from gold.daily_revenue "
                          "order by 1")  # fmt: skip
     assert revenue == [{"d": day, "orders": 1} for day in days]
+
+    # A delivery that comes late is found by the sensor, which the daemon asks.
+    shop.deliver("orders", {"order_id": "late", "order_date": days[0]}, day=days[1], name="2.csv")
+    shop.deliver(
+        "order_items", {"order_item_id": "late", "order_id": "late"}, day=days[1], name="2.csv"
+    )
+    for file in shop.landing.rglob("*.csv"):
+        os.utime(file, (time.time() - 600, time.time() - 600))
+    started = server.ask(SENSOR, sensor={**LOCATION, "sensorName": "landing_sensor"})
+    assert started["startSensor"]["__typename"] == "Sensor", started
+    assert [run["status"] for run in server.wait_for_runs(4)] == ["SUCCESS"] * 4
+    assert shop.query("select sum(orders) as n from gold.daily_revenue") == [{"n": 4}]
 
 
 def readme_commands() -> list[str]:

@@ -154,7 +154,7 @@ const tip = (...fields) => fields.map(([field, title]) => ({ field, title, type:
 // ---- the period that is chosen
 
 const chosen = { from: 0, to: days - 1, grain: "day" };
-const PRESETS = [["7 days", 7], ["28 days", 28], ["90 days", 90], ["365 days", 365], ["All", Infinity]];
+const PRESETS = [["7 days", 7], ["14 days", 14], ["28 days", 28], ["90 days", 90], ["365 days", 365], ["All", Infinity]];
 const GRAINS = { day: "Day", week: "Week", month: "Month" };
 
 // The first day, as a date, of the week (from Monday) or month that a day is in.
@@ -435,7 +435,9 @@ addEventListener("hashchange", showPage);
 showPage();
 if (days) {
   drawControls();
-  choose(Math.max(0, days - 90), days - 1);
+  // The longest of the usual periods that has one before it to be compared with.
+  const compared = PRESETS.map(([, length]) => length).filter((length) => length <= 90 && 2 * length <= days);
+  choose(days - (compared.length ? Math.max(...compared) : days), days - 1);
   drawCustomers();
 }
 drawQuality();

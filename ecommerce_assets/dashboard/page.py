@@ -19,8 +19,9 @@ def page(figures: Mapping[str, Any]) -> str:
     parts = {
         "style": folder.joinpath("page.css").read_text("utf-8"),
         "library": _in_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
-        "figures": _in_script(
-            json.dumps(figures, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        # No name can end the element that it stands in, or begin another.
+        "figures": json.dumps(figures, ensure_ascii=False, separators=(",", ":")).replace(
+            "<", "\\u003c"
         ),
         "script": _in_script(folder.joinpath("page.js").read_text("utf-8")),
     }

@@ -6,6 +6,7 @@ import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.rules import NULLABILITY, RowRule
 from ecommerce_assets.tables.source import LANDING, source_columns
 
 # The schedule runs at five: by nine, figures hold the last complete day.
@@ -86,9 +87,20 @@ def _column_schema(table: Table) -> dg.TableSchema:
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable,
                     unique=table.key == (name,),
-                    other=[rule.reason for rule in table.rules if rule.column == name],
+                    other=[
+                        _as_constraint(rule)
+                        for rule in table.rules
+                        if rule.column == name and rule.kind != NULLABILITY
+                    ],
                 ),
             )
             for name, column in table.columns.items()
         ]
     )
+
+
+def _as_constraint(rule: RowRule) -> str:
+    """What must hold, from the reason that is given where it does not."""
+    if rule.reason.startswith("not "):
+        return rule.reason.removeprefix("not ")
+    return f"not {rule.reason}"
