@@ -53,7 +53,10 @@ def main(folder: Path) -> None:
                 context = browser.new_context(viewport=SIZE, locale="en-GB", timezone_id="UTC")
                 page = context.new_page()
                 page.goto(server.url)
-                page.get_by_role("button", name="Skip").click()  # Dagster's newsletter
+                page.wait_for_timeout(SETTLE_MILLISECONDS)
+                newsletter = page.get_by_role("button", name="Skip")
+                if newsletter.is_visible():  # only ever asked once on a machine
+                    newsletter.click()
                 for picture, address in pages.items():
                     page.goto(f"{server.url}/{address}")
                     _save(page, folder / f"{picture}.jpg", SETTLE_MILLISECONDS)

@@ -1,21 +1,30 @@
 """The published artifacts, the deployed arguments, the Data Catalog: the same tables as locally."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pytest
-from pyiceberg.catalog.glue import GlueCatalog
+import requests
+from pyiceberg.catalog import load_catalog
+from pyiceberg.utils.config import Config
 
 from ecommerce_assets.aws import glue_runs
+from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
+from ecommerce_assets.orchestration.metadata import asset_key
+from ecommerce_assets.query import athena
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets_tests.aws_stand_in import ProcessGlue, moto_server
@@ -52,9 +61,8 @@ class Account:
         assert done.returncode == 0, done.stderr
         return done
 
-    def run(
-        self, first: str = FIRST, last: str = LAST, job: str | None = None
-    ) -> dg.ExecuteInProcessResult:
+    def run(self, job: str | None = None, *, dashboard: bool = False) -> dg.ExecuteInProcessResult:
+        """The maintenance job; or every table for all dates, and the dashboard if wanted."""
         definitions = build_definitions(Settings.from_environment(self.environment))
         with dg.DagsterInstance.ephemeral() as instance:
             found = (
@@ -63,21 +71,40 @@ class Account:
                 else definitions.resolve_implicit_global_asset_job_def()
             )
             ranged = {} if job else {
-                "dagster/asset_partition_range_start": first,
-                "dagster/asset_partition_range_end": last,
+                "dagster/asset_partition_range_start": FIRST,
+                "dagster/asset_partition_range_end": LAST,
             }  # fmt: skip
-            return found.execute_in_process(instance=instance, tags=ranged, raise_on_error=False)
+            tables = [asset_key(name) for name in all_tables()]
+            return found.execute_in_process(
+                instance=instance, tags=ranged, raise_on_error=False,
+                asset_selection=None if job or dashboard else tables,
+            )  # fmt: skip
 
     def content(self, name: str) -> list[tuple[str, ...]]:
         """All rows of a table in the Data Catalog, sorted, without the time of ingestion."""
-        catalog = GlueCatalog("lakehouse", **{
-            "s3.endpoint": self.environment["AWS_ENDPOINT_URL"], "s3.access-key-id": "testing",
-            "s3.secret-access-key": "testing", "s3.region": self.environment["AWS_REGION"],
-        })  # fmt: skip
-        rows: pa.Table = catalog.load_table(name).scan().to_arrow()
+        rows = data_catalog_table(name)
         if "_ingested_at" in rows.column_names:
             rows = rows.drop_columns(["_ingested_at"])
         return sorted(tuple(map(str, row.values())) for row in rows.to_pylist())
+
+
+def data_catalog_table(name: str) -> pa.Table:
+    return load_catalog("lakehouse", type="glue").load_table(name).scan().to_arrow()
+
+
+def instead_of_athena(
+    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, tell: Callable[[str], None]
+) -> athena.Answer:
+    """DuckDB runs Athena's statement over the tables of the Data Catalog; it reads no file itself."""
+    connection.execute("SET TimeZone = 'UTC'")
+    known = {f"{schema}.{table}" for schema, table in connection.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables").fetchall()}  # fmt: skip
+    for name in set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", sql)) - known:
+        layer = name.split(".")[0]
+        rows = data_catalog_table(name)
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+        connection.from_arrow(rows).create(name)
+    return athena.Answer(connection.sql(sql), 0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +112,16 @@ def account(planned: Planned, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with moto_server() as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
             patch.setenv(name, value)
+        for name, value in {
+            "ENDPOINT": aws["AWS_ENDPOINT_URL"],
+            "ACCESS_KEY_ID": "testing",
+            "SECRET_ACCESS_KEY": "testing",
+            "REGION": aws["AWS_REGION"],
+        }.items():
+            patch.setenv(f"PYICEBERG_CATALOG__LAKEHOUSE__S3__{name}", value)
+        # pyiceberg has read its environment when it was imported.
+        patch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
+        patch.setattr(athena, "ask", instead_of_athena)
         s3, catalog = boto3.client("s3"), boto3.client("glue")
         for address, values in planned.resources.items():
             if address.startswith("aws_s3_bucket.this"):
@@ -116,7 +153,7 @@ def test_the_whole_way(account: Account):
     )
     assert published.stdout.startswith(account.environment["ECOMMERCE_ARTIFACTS"] + "/releases/")
     account.ecommerce("upload", "--source", str(account.shop.landing))
-    result = account.run()
+    result = account.run(dashboard=True)
     told = "\n".join(account.glue.outputs.values())
     assert result.success, told or account.glue.runs
     account.shop.run_all(first=FIRST, last=LAST)
@@ -134,6 +171,21 @@ def test_the_whole_way(account: Account):
     assert len(shares) == len(tables_of("gold"))
     assert sum(shares) == pytest.approx(1, abs=0.01)
     assert account.glue.calls["start_job_run"] == len(LAYERS)
+
+    (shown,) = result.asset_materializations_for_node("sales_dashboard")
+    page = requests.get(shown.metadata["link"].value, timeout=30).text
+    build_dashboard(Settings(lakehouse=str(account.shop.lakehouse),
+                             dashboard=str(account.shop.dashboard)))  # fmt: skip
+    here = account.shop.dashboard.read_text("utf-8")
+    assert sales_of(page) == sales_of(here)
+    assert sales_of(page)["sales"]["revenue"]
+
+
+def sales_of(page: str) -> dict[str, Any]:
+    """The figures of a dashboard, without when and by which run its tables were published."""
+    found = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.DOTALL)[1])
+    del found["made"], found["quality"]["tables"]
+    return found
 
 
 def test_a_second_run_and_maintenance(account: Account):

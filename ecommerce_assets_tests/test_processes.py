@@ -119,10 +119,13 @@ def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(shop: Shop, s
     assert shop.query("select sum(orders) as n from gold.daily_revenue") == [{"n": 4}]
 
 
-def readme_commands() -> list[str]:
+def readme_blocks(language: str) -> list[str]:
     text = (REPOSITORY / "README.md").read_text("utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
-    return [line for block in blocks for line in block.strip().splitlines()]
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def readme_commands() -> list[str]:
+    return [line for block in readme_blocks("sh") for line in block.strip().splitlines()]
 
 
 def test_every_command_of_the_readme(shop: Shop, tmp_path: Path):
@@ -133,9 +136,9 @@ def test_every_command_of_the_readme(shop: Shop, tmp_path: Path):
         "dagster": [str(BIN / "dagster")],
         "python": [sys.executable],
     }
-    demo = "ecommerce generate --output landing --records 200 --days 7 --defects 0.02"
+    demo = "ecommerce generate --output data/landing --records 300 --days 10 --defects 0.02"
     whole = "ecommerce run"
-    shop.landing, shop.lakehouse = folder / "landing", folder / "lakehouse"
+    shop.landing, shop.lakehouse = folder / "data/landing", folder / "data/lakehouse"
     for command in [demo, whole, *readme_commands()]:
         words = shlex.split(command)
         call = [*program[words[0]], *words[1:]]
@@ -143,6 +146,14 @@ def test_every_command_of_the_readme(shop: Shop, tmp_path: Path):
                               text=True, timeout=250, check=False)  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (folder / "quarantine.csv").exists()
+    assert shop.dashboard.exists()
+    reading = [block for block in readme_blocks("python") if "print(" in block]
+    assert len(reading) == 2
+    for code in reading:
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True,
+                              text=True, timeout=60, check=False)  # fmt: skip
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
+        assert done.stdout.strip()
     assert (folder / "shop/landing/orders/ingestion_date=2024-02-01/orders.csv").exists()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
-from ecommerce_assets.dashboard.figures import READS, figures
+from ecommerce_assets.dashboard.figures import figures, reads
 from ecommerce_assets.dashboard.page import page
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.asking import asking
@@ -40,7 +40,7 @@ def build_dashboard(settings: Settings) -> Built:
     """
     started = perf_counter()
     states = last_states(settings.lakehouse)
-    missing = [name for name in READS if name not in states]
+    missing = [name for name in reads() if name not in states]
     if missing:
         raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")
     with asking(settings) as ask:

@@ -64,18 +64,21 @@ def create_views(
 
 @contextmanager
 def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
-    """The catalog of a lakehouse: on AWS the Data Catalog.
+    """The catalog of a lakehouse: on AWS the Data Catalog, with pyiceberg's own settings for it.
 
     Raises:
-        PipelineError: there is no lakehouse.
+        PipelineError: there is no lakehouse, or AWS refuses it or its files.
     """
     if "://" in lakehouse:
-        from pyiceberg.catalog.glue import GlueCatalog
+        from pyiceberg.catalog import load_catalog
 
         from ecommerce_assets.aws.clients import explained
 
         with explained(f"looking at {lakehouse}"):
-            yield GlueCatalog(CATALOG)
+            try:
+                yield load_catalog(CATALOG, type="glue")
+            except OSError as error:  # Arrow's, which reads the files
+                raise PipelineError(f"looking at {lakehouse}: {error}") from error
         return
     catalog_file = Path(lakehouse) / "catalog.db"
     if not catalog_file.exists():
