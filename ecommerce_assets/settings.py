@@ -11,6 +11,7 @@ from ecommerce_assets.errors import PipelineError
 
 DEPLOYMENTS = ("local", "aws")
 PLACES = ("landing", "lakehouse", "artifacts", "dashboard")
+NEEDED_ON_AWS = ("landing", "lakehouse", "artifacts")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
 QUARANTINE_LIMIT: float = deployment().pipeline["quarantine_limit"]
 VOLUME_CHANGE: float = deployment().pipeline["volume_change"]
@@ -32,7 +33,7 @@ class Settings:
             without a warning; 1 warns only of more than twice as many.
         artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
         workgroup: on AWS: Athena's workgroup.
-        dashboard: file of the dashboard; on AWS `s3://bucket/key`.
+        dashboard: file of the dashboard; on AWS `s3://bucket/key`, empty if none is to be made.
         alert_webhook: URL of the chat's webhook for failures; empty for none.
         alert_secret: name of the secret in Secrets Manager that holds it instead.
         ui_url: where people open Dagster, for links.
@@ -81,7 +82,9 @@ class Settings:
             landing=absolute(places["landing"] or default.landing),
             lakehouse=absolute(places["lakehouse"] or default.lakehouse),
             artifacts=absolute(places["artifacts"]),
-            dashboard=absolute(places["dashboard"] or default.dashboard),
+            dashboard=absolute(
+                places["dashboard"] or ("" if chosen == "aws" else default.dashboard)
+            ),
             workgroup=value("WORKGROUP", default.workgroup),
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
             alert_secret=value("ALERT_SECRET", default.alert_secret),
@@ -105,7 +108,7 @@ def _must_fit(chosen: str, places: Mapping[str, str]) -> None:
     wrong = [
         f"ECOMMERCE_{name.upper()} is {repr(place) if place else 'not set'}"
         for name, place in places.items()
-        if is_s3(place) != aws and (place or aws)
+        if is_s3(place) != aws and (place or (aws and name in NEEDED_ON_AWS))
     ]
     if wrong:
         raise PipelineError(

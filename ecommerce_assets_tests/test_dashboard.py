@@ -19,6 +19,7 @@ from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.dashboard.figures import reads
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.asking import asking
+from ecommerce_assets.query.history import last_states
 from ecommerce_assets.settings import Settings
 from ecommerce_assets_tests.aws_stand_in import moto_server
 from ecommerce_assets_tests.browser import Opened, started
@@ -267,6 +268,47 @@ def test_an_empty_shop(browser: Browser, shop: Shop):
     opened.close()
 
 
+def test_a_date_to_come_and_a_person(shop: Shop):
+    shop.deliver_one_of_each()
+    shop.deliver("customers", {}, {"customer_id": "C9", "email": "eve at example.com"})
+    shop.deliver("orders", {}, {"order_id": "far", "order_date": "2204-01-01"})
+    shop.deliver("order_items", {}, {"order_item_id": "far", "order_id": "far"})
+    shop.run_all()
+    assert build_dashboard(settings_of(shop)).days == 1
+    page = shop.dashboard.read_text("utf-8")
+    assert '"reason":"email: not an e-mail address"' in page
+    assert '"values":{"customer_id":"C9"}' in page
+    assert "eve at" not in page
+
+
+def test_a_state_whose_origin_maintenance_forgot_still_counts(
+    shown: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    before = last_states(str(shown.lakehouse))
+    assert before["gold.fact_sales"]["rows"] == len(shown.content("gold.fact_sales"))
+    monkeypatch.setattr("ecommerce_assets.query.history._operation", lambda snapshot: "replace")
+    found = last_states(str(shown.lakehouse))["gold.fact_sales"]
+    assert found["rows"] == before["gold.fact_sales"]["rows"]
+
+
+def test_a_period_typed_by_hand(opened: Opened, shown: Shop):
+    """Each key is an event: a year that is half typed is a day far away."""
+    field = opened.page.locator("#to")
+    field.focus()
+    opened.page.keyboard.type("02022024")  # whether the day or the month comes first
+    assert opened.tiles() == expected_tiles(shown, date(2024, 1, 29), date(2024, 2, 2))
+    opened.choose("2024-01-10", "2024-02-02")
+    opened.page.locator("#to").fill("2025-01-01")
+    opened.page.locator("#from").fill("1999-01-01")
+    assert opened.tiles() == expected_tiles(shown, date(2024, 1, 10), date(2024, 2, 2))
+
+
+def test_a_tooltip_is_for_people(opened: Opened):
+    opened.page.get_by_role("link", name="Data quality").click()
+    opened.page.locator("#quarantined svg path[aria-roledescription=bar]").first.hover()
+    expect(opened.page.locator("#vg-tooltip-element")).to_contain_text("2024-01-01")
+
+
 def test_the_command(shown: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     launched = []
     monkeypatch.setattr("click.launch", launched.append)
@@ -328,9 +370,13 @@ def test_on_aws_a_link_opens_it(shown: Shop, monkeypatch: pytest.MonkeyPatch):
                             dashboard="s3://results/dashboard/sales.html")  # fmt: skip
         built = build_dashboard(settings)
         assert built.location == "s3://results/dashboard/sales.html"
+        assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in built.link
+        assert "X-Amz-Expires=604800" in built.link
         answer = requests.get(built.link, timeout=30)
         assert answer.headers["Content-Type"].startswith("text/html")
         assert len(answer.content) == built.size
+        with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is not set"):
+            build_dashboard(Settings(deployment="aws", dashboard=""))
         with pytest.raises(PipelineError, match=r"writing s3://nowhere/a.html: there is no such"):
             build_dashboard(
                 Settings(lakehouse=str(shown.lakehouse), dashboard="s3://nowhere/a.html")

@@ -33,7 +33,13 @@ def test_on_aws_everything_is_on_s3():
     assert settings.workgroup == "ecommerce"
 
 
-@pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE", "ARTIFACTS", "DASHBOARD"])
+def test_a_dashboard_is_not_needed_on_aws_but_can_t_be_a_file_there():
+    assert Settings.from_environment({**AWS, "ECOMMERCE_DASHBOARD": ""}).dashboard == ""
+    with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is 'data/here'"):
+        Settings.from_environment({**AWS, "ECOMMERCE_DASHBOARD": "data/here"})
+
+
+@pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE", "ARTIFACTS"])
 @pytest.mark.parametrize("value", ["", "data/here", "s3://"])
 def test_half_a_configuration(name: str, value: str):
     with pytest.raises(PipelineError, match=f"'aws'.*ECOMMERCE_{name} is .*terraform"):

@@ -149,7 +149,6 @@ def test_a_release_is_the_same_bytes_and_published_once(
     monkeypatch.setenv("ECOMMERCE_DEPLOYMENT", "aws")
     monkeypatch.setenv("ECOMMERCE_LANDING", LOCATION)
     monkeypatch.setenv("ECOMMERCE_LAKEHOUSE", "s3://lake")
-    monkeypatch.setenv("ECOMMERCE_DASHBOARD", "s3://results/sales.html")
     monkeypatch.setenv("ECOMMERCE_ARTIFACTS", "s3://shop")
     again = run("package", "--publish")
     assert "is published already" in again.stderr

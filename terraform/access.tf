@@ -170,10 +170,15 @@ data "aws_iam_policy_document" "reader" {
   }
 }
 
+moved {
+  from = aws_iam_policy.analyst
+  to   = aws_iam_policy.reader["analyst"]
+}
+
 resource "aws_iam_policy" "reader" {
   for_each    = local.readers
   name        = "${var.name}-${each.key}"
-  description = "Query ${join(", ", each.value)} of ${var.name} through its workgroup."
+  description = "Query the ${join(", ", each.value)} tables of ${var.name} through its workgroup."
   policy      = data.aws_iam_policy_document.reader[each.key].json
 }
 

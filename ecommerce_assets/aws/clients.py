@@ -39,17 +39,20 @@ THROTTLED = {
 }
 
 
-def client(service: str, attempts: int = ATTEMPTS) -> Any:
+def client(service: str, attempts: int = ATTEMPTS, **options: Any) -> Any:
     """A boto3 client that retries throttling and faults of the service.
 
     Args:
         attempts: tries of one call; 1 for a call that must not happen twice.
+        options: more of botocore's settings of a client.
 
     Raises:
         PipelineError: no region is configured.
     """
     retries = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts}, user_agent_extra="ecommerce"
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra="ecommerce",
+        **options,
     )
     with explained(f"connecting to {service}"):
         # A session of its own: the default one may not be used by several threads. boto3 does not

@@ -12,7 +12,8 @@ def publish(location: str, content: bytes, content_type: str) -> str:
         PipelineError: S3 refuses it.
     """
     bucket, key = bucket_and_prefix(location)
-    s3 = client("s3")
+    # Only this scheme signs for so long, and only with the region's own host.
+    s3 = client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
     with explained(f"writing {location}"):
         s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
         link: str = s3.generate_presigned_url(

@@ -1,9 +1,11 @@
 """Making the dashboard: the figures of the published tables as a page, put where it is wanted."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from uuid import uuid4
 
 from ecommerce_assets.dashboard.figures import figures, reads
 from ecommerce_assets.dashboard.page import page
@@ -36,9 +38,14 @@ def build_dashboard(settings: Settings) -> Built:
     """Make the page from the tables as they are published now, in the place of the last one.
 
     Raises:
-        PipelineError: a table is not there yet, or the page can't be written.
+        PipelineError: a table is not there yet, no place is set, or the page can't be written.
     """
     started = perf_counter()
+    if not settings.dashboard:
+        raise PipelineError(
+            "ECOMMERCE_DASHBOARD is not set: `terraform -chdir=terraform output -raw environment` "
+            "says where the dashboard goes on AWS"
+        )
     states = last_states(settings.lakehouse)
     missing = [name for name in reads() if name not in states]
     if missing:
@@ -58,11 +65,13 @@ def _put(location: str, content: bytes) -> str:
 
         return publish(location, content, "text/html; charset=utf-8")
     file = Path(location).absolute()
-    beside = file.with_name(f"{file.name}.new")
+    beside = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(content)
         beside.replace(file)  # A browser never reads half a page.
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise PipelineError(f"can't write the dashboard to {location}: {error}") from error
     return file.as_uri()

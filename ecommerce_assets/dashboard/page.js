@@ -126,6 +126,7 @@ function theme() {
 }
 
 const drawn = new Map();
+const views = new Map();
 
 // A chart, and the same figures as a table for who can't see or read it.
 async function chart(id, spec, columns, rows, name, open = false) {
@@ -144,7 +145,8 @@ async function chart(id, spec, columns, rows, name, open = false) {
     width: "container", height: 260, autosize: { type: "fit", contains: "padding" },
     description: name, data: { values: rows }, config: theme(), ...spec,
   };
-  await vegaEmbed(canvas, whole, { actions: false, renderer: "svg" });
+  views.get(id)?.finalize();
+  views.set(id, await vegaEmbed(canvas, whole, { actions: false, renderer: "svg" }));
 }
 
 const utcDay = (field) => ({ field, type: "temporal", scale: { type: "utc" }, title: null });
@@ -165,7 +167,7 @@ function startOf(day, grain) {
   return date.toISOString().slice(0, 10);
 }
 
-// Sums of the chosen days by span of days, in order: [start, cents, days of it].
+// Sums of the chosen days by span of days, in order: [start, cents].
 function spans(values, grain) {
   const found = new Map();
   for (let day = chosen.from; day <= chosen.to; day++) {
@@ -176,9 +178,10 @@ function spans(values, grain) {
 }
 
 function choose(from, to) {
-  if (!(from <= to)) return;
-  chosen.from = Math.max(0, from);
-  chosen.to = Math.min(days - 1, to);
+  const inside = (day) => Math.min(days - 1, Math.max(0, day));
+  if (!(inside(from) <= inside(to))) return;
+  chosen.from = inside(from);
+  chosen.to = inside(to);
   drawSales();
 }
 
@@ -199,7 +202,8 @@ function drawControls() {
     byId(id).max = isoOf(days - 1);
     byId(id).addEventListener("change", () => {
       const [from, to] = [byId("from").value, byId("to").value];
-      if (!from || !to) return;
+      // A year that is still being typed is a day far away.
+      if (!from || !to || !byId(id).validity.valid) return;
       // A day beyond the other one takes that with it.
       if (from > to) byId(id === "from" ? "to" : "from").value = byId(id).value;
       choose(dayOf(byId("from").value), dayOf(byId("to").value));
@@ -211,8 +215,9 @@ function drawControls() {
 function drawSales() {
   const { from, to } = chosen;
   const length = to - from + 1;
-  byId("from").value = isoOf(from);
-  byId("to").value = isoOf(to);
+  for (const [id, day] of [["from", from], ["to", to]]) {
+    if (document.activeElement !== byId(id)) byId(id).value = isoOf(day);
+  }
   for (const button of byId("presets").querySelectorAll("button")) {
     const wanted = Math.min(Number(button.dataset.days), days);
     button.setAttribute("aria-pressed", String(to === days - 1 && length === wanted &&
@@ -341,7 +346,7 @@ function byDay(id, rows, name) {
   const found = new Map();
   for (const row of rows) {
     const key = `${row.day} ${row.source}`;
-    const known = found.get(key) ?? { day: row.day, source: row.source, number: 0 };
+    const known = found.get(key) ?? { day: row.day, shown: row.day, source: row.source, number: 0 };
     known.number += row.number;
     found.set(key, known);
   }
@@ -352,7 +357,7 @@ function byDay(id, rows, name) {
       x: { ...utcDay("day"), timeUnit: "utcyearmonthdate" },
       y: number("number", "~s"),
       color: { field: "source", type: "nominal", title: null },
-      tooltip: tip(["day", "Ingestion date"], ["source", "Table"], ["number", "Rows"]),
+      tooltip: tip(["shown", "Ingestion date"], ["source", "Table"], ["number", "Rows"]),
     },
     height: 220,
   }, [

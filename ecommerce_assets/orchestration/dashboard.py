@@ -32,6 +32,7 @@ def dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
         ],
         # So that it can be chosen with a range of dates: it is made once, after the last of them.
         backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=GROUP,
     )
     def sales_dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         # DuckDB, pyiceberg and the charting library are loaded by the run that makes the page.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.history import CODE_VERSION, MADE_FROM, RUN
 from ecommerce_assets.query.local import open_catalog
-from ecommerce_assets.tables import LAYERS
+from ecommerce_assets.tables import all_tables
 
 if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
@@ -44,27 +44,27 @@ def published_states(lakehouse: str, table: str) -> list[dict[str, Any]]:
 
 
 def last_states(lakehouse: str) -> dict[str, dict[str, Any] | None]:
-    """By table: its published state, as a row of `published_states`; None if it never had one.
+    """By table that is there: its state, as a row of `published_states`; None if it has none yet.
 
     A state that maintenance made stands for the one before: its rows, its time, its run.
 
     Raises:
         PipelineError: there is no lakehouse.
     """
-    with open_catalog(lakehouse) as catalog:
-        names = [
-            name
-            for layer in LAYERS
-            if (layer,) in catalog.list_namespaces()
-            for name in catalog.list_tables(layer)
-        ]
-        found = {".".join(name): catalog.load_table(name) for name in names}
+    from pyiceberg.exceptions import NoSuchTableError
+
     last: dict[str, dict[str, Any] | None] = {}
-    for identifier, table in found.items():
-        current = table.current_snapshot()
-        while current is not None and _operation(current) == "replace":
-            current = table.snapshot_by_id(current.parent_snapshot_id or -1)
-        last[identifier] = _row(current) if current else None
+    with open_catalog(lakehouse) as catalog:
+        for identifier in all_tables():
+            try:
+                table = catalog.load_table(identifier)
+            except NoSuchTableError:
+                continue
+            current = made = table.current_snapshot()
+            while made is not None and _operation(made) == "replace":
+                made = table.snapshot_by_id(made.parent_snapshot_id or -1)
+            # Of a state that maintenance has forgotten, only what it made of it tells.
+            last[identifier] = _row(made or current) if current else None
     return last
 
 
