@@ -10,8 +10,8 @@ from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 
 DEPLOYMENTS = ("local", "aws")
-PLACES = ("landing", "lakehouse", "artifacts", "dashboard")
 NEEDED_ON_AWS = ("landing", "lakehouse", "artifacts")
+PLACES = (*NEEDED_ON_AWS, "dashboard")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
 QUARANTINE_LIMIT: float = deployment().pipeline["quarantine_limit"]
 VOLUME_CHANGE: float = deployment().pipeline["volume_change"]

@@ -34,7 +34,9 @@ def main(folder: Path) -> None:
         shop = Shop(Path(name))
         words = ["--records", "10000", "--days", str(DAYS), "--defects", "0.02", "--late", "0.02",
                  "--duplicates", "0.02"]  # fmt: skip
-        CliRunner().invoke(ecommerce, ["generate", "--output", str(shop.landing), *words])
+        CliRunner().invoke(
+            ecommerce, ["generate", "--output", str(shop.landing), *words], catch_exceptions=False
+        )
         server = Server(shop, Path(name) / "place")
         try:
             server.wait_until_loaded()

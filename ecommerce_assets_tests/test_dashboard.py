@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -18,7 +18,7 @@ from ecommerce_assets.dashboard import build
 from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.dashboard.figures import reads
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.asking import asking
+from ecommerce_assets.query.asking import Ask, asking
 from ecommerce_assets.query.history import last_states
 from ecommerce_assets.settings import Settings
 from ecommerce_assets_tests.aws_stand_in import moto_server
@@ -27,7 +27,6 @@ from ecommerce_assets_tests.shop import Shop
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 2, 11)
 MARKUP = "<img src=x onerror=alert(1)></script><script>alert(2)</script> & 'Lamp'"
-WEEKDAYS = 7
 
 
 def settings_of(shop: Shop) -> Settings:
@@ -336,25 +335,15 @@ def test_tables_that_are_not_there_yet(shop: Shop):
 def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPatch):
     statements: list[str] = []
 
-    def spying(settings: Settings) -> Any:
-        return _Spy(asking(settings), statements)
+    @contextmanager
+    def spying(settings: Settings) -> Iterator[Ask]:
+        with asking(settings) as ask:
+            yield lambda sql: statements.append(sql) or ask(sql)
 
     monkeypatch.setattr(build, "asking", spying)
     build_dashboard(settings_of(shown))
     named = set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", " ".join(statements)))
     assert named == set(reads())
-
-
-class _Spy:
-    def __init__(self, inner: Any, statements: list[str]) -> None:
-        self._inner, self._statements = inner, statements
-
-    def __enter__(self) -> Any:
-        ask = self._inner.__enter__()
-        return lambda sql: self._statements.append(sql) or ask(sql)
-
-    def __exit__(self, *error: object) -> Any:
-        return self._inner.__exit__(*error)
 
 
 def test_on_aws_a_link_opens_it(shown: Shop, monkeypatch: pytest.MonkeyPatch):

@@ -141,15 +141,14 @@ async function chart(id, spec, columns, rows, name, open = false) {
     element("div", { class: "scroll" }, table(columns, rows, name)));
   details.open = place.querySelector("details")?.open ?? open;
   place.replaceChildren(canvas, details);
-  const whole = {
+  const complete = {
     width: "container", height: 260, autosize: { type: "fit", contains: "padding" },
     description: name, data: { values: rows }, config: theme(), ...spec,
   };
   views.get(id)?.finalize();
-  views.set(id, await vegaEmbed(canvas, whole, { actions: false, renderer: "svg" }));
+  views.set(id, await vegaEmbed(canvas, complete, { actions: false, renderer: "svg" }));
 }
 
-const utcDay = (field) => ({ field, type: "temporal", scale: { type: "utc" }, title: null });
 const number = (field, format) => ({ field, type: "quantitative", title: null, axis: { format, tickCount: 5 } });
 const tip = (...fields) => fields.map(([field, title]) => ({ field, title, type: "nominal" }));
 
@@ -354,7 +353,7 @@ function byDay(id, rows, name) {
   chart(id, {
     mark: { type: "bar", tooltip: true },
     encoding: {
-      x: { ...utcDay("day"), timeUnit: "utcyearmonthdate" },
+      x: { field: "day", type: "temporal", timeUnit: "utcyearmonthdate", scale: { type: "utc" }, title: null },
       y: number("number", "~s"),
       color: { field: "source", type: "nominal", title: null },
       tooltip: tip(["shown", "Ingestion date"], ["source", "Table"], ["number", "Rows"]),

@@ -29,6 +29,7 @@ import psutil
 from dagster._core.instance import InstanceRef
 
 from ecommerce_assets.definitions import build_definitions
+from ecommerce_assets.landing.layout import date_folder
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, tables_of
@@ -274,9 +275,7 @@ def sensor() -> None:
         first = date.today() - timedelta(days=FOLDERS)
         for table in tables:
             for number in range(FOLDERS):
-                file = (
-                    landing / table / f"ingestion_date={first + timedelta(days=number)}" / "a.csv"
-                )
+                file = landing / table / date_folder(first + timedelta(days=number)) / "a.csv"
                 file.parent.mkdir(parents=True)
                 file.write_text("a")
                 os.utime(file, (long_ago, long_ago))
