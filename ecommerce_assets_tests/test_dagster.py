@@ -9,6 +9,7 @@ import pytest
 
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.orchestration.local_glue_jobs import WholeLines
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import Shop
@@ -249,3 +250,31 @@ def test_bad_input_fails_the_step_naming_file_and_column(shop: Shop, instance: d
     assert "customer_id, order_date, total_amount" in told
     done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert done == {"bronze/customers", "bronze/products", "bronze/order_items"}
+
+
+def test_a_message_that_is_still_being_written_is_not_lost(instance: dg.DagsterInstance):
+    message = '{"method": "report_custom_message", "params": {"payload": "whole"}}\n'
+
+    @dg.op
+    def write_in_two(context: dg.OpExecutionContext):
+        messages = WholeLines()
+        injector = dg.PipesTempFileContextInjector()
+        with dg.open_pipes_session(context, injector, messages) as session:
+            path = session.message_reader_params["path"]
+            with open(path, "a", encoding="utf-8", buffering=1) as file:
+                file.write(message[:20])
+                file.flush()
+                messages.read()
+                assert session.get_custom_messages() == ()
+                file.write(message[20:] + message)
+            messages.read()
+            assert len(session.get_custom_messages()) == 2
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(message)
+        assert session.get_custom_messages() == ("whole",) * 3
+
+    @dg.job
+    def writing():
+        write_in_two()
+
+    assert writing.execute_in_process(instance=instance).success

@@ -1,12 +1,16 @@
 """LocalGlueJobs: the same `main(argv)` as on Glue, in this process, in one warm JVM."""
 
-import warnings
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
+from dagster_pipes import PipesDefaultMessageWriter, PipesParams
 from dagster_pyspark import LazyPySparkResource
 
 from ecommerce_assets.errors import PipelineError
@@ -28,13 +32,10 @@ class LocalGlueJobs(GlueJobs):
         """Run the job in a thread, its results coming over Pipes by files."""
         arguments = {**self.arguments_for(request), "--run-id": context.run_id}
         seen = 0
-        # Dagster 1.13 warns that a part of its own message reader is in preview.
-        warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+        messages = WholeLines()
         with (
             ThreadPoolExecutor(1, thread_name_prefix=request.job_name) as pool,
-            dg.open_pipes_session(
-                context, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()
-            ) as session,
+            dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), messages) as session,
         ):
             argv = [word for pair in arguments.items() for word in pair]
             for name, value in session.get_bootstrap_cli_arguments().items():
@@ -43,6 +44,7 @@ class LocalGlueJobs(GlueJobs):
             job = pool.submit(self._main, config, request.layer, argv)
             while not job.done():
                 wait([job], timeout=POLL_SECONDS)
+                messages.read()
                 results = session.get_reported_results()
                 yield from results[seen:]
                 seen = len(results)
@@ -70,3 +72,38 @@ class LocalGlueJobs(GlueJobs):
     def _main(config: dict[str, Any], layer: str, argv: list[str]) -> None:
         LocalGlueJobs._start(config)
         import_module(MODULES[layer]).main(argv)
+
+
+class WholeLines(dg.PipesMessageReader):
+    """Reads a file of one message a line, in the step's own thread, when it is asked to.
+
+    A line is read once it is whole: Dagster's own reader takes what is there of a line that is
+    still being written, and loses it.
+    """
+
+    expected_writer_count = 1  # Dagster's own, but its property warns that it is in preview
+
+    @contextmanager
+    def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[PipesParams]:
+        """Have the job write to a file that goes with the session, read whole at its end."""
+        self._handler, self._begun = handler, ""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "messages"
+            path.touch()
+            with path.open(encoding="utf-8") as self._lines:
+                try:
+                    yield {PipesDefaultMessageWriter.FILE_PATH_KEY: str(path)}
+                finally:
+                    self.read()
+
+    def read(self) -> None:
+        """Hand on the messages that have come since the last call."""
+        while text := self._lines.readline():
+            self._begun += text
+            if self._begun.endswith("\n"):
+                line, self._begun = self._begun, ""
+                self._handler.handle_message(json.loads(line))
+
+    def no_messages_debug_text(self) -> str:
+        """Where the messages should have come from."""
+        return "The job runs in this process; its messages go through a file in a temporary folder."
