@@ -221,6 +221,7 @@ class ProcessGlue(FakeGlue):
         conf += [
             "spark.master=local[2]", "spark.ui.enabled=false", "spark.sql.shuffle.partitions=2",
             f"spark.driver.extraClassPath={class_path}", "spark.driver.host=127.0.0.1",
+            "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:MetaspaceSize=256m",
             f"{catalog}.glue.endpoint={endpoint}", f"{catalog}.s3.endpoint={endpoint}",
             f"{catalog}.s3.path-style-access=true",
         ]  # fmt: skip

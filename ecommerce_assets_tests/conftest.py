@@ -7,6 +7,7 @@ import pytest
 from hypothesis import Phase, settings
 from pyspark.sql import SparkSession
 
+from ecommerce_assets.lakehouse import session
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
@@ -17,6 +18,9 @@ QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derand
 settings.register_profile("default", max_examples=5, **QUICK)
 settings.register_profile("mutation", max_examples=4, **QUICK)
 settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
+
+# One JVM serves the whole test run: long enough for Java's second compiler, however small the data.
+session.LARGE_BYTES = 0
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
@@ -21,8 +22,14 @@ from ecommerce_assets.tables.declaration import Table
 _log = logging.getLogger("ecommerce_assets.jobs")
 
 
-def maintain_lakehouse(lakehouse: str, landing: str = "") -> Iterator[tuple[Table, Maintained]]:
-    """Maintain every table that was made, yielding what was done to it."""
+def maintain_lakehouse(
+    lakehouse: str, landing: str = "", now: datetime | None = None
+) -> Iterator[tuple[Table, Maintained]]:
+    """Maintain every table that was made, yielding what was done to it.
+
+    Args:
+        now: the time that the ages of states are counted to, the present one when left out.
+    """
     spark = open_session(lakehouse, landing)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
@@ -32,7 +39,7 @@ def maintain_lakehouse(lakehouse: str, landing: str = "") -> Iterator[tuple[Tabl
             if marker and marker.made_from.get(upstream) is not None:
                 needed[upstream].add(marker.made_from[upstream])
     for table in there:
-        done = maintain(spark, table.identifier, needed[table.identifier])
+        done = maintain(spark, table.identifier, needed[table.identifier], now)
         _log.info("%-32s%12s files", table.identifier, f"{done.files:,}")
         yield table, done
 
@@ -46,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         PipelineError: the lakehouse can't be opened.
     """
-    parser = argparse.ArgumentParser(description=maintain_lakehouse.__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--lakehouse", required=True)
     given, rest = parser.parse_known_args(argv)
     with open_pipes(rest) as context:

@@ -91,6 +91,8 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(cores),
         "spark.sql.adaptive.enabled": "false",
+        # By default Spark remembers 100 pieces of compiled code: fewer than one run has.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.ui.explainMode": "simple",
     }
 

@@ -3,23 +3,38 @@
 Dagster 1.13 makes a new database engine for every statement to its SQLite event log, and so
 compiles every statement anew and opens and closes the file. A range run writes two events for each
 table and date, and that took as long as the tables themselves. Here an engine is kept for each of
-the last few databases; the tables, files and statements are Dagster's own.
+the last few databases, and events that come together are written in one transaction; the tables,
+files and statements are Dagster's own.
 """
 
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as db
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster_shared.serdes import serialize_value
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
 
 KEPT_ENGINES = 8
+EVENTS_A_BATCH = 1000
 BUSY_TIMEOUT_SECONDS = 60
+
+
+class _Batch(threading.local):
+    """What a thread that writes a batch of events has open, by database."""
+
+    transactions: ExitStack | None = None
+    connections: dict[str, Connection]
 
 
 class KeptEnginesEventLog(SqliteEventLogStorage):
@@ -27,15 +42,59 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._batch = _Batch()
         super().__init__(base_dir, inst_data)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Write all of the events or, if one can't be written, none."""
+        with self._db_lock, ExitStack() as transactions:
+            self._batch.transactions, self._batch.connections = transactions, {}
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._batch.transactions = None
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        # The lock makes one connection serve all threads, as in the method this replaces.
-        with self._db_lock:
-            engine = self._engine(shard)
-            with engine.connect() as connection, connection.begin():
+        if self._batch.transactions is None:
+            # The lock makes one connection serve all threads, as in the method this replaces.
+            with self._db_lock, self._transaction(shard) as connection:
                 yield connection
+            return
+        opened = self._batch.connections
+        if shard not in opened:
+            opened[shard] = self._batch.transactions.enter_context(self._transaction(shard))
+        yield opened[shard]
+
+    @contextmanager
+    def _transaction(self, shard: str) -> Iterator[Connection]:
+        with self._engine(shard).connect() as connection, connection.begin():
+            yield connection
+
+    def _has_asset_key_index_cols_on_connection(self, conn: Connection) -> bool:
+        # Dagster reads the schema again for each event.
+        return True
+
+    def _store_asset_check_evaluation_planned(
+        self, event: EventLogEntry, event_id: int | None
+    ) -> None:
+        # Dagster writes the event out again for each partition, and compiles a statement of all.
+        planned: Any = event.get_dagster_event().event_specific_data
+        partitions = planned.partitions_subset
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": event_id,
+        }
+        keys = partitions.get_partition_keys() if partitions else [None]
+        with self.index_connection() as connection:
+            connection.execute(
+                AssetCheckExecutionsTable.insert(), [{**row, "partition": key} for key in keys]
+            )
 
     def _engine(self, shard: str) -> Engine:
         if shard not in self._engines:
@@ -66,6 +125,7 @@ class LocalDagsterStorage(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(str(Path(base_dir).absolute()), inst_data)
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_A_BATCH))
         self._event_log_storage = KeptEnginesEventLog(self._event_log_storage._base_dir)
 
     @classmethod

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +161,7 @@ def _sources(name: str, seen: set[str]) -> list[str]:
     return texts
 
 
+@cache
 def _code(source: str) -> str:
     """A module's code without what does not run."""
     tree = ast.parse(source)

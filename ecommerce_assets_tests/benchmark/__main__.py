@@ -1,10 +1,12 @@
 """`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
 
     python -m ecommerce_assets_tests.benchmark [--orders 10000 --orders 1000000]
-        [--history 30 --history 365] [--backfill 100000] [--sensor]
+        [--history 30 --history 365] [--backfill 100000] [--sensor] [--daily 365]
 
 Then a backfill of 30 days beside one day with as many rows; a daily run after so many days of
-history, beside a rebuild of the same tables, and their dashboard; and the landing sensor's tick.
+history, beside a rebuild of the same tables, and their dashboard; the landing sensor's tick; and
+the files and states that so many daily runs leave, maintained once a week. Figures of a part alone:
+name it. A history of 1,095 days is made only when it is named: it takes half an hour and 10 GB.
 
 Each run is a process of its own, from its start to its exit; CPU and memory are those of the
 process and all it started, sampled from outside. Both write the same gold tables, which is checked.
@@ -33,9 +35,10 @@ from ecommerce_assets.landing.layout import date_folder
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, tables_of
+from ecommerce_assets_tests.benchmark.deliveries import FIRST, REPOSITORY, generate
+from ecommerce_assets_tests.benchmark.year import year
 
 DAYS = 30
-FIRST = date(2023, 1, 1)
 ORDERS_A_DAY = 5_000
 SAMPLE_SECONDS = 0.1
 GOLD = (
@@ -45,7 +48,6 @@ GOLD = (
 )  # fmt: skip
 TABLES = " or ".join(f"group:{layer}" for layer in LAYERS)
 FOLDERS = 3_650  # ten years of daily folders
-REPOSITORY = Path(__file__).parents[2]
 
 
 def measured(call: list[str], cwd: Path, environment: dict[str, str]) -> dict[str, float]:
@@ -198,18 +200,6 @@ def whole_pipeline(orders: int) -> None:
               flush=True)  # fmt: skip
 
 
-def generate(landing: Path, orders: int, days: int) -> float:
-    """Deliveries with defects, late rows and duplicates; returns the seconds it took."""
-    call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", "generate",
-            "--output", str(landing), "--records", str(orders), "--days", str(days),
-            "--start-date", FIRST.isoformat(),
-            "--defects", "0.02", "--late", "0.02", "--duplicates", "0.02"]  # fmt: skip
-    started = time.perf_counter()
-    subprocess.run(call, check=True, stdout=subprocess.DEVNULL,
-                   env={**os.environ, "PYTHONPATH": str(REPOSITORY)})  # fmt: skip
-    return time.perf_counter() - started
-
-
 def backfill(orders: int) -> None:
     """A backfill of 30 days in one run beside one day with the same number of rows."""
     with tempfile.TemporaryDirectory() as name:
@@ -325,8 +315,11 @@ def main() -> None:
     parser.add_argument("--history", type=int, action="append")
     parser.add_argument("--backfill", type=int, action="append")
     parser.add_argument("--sensor", action="store_true")
+    parser.add_argument("--daily", type=int)
     given = parser.parse_args()
-    everything = not (given.orders or given.history or given.backfill or given.sensor)
+    everything = not (
+        given.orders or given.history or given.backfill or given.sensor or given.daily
+    )
     orders = [10_000, 1_000_000] if everything else given.orders or []
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0],
                       "duckdb": duckdb.__version__}))  # fmt: skip
@@ -339,6 +332,8 @@ def main() -> None:
         histories(given.history or [30, 365])
     if everything or given.sensor:
         sensor()
+    if everything or given.daily:
+        year(given.daily or 365)
 
 
 if __name__ == "__main__":

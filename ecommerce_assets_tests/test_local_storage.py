@@ -1,0 +1,107 @@
+"""Dagster's storage of a laptop beside Dagster's own: it writes the same rows, only faster."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.events.log import EventLogEntry
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+from ecommerce_assets.orchestration.local_storage import KeptEnginesEventLog
+
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-05")
+ROWS = {
+    "event_logs": "dagster_event_type, step_key, asset_key, partition",
+    "asset_keys": "asset_key, last_run_id is null, last_materialization is null",
+    "asset_check_executions": "asset_key, check_name, partition, execution_status, "
+    "evaluation_event is null, evaluation_event_storage_id is null",
+    "asset_event_tags": "asset_key, key",
+}
+OURS: dict[str, Any] = {
+    "storage": {
+        "custom": {
+            "module": "ecommerce_assets.orchestration.local_storage",
+            "class": "LocalDagsterStorage",
+            "config": {},
+        }
+    }
+}
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec("fine", asset="watched")],
+)
+def watched():
+    yield dg.AssetCheckResult(passed=True)
+    yield dg.MaterializeResult(metadata={"rows": 1})
+
+
+def run_range(folder: Path, config: dict[str, Any]) -> None:
+    """Four dates in one run, recorded in `folder`."""
+    folder.mkdir()
+    if config:
+        config["storage"]["custom"]["config"]["base_dir"] = str(folder / "storage")
+    settings = {"telemetry": {"enabled": False}, **config}
+    (folder / "dagster.yaml").write_text(yaml.safe_dump(settings))
+    reference = InstanceRef.from_dir(str(folder))
+    with dg.DagsterInstance.from_ref(reference) as instance:
+        job = dg.Definitions(assets=[watched]).resolve_implicit_global_asset_job_def()
+        tags = {
+            "dagster/asset_partition_range_start": "2024-01-01",
+            "dagster/asset_partition_range_end": "2024-01-04",
+        }
+        assert job.execute_in_process(instance=instance, tags=tags).success
+
+
+def rows(folder: Path) -> dict[str, list[tuple]]:
+    (index,) = folder.rglob("index.db")
+    with sqlite3.connect(index) as connection:
+        return {
+            table: sorted(connection.execute(f"select {columns} from {table}").fetchall(), key=str)
+            for table, columns in ROWS.items()
+        }
+
+
+def test_the_same_rows_as_dagster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "0")
+    run_range(tmp_path / "plain", {})
+    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
+    batches: list[int] = []
+    store = KeptEnginesEventLog.store_event_batch
+
+    def counted(self: KeptEnginesEventLog, events: Sequence[EventLogEntry]) -> None:
+        batches.append(len(events))
+        store(self, events)
+
+    monkeypatch.setattr(KeptEnginesEventLog, "store_event_batch", counted)
+    run_range(tmp_path / "kept", OURS)
+    assert max(batches) > 1
+    found = rows(tmp_path / "plain")
+    assert len(found["event_logs"]) > len(found["asset_check_executions"]) >= 4
+    assert rows(tmp_path / "kept") == found
+
+
+def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What can't be written in a batch Dagster writes again, one by one."""
+    left = [2]
+
+    def fails_once(self: KeptEnginesEventLog, event: EventLogEntry) -> None:
+        if event.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+            left[0] -= 1
+            if not left[0]:
+                raise OSError("disk full for a moment")
+        SqliteEventLogStorage.store_event(self, event)
+
+    run_range(tmp_path / "kept", OURS)
+    found = rows(tmp_path / "kept")
+    monkeypatch.setattr(KeptEnginesEventLog, "store_event", fails_once)
+    run_range(tmp_path / "fails", OURS)
+    assert left[0] < 0
+    assert rows(tmp_path / "fails") == found
