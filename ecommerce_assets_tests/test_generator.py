@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.generator import defects
+from ecommerce_assets.generator.people import customer_row, pools
 from ecommerce_assets.generator.shop import Options, generate
 from ecommerce_assets_tests.shop import Shop
 
@@ -53,6 +54,15 @@ def test_same_seed_same_bytes(tmp_path: Path):
         make(tmp_path / name, seed=seed, **spoilt)
     assert content(tmp_path / "a") == content(tmp_path / "b")
     assert content(tmp_path / "a") != content(tmp_path / "c")
+
+
+@pytest.mark.timeout(20)
+def test_a_late_move_costs_no_more_than_an_early_one():
+    now, pool = datetime(2024, 1, 1), pools(1)["DE"]
+    rows = [customer_row(7, 1, pool, now, moves, now) for moves in (0, 1, 10**9, 10**9)]
+    assert rows[2] == rows[3]
+    assert len({row[7] for row in rows}) == 3
+    assert len({tuple(row[:6]) for row in rows}) == 1
 
 
 def test_same_seed_same_bytes_in_every_process():

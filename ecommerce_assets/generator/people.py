@@ -66,15 +66,15 @@ def customer_id(customer: int) -> str:
 def customer_row(
     customer: int, seed: int, pool: Pool, created: datetime, moves: int, updated: datetime
 ) -> list[str]:
-    """The delivered row after `moves` changes of address, in the order of COLUMNS."""
+    """The delivered row, in the order of COLUMNS; `moves` says which address, 0 the first one."""
     country = country_of(customer, seed)
     person = Random(seed * 1_000_003 + customer)
     first, last = person.choice(pool.first_names), person.choice(pool.last_names)
     phone = person.choice(pool.phones)
     name = f"{_ascii(first)}.{_ascii(last)}{customer + 1}"
-    for _ in range(moves + 1):
-        city = person.choice(pool.cities)
-        address = f"{person.choice(pool.streets)} {person.randint(1, 180)}"
+    home = Random(f"{seed} {customer} {moves}") if moves else person
+    city = home.choice(pool.cities)
+    address = f"{home.choice(pool.streets)} {home.randint(1, 180)}"
     return [
         customer_id(customer), f"{name}@example.com", first, last, phone, country.code, city,
         address, timestamp(created), timestamp(updated),

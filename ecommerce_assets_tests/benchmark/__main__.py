@@ -41,6 +41,7 @@ from ecommerce_assets_tests.benchmark.year import year
 DAYS = 30
 ORDERS_A_DAY = 5_000
 SAMPLE_SECONDS = 0.1
+GROWN = 5  # tables named
 GOLD = (
     "fact_sales", "dim_date", "dim_customer", "dim_product", "daily_revenue", "weekly_revenue",
     "monthly_revenue", "orders_per_customer", "customer_lifetime_value", "top_products",
@@ -95,7 +96,8 @@ def pipeline(
     }
     figures |= steps
     figures["dagster and start-up"] = figures["wall"] - sum(steps.values())
-    figures["checks"] = checking(folder)
+    # The tables are checked side by side.
+    figures["checks"] = sum(checking for _, checking in of_tables(folder).values())
     return figures
 
 
@@ -116,11 +118,8 @@ def command(landing: Path, folder: Path, *words: str) -> dict[str, float]:
     return measured(call, folder, places(landing, folder))
 
 
-def checking(folder: Path) -> float:
-    """Seconds of the checks that are not judged while rows are written, of a folder's last run.
-
-    Summed over the tables, which are checked side by side.
-    """
+def of_tables(folder: Path) -> dict[str, tuple[float, float]]:
+    """By table of a folder's last run: its seconds, and those of checks made apart from writing."""
     with contextlib.chdir(folder), tempfile.TemporaryDirectory() as logs:
         reference = InstanceRef.from_dir(logs, config_dir=str(folder))
         with dg.DagsterInstance.from_ref(reference) as instance:
@@ -131,8 +130,18 @@ def checking(folder: Path) -> float:
     seconds = {}
     for record in records:
         made = record.event_log_entry.asset_materialization
-        seconds[made.asset_key] = made.metadata["seconds_checking"].value
-    return sum(seconds.values())
+        figures = [made.metadata[name].value for name in ("seconds", "seconds_checking")]
+        seconds[".".join(made.asset_key.path)] = tuple(figures)
+    return seconds
+
+
+def show_growth(
+    shorter: dict[str, tuple[float, float]], longer: dict[str, tuple[float, float]]
+) -> None:
+    """The tables whose run takes longest more than after the shorter history."""
+    grown = sorted(longer, key=lambda name: shorter[name][0] - longer[name][0])[:GROWN]
+    told = [f"{name} {shorter[name][0]:.1f} to {longer[name][0]:.1f} s" for name in grown]
+    print(f"    grown most: {', '.join(told)}", flush=True)
 
 
 def _seconds(duration: str) -> float:
@@ -228,7 +237,7 @@ def histories(lengths: list[int]) -> None:
         seconds = generate(root / "landing", ORDERS_A_DAY * days, days)
         print(f"\n{days} deliveries of {ORDERS_A_DAY:,} orders (generated in {seconds:.1f} s)")
         last = FIRST + timedelta(days=days - 1)
-        runs = {}
+        runs, tables = {}, {}
         for length in sorted(lengths):
             folder = root / str(length)
             folder.mkdir()
@@ -236,6 +245,7 @@ def histories(lengths: list[int]) -> None:
             load = pipeline(root / "landing", folder, first, last - timedelta(days=1))
             show(f"load of {length} days in one run", load)
             runs[length] = pipeline(root / "landing", folder, last, last)
+            tables[length] = of_tables(folder)
             show(f"daily run after {length} days", runs[length])
             split = ", ".join(f"{layer} {runs[length][layer]:.1f} s" for layer in LAYERS)
             shortest = runs[min(runs)]
@@ -247,6 +257,8 @@ def histories(lengths: list[int]) -> None:
             show(f"query of a KPI after {length} days", asked)
             print(f"    {split}; {runs[length]['wall'] / shortest['wall']:.2f} times the wall after "
                   f"{min(runs)} days", flush=True)  # fmt: skip
+            if len(tables) > 1:
+                show_growth(tables[min(tables)], tables[length])
         longest = max(lengths)
         again = pipeline(root / "landing", root / str(longest), last, last)
         show("the same again, nothing changed", again)
