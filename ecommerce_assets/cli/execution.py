@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
@@ -173,7 +174,10 @@ def _chosen(selection: str | None, graph: Any) -> set[dg.AssetKey]:
     if all(name in all_tables() for name in names):
         return {dg.AssetKey(name.split(".")) for name in names}
     try:
-        chosen = dg.AssetSelection.from_string(selection).resolve(graph)
+        with warnings.catch_warnings():
+            # Dagster itself passes a parameter that it warns of as beta.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            chosen = dg.AssetSelection.from_string(selection).resolve(graph)
     except dg.DagsterError as error:
         raise PipelineError(
             f"--select {selection!r} names no table and is no Dagster selection; "

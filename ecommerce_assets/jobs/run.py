@@ -10,7 +10,7 @@ from ecommerce_assets.jobs.arguments import parse_arguments
 from ecommerce_assets.jobs.materialize import Published, TableFailed, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.jobs.shared import Shared
-from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
 from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.tables.declaration import Table
 
@@ -33,9 +33,14 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
             _report(reporter, tables, lambda: materialize(spark, tables, arguments, shared))
 
         try:
-            failures = work_through(published_together(arguments.tables), work)
-        finally:
-            shared.release()
+            try:
+                failures = work_through(published_together(arguments.tables), work)
+            finally:
+                shared.release()
+        except Exception as error:
+            if ended := why_jvm_ended():
+                raise PipelineError(ended) from error
+            raise
     if failures:
         raise PipelineError("\n".join(f"{name}: {reason}" for name, reason in failures.items()))
 

@@ -188,6 +188,11 @@ class History:
         text = self.table.spec().partitionToPath(file.partition()).partition("=")[2]
         return date.fromisoformat(f"{text}-01" if self._field.endswith(MONTH) else text)
 
+    @property
+    def by_date(self) -> bool:
+        """Whether each date is a partition of its own."""
+        return self._field is not None and not self._field.endswith(MONTH)
+
     def partitioned_by(self, column: str) -> bool:
         """Whether the table is partitioned by this column's values."""
         return self._field == column

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 CATALOG = "lakehouse"
 LARGE_BYTES = 64 << 20
+JVM_END_SECONDS = 1
+OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 REMEMBERED = (
     "functions",
@@ -39,7 +42,8 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
 
     Few shuffle partitions, no UI, a young generation that seldom fills and, for little data, the
     first compiler tier alone halve the wall time of a small run. What pyspark takes from the
-    environment alone, Java and the workers' Python, is set there.
+    environment alone, Java and the workers' Python, is set there. `SPARK_DRIVER_MEMORY`, as
+    Spark's own scripts have it, is the most that the JVM's heap may grow to.
 
     Args:
         folders: where the data is; from `LARGE_BYTES` on the second compiler pays for itself.
@@ -78,7 +82,7 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
         "spark.app.name": "ecommerce_assets",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.memory": "4g",
+        "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "4g"),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.extraClassPath": class_path,
@@ -148,6 +152,30 @@ def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
             session.catalog.databaseExists(f"{CATALOG}.bronze")
             _sessions[lakehouse] = session
         return _sessions[lakehouse]
+
+
+def why_jvm_ended() -> str:
+    """What to say if the JVM that this process started has ended by itself, else nothing.
+
+    What asked it then fails with py4j's "Answer from Java side is empty", or is refused by a pool
+    of threads that is being shut down.
+    """
+    from pyspark import SparkContext
+
+    process = getattr(SparkContext._gateway, "proc", None)
+    if process is None:
+        return ""
+    try:
+        code = process.wait(timeout=JVM_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        return ""
+    why = "standard error or the system's log says why"
+    if code == OUT_OF_MEMORY:
+        why = (
+            "out of memory; run fewer dates at once, or give it more: SPARK_DRIVER_MEMORY=8g "
+            "(4g unless it is set)"
+        )
+    return f"Spark's JVM ended with exit code {code}, what was published stays as it was: {why}"
 
 
 def _session_of_glue(lakehouse: str) -> "SparkSession":

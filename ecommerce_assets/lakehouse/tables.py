@@ -161,6 +161,9 @@ def staged(
             commit.commit()
         else:
             properties = {f"snapshot-property.{k}": v for k, v in marker.summary().items()}
+            if base.by_date:
+                # An open file costs 1 MB at the least: a task writes its dates one by one.
+                properties["fanout-enabled"] = "false"
             target = f"{qualified(identifier)}.branch_{branch}"
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()

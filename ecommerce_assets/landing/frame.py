@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 TASKS_PER_CORE = 2
+FILES_A_TASK = 32
 
 
 def landed_frame(
@@ -35,7 +36,9 @@ def landed_frame(
     """
     if not files:
         return spark.createDataFrame([], struct)
-    slices = min(len(files), TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
+    tasks = TASKS_PER_CORE * spark.sparkContext.defaultParallelism
+    # For the write a task sorts its records by date: few enough files to do it in memory.
+    slices = min(len(files), max(tasks, -(-len(files) // FILES_A_TASK)))
 
     def read(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         store = store_of(landing)

@@ -6,7 +6,7 @@
 Then a backfill of 30 days beside one day with as many rows; a daily run after so many days of
 history, beside a rebuild of the same tables, and their dashboard; the landing sensor's tick; and
 the files and states that so many daily runs leave, maintained once a week. Figures of a part alone:
-name it. A history of 1,095 days is made only when it is named: it takes half an hour and 10 GB.
+name it. A history of 1,095 days is made only when it is named: it takes 40 minutes and 10 GB.
 
 Each run is a process of its own, from its start to its exit; CPU and memory are those of the
 process and all it started, sampled from outside. Both write the same gold tables, which is checked.
