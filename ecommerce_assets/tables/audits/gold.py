@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, sample
 
 FACTS = "gold.fact_sales"
+TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
 
 JOINED = Check("fact_rows_join", "Every row of gold.fact_sales finds its row here.", True)
 RECONCILED = Check(
@@ -65,7 +66,7 @@ def revenue_reconciles(column: str) -> Audit:
             RECONCILED,
             passed=here == sold,
             counts={"here": str(here), FACTS: str(sold), "difference": str(here - sold)},
-            advice="The table loses or doubles sales: look at the grain of its joins.",
+            advice=f"{TOGETHER} loses or doubles sales: look at the grain of its joins.",
         )
         return Report([finding])
 
@@ -91,7 +92,7 @@ def _orders_reconcile(scope: Scope) -> Report:
         COUNTED,
         passed=here == row["sold"],
         counts={"here": here, FACTS: row["sold"]},
-        advice="The table loses or doubles orders: look at the grain of its joins.",
+        advice=f"{TOGETHER} loses or doubles orders: look at the grain of its joins.",
     )
     average = (scope.observed["orders"] or 0) / scope.rows if scope.rows else 0.0
     return Report([finding], metrics={"average_orders_per_customer": round(average, 4)})
