@@ -71,7 +71,7 @@ def create_table(
             spark,
             f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
             f"COMMENT {_literal(description)} TBLPROPERTIES ('format-version'='2', "
-            f"'write.distribution-mode'='{mode}', 'write.spark.fanout.enabled'='true', "
+            f"'write.distribution-mode'='{mode}', "
             "'read.split.open-file-cost'='524288', "
             "'write.metadata.delete-after-commit.enabled'='true', "
             "'write.metadata.previous-versions-max'='20', "
@@ -161,9 +161,9 @@ def staged(
             commit.commit()
         else:
             properties = {f"snapshot-property.{k}": v for k, v in marker.summary().items()}
-            if base.by_date:
-                # An open file costs 1 MB at the least: a task writes its dates one by one.
-                properties["fanout-enabled"] = "false"
+            # An open file costs 1 MB at the least: of many dates a task writes one by one; of few
+            # months all at once, which needs no sort.
+            properties["fanout-enabled"] = "false" if base.by_date else "true"
             target = f"{qualified(identifier)}.branch_{branch}"
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()
