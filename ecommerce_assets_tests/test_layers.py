@@ -63,6 +63,13 @@ def test_files_with_other_endings_are_not_read(shop: Shop):
     assert shop.one("select count(*) as n from bronze.products")["n"] == 1
 
 
+def test_the_lakehouse_holds_files_of_iceberg_alone(shop: Shop):
+    shop.deliver_one_of_each()
+    shop.run("bronze")
+    kinds = {file.suffix for file in (shop.lakehouse / "warehouse").rglob("*") if file.is_file()}
+    assert kinds == {".parquet", ".avro", ".json"}
+
+
 @pytest.fixture(scope="module")
 def sold(module_shop: Shop) -> Shop:
     """A small shop with everything that gold has rules for."""

@@ -13,6 +13,7 @@ from ecommerce_assets.errors import PipelineError
 COORDINATES = (
     "org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0",
     "org.xerial:sqlite-jdbc:3.50.3.0",
+    "com.globalmentor:hadoop-bare-naked-local-fs:0.1.0",
 )
 
 

@@ -66,9 +66,6 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
     java_options.append("-XX:-DontCompileHugeMethods")
     if sum(map(_bytes_below, folders)) < LARGE_BYTES:
         java_options.append("-XX:TieredStopAtLevel=1")
-    # Hadoop without its native library forks a `chmod` for every file and folder it makes; this
-    # is the cheapest way for the JVM to fork.
-    java_options.append("-Djdk.lang.Process.launchMechanism=VFORK")
     java_options.append(
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
     )
@@ -98,6 +95,8 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
         # By default Spark remembers 100 pieces of compiled code: fewer than one run has.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.ui.explainMode": "simple",
+        # Hadoop's own, without its native library, forks a `chmod` for each file and folder.
+        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
 
 
@@ -200,6 +199,9 @@ def _jvm_session(*folders: str) -> "SparkSession":
     if session is None:
         session = SparkSession.builder.config(map=local_spark_config(*folders)).getOrCreate()
     _remember_classes(session._jvm)
+    # Hadoop would write a checksum file beside each file; what Parquet writes has its own.
+    local: Any = session._jvm.org.apache.hadoop.fs.FileSystem  # type: ignore[union-attr]
+    local.getLocal(session._jsc.hadoopConfiguration()).setWriteChecksum(False)
     return session
 
 
