@@ -1,5 +1,7 @@
 """What Dagster loads: the assets of every layer, the jobs, the schedule, and the launcher."""
 
+from functools import cache
+
 import dagster as dg
 
 from ecommerce_assets.orchestration.alerts import failure_sensor
@@ -51,6 +53,7 @@ def _launcher(settings: Settings) -> GlueJobs:
 
 
 @dg.definitions
+@cache  # Dagster asks for it several times a run.
 def defs() -> dg.Definitions:
     """The code location of this deployment."""
     return build_definitions(Settings.from_environment())

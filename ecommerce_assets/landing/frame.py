@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-TASKS_PER_CORE = 2
 FILES_A_TASK = 32
 
 
@@ -36,9 +35,9 @@ def landed_frame(
     """
     if not files:
         return spark.createDataFrame([], struct)
-    tasks = TASKS_PER_CORE * spark.sparkContext.defaultParallelism
+    cores = spark.sparkContext.defaultParallelism
     # For the write a task sorts its records by date: few enough files to do it in memory.
-    slices = min(len(files), max(tasks, -(-len(files) // FILES_A_TASK)))
+    slices = min(len(files), max(cores, -(-len(files) // FILES_A_TASK)))
 
     def read(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         store = store_of(landing)
