@@ -1,10 +1,10 @@
 """One table from its upstream tables: plan, stage, audit, publish."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ def materialize(
     for _ in range(ATTEMPTS):
         try:
             with ExitStack() as publishing:
-                return _Attempt(spark, arguments, shared, publishing).run(tables)
+                return _Attempt(spark, arguments, shared).run(tables, publishing)
         except lakehouse.PublishConflict:
             continue
     raise PipelineError(
@@ -108,44 +108,70 @@ class TableFailed(PipelineError):
         self.error = error
 
 
-@dataclass
 class _Attempt:
-    """Tables staged side by side, published when `publishing` is closed."""
+    """Tables staged side by side: each is written as soon as what it is made from is."""
 
-    spark: "SparkSession"
-    arguments: JobArguments
-    shared: Shared
-    publishing: ExitStack
-    bases: list[History] = field(default_factory=list)
+    def __init__(self, spark: "SparkSession", arguments: JobArguments, shared: Shared) -> None:
+        self.spark = spark
+        self.arguments = arguments
+        self.shared = shared
+        self._bases: list[History] = []
+        self._states: dict[str, Future[int | None]] = {}
+        self._open: dict[str, AbstractContextManager[lakehouse.Staged]] = {}
 
-    def run(self, tables: Sequence[Table]) -> list[Published]:
-        """Stage the tables: the first, then those that read it, side by side."""
-        staged: dict[str, int | None] = {}
+    def run(self, tables: Sequence[Table], publishing: ExitStack) -> list[Published]:
+        """Stage and audit the tables; `publishing` publishes them when it is closed."""
+        self._states = {table.identifier: Future() for table in tables}
+        try:
+            with ThreadPoolExecutor(len(tables), thread_name_prefix=tables[0].name) as pool:
+                made = [pool.submit(self._stage_or_tell, table) for table in tables]
+            # In dependency order: the first error is the one that the others come from.
+            return [future.result() for future in made]
+        finally:
+            for table in tables:
+                if table.identifier in self._open:
+                    publishing.push(self._open[table.identifier])
 
-        def stage(table: Table) -> Published:
-            try:
-                return self._stage(table, staged)
-            except lakehouse.PublishConflict:
-                raise
-            except Exception as error:
-                if not isinstance(error, PipelineError) and any(map(lakehouse.moved, self.bases)):
-                    # Another run published, and dropped what this one had staged.
-                    raise lakehouse.PublishConflict(str(error)) from error
-                raise TableFailed(table, error) from error
+    def _stage_or_tell(self, table: Table) -> Published:
+        """Stage the table; on an error tell those that wait for its state."""
+        try:
+            return self._stage(table)
+        except BaseException as error:
+            told = self._told(table, error)
+            if not self._states[table.identifier].done():
+                self._states[table.identifier].set_exception(told)
+            raise told from error
 
-        first, *others = tables
-        made = [stage(first)]
-        if others:
-            with ThreadPoolExecutor(len(others), thread_name_prefix=first.name) as pool:
-                made += pool.map(stage, others)
-        return made
+    def _told(self, table: Table, error: BaseException) -> BaseException:
+        if isinstance(error, lakehouse.PublishConflict) or not isinstance(error, Exception):
+            return error
+        if not isinstance(error, PipelineError) and any(map(lakehouse.moved, self._bases)):
+            # Another run published, and dropped what this one had staged.
+            return lakehouse.PublishConflict(str(error))
+        return TableFailed(table, error)
 
-    def _stage(self, table: Table, staged: dict[str, int | None]) -> Published:
-        started = perf_counter()
+    def _histories(self, names: Iterable[str]) -> dict[str, History]:
+        """Tables as published or, of those staged here, as soon as they are, as staged."""
+        return {
+            name: History(
+                self.spark, name, self._states[name].result() if name in self._states else None
+            )
+            for name in names
+        }
+
+    def _enter(
+        self, table: Table, staged: "AbstractContextManager[lakehouse.Staged]"
+    ) -> lakehouse.Staged:
+        state = staged.__enter__()
+        self._open[table.identifier] = staged
+        return state
+
+    def _stage(self, table: Table) -> Published:
         spark = self.spark
-        upstream = {name: History(spark, name, staged.get(name)) for name in table.reads}
+        upstream = self._histories(table.upstream)
+        started = perf_counter()
         base = History(spark, table.identifier)
-        self.bases.append(base)
+        self._bases.append(base)
         planner = Planner(spark, table, base, upstream, self.arguments, self.shared)
         try:
             if table.layer == "bronze":
@@ -153,7 +179,7 @@ class _Attempt:
             else:
                 plan = planner.plan()
             if plan.written is None:
-                staged[table.identifier] = base.snapshot_id
+                self._states[table.identifier].set_result(base.snapshot_id)
                 self._note(planner, plan)
                 own = Report([], self._rows_by_date(base, base.snapshot_id, self.arguments.days))
                 return _published(planner, plan, base.rows, None, own, [], started)
@@ -162,10 +188,8 @@ class _Attempt:
                 raise AuditFailed(table, [schema])
             frame, observation = audit.observed(table, plan.written, plan.touched)
             marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
-            state = self.publishing.enter_context(
-                lakehouse.staged(spark, base, frame, plan.replace, marker)
-            )
-            staged[table.identifier] = state.snapshot
+            state = self._enter(table, lakehouse.staged(spark, base, frame, plan.replace, marker))
+            self._states[table.identifier].set_result(state.snapshot)
             checking = perf_counter()
             # Without a row there is nothing to observe, and nothing may have been observed.
             seen = observation.get if state.added else defaultdict(lambda: None)
@@ -173,7 +197,8 @@ class _Attempt:
             back = max((audit.looks_back for audit in table.audits), default=timedelta())
             earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
             counted = self._rows_by_date(base, state.snapshot, [*earlier, *days])
-            scope = self._scope(planner, plan, state, seen, counted)
+            against = self._histories(set(table.reads) - upstream.keys())
+            scope = self._scope(planner, plan, state, seen, counted, upstream | against)
             findings = [schema, *audit.row_findings(table, scope, seen)]
             own = audit.own_findings(table, scope)
             of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
@@ -200,8 +225,8 @@ class _Attempt:
         marker = planner.base.marker
         if marker and plan.made_from and marker.made_from != plan.made_from:
             new = Marker(plan.made_from, planner.table.code_version, self.arguments.attempt())
-            self.publishing.enter_context(
-                lakehouse.staged(self.spark, planner.base, None, plan.replace, new)
+            self._enter(
+                planner.table, lakehouse.staged(self.spark, planner.base, None, plan.replace, new)
             )
 
     def _scope(
@@ -211,8 +236,8 @@ class _Attempt:
         state: lakehouse.Staged,
         seen: Mapping[str, Any],
         counted: Mapping[date, int],
+        upstream: Mapping[str, History],
     ) -> Scope:
-        upstream = planner.upstream
         frames = {
             name: lakehouse.read(self.spark, name, found.snapshot_id)
             for name, found in upstream.items()
