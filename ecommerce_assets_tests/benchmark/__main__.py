@@ -59,16 +59,20 @@ def measured(call: list[str], cwd: Path, environment: dict[str, str]) -> dict[st
         process = psutil.Popen(call, cwd=cwd, env=environment, stdout=output, stderr=output)
         cpu: dict[int, float] = {}
         peak = 0
+        before: set[int] = set()
         while process.poll() is None:
-            memory = 0
+            memory, now = 0, set()
             for member in [process, *process.children(recursive=True)]:
                 try:
                     times = member.cpu_times()
-                    memory += member.memory_info().rss
+                    # A process that forks shares its memory with the child for an instant.
+                    if member.pid in before:
+                        memory += member.memory_info().rss
                 except psutil.NoSuchProcess:
                     continue
                 cpu[member.pid] = times.user + times.system
-            peak = max(peak, memory)
+                now.add(member.pid)
+            peak, before = max(peak, memory), now
             time.sleep(SAMPLE_SECONDS)
     if process.returncode:
         sys.exit(f"{' '.join(call)} failed:\n{log.read_text()[-3000:]}")
