@@ -45,7 +45,6 @@ def start(shop: Shop, folder: Path, first: str, last: str) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path):
     """SIGKILL in each layer, at the first table that it publishes: of all, or the JVM alone."""
     for number in range(len(DAYS)):
@@ -69,7 +68,6 @@ def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_two_processes_at_once(shop: Shop, tmp_path: Path):
     """Overlapping ranges: both end well, and nothing is lost or doubled."""
     for number in range(len(DAYS)):
