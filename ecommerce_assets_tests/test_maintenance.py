@@ -49,7 +49,7 @@ def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSe
     later = datetime.now(UTC) + timedelta(days=100)
     assert maintenance.maintain(session, "bronze.orders", [], later).snapshots == 1
     made = make(shop, "silver.orders", DAYS[1])
-    assert made.why == "the state of bronze.orders that it was made from is not kept any more"
+    assert made.why == "what has changed in bronze.orders since it was made is not known any more"
     shop.run_all(DAYS[1])
     assert different(shop, 1) == {}
 

@@ -191,6 +191,27 @@ def test_a_changed_code_version_makes_the_table_anew(first_day: Shop):
         make(shop, "gold.dim_product", DAYS[0])
 
 
+def test_a_table_is_partitioned_anew_when_its_declaration_is(shop: Shop):
+    table = all_tables()["silver.order_items"]
+    now = {"partitioned_by": table.partitioned_by, "code_version": table.code_version}
+    earlier = {"partitioned_by": ("months(_ingestion_date)",), "code_version": "earlier"}
+    table.__dict__.update(earlier)
+    try:
+        for number in range(2):
+            shop.run_all(deliver(shop, number))
+    finally:
+        table.__dict__.update(now)
+    assert "its code changed" in make(shop, "silver.order_items", DAYS[1]).why
+    items = History(open_session(str(shop.lakehouse)), "silver.order_items")
+    by_date = items.rows_by_date(items.snapshot_id, "_ingestion_date")
+    assert sum(by_date.values()) == items.rows
+    assert make(shop, "gold.dim_product", DAYS[1]).why == (
+        "what has changed in silver.order_items since it was made is not known any more"
+    )
+    shop.run_all(deliver(shop, 2))
+    assert different(shop) == {}
+
+
 def test_full_refresh_makes_every_table_anew(first_day: Shop):
     shop = first_day
     before = snapshots(shop)

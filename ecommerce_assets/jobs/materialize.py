@@ -85,7 +85,12 @@ def materialize(
     """
     for table in tables:
         lakehouse.create_table(
-            spark, table.identifier, table.struct, table.partitioned_by, table.description
+            spark,
+            table.identifier,
+            table.struct,
+            table.partitioned_by,
+            table.description,
+            clustered=table.partitioned_by == (table.unit,),
         )
     for _ in range(ATTEMPTS):
         try:
@@ -122,11 +127,13 @@ class _Attempt:
     def run(self, tables: Sequence[Table], publishing: ExitStack) -> list[Published]:
         """Stage and audit the tables; `publishing` publishes them when it is closed."""
         self._states = {table.identifier: Future() for table in tables}
+        first, *others = tables
         try:
-            with ThreadPoolExecutor(len(tables), thread_name_prefix=tables[0].name) as pool:
-                made = [pool.submit(self._stage_or_tell, table) for table in tables]
+            with ThreadPoolExecutor(len(tables), thread_name_prefix=first.name) as pool:
+                made = [pool.submit(self._stage_or_tell, table) for table in others]
+                own = self._stage_or_tell(first)
             # In dependency order: the first error is the one that the others come from.
-            return [future.result() for future in made]
+            return [own, *[future.result() for future in made]]
         finally:
             for table in tables:
                 if table.identifier in self._open:

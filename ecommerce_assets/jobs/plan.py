@@ -110,7 +110,7 @@ class Planner:
             since = marker.made_from[name]
             parts = history.changed_partitions(since, history.snapshot_id)
             if parts is None:
-                return f"the state of {name} that it was made from is not kept any more"
+                return f"what has changed in {name} since it was made is not known any more"
             changed[name] = parts
         return changed
 
@@ -261,13 +261,14 @@ class Planner:
         return Plan(why, made, written, replace, touched, made_from, dates, candidates)
 
     def _partitions(self, *frames: "DataFrame") -> str:
-        """SQL for the months in which rows of the frames lie."""
+        """SQL for the days or months, as the table is partitioned, in which rows of frames lie."""
         (transform,) = self.table.partitioned_by
         column = transform.removeprefix("months(").removesuffix(")")
-        month = F.trunc(column, "month").alias("month")
-        months = reduce(lambda a, b: a.unionAll(b), [frame.select(month) for frame in frames])
-        firsts = [row["month"] for row in months.distinct().collect()]
-        return within(column, firsts, after_month)
+        monthly = column != transform
+        first = (F.trunc(column, "month") if monthly else F.col(column)).alias("first")
+        spans = reduce(lambda a, b: a.unionAll(b), [frame.select(first) for frame in frames])
+        firsts = [row["first"] for row in spans.distinct().collect()]
+        return within(column, firsts, after_month if monthly else after_day)
 
     def _sums(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
         """Sums: what the changed rows give now is added, what they gave is taken away."""

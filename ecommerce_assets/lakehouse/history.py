@@ -167,7 +167,10 @@ class History:
             ):
                 files = listed.iterator()
                 while files.hasNext() and not (firsts and self._field is None):
-                    firsts.add(self._first_day(files.next()))
+                    file = files.next()
+                    if not self._as_now(file):
+                        return None
+                    firsts.add(self._first_day(file))
         if reached != old:
             return None
         column, monthly = self._field, self._field is not None and self._field.endswith(MONTH)
@@ -180,6 +183,10 @@ class History:
         """The partition's name in paths: a date column's, or one with `MONTH` after it."""
         fields = [field.name() for field in self.table.spec().fields()]
         return fields[0] if fields else None
+
+    def _as_now(self, file: Any) -> bool:
+        """Whether a file was written when the table was partitioned as it is now."""
+        return bool(file.specId() == self.table.spec().specId())
 
     def _first_day(self, file: Any) -> date:
         """First day of the partition that a file lies in."""
@@ -202,7 +209,7 @@ class History:
     ) -> dict[date, int]:
         """Rows by partition of a date column, at a snapshot: no Spark job.
 
-        Empty where the table is not partitioned by that column's values.
+        Empty where the table is not, or not yet, partitioned by that column's values.
 
         Args:
             days: in order; only partitions from the first to the last of them are looked at.
@@ -222,6 +229,8 @@ class History:
             tasks = files.iterator()
             while tasks.hasNext():
                 file = tasks.next().file()
+                if not self._as_now(file):
+                    return {}
                 day = self._first_day(file)
                 counts[day] = counts.get(day, 0) + file.recordCount()
         finally:

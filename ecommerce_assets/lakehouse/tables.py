@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.history import History, Marker, qualified
+from ecommerce_assets.lakehouse.history import History, Marker, java_table, qualified
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -50,8 +50,15 @@ def create_table(
     struct: "StructType",
     partitioned_by: Sequence[str],
     description: str,
+    *,
+    clustered: bool = False,
 ) -> None:
-    """Create the table unless it is there; add columns that it lacks.
+    """Create the table unless it is there; add columns that it lacks, partition it as declared.
+
+    Files that are there stay in their old partitions until they are replaced.
+
+    Args:
+        clustered: rows come partition by partition, so that a write needs no shuffle.
 
     Raises:
         PipelineError: a column is there with another type.
@@ -65,8 +72,7 @@ def create_table(
         )
         columns = ", ".join(_column_ddl(field) for field in struct.fields)
         by = f"PARTITIONED BY ({', '.join(partitioned_by)})" if partitioned_by else ""
-        # Local files, few writers: an unpartitioned or already clustered frame needs no shuffle.
-        mode = "hash" if any("(" in transform for transform in partitioned_by) else "none"
+        mode = "hash" if partitioned_by and not clustered else "none"
         _create(
             spark,
             f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
@@ -89,6 +95,20 @@ def create_table(
                 f"lakehouse and {field.dataType.simpleString()} in the declaration: rename the "
                 "column, or drop the table and materialize it again"
             )
+    present_by = _partitioned_by(java_table(spark, identifier))
+    if present_by != list(partitioned_by):
+        for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
+            for transform in transforms:
+                spark.sql(f"ALTER TABLE {qualified(identifier)} {verb} PARTITION FIELD {transform}")
+
+
+def _partitioned_by(table: Any) -> list[str]:
+    """The table's partition transforms, as in DDL."""
+    schema, found = table.schema(), []
+    for field in table.spec().fields():
+        column, transform = schema.findColumnName(field.sourceId()), field.transform().toString()
+        found.append(column if transform == "identity" else f"{transform}s({column})")
+    return found
 
 
 def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:

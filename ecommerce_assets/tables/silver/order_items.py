@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.contract import CrossFieldRule, optional, required
 from ecommerce_assets.tables.current import silver_table
+from ecommerce_assets.tables.source import INGESTION_DATE
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, PERCENT, TEXT, TIMESTAMP, WHOLE
 
 
@@ -55,7 +56,7 @@ TABLE = silver_table(
     module=__name__,
     name="order_items",
     model=OrderItems,
-    partitioned_by=("months(_ingestion_date)",),
+    partitioned_by=(INGESTION_DATE,),
     computed={"line_total": line_total},
     rules=(
         CrossFieldRule("quantity x unit_price: out of range", gross_out_of_range),
