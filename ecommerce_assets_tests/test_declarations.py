@@ -12,6 +12,7 @@ from ecommerce_assets.docs.dictionary import dictionary
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.tables import all_tables, gold
 from ecommerce_assets.tables.rules import row_rules
+from ecommerce_assets_tests.mutations import MUTATIONS, REPOSITORY, Mutation
 from ecommerce_assets_tests.shop import Shop
 
 PACKAGE = Path(ecommerce_assets.__file__).parent
@@ -240,3 +241,9 @@ def test_loading_the_code_location_starts_no_jvm():
         "assert not {'duckdb', 'pyiceberg', 'boto3'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_the_code_that_a_mutation_breaks_is_there(mutation: Mutation):
+    text = (REPOSITORY / "ecommerce_assets" / mutation.file).read_text()
+    assert text.count(mutation.old) == 1

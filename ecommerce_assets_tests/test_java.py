@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse import java
+from ecommerce_assets.lakehouse import java, session
 from ecommerce_assets.lakehouse.session import local_spark_config
 
 
@@ -70,3 +70,10 @@ def test_an_archive_of_other_jars_is_left_aside_in_silence():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert "warning" not in done.stderr
+
+
+def test_the_second_compiler_is_for_much_data(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session, "LARGE_BYTES", 1000)
+    first_alone = "-XX:TieredStopAtLevel=1"
+    assert first_alone in local_spark_config(delivered=999)["spark.driver.extraJavaOptions"]
+    assert first_alone not in local_spark_config(delivered=1000)["spark.driver.extraJavaOptions"]

@@ -3,11 +3,14 @@
 import gzip
 import io
 import json
+from datetime import date
+from pathlib import Path
 
 import pytest
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing import records
+from ecommerce_assets.landing.files import delivered_bytes
 
 CONTRACT = {"id": True, "name": True, "note": False}
 
@@ -80,3 +83,12 @@ def test_what_can_not_be_read_is_named(data: bytes, said: str):
 def test_broken_gzip(data: bytes):
     with pytest.raises(PipelineError, match=r"t/f.csv.gz: not a complete gzip file"):
         read(data, "t/f.csv.gz")
+
+
+def test_the_size_of_the_deliveries_of_some_dates(tmp_path: Path):
+    for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
+        folder = tmp_path / "orders" / f"ingestion_date={day}"
+        folder.mkdir(parents=True)
+        (folder / "orders.csv").write_text("x" * int(day[-1]))
+    assert delivered_bytes(str(tmp_path), date(2024, 1, 2), date(2024, 1, 3)) == 5
+    assert delivered_bytes("s3://bucket/landing", date(2024, 1, 2), date(2024, 1, 3)) == 0

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.files import delivered_bytes
 from ecommerce_assets.settings import VOLUME_CHANGE, Settings, absolute, parse_date, parse_share
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
@@ -34,6 +35,11 @@ class JobArguments:
         """A name for one attempt to publish: the run's id, and what tells it from every other."""
         run = re.sub(r"\W", "", self.run_id)  # it names a branch, too
         return f"{run or BY_HAND}_{uuid4().hex}"
+
+    def delivered_bytes(self) -> int:
+        """Size of the deliveries to read, from a local folder; 0 where it is not known at once."""
+        dates = (date.min, date.max) if self.full_refresh else (self.first, self.last)
+        return delivered_bytes(self.landing, *dates)
 
     @property
     def days(self) -> list[date]:

@@ -23,14 +23,14 @@ _log = logging.getLogger("ecommerce_assets.jobs")
 
 
 def maintain_lakehouse(
-    lakehouse: str, landing: str = "", now: datetime | None = None
+    lakehouse: str, now: datetime | None = None
 ) -> Iterator[tuple[Table, Maintained]]:
     """Maintain every table that was made, yielding what was done to it.
 
     Args:
         now: the time that the ages of states are counted to, the present one when left out.
     """
-    spark = open_session(lakehouse, landing)
+    spark = open_session(lakehouse)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
     for table in there:

@@ -197,14 +197,16 @@ class _Attempt:
             marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
             state = self._enter(table, lakehouse.staged(spark, base, frame, plan.replace, marker))
             self._states[table.identifier].set_result(state.snapshot)
+            written = perf_counter()
+            against = self._histories(set(table.reads) - upstream.keys())
             checking = perf_counter()
+            started += checking - written  # waiting for tables that are staged side by side
             # Without a row there is nothing to observe, and nothing may have been observed.
             seen = observation.get if state.added else defaultdict(lambda: None)
             days = self.arguments.days
             back = max((audit.looks_back for audit in table.audits), default=timedelta())
             earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
             counted = self._rows_by_date(base, state.snapshot, [*earlier, *days])
-            against = self._histories(set(table.reads) - upstream.keys())
             scope = self._scope(planner, plan, state, seen, counted, upstream | against)
             findings = [schema, *audit.row_findings(table, scope, seen)]
             own = audit.own_findings(table, scope)

@@ -25,7 +25,7 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
     """
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
-        spark = open_session(arguments.lakehouse, arguments.landing)
+        spark = open_session(arguments.lakehouse, arguments.delivered_bytes())
         fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
         shared = Shared()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CATALOG = "lakehouse"
 LARGE_BYTES = 64 << 20
+PART_READ = 16  # of a lakehouse, a run reads so small a part beside what was delivered
 JVM_END_SECONDS = 1
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
@@ -37,7 +38,7 @@ _sessions: dict[str, "SparkSession"] = {}
 _opening = threading.Lock()
 
 
-def local_spark_config(*folders: str) -> dict[str, Any]:
+def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any]:
     """Settings of the local JVM, tuned for tables of a laptop's size.
 
     Few shuffle partitions, no UI, a young generation that seldom fills and, for little data, the
@@ -46,7 +47,9 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
     Spark's own scripts have it, is the most that the JVM's heap may grow to.
 
     Args:
-        folders: where the data is; from `LARGE_BYTES` on the second compiler pays for itself.
+        delivered: bytes of the deliveries that the run reads.
+        lakehouse: folder of its tables. From `LARGE_BYTES` on, the deliveries with a part of the
+            tables, the second compiler pays for itself; below, it takes a third of the run's time.
     """
     os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -64,7 +67,7 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
     # The code that Spark makes for a table of many columns is longer than what Java compiles by
     # default: interpreted, a million rows take twice as long.
     java_options.append("-XX:-DontCompileHugeMethods")
-    if sum(map(_bytes_below, folders)) < LARGE_BYTES:
+    if delivered + bytes_below(lakehouse) // PART_READ < LARGE_BYTES:
         java_options.append("-XX:TieredStopAtLevel=1")
     java_options.append(
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
@@ -100,7 +103,8 @@ def local_spark_config(*folders: str) -> dict[str, Any]:
     }
 
 
-def _bytes_below(folder: str) -> int:
+def bytes_below(folder: str) -> int:
+    """Size of the files in a folder and those below it."""
     size = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -121,7 +125,7 @@ def class_archive() -> Path:
     return cache_folder() / f"classes-{tag}.jsa"
 
 
-def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
+def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
     """The session whose catalog is that of `lakehouse`; the JVM starts if need be.
 
     Sessions of several local lakehouses share one JVM, each with a catalog of its own. On Glue
@@ -129,8 +133,7 @@ def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
 
     Args:
         lakehouse: a folder; on Glue the `s3://` location of the job's catalog.
-        landing: where deliveries are, as far as they are read: a starting JVM is set up for the
-            amount of data.
+        delivered: bytes of deliveries to read: a starting JVM is set up for the amount of data.
 
     Raises:
         PipelineError: on Glue: the job's catalog is another one.
@@ -142,7 +145,7 @@ def open_session(lakehouse: str, landing: str = "") -> "SparkSession":
             folder = Path(lakehouse)
             preparing = threading.Thread(target=_prepare_catalog, args=(folder,))
             preparing.start()
-            session = _jvm_session(lakehouse, landing).newSession()
+            session = _jvm_session(delivered, lakehouse).newSession()
             preparing.join()
             for key, value in _catalog_config(folder).items():
                 session.conf.set(key, value)
@@ -192,12 +195,13 @@ def _session_of_glue(lakehouse: str) -> "SparkSession":
     return session
 
 
-def _jvm_session(*folders: str) -> "SparkSession":
+def _jvm_session(delivered: int = 0, lakehouse: str = "") -> "SparkSession":
     from pyspark.sql import SparkSession
 
     session = SparkSession.getActiveSession()
     if session is None:
-        session = SparkSession.builder.config(map=local_spark_config(*folders)).getOrCreate()
+        config = local_spark_config(delivered, lakehouse)
+        session = SparkSession.builder.config(map=config).getOrCreate()
     _remember_classes(session._jvm)
     # Hadoop would write a checksum file beside each file; what Parquet writes has its own.
     local: Any = session._jvm.org.apache.hadoop.fs.FileSystem  # type: ignore[union-attr]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
+from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.layout import ENDINGS, FOLDER
@@ -94,6 +95,15 @@ def landed_files(landing: str, table: str, first: date, last: date) -> list[Land
         for entry in entries
         if not entry.is_folder and entry.name.endswith(ENDINGS) and entry.size
     ]
+
+
+def delivered_bytes(landing: str, first: date, last: date) -> int:
+    """Size of the files in a local landing folder's date folders; whatever they hold."""
+    size = 0
+    for folder in Path(landing).glob(f"*/{FOLDER}*"):
+        if first.isoformat() <= folder.name.removeprefix(FOLDER) <= last.isoformat():
+            size += sum(file.stat().st_size for file in folder.iterdir())
+    return size
 
 
 def fingerprints(

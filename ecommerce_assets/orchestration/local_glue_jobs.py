@@ -14,6 +14,7 @@ from dagster_pipes import PipesDefaultMessageWriter, PipesParams
 from dagster_pyspark import LazyPySparkResource
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.arguments import parse_arguments
 from ecommerce_assets.lakehouse.session import local_spark_config
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
@@ -40,7 +41,8 @@ class LocalGlueJobs(GlueJobs):
             argv = [word for pair in arguments.items() for word in pair]
             for name, value in session.get_bootstrap_cli_arguments().items():
                 argv += [name, value]
-            config = local_spark_config(self.landing, self.lakehouse)
+            delivered = parse_arguments(request.layer, argv).delivered_bytes()
+            config = local_spark_config(delivered, self.lakehouse)
             job = pool.submit(self._main, config, request.layer, argv)
             while not job.done():
                 wait([job], timeout=POLL_SECONDS)
@@ -59,8 +61,8 @@ class LocalGlueJobs(GlueJobs):
         """Maintain the tables in this process."""
         from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 
-        self._start(local_spark_config(self.landing, self.lakehouse))
-        for table, done in maintain_lakehouse(self.lakehouse, self.landing):
+        self._start(local_spark_config(lakehouse=self.lakehouse))
+        for table, done in maintain_lakehouse(self.lakehouse):
             yield table.identifier, done.metadata()
 
     @staticmethod

@@ -13,7 +13,7 @@ import sys
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.lakehouse.session import local_spark_config
+from ecommerce_assets.lakehouse.session import bytes_below, local_spark_config
 
 COLUMNS = {
     "customers": "customer_id email first_name last_name phone country city address created_at "
@@ -151,7 +151,7 @@ def main(landing: str, output: str) -> None:
     """Read, transform, write the eleven gold tables."""
     config = {
         key: value
-        for key, value in local_spark_config(landing).items()
+        for key, value in local_spark_config(bytes_below(landing)).items()
         if key != "spark.sql.extensions"
     }
     if "BENCH_NO_ARCHIVE" in os.environ:

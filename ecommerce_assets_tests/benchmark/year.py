@@ -38,7 +38,7 @@ def year(days: int) -> None:
             if number % WEEK == WEEK - 1:
                 started = time.perf_counter()
                 now, maintained = maintained + KEPT, datetime.now(UTC)
-                for _ in maintain_lakehouse(str(lakehouse), str(landing), now):
+                for _ in maintain_lakehouse(str(lakehouse), now):
                     pass
                 maintenances.append(time.perf_counter() - started)
         early, late = runs[WEEK : WEEK + MONTH], runs[-MONTH:]
