@@ -17,7 +17,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 ANY_HISTORY = "test_incremental.py::test_any_history_equals_the_oracle"
-CORRECTED = "test_function_of_upstream.py::test_corrected_and_emptied_deliveries_equal_a_rebuild"
+CORRECTED = "test_function_of_upstream.py::test_corrected_and_emptied_deliveries"
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,9 @@ def test_loading_the_code_location_starts_no_jvm():
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_the_code_that_a_mutation_breaks_is_there(mutation: Mutation):
+def test_the_code_that_a_mutation_breaks_and_its_test_are_there(mutation: Mutation):
     text = (REPOSITORY / "ecommerce_assets" / mutation.file).read_text()
     assert text.count(mutation.old) == 1
+    file, _, test = mutation.test.partition("::")
+    tests = (REPOSITORY / "ecommerce_assets_tests" / file.split(" ")[0]).read_text()
+    assert f"def {test}(" in tests or not test
