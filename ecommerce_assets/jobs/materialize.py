@@ -90,7 +90,7 @@ def materialize(
             table.struct,
             table.partitioned_by,
             table.description,
-            clustered=table.partitioned_by == (table.unit,),
+            clustered=table.unit_is_partition,
         )
     for _ in range(ATTEMPTS):
         try:

@@ -247,7 +247,7 @@ class Planner:
         number = "many" if touched.values is None else f"{len(touched.values):,}"
         why = f"{number} touched by what changed upstream, by {unit}"
         old = self._at(self.table.identifier, self.base.snapshot_id)
-        if self.table.partitioned_by == (unit,):
+        if self.table.unit_is_partition:
             replace = within(unit, touched.values or (), after_day)
             return Plan(why, made, made, replace, touched, made_from, dates, candidates)
         replace = "true"

@@ -99,6 +99,11 @@ class Table:
         unique = self.schema.unique or []
         return (unique,) if isinstance(unique, str) else tuple(unique)
 
+    @property
+    def unit_is_partition(self) -> bool:
+        """Whether each unit is a partition of its own."""
+        return self.partitioned_by == (self.unit,)
+
     @cached_property
     def columns(self) -> dict[str, pa.Column]:
         """The pandera columns; metadata columns, whose names begin with `_`, come last."""
