@@ -98,6 +98,10 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         # By default Spark remembers 100 pieces of compiled code: fewer than one run has.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.ui.explainMode": "simple",
+        # The first page of each hash table and each sort; by default up to 64 MB, mostly empty.
+        "spark.buffer.pageSize": "2m",
+        # By default the first look for some rows takes one partition, a second one the rest.
+        "spark.sql.limit.initialNumPartitions": "64",
         # Hadoop's own, without its native library, forks a `chmod` for each file and folder.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
