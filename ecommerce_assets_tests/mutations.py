@@ -42,8 +42,8 @@ MUTATIONS = (
     Mutation(
         "a unit whose rows are gone counts as unchanged",
         "jobs/changes.py",
-        'f"not ({same})"',
-        'f"_rows >= 0 and not ({same})"',
+        '"_rows != 0 or _hash != 0"',
+        '"_rows > 0 or _rows = 0 and _hash != 0"',
         ANY_HISTORY,
     ),
     Mutation(
@@ -51,6 +51,27 @@ MUTATIONS = (
         "jobs/plan.py",
         "came_before = bool(parts.removed)",
         "came_before = False",
+        CORRECTED,
+    ),
+    Mutation(
+        "a key whose current version is gone from a delivery counts as unchanged in gold",
+        "jobs/plan.py",
+        "states = [self._at(name, then), self._now(name)]",
+        "states = [self._now(name)]",
+        CORRECTED,
+    ),
+    Mutation(
+        "a product that only items name does not count as touched",
+        "jobs/plan.py",
+        'return units.distinct().join(known, UNIT, "left_anti")',
+        'return units.distinct().join(known, UNIT, "left_semi")',
+        CORRECTED,
+    ),
+    Mutation(
+        "what a table rewrote is compared with nothing",
+        "jobs/plan.py",
+        "changed_rows(now, then, _unit(name))",
+        "changed_rows(now, None, _unit(name))",
         CORRECTED,
     ),
     Mutation(
@@ -84,9 +105,8 @@ MUTATIONS = (
     Mutation(
         "an item that moves to another order does not touch the order it left",
         "jobs/changes.py",
-        'return shared.kept(both.join(F.broadcast(units), condition, "left_semi"))',
-        'return shared.kept(both.join(F.broadcast(units), condition, "left_semi")'
-        '.where(f"{SIGN} = 1"))',
+        'both.join(F.broadcast(units), condition, "left_semi")',
+        'both.join(F.broadcast(units), condition, "left_semi").where(f"{SIGN} = 1")',
         ANY_HISTORY,
     ),
     Mutation(

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs import audit, plan
 from ecommerce_assets.lakehouse import tables as lakehouse
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import open_session
-from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets.tables import LAYERS, all_tables, tables_of, touched
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences, does_not_add_up
 from ecommerce_assets_tests.shop import Shop
@@ -50,7 +51,7 @@ class Killed(BaseException):
 class Counts:
     """What ran, for the line at the end."""
 
-    sequences = deliveries = runs = kills = races = refused = compared = 0
+    sequences = large = deliveries = runs = kills = races = refused = compared = 0
 
 
 class Histories(RuleBasedStateMachine):
@@ -60,19 +61,30 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(seed=SEEDS)
     def open(self, seed: int) -> None:
+        self.limits = pytest.MonkeyPatch()
+        large = seed % 2 == 1
+        if large:
+            self._count_as_large()
         self.folder = TemporaryDirectory()
         self.shop = Shop(Path(self.folder.name))
         self.worlds = Worlds(self.shop, WORLDS)
         self.bronze: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         self.versions = 0
         self.made: set[str] = set()
-        self.refused: set[str] = set()
         for number, table in enumerate(TABLES):
             for day in DAYS[:2]:
                 self.worlds.deliver(table, day, seed + number)
         Counts.sequences += 1
+        Counts.large += large
+
+    def _count_as_large(self) -> None:
+        """A few rows are treated as those of a large shop are."""
+        self.limits.setattr(plan, "COLLECTED_UNITS", len(DAYS))
+        self.limits.setattr(audit, "LARGE", 5)
+        self.limits.setattr(touched, "LISTED", 2)
 
     def teardown(self) -> None:
+        self.limits.undo()
         for table in all_tables().values():
             table.__dict__.pop("code_version", None)
         if hasattr(self, "folder"):
@@ -245,10 +257,12 @@ def test_any_history_equals_the_oracle(
     finally:
         with capsys.disabled():
             print(
-                f"\n{Counts.sequences} sequences of {WORLDS} worlds: {Counts.deliveries} "
-                f"deliveries, {Counts.runs} runs, {Counts.kills} killed, {Counts.races} at the "
-                f"same time, {Counts.compared} tables compared, {Counts.refused} rightly refused"
+                f"\n{Counts.sequences} sequences of {WORLDS} worlds, {Counts.large} of them as if "
+                f"large: {Counts.deliveries} deliveries, {Counts.runs} runs, {Counts.kills} "
+                f"killed, {Counts.races} at the same time, {Counts.compared} tables compared, "
+                f"{Counts.refused} rightly refused"
             )
+    assert 0 < Counts.large < Counts.sequences
     assert Counts.kills
     assert Counts.races
 

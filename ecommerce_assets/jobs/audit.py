@@ -53,11 +53,27 @@ def _side_by_side(
 
 
 _REPEATED = "_repeated_key"
+LARGE = 50_000  # rows
 
 
-def observed(
-    table: Table, frame: DataFrame, touched: Touched | None
-) -> tuple[DataFrame, Observation]:
+def judged_apart(table: Table, touched: Touched | None, rows: int) -> bool:
+    """Whether the key is judged in the staged state, by a Spark job of its own.
+
+    Of a part of a table the rows that are written tell nothing. To number all rows of a large
+    table by key, of which little is touched or which sums are brought up to date, would be to
+    sort it.
+
+    Args:
+        table: the table.
+        touched: the units that the run recomputed; None for all.
+        rows: rows of the published state.
+    """
+    part = touched is not None and bool(table.partitioned_by)
+    large = rows > LARGE and (touched is not None or bool(table.additive))
+    return table.key_judged_apart or part or large
+
+
+def observed(table: Table, frame: DataFrame, *, apart: bool) -> tuple[DataFrame, Observation]:
     """The frame, and an observation of its rows while they are written.
 
     It tells which rules any row broke (bit n of `broken` for rule n: one aggregate for all), how
@@ -69,7 +85,7 @@ def observed(
         column().alias(name) for audit in table.audits for name, column in audit.observes.items()
     ]
     broken = F.expr(f"bit_or({' | '.join(['0L', *bits])})").alias("broken")
-    if _judged_apart(table, touched):
+    if apart:
         return frame.observe(observation, broken, *asked), observation
     position = F.row_number().over(Window.partitionBy(*table.key).orderBy(*table.key))
     repeated = F.count_if(F.col(_REPEATED) > 1).alias(_REPEATED)
@@ -77,19 +93,16 @@ def observed(
     return numbered.observe(observation, broken, repeated, *asked).drop(_REPEATED), observation
 
 
-def _judged_apart(table: Table, touched: Touched | None) -> bool:
-    """Whether the key is judged in the state: a run that writes a part of it sees no more."""
-    return table.key_judged_apart or (touched is not None and bool(table.partitioned_by))
-
-
-def row_findings(table: Table, scope: Scope, observation: Mapping[str, Any]) -> list[Finding]:
+def row_findings(
+    table: Table, scope: Scope, observation: Mapping[str, Any], *, apart: bool
+) -> list[Finding]:
     """One finding a kind of rule, and the key's; a Spark job is spent only on what was broken."""
     mask = observation.get("broken") or 0
     by_kind: dict[str, list[tuple[bool, RowRule]]] = defaultdict(list)
     for n, rule in enumerate(table.rules):
         by_kind[rule.kind].append((bool(mask >> n & 1), rule))
     findings = [_rule_finding(kind, rules, scope.state) for kind, rules in by_kind.items()]
-    if _judged_apart(table, scope.touched):
+    if apart:
         return [*findings, _key_finding(table, scope.only_touched(scope.state, str(table.unit)))]
     if observation.get(_REPEATED):
         return [*findings, _key_finding(table, scope.state)]

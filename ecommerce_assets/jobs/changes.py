@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.jobs.shared import kept
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -16,11 +16,12 @@ TOO_MANY = 500_000  # units, from which a rebuild of what follows is no dearer
 
 
 def changed_rows(
-    shared: Shared, now: "DataFrame", then: "DataFrame | None", unit: Sequence[str]
+    now: "DataFrame", then: "DataFrame | None", unit: Sequence[str]
 ) -> "DataFrame | None":
     """All rows of the units that differ: those of now with `_sign` 1, those of then with -1.
 
-    Two states of a unit count as equal where two 64-bit hashes of its rows, summed up, both are.
+    Two states of a unit count as equal where they have as many rows, and the 64-bit hashes of
+    these, summed up, are equal: of 2^64 units that differ, one would be missed.
 
     Args:
         unit: the columns that name the unit a row belongs to.
@@ -35,24 +36,21 @@ def changed_rows(
         both = both.unionByName(then.select("*", F.lit(-1).alias(SIGN)))
     sums = [
         F.sum(F.col(SIGN)).alias("_rows"),
-        *[
-            F.sum(F.col(SIGN) * _hash(now.columns, seed)).alias(f"_hash_{seed}")
-            for seed in range(2)
-        ],
+        F.sum(F.col(SIGN) * _hash(now.columns)).alias("_hash"),
     ]
-    same = "_rows = 0 and _hash_0 = 0 and _hash_1 = 0"
-    units = shared.kept(both.groupBy(*unit).agg(*sums).where(f"not ({same})").select(*unit))
+    differs = "_rows != 0 or _hash != 0"
+    units = kept(both.groupBy(*unit).agg(*sums).where(differs).select(*unit))
     if units.count() > TOO_MANY:
         return None
     joined = [both[name].eqNullSafe(units[name]) for name in unit]
     condition = reduce(lambda a, b: a & b, joined)
-    return shared.kept(both.join(F.broadcast(units), condition, "left_semi"))
+    return kept(both.join(F.broadcast(units), condition, "left_semi"))
 
 
-def _hash(columns: Sequence[str], seed: int) -> "Column":
+def _hash(columns: Sequence[str]) -> "Column":
     """Spark's hash passes over nulls, so that which columns are null is hashed with the rest."""
     nulls = [F.col(name).isNull() for name in columns]
-    return F.xxhash64(F.lit(seed), *[F.col(name) for name in columns], *nulls)
+    return F.xxhash64(*[F.col(name) for name in columns], *nulls)
 
 
 def differing(rows: "DataFrame", columns: Sequence[str]) -> "DataFrame":

@@ -36,14 +36,13 @@ def plan_deliveries(
         landed_struct(table),
         datetime.now(UTC),
     )
-    made = table.transform(frame)
     made_from = {day.isoformat(): text for day, text in prints.items()}
     if not days:
-        return Plan("nothing new has landed", made, None, "false", None, made_from)
+        return Plan("nothing new has landed", None, "false", None, made_from)
     touched = Touched(dates_as_units(spark, days), days)
     replace = within(INGESTION_DATE, days, after_day)
     why = f"{len(days)} dates whose delivery is new or changed"
-    return Plan(why, made, made, replace, touched, made_from, days)
+    return Plan(why, table.transform(frame), replace, touched, made_from, days)
 
 
 def _known_fingerprints(table: Table, base: History, wanted: Iterable[date]) -> dict[date, str]:

@@ -17,7 +17,7 @@ from ecommerce_assets.jobs.plan import Plan, Planner
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse import tables as lakehouse
 from ecommerce_assets.lakehouse.history import History, Marker
-from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage
+from ecommerce_assets.lakehouse.lineage import Lineage
 from ecommerce_assets.tables.audits import Finding, Report, Scope
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.source import INGESTION_DATE
@@ -180,45 +180,44 @@ class _Attempt:
         base = History(spark, table.identifier)
         self._bases.append(base)
         planner = Planner(spark, table, base, upstream, self.arguments, self.shared)
-        try:
-            if table.layer == "bronze":
-                plan = plan_deliveries(spark, table, base, self.arguments)
-            else:
-                plan = planner.plan()
-            if plan.written is None:
-                self._states[table.identifier].set_result(base.snapshot_id)
-                self._note(planner, plan)
-                own = Report([], self._rows_by_date(base, base.snapshot_id, self.arguments.days))
-                return _published(planner, plan, base.rows, None, own, [], started)
-            schema = audit.schema_finding(table, plan.written)
-            if schema.blocks:
-                raise AuditFailed(table, [schema])
-            frame, observation = audit.observed(table, plan.written, plan.touched)
-            marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
-            state = self._enter(table, lakehouse.staged(spark, base, frame, plan.replace, marker))
-            self._states[table.identifier].set_result(state.snapshot)
-            written = perf_counter()
-            against = self._histories(set(table.reads) - upstream.keys())
-            checking = perf_counter()
-            started += checking - written  # waiting for tables that are staged side by side
-            # Without a row there is nothing to observe, and nothing may have been observed.
-            seen = observation.get if state.added else defaultdict(lambda: None)
-            days = self.arguments.days
-            back = max((audit.looks_back for audit in table.audits), default=timedelta())
-            earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
-            counted = self._rows_by_date(base, state.snapshot, [*earlier, *days])
-            scope = self._scope(planner, plan, state, seen, counted, upstream | against)
-            findings = [schema, *audit.row_findings(table, scope, seen)]
-            own = audit.own_findings(table, scope)
-            of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
-            own = replace(own, rows_by_date=own.rows_by_date | of_run)
-            findings += own.findings
-            if any(finding.blocks for finding in findings):
-                raise AuditFailed(table, findings)
-            made = _published(planner, plan, state.rows, state.added, own, findings, started)
-            return replace(made, seconds_checking=perf_counter() - checking)
-        finally:
-            planner.release()
+        if table.layer == "bronze":
+            plan = plan_deliveries(spark, table, base, self.arguments)
+        else:
+            plan = planner.plan()
+        if plan.written is None:
+            self._states[table.identifier].set_result(base.snapshot_id)
+            self._note(planner, plan)
+            own = Report([], self._rows_by_date(base, base.snapshot_id, self.arguments.days))
+            return _published(planner, plan, base.rows, None, own, [], started)
+        schema = audit.schema_finding(table, plan.written)
+        if schema.blocks:
+            raise AuditFailed(table, [schema])
+        apart = audit.judged_apart(table, plan.touched, base.rows)
+        frame, observation = audit.observed(table, plan.written, apart=apart)
+        marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
+        state = self._enter(table, lakehouse.staged(spark, base, frame, plan.replace, marker))
+        planner.offer_changes(plan, state.snapshot)
+        self._states[table.identifier].set_result(state.snapshot)
+        written = perf_counter()
+        against = self._histories(set(table.reads) - upstream.keys())
+        checking = perf_counter()
+        started += checking - written  # waiting for tables that are staged side by side
+        # Without a row there is nothing to observe, and nothing may have been observed.
+        seen = observation.get if state.added else defaultdict(lambda: None)
+        days = self.arguments.days
+        back = max((audit.looks_back for audit in table.audits), default=timedelta())
+        earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
+        counted = self._rows_by_date(base, state.snapshot, [*earlier, *days])
+        scope = self._scope(planner, plan, state, seen, counted, upstream | against)
+        findings = [schema, *audit.row_findings(table, scope, seen, apart=apart)]
+        own = audit.own_findings(table, scope)
+        of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
+        own = replace(own, rows_by_date=own.rows_by_date | of_run)
+        findings += own.findings
+        if any(finding.blocks for finding in findings):
+            raise AuditFailed(table, findings)
+        made = _published(planner, plan, state.rows, state.added, own, findings, started)
+        return replace(made, seconds_checking=perf_counter() - checking)
 
     @staticmethod
     def _rows_by_date(
@@ -289,12 +288,6 @@ def _published(
     started: float,
 ) -> Published:
     table = planner.table
-    lineage = {
-        column: [origin for origin in origins if origin[0] != table.identifier]
-        for column, origins in column_lineage(plan.made).items()
-    }
-    if table.copies:
-        lineage |= {name: [(table.copies, name)] for name in table.copied_columns}
     return Published(
         table,
         rows,
@@ -303,6 +296,6 @@ def _published(
         own.rows_by_date,
         own.metrics,
         findings,
-        lineage,
+        planner.lineage(),
         perf_counter() - started,
     )

@@ -5,8 +5,8 @@ gives the touched units; the table's transformation, the same for a rebuild, mak
 the upstream rows of these units. Where that can't be known the table is made as a whole.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,14 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.changes import SIGN, changed_rows, differing
-from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.jobs.shared import Shared, kept
 from ecommerce_assets.lakehouse.history import History, Partitions
+from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage
 from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.current import as_parsed, demoted_keys
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.follows import Follow, by_day
 from ecommerce_assets.tables.source import INGESTION_DATE
 from ecommerce_assets.tables.spans import after_day, after_month, within
 from ecommerce_assets.tables.touched import UNIT, Touched
@@ -38,29 +40,30 @@ class Plan:
 
     Attributes:
         why: for people: why the whole table is made, or how many units are touched.
-        made: the rows that the transformation makes: of all units, or of the touched ones.
-        written: the rows to write: `made`, and what stays of the partitions it goes into; None
-            where there is nothing to do.
+        written: the rows to write: those that the transformation made, and what stays of the
+            partitions they go into; None where there is nothing to do.
         replace: SQL for the published rows that `written` takes the place of.
         touched: the units that are recomputed; None is all.
         made_from: for the marker.
         dates: ingestion dates whose deliveries are judged.
         candidates: for silver: the parsed rows from which the current ones are chosen.
+        rewritten: where the rows of some units take the place of others: these as made now, and
+            as published.
     """
 
     why: str
-    made: "DataFrame"
     written: "DataFrame | None"
     replace: str
     touched: Touched | None
     made_from: dict[str, Any]
     dates: tuple[date, ...] = ()
     candidates: "DataFrame | None" = None
+    rewritten: "tuple[DataFrame, DataFrame] | None" = None
 
 
 @dataclass
 class Planner:
-    """Plans the run of one table; frames it keeps in memory are dropped by `release`."""
+    """Plans the run of one table."""
 
     spark: "SparkSession"
     table: Table
@@ -68,7 +71,6 @@ class Planner:
     upstream: Upstream
     arguments: JobArguments
     shared: Shared
-    _kept: "list[DataFrame]" = field(default_factory=list)
 
     def plan(self) -> Plan:
         """The plan for the table's published state and its upstream tables as published now."""
@@ -83,11 +85,6 @@ class Planner:
         if self.table.additive:
             return self._sums(changed, made_from)
         return self._units(changed, made_from)
-
-    def release(self) -> None:
-        """Drop what was kept in memory."""
-        for frame in self._kept:
-            frame.unpersist()
 
     # ---- what changed
 
@@ -127,15 +124,21 @@ class Planner:
     def _rows_that_changed(self, name: str, parts: Partitions) -> "DataFrame | None":
         """As `changed_rows`, found once for all tables of the run that follow the same change."""
         then, now = self._then(name), self.upstream[name].snapshot_id
-        where, declared = _condition(parts), all_tables()[name]
-        unit = (declared.unit,) if declared.unit else declared.key
+        where = _condition(parts)
 
         def find() -> "DataFrame | None":
             before = self._at(name, then).where(where) if then is not None else None
-            return changed_rows(self.shared, self._now(name).where(where), before, unit)
+            return changed_rows(self._now(name).where(where), before, _unit(name))
 
-        found: DataFrame | None = self.shared.figure(("changed", name, then, now), find)
+        found: DataFrame | None = self.shared.figure(_change(name, then, now), find)
         return found
+
+    def offer_changes(self, plan: Plan, staged: int) -> None:
+        """Tables of this run that follow the staged state compare only what this run rewrote."""
+        if plan.rewritten is not None:
+            name, (now, then) = self.table.identifier, plan.rewritten
+            place = _change(name, self.base.snapshot_id, staged)
+            self.shared.offer(place, lambda: changed_rows(now, then, _unit(name)))
 
     def _touched(self, changed: Mapping[str, Partitions]) -> Touched | str:
         """The units that the changes touch; or why that is all of them."""
@@ -147,46 +150,108 @@ class Planner:
             if follow.plain and follow.column == parts.column and not parts.monthly:
                 found.append(dates_as_units(self.spark, parts.firsts))
                 continue
-            rows = self._rows_that_changed(name, parts)
+            rows = self._keys_that_may_differ(name, follow)
+            if rows is None:
+                rows = self._rows_that_changed(name, parts)
             if rows is None:
                 return f"much of {name} changed"
             if follow.columns:
                 rows = differing(rows, follow.columns)
             if follow.unit is not None:
-                found.append(rows.select(follow.unit().alias(UNIT)))
+                units = rows.select(follow.unit().alias(UNIT))
+                found.append(self._lacking(units, follow))
             elif not rows.isEmpty():
                 return f"{name} changed"
         if not found:
             return self._collected(dates_as_units(self.spark, []))
         return self._collected(reduce(lambda a, b: a.unionAll(b), found))
 
-    def _collected(self, units: "DataFrame") -> Touched:
-        kept = self._keep(units.distinct())
-        rows = kept.limit(COLLECTED_UNITS + 1).collect()
-        values = sorted(row[0] for row in rows if row[0] is not None)
-        return Touched(kept, values if len(rows) <= COLLECTED_UNITS else None)
+    def _keys_that_may_differ(self, name: str, follow: Follow) -> "DataFrame | None":
+        """Keys of a silver table whose current version came in deliveries that changed since then.
 
-    def _keep(self, frame: "DataFrame") -> "DataFrame":
-        self._kept.append(frame.persist())
-        return self._kept[-1]
+        Of any other key the version that was current then is there still, and none that is
+        greater has come: so its row is the same. None where that can't be told, or where a table
+        follows by more than the key.
+        """
+        declared, history, then = all_tables()[name], self.upstream[name], self._then(name)
+        if not declared.versions or follow.columns or (follow.column,) != declared.key:
+            return None
+        before, after = history.marker_at(then), history.marker
+        if before is None or after is None or before.code_version != after.code_version:
+            return None
+        (bronze,) = declared.upstream
+        deliveries = History(self.spark, bronze)
+        parts = deliveries.changed_partitions(before.made_from[bronze], after.made_from[bronze])
+        if parts is None or parts.column != INGESTION_DATE:
+            return None
+        states = [self._at(name, then), self._now(name)]
+        came = within(INGESTION_DATE, parts.firsts, after_day)
+        return reduce(
+            lambda a, b: a.unionAll(b), [rows.where(came).select(*declared.key) for rows in states]
+        )
+
+    def _lacking(self, units: "DataFrame", follow: Follow) -> "DataFrame":
+        """The units that the table named by `lacking`, if there is one, has no row of."""
+        if follow.lacking is None:
+            return units
+        there = self.table.follow(follow.lacking).unit
+        assert there is not None
+        known = self._now(follow.lacking).select(there().alias(UNIT))
+        return units.distinct().join(known, UNIT, "left_anti")
+
+    def _collected(self, units: "DataFrame") -> Touched:
+        distinct = kept(units.distinct())
+        rows = distinct.limit(COLLECTED_UNITS + 1).collect()
+        values = sorted(row[0] for row in rows if row[0] is not None)
+        return Touched(distinct, values if len(rows) <= COLLECTED_UNITS else None)
 
     # ---- what to write
 
-    def _prepared(self, name: str, touched: Touched | None = None) -> "DataFrame":
+    def _taken(self, name: str, touched: Touched | None = None) -> "DataFrame":
         """An upstream frame as the transformation takes it, of the touched units."""
         follow, prepare = self.table.follow(name), self.table.prepare.get(name)
         frame = self._now(name)
         if follow.columns and not prepare:
             frame = frame.select(*follow.columns)
-        if touched is not None:
+        if touched is not None and follow.lacking:
+            touched = self._collected(self._lacking(touched.frame, follow))
+        if touched is not None and touched.values == []:
+            frame = frame.where("false")
+        elif touched is not None:
             frame = touched.of(frame, follow)
+        return prepare(frame) if prepare else frame
+
+    def _prepared(self, name: str, touched: Touched | None = None) -> "DataFrame":
+        """As `_taken`, once for all tables of the run that prepare the same alike."""
+        follow, prepare = self.table.follow(name), self.table.prepare.get(name)
         if prepare is None:
-            return frame
-        days = tuple(touched.values or ()) if touched and follow.span else None
-        if touched is None or days:
-            place = (name, self.upstream[name].snapshot_id, prepare, days)
-            return self.shared.frame(place, lambda: prepare(frame))
-        return prepare(frame)
+            return self._taken(name, touched)
+        place = (name, self.upstream[name].snapshot_id, prepare)
+        if touched is None:
+            return self.shared.frame(place, lambda: self._taken(name))
+        if follow.span and touched.values is not None:
+            return self._of_spans(name, follow, touched.values)
+        units, rows = self.shared.figure(
+            ("of units", *place, follow.column),
+            lambda: (touched, kept(self._taken(name, touched))),
+        )
+        if touched is units:
+            return rows
+        # A table before had the same prepared, maybe of more units.
+        if follow.plain and follow.column in rows.columns and touched.among(units):
+            return touched.within(rows, str(follow.column))
+        return self._taken(name, touched)
+
+    def _of_spans(self, name: str, follow: Follow, firsts: Sequence[date]) -> "DataFrame":
+        """As `_prepared`, of the rows in some spans of days."""
+        history, prepare = self.upstream[name], self.table.prepare[name]
+        column, span = str(follow.column), follow.span or after_day
+        where = within(column, firsts, span)
+        place = (name, history.snapshot_id, prepare, where)
+        found: DataFrame = self.shared.figure(
+            place, lambda: kept(prepare(self._now(name).where(where)))
+        )
+        return found
 
     def _made(self, frames: "Mapping[str, DataFrame]") -> "DataFrame":
         return self.table.transform(*[frames[name] for name in self.table.upstream])
@@ -198,11 +263,9 @@ class Planner:
 
     def _whole(self, why: str, made_from: dict[str, Any]) -> Plan:
         frames = {n: self._sums_only(n, self._prepared(n)) for n in self.table.upstream}
-        made = self._made(frames)
         return Plan(
             why,
-            made,
-            made,
+            self._made(frames),
             "true",
             None,
             made_from,
@@ -216,8 +279,18 @@ class Planner:
         return tuple(sorted(history.rows_by_date(history.snapshot_id, INGESTION_DATE)))
 
     def _nothing(self, made_from: dict[str, Any]) -> Plan:
-        frames = {n: self._sums_only(n, self._prepared(n)) for n in self.table.upstream}
-        return Plan("nothing changed upstream", self._made(frames), None, "false", None, made_from)
+        return Plan("nothing changed upstream", None, "false", None, made_from)
+
+    def lineage(self) -> Lineage:
+        """Column lineage: by what the transformation does with its upstream tables as a whole."""
+        if self.upstream:
+            frames = {n: self._sums_only(n, self._taken(n)) for n in self.table.upstream}
+            found = column_lineage(self._made(frames))
+        else:
+            found = {name: [] for name in self.table.columns}
+        if self.table.copies:
+            found |= {name: [(self.table.copies, name)] for name in self.table.copied_columns}
+        return found
 
     def _units(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
         touched = self._touched(changed)
@@ -249,16 +322,15 @@ class Planner:
         old = self._at(self.table.identifier, self.base.snapshot_id)
         if self.table.unit_is_partition:
             replace = within(unit, touched.values or (), after_day)
-            return Plan(why, made, made, replace, touched, made_from, dates, candidates)
-        replace = "true"
-        if self.table.partitioned_by:
-            made = self._keep(made)
-            if published is None:
-                published = touched.within(old, unit)
-            replace = self._partitions(published, made)
+            return Plan(why, made, replace, touched, made_from, dates, candidates)
+        made = kept(made)
+        replaced = touched.within(old, unit) if published is None else published
+        replaced = replaced.select(*made.columns)
+        replace = self._partitions(replaced, made) if self.table.partitioned_by else "true"
         stays = touched.without(old.where(replace), unit)
         written = stays.select(*made.columns).unionAll(made)
-        return Plan(why, made, written, replace, touched, made_from, dates, candidates)
+        rewritten = (made, replaced)
+        return Plan(why, written, replace, touched, made_from, dates, candidates, rewritten)
 
     def _partitions(self, *frames: "DataFrame") -> str:
         """SQL for the days or months, as the table is partitioned, in which rows of frames lie."""
@@ -295,7 +367,7 @@ class Planner:
         )
         made = self._made({facts: sums} | {name: self._prepared(name) for name in others})
         why = f"sums brought up to date with the rows of {facts} that changed"
-        return Plan(why, made, made, "true", None, made_from)
+        return Plan(why, made, "true", None, made_from)
 
     def _versions(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
         """Silver: what the changed deliveries hold, beside the current versions of their keys.
@@ -307,7 +379,7 @@ class Planner:
         key = str(self.table.unit)
         parts = changed[bronze]
         dates = sorted(parts.firsts)
-        delivered = self._deliveries_of(bronze, tuple(dates))
+        delivered = self._of_spans(bronze, by_day(INGESTION_DATE), dates)
         valid = delivered.where(F.size("_reasons") == 0)
         old = self._at(self.table.identifier, self.base.snapshot_id)
         keys = valid.select(F.col(key).alias(UNIT))
@@ -316,7 +388,7 @@ class Planner:
         if came_before:
             keys = keys.unionAll(old.where(in_dates).select(F.col(key).alias(UNIT)))
         touched = self._collected(keys)
-        current = self._keep(touched.within(old, key))
+        current = kept(touched.within(old, key))
         candidates = delivered.unionByName(as_parsed(current.where(~in_dates), delivered))
         if came_before:
             demoted = self._collected(
@@ -327,16 +399,20 @@ class Planner:
                 earlier = self._now(bronze).where(~in_dates)
                 # Spark parses the key of every row, the other columns only of the keys sought.
                 candidates = candidates.unionByName(demoted.within(parse(earlier), key))
-        candidates = self._keep(candidates)
+        candidates = kept(candidates)
         made = self._made({bronze: candidates})
         return self._replacing(touched, made, made_from, tuple(dates), candidates, current)
 
-    def _deliveries_of(self, bronze: str, dates: tuple[date, ...]) -> "DataFrame":
-        """The parsed rows of these dates; the quarantine of the same run takes the same frame."""
-        rows = self._now(bronze).where(within(INGESTION_DATE, dates, after_day))
-        prepare = self.table.prepare[bronze]
-        place = (bronze, self.upstream[bronze].snapshot_id, prepare, dates)
-        return self.shared.frame(place, lambda: prepare(rows))
+
+def _change(name: str, then: int | None, now: int | None) -> object:
+    """Where the rows of a table that changed between two states are kept."""
+    return ("changed", name, then, now)
+
+
+def _unit(name: str) -> tuple[str, ...]:
+    """The columns by which rows of a table are compared between two states."""
+    declared = all_tables()[name]
+    return (declared.unit,) if declared.unit else declared.key
 
 
 def _condition(parts: Partitions) -> str:

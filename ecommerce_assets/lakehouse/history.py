@@ -127,11 +127,15 @@ class History:
 
     @cached_property
     def marker(self) -> Marker | None:
-        """What the published state was made from.
+        """What the published state was made from."""
+        return self.marker_at(self.snapshot_id)
+
+    def marker_at(self, state: int | None) -> Marker | None:
+        """What a state was made from.
 
         Maintenance rewrites files and leaves the rows as they were: the state before tells.
         """
-        for snapshot in self.back_from(self.snapshot_id):
+        for snapshot in self.back_from(state):
             if snapshot.summary.get("operation") != "replace":
                 return snapshot.marker
         return None

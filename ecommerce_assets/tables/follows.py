@@ -22,9 +22,11 @@ class Follow:
         unit: the unit of an upstream row; None where any changed row touches all units.
         columns: the only columns the transformation sees, so that others may change unnoticed;
             None is all.
-        column: the upstream column the unit comes from, if rows can be pruned by it.
+        column: the upstream column the unit comes from.
         span: for units that are spans of days, named by their first: the first day after.
         computed: the unit is made from the column, not its value.
+        lacking: another upstream table: rows of units that it has are not looked at, as its rows
+            say all there is to say of them.
     """
 
     unit: Callable[[], Column] | None = None
@@ -32,11 +34,17 @@ class Follow:
     column: str | None = None
     span: After | None = None
     computed: bool = False
+    lacking: str | None = None
 
     @property
     def plain(self) -> bool:
         """Whether the unit is the value of `column` itself."""
         return self.column is not None and not self.computed
+
+    @property
+    def prunes(self) -> bool:
+        """Whether the units say which values of `column` there can be."""
+        return self.plain or self.span is not None
 
 
 def whole(*columns: str) -> Follow:
@@ -49,9 +57,11 @@ def by(column: str, *columns: str) -> Follow:
     return Follow(lambda: F.col(column), columns or None, column)
 
 
-def by_hash(column: str, *columns: str) -> Follow:
+def by_hash(column: str, *columns: str, lacking: str | None = None) -> Follow:
     """The unit is the surrogate key of the natural key `column`."""
-    return Follow(lambda: F.xxhash64(column), columns or None)
+    return Follow(
+        lambda: F.xxhash64(column), columns or None, column, computed=True, lacking=lacking
+    )
 
 
 def by_day(column: str) -> Follow:

@@ -31,13 +31,19 @@ class Touched:
     frame: "DataFrame"
     values: Sequence[Any] | None
 
+    def among(self, others: "Touched") -> bool:
+        """Whether all of these units are known to be among the others."""
+        if self.values is None or others.values is None:
+            return False
+        return set(self.values) <= set(others.values)
+
     def of(self, frame: "DataFrame", follow: Follow) -> "DataFrame":
         """The rows of an upstream frame that belong to these units; other files are not read."""
         if follow.unit is None:
             return frame
         pruned = frame
-        if follow.column and self.values is not None:
-            pruned = frame.where(self._bounds(follow.column, follow))
+        if follow.prunes and self.values is not None:
+            pruned = frame.where(self._bounds(str(follow.column), follow))
             if follow.span or len(self.values) <= LISTED:
                 return pruned
         unit = follow.unit().alias(UNIT)

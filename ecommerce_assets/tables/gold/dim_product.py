@@ -58,7 +58,7 @@ TABLE = gold_table(
     unit="product_key",
     follows={
         "silver.products": by_hash("product_id"),
-        "silver.order_items": by_hash("product_id", "product_id"),
+        "silver.order_items": by_hash("product_id", "product_id", lacking="silver.products"),
     },
     audits=(fact_rows_join("product_key", "product_key"),),
 )
