@@ -65,7 +65,7 @@ MUTATIONS = (
         "jobs/plan.py",
         'return units.distinct().join(known, UNIT, "left_anti")',
         'return units.distinct().join(known, UNIT, "left_semi")',
-        CORRECTED,
+        ANY_HISTORY,
     ),
     Mutation(
         "what a table rewrote is compared with nothing",
