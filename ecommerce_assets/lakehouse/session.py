@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CATALOG = "lakehouse"
 LARGE_BYTES = 64 << 20
-PART_READ = 16  # of a lakehouse, a run reads so small a part beside what was delivered
+PART_READ = 32  # of a lakehouse, a run reads so small a part beside what was delivered
 JVM_END_SECONDS = 1
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
