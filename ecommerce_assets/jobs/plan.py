@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.jobs.arguments import JobArguments
-from ecommerce_assets.jobs.changes import SIGN, changed_rows, differing
+from ecommerce_assets.jobs.changes import SIGN, TOO_MANY, changed_rows, differing
 from ecommerce_assets.jobs.shared import Shared, kept
 from ecommerce_assets.lakehouse.history import History, Partitions
 from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage
@@ -180,15 +180,17 @@ class Planner:
         if before is None or after is None or before.code_version != after.code_version:
             return None
         (bronze,) = declared.upstream
+        if bronze not in before.made_from or bronze not in after.made_from:
+            return None
         deliveries = History(self.spark, bronze)
         parts = deliveries.changed_partitions(before.made_from[bronze], after.made_from[bronze])
         if parts is None or parts.column != INGESTION_DATE:
             return None
-        states = [self._at(name, then), self._now(name)]
         came = within(INGESTION_DATE, parts.firsts, after_day)
-        return reduce(
-            lambda a, b: a.unionAll(b), [rows.where(came).select(*declared.key) for rows in states]
-        )
+        states = [self._at(name, then), self._now(name)]
+        old, new = [rows.where(came).select(*declared.key) for rows in states]
+        keys = kept(old.unionAll(new).distinct())
+        return keys if keys.count() <= TOO_MANY else None
 
     def _lacking(self, units: "DataFrame", follow: Follow) -> "DataFrame":
         """The units that the table named by `lacking`, if there is one, has no row of."""
