@@ -296,6 +296,6 @@ def _published(
         own.rows_by_date,
         own.metrics,
         findings,
-        planner.lineage(),
+        planner.lineage(plan),
         perf_counter() - started,
     )

@@ -49,6 +49,7 @@ class Plan:
         candidates: for silver: the parsed rows from which the current ones are chosen.
         rewritten: where the rows of some units take the place of others: these as made now, and
             as published.
+        whole: the rows are what the transformation makes of whole upstream tables.
     """
 
     why: str
@@ -59,6 +60,7 @@ class Plan:
     dates: tuple[date, ...] = ()
     candidates: "DataFrame | None" = None
     rewritten: "tuple[DataFrame, DataFrame] | None" = None
+    whole: bool = False
 
 
 @dataclass
@@ -273,6 +275,7 @@ class Planner:
             made_from,
             self._dates_received(),
             frames[self.table.upstream[0]] if self.table.versions else None,
+            whole=True,
         )
 
     def _dates_received(self) -> tuple[date, ...]:
@@ -283,13 +286,15 @@ class Planner:
     def _nothing(self, made_from: dict[str, Any]) -> Plan:
         return Plan("nothing changed upstream", None, "false", None, made_from)
 
-    def lineage(self) -> Lineage:
+    def lineage(self, plan: Plan) -> Lineage:
         """Column lineage: by what the transformation does with its upstream tables as a whole."""
-        if self.upstream:
+        if not self.upstream:
+            found: Lineage = {name: [] for name in self.table.columns}
+        elif plan.whole and plan.written is not None:
+            found = column_lineage(plan.written)
+        else:
             frames = {n: self._sums_only(n, self._taken(n)) for n in self.table.upstream}
             found = column_lineage(self._made(frames))
-        else:
-            found = {name: [] for name in self.table.columns}
         if self.table.copies:
             found |= {name: [(self.table.copies, name)] for name in self.table.copied_columns}
         return found
