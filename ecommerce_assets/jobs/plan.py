@@ -219,9 +219,7 @@ class Planner:
             frame = frame.select(*follow.columns)
         if touched is not None and follow.lacking:
             touched = self._collected(self._lacking(touched.frame, follow))
-        if touched is not None and touched.values == []:
-            frame = frame.where("false")
-        elif touched is not None:
+        if touched is not None:
             frame = touched.of(frame, follow)
         return prepare(frame) if prepare else frame
 

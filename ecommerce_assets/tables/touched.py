@@ -41,6 +41,8 @@ class Touched:
         """The rows of an upstream frame that belong to these units; other files are not read."""
         if follow.unit is None:
             return frame
+        if self.values is not None and not self.values:
+            return frame.where("false")
         pruned = frame
         if follow.prunes and self.values is not None:
             pruned = frame.where(self._bounds(str(follow.column), follow))
