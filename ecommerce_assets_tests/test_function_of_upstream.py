@@ -30,6 +30,28 @@ def test_corrected_and_emptied_deliveries(shop: Shop):
     assert "2024-03-05" in str(shop.content("gold.fact_sales"))
 
 
+def test_keys_of_any_characters(shop: Shop):
+    """What a run looks for is text in a source: it ends no literal, and hides no other key."""
+    keys = ["O'1", 'O"2', "O\\3", "O\\'4", "O`5", "O%6", "\\u0041", "${O8}", "O\n9", "日本😀"]
+    for number, key in enumerate(keys):
+        for day in DAYS[:2]:
+            shop.deliver("orders", {"order_id": key, "customer_id": f"C{key}", "order_date": day},
+                         day=day, name=f"{number}.csv")  # fmt: skip
+            shop.deliver("order_items", {"order_item_id": f"I{key}", "order_id": key, "product_id": f"P{key}"},
+                         day=day, name=f"{number}.csv")  # fmt: skip
+    shop.run_all(DAYS[0], DAYS[-1])
+    shop.deliver("customers", *[{"customer_id": f"C{key}"} for key in keys], day=DAYS[2])
+    shop.deliver("products", *[{"product_id": f"P{key}"} for key in keys], day=DAYS[2])
+    # A later version that moves one order to another month, and one that is gone with its file.
+    shop.deliver("orders", {"order_id": keys[0], "order_date": DAYS[2], "updated_at": DAYS[2]},
+                 day=DAYS[2])  # fmt: skip
+    shop.file("orders", DAYS[1], "3.csv").unlink()
+    for day in DAYS[1:]:
+        shop.run_all(day)
+    assert different(shop) == {}
+    assert len(shop.content("silver.orders")) == len(keys)
+
+
 def test_a_run_touches_only_its_dates(shop: Shop):
     deliver_three_days(shop)
     shop.run("bronze", first=DAYS[0], last=DAYS[2])

@@ -21,6 +21,7 @@ CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
 MONTH = "_month"  # after a column's name: Iceberg's name for a partition by its month
 WHOLE = date.min
+PIECE = 4_000  # characters; py4j sends longer answers in two writes, the second 40 ms later
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,7 @@ class History:
         self.identifier = identifier
         self._spark = spark
         self.table = java_table(spark, identifier)
-        parser = spark._jvm.org.apache.iceberg.TableMetadataParser  # type: ignore[union-attr]
-        metadata = json.loads(parser.toJson(self.table.operations().current()))
+        metadata = self._metadata()
         self._snapshots = {
             found["snapshot-id"]: Snapshot(
                 found["snapshot-id"],
@@ -96,6 +96,35 @@ class History:
         main = metadata.get("refs", {}).get("main")
         head = at or (main and main["snapshot-id"])
         self.current = self._snapshots.get(head) if head else None
+        self.properties: dict[str, str] = metadata["properties"]
+        self._spec_id = metadata["default-spec-id"]
+        (self._partition_fields,) = [
+            spec["fields"]
+            for spec in metadata["partition-specs"]
+            if spec["spec-id"] == self._spec_id
+        ]
+        self._column_names = {
+            field["id"]: field["name"]
+            for schema in metadata["schemas"]
+            if schema["schema-id"] == metadata["current-schema-id"]
+            for field in schema["fields"]
+        }
+
+    def _metadata(self) -> dict[str, Any]:
+        """The table's metadata, as in its file."""
+        jvm: Any = self._spark._jvm
+        written = jvm.java.io.StringWriter()
+        generator = jvm.org.apache.iceberg.util.JsonUtil.factory().createGenerator(written)
+        parser = jvm.org.apache.iceberg.TableMetadataParser
+        parser.toJson(self.table.operations().current(), generator)
+        generator.flush()
+        text = written.getBuffer()
+        length = text.length()
+        pieces = [
+            text.substring(start, min(start + PIECE, length)) for start in range(0, length, PIECE)
+        ]
+        metadata: dict[str, Any] = json.loads("".join(pieces))
+        return metadata
 
     @property
     def states(self) -> list[Snapshot]:
@@ -185,18 +214,31 @@ class History:
     @cached_property
     def _field(self) -> str | None:
         """The partition's name in paths: a date column's, or one with `MONTH` after it."""
-        fields = [field.name() for field in self.table.spec().fields()]
-        return fields[0] if fields else None
+        fields = self._partition_fields
+        return fields[0]["name"] if fields else None
+
+    @property
+    def partition_transforms(self) -> list[str]:
+        """What the table is partitioned by now, as in DDL."""
+        found = []
+        for field in self._partition_fields:
+            column, transform = self._column_names[field["source-id"]], field["transform"]
+            found.append(column if transform == "identity" else f"{transform}s({column})")
+        return found
+
+    @cached_property
+    def _spec(self) -> Any:
+        return self.table.specs().get(self._spec_id)
 
     def _as_now(self, file: Any) -> bool:
         """Whether a file was written when the table was partitioned as it is now."""
-        return bool(file.specId() == self.table.spec().specId())
+        return bool(file.specId() == self._spec_id)
 
     def _first_day(self, file: Any) -> date:
         """First day of the partition that a file lies in."""
         if self._field is None:
             return WHOLE
-        text = self.table.spec().partitionToPath(file.partition()).partition("=")[2]
+        text = self._spec.partitionToPath(file.partition()).partition("=")[2]
         return date.fromisoformat(f"{text}-01" if self._field.endswith(MONTH) else text)
 
     @property

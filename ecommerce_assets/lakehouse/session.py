@@ -24,14 +24,18 @@ JVM_END_SECONDS = 1
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 REMEMBERED = (
-    "functions",
+    *[f"functions.{name}" for name in ("col", "expr", "lit", "sum", "when")],
     "PythonSQLUtils",
-    "PythonUtils",
-    "SparkSession",
-    "py4j.reflection.TypeUtil",
+    "PythonUtils.toSeq",
+    "SparkSession.getActiveSession",
+    "java.io.StringWriter",
+    "py4j.reflection.TypeUtil.isInstanceOf",
     "org.apache.spark.sql.Observation",
     "org.apache.spark.sql.expressions.Window",
-    "org.apache.iceberg.spark.Spark3Util",
+    "org.apache.spark.util.Utils.exceptionString",
+    "org.apache.iceberg.TableMetadataParser.toJson",
+    "org.apache.iceberg.spark.Spark3Util.loadIcebergTable",
+    "org.apache.iceberg.util.JsonUtil.factory",
 )
 
 _sessions: dict[str, "SparkSession"] = {}
@@ -214,7 +218,7 @@ def _jvm_session(delivered: int = 0, lakehouse: str = "") -> "SparkSession":
 
 
 def _remember_classes(jvm: Any) -> None:
-    """Keep the JVM's answers about the packages and classes that pyspark asks for all the time.
+    """Keep the JVM's answers about the classes and methods that are asked for all the time.
 
     py4j 0.10.9.7 asks anew at each use, and the JVM then looks through every jar for a class of
     that name in each imported package: an eighth of a small run's time.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.history import History, Marker, java_table, qualified
+from ecommerce_assets.lakehouse.history import History, Marker, qualified
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -95,20 +95,11 @@ def create_table(
                 f"lakehouse and {field.dataType.simpleString()} in the declaration: rename the "
                 "column, or drop the table and materialize it again"
             )
-    present_by = _partitioned_by(java_table(spark, identifier))
+    present_by = History(spark, identifier).partition_transforms
     if present_by != list(partitioned_by):
         for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
             for transform in transforms:
                 spark.sql(f"ALTER TABLE {qualified(identifier)} {verb} PARTITION FIELD {transform}")
-
-
-def _partitioned_by(table: Any) -> list[str]:
-    """The table's partition transforms, as in DDL."""
-    schema, found = table.schema(), []
-    for field in table.spec().fields():
-        column, transform = schema.findColumnName(field.sourceId()), field.transform().toString()
-        found.append(column if transform == "identity" else f"{transform}s({column})")
-    return found
 
 
 def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:
@@ -224,7 +215,7 @@ def _publish(table: Any, branch: str) -> None:
         raise
     # No other branch can be published any more: all began at a state that is past. They belong
     # to runs that were killed, or to one that is at work and will begin anew.
-    for name in list(table.refs().keySet()):
+    for name in table.refs().keySet().toArray():
         if name.startswith(BRANCH):
             drop_branch(table, name)
 

@@ -196,10 +196,10 @@ def _cast(name: str, column: pa.Column) -> Column:
     text = F.col(_TEXT + name)
     if isinstance(kind, T.IntegerType):
         # From the text itself: a cast of a decimal would wrap around where it is out of range.
-        return F.when(text.rlike(_WHOLE), text.cast(kind))
+        return F.when(text.rlike(_WHOLE), text.cast(kind.simpleString()))
     if isinstance(kind, T.DecimalType):
         # Spark rounds half up when it casts a text to a decimal.
-        return F.when(text.rlike(_DECIMAL), text.cast(kind))
+        return F.when(text.rlike(_DECIMAL), text.cast(kind.simpleString()))
     if isinstance(kind, T.BooleanType):
         word = F.lower(text)
         return F.when(word.isin("true", "t", "yes", "1"), F.lit(True)).when(
@@ -208,5 +208,5 @@ def _cast(name: str, column: pa.Column) -> Column:
     if isinstance(kind, T.TimestampType):
         # The session's zone is UTC; to read the zone "Z", Spark compiles two regular expressions.
         utc = F.replace(text, F.lit("Z"), F.lit(""))
-        return F.when(text.rlike(_TIMESTAMP), utc.cast(kind))
+        return F.when(text.rlike(_TIMESTAMP), utc.cast(kind.simpleString()))
     return text

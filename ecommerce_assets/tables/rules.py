@@ -10,6 +10,8 @@ from typing import Any
 
 import pandera.pyspark as pa
 
+from ecommerce_assets.tables.sql import listed, literal
+
 NULLABILITY = "nullability"
 RANGES = "ranges"
 ALLOWED_VALUES = "allowed_values"
@@ -56,19 +58,15 @@ _CHECKS: dict[str, tuple[str, Callable[[Statistics], str], str]] = {
     ),
     "isin": (
         ALLOWED_VALUES,
-        lambda s: f"in ({', '.join(map(_literal, s['allowed_values']))})",
+        lambda s: f"in ({listed(s['allowed_values'])})",
         "not an allowed value",
     ),
     "str_matches": (
         FORMATS,
-        lambda s: f"rlike {_literal(s['pattern'])}",
+        lambda s: f"rlike {literal(s['pattern'])}",
         "not of the form asked for",
     ),
 }
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:

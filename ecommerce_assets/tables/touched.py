@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.follows import Follow, by
 from ecommerce_assets.tables.spans import within
+from ecommerce_assets.tables.sql import listed
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -63,7 +64,7 @@ class Touched:
         return frame.join(units, frame[unit] == units[UNIT], "left_anti")
 
     def _listed(self, column: str) -> "Column":
-        return F.col(column).isin(list(self.values or ()))
+        return F.expr(f"`{column}` in ({listed(self.values)})") if self.values else F.lit(False)
 
     def _bounds(self, column: str, follow: Follow) -> "Column":
         values = self.values or ()
