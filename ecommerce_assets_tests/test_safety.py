@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs import plan
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.shared import Shared
@@ -148,6 +149,21 @@ def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop):
     assert history.current.summary.get("added-data-files") is None
     product = History(open_session(str(shop.lakehouse)), "gold.dim_product")
     assert history.marker.made_from["gold.dim_product"] == product.snapshot_id
+
+
+def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    deliver(shop, 0)
+    shop.run_all(DAYS[0])
+    found = make(shop, "gold.daily_revenue", DAYS[0]).lineage
+    assert ("gold.fact_sales", "revenue") in found["revenue"]
+    monkeypatch.setattr(plan, "column_lineage", lambda frame: {"read": [("off", "it")]})
+    shop.run_all(deliver(shop, 1))
+    assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == found
+    monkeypatch.setitem(all_tables()["gold.daily_revenue"].__dict__, "code_version", "other")
+    assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == {"read": [("off", "it")]}
+    assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == {"read": [("off", "it")]}
 
 
 def test_only_touched_rows_are_made_and_why_is_said(shop: Shop):

@@ -17,7 +17,7 @@ from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.changes import SIGN, TOO_MANY, changed_rows, differing
 from ecommerce_assets.jobs.shared import Shared, kept
 from ecommerce_assets.lakehouse.history import History, Partitions
-from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage
+from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage, lineage_of_code
 from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.current import as_parsed, demoted_keys
@@ -25,6 +25,7 @@ from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.follows import Follow, by_day
 from ecommerce_assets.tables.source import INGESTION_DATE
 from ecommerce_assets.tables.spans import after_day, after_month, within
+from ecommerce_assets.tables.sql import listed
 from ecommerce_assets.tables.touched import UNIT, Touched
 
 if TYPE_CHECKING:
@@ -287,12 +288,15 @@ class Planner:
     def lineage(self, plan: Plan) -> Lineage:
         """Column lineage: by what the transformation does with its upstream tables as a whole."""
         if not self.upstream:
-            found: Lineage = {name: [] for name in self.table.columns}
-        elif plan.whole and plan.written is not None:
-            found = column_lineage(plan.written)
-        else:
+            return {name: [] for name in self.table.columns}
+
+        def find() -> Lineage:
+            if plan.whole and plan.written is not None:
+                return column_lineage(plan.written)
             frames = {n: self._sums_only(n, self._taken(n)) for n in self.table.upstream}
-            found = column_lineage(self._made(frames))
+            return column_lineage(self._made(frames))
+
+        found = lineage_of_code(self.base, self.table.code_version, find)
         if self.table.copies:
             found |= {name: [(self.table.copies, name)] for name in self.table.copied_columns}
         return found
@@ -429,5 +433,5 @@ def _condition(parts: Partitions) -> str:
 
 def dates_as_units(spark: "SparkSession", days: Iterable[date]) -> "DataFrame":
     """Days as a frame of units."""
-    listed = ", ".join(f"date'{day}'" for day in sorted(days))
-    return spark.sql(f"select explode(cast(array({listed}) as array<date>)) as {UNIT}")
+    dates = f"cast(array({listed(sorted(days))}) as array<date>)"
+    return spark.sql(f"select explode({dates}) as {UNIT}")

@@ -1,9 +1,11 @@
 """Column lineage of a frame, read off Spark's analyzed plan: no author has to declare it."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import CATALOG
 
 if TYPE_CHECKING:
@@ -11,9 +13,21 @@ if TYPE_CHECKING:
 
 Lineage = dict[str, list[tuple[str, str]]]
 
+PROPERTY = "ecommerce.lineage"
 COMPUTING = ("Project", "Aggregate", "Window")
 _BETWEEN = "\x01"
 _ATTRIBUTE = re.compile(r"(?s)(.*)#(\d+)L?")
+
+
+def lineage_of_code(history: History, version: str, find: Callable[[], Lineage]) -> Lineage:
+    """What `find` gives, asked only once for a version of a table's code; the table keeps it."""
+    kept = json.loads(history.properties.get(PROPERTY, "{}"))
+    if kept.get("version") == version:
+        return {name: [(a, b) for a, b in pairs] for name, pairs in kept["lineage"].items()}
+    found = find()
+    text = json.dumps({"version": version, "lineage": found})
+    history.table.updateProperties().set(PROPERTY, text).commit()
+    return found
 
 
 def column_lineage(frame: "DataFrame") -> Lineage:
