@@ -288,18 +288,19 @@ class Planner:
     def lineage(self, plan: Plan) -> Lineage:
         """Column lineage: by what the transformation does with its upstream tables as a whole."""
         if not self.upstream:
-            return {name: [] for name in self.table.columns}
-
-        def find() -> Lineage:
-            if plan.whole and plan.written is not None:
-                return column_lineage(plan.written)
-            frames = {n: self._sums_only(n, self._taken(n)) for n in self.table.upstream}
-            return column_lineage(self._made(frames))
-
-        found = lineage_of_code(self.base, self.table.code_version, find)
+            found: Lineage = {name: [] for name in self.table.columns}
+        else:
+            version = self.table.code_version
+            found = lineage_of_code(self.base, version, lambda: self._analysed(plan))
         if self.table.copies:
             found |= {name: [(self.table.copies, name)] for name in self.table.copied_columns}
         return found
+
+    def _analysed(self, plan: Plan) -> Lineage:
+        if plan.whole and plan.written is not None:
+            return column_lineage(plan.written)
+        frames = {n: self._sums_only(n, self._taken(n)) for n in self.table.upstream}
+        return column_lineage(self._made(frames))
 
     def _units(self, changed: Mapping[str, Partitions], made_from: dict[str, Any]) -> Plan:
         touched = self._touched(changed)
