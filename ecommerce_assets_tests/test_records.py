@@ -17,7 +17,9 @@ CONTRACT = {"id": True, "name": True, "note": False}
 
 def read(data: bytes, name: str = "t/f.csv") -> list[tuple]:
     rows = []
-    for number, columns, rescued in records.read_records(name, io.BytesIO(data), CONTRACT):
+    for number, columns, rescued in records.read_records(
+        name, io.BufferedReader(io.BytesIO(data)), CONTRACT
+    ):
         for i, kept in enumerate(rescued):
             rows.append((number + i, *[values[i] for values in columns.values()],
                          kept and json.loads(kept)))  # fmt: skip
@@ -46,6 +48,11 @@ def read(data: bytes, name: str = "t/f.csv") -> list[tuple]:
         pytest.param(b"id,name,note\n1\n", [(1, "1", None, None, None)], id="too few fields"),
         pytest.param(b"", [], id="empty file"),
         pytest.param(b"id,name\n", [], id="only a header"),
+        pytest.param(b"\xef\xbb\xbf\xef\xbb\xbfid,name\n1,a\n", [(1, "1", "a", None, None)], id="two BOMs"),
+        pytest.param(b"id,name,note\n1,a,b\n2,c", [(1, "1", "a", "b", None), (2, "2", "c", None, {"_cut_off": True})],
+                     id="cut off in the last record"),
+        pytest.param(b"id,name,note\n1,a,b\n2,c\n", [(1, "1", "a", "b", None), (2, "2", "c", None, None)],
+                     id="a short last record"),
     ],
 )  # fmt: skip
 def test_rows_as_received(data: bytes, expected: list):
@@ -71,12 +78,31 @@ def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch):
         pytest.param("id,name\n1,J\xfcrgen\n".encode("latin-1"), "t/f.csv: not UTF-8", id="Latin-1"),
         pytest.param(b'id,name\n1,"a\n2,b\n', "t/f.csv: not CSV at line 3", id="open quote"),
         pytest.param(b'id,name\n1,"a"b\n', "t/f.csv: not CSV at line 2", id="text behind quote"),
+        pytest.param(b"id,name,,\n1,a,,\n", r"2 of the header's 4 columns have no name \(column 3 and 4\)", id="commas too many"),
+        pytest.param(b"id;name\n1;a\n", "separated by semicolons", id="semicolons"),
+        pytest.param(b"id\tname\n1\ta\n", "separated by tabs", id="tabs"),
+        pytest.param(b"<html>\n", "looks like an HTML or XML page", id="a page"),
+        pytest.param(b"ID,Name\n1,a\n", "ID, Name should be lower case", id="upper case"),
+        pytest.param("id,name\n".encode("utf-16"), "it looks like UTF-16", id="UTF-16"),
         pytest.param(b"\x89PNG\r\n\x1a\n\x00", "t/f.csv: not UTF-8", id="a picture"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_read_is_named(data: bytes, said: str):
     with pytest.raises(PipelineError, match=said):
         read(data)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 500])
+def test_lines_as_an_editor_counts_them(monkeypatch: pytest.MonkeyPatch, batch: int):
+    data = b'\n id,name\n1,"a\nb"\n\n2,c\r\n3,d\n'
+    assert [records.line_of("t.csv", io.BytesIO(data), number) for number in (1, 2, 3, 4)] == [
+        3,
+        6,
+        7,
+        None,
+    ]
+    monkeypatch.setattr(records, "BATCH", batch)
+    assert [row[0] for row in read(data)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("data", [b"id,name\n", gzip.compress(b"id,name\n1,a\n")[:-9]])

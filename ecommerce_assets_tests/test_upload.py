@@ -15,7 +15,7 @@ from ecommerce_assets.aws import release
 from ecommerce_assets.aws import upload as uploads
 from ecommerce_assets.cli.main import ecommerce
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.files import fingerprints, landed_dates, landed_files
+from ecommerce_assets.landing.files import digested, fingerprints, landed, landed_dates
 from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server
 from ecommerce_assets_tests.shop import Shop
 
@@ -80,12 +80,12 @@ def test_what_is_uploaded_lands(s3: Any, shop: Shop):
         )
     )
     assert list(landed_dates(LOCATION, "orders")) == [DAY]
-    (file,) = landed_files(LOCATION, "orders", DAY, DAY)
+    (file,) = digested(LOCATION, landed(LOCATION, "orders", DAY, DAY).files)
     assert file.source_file == "orders/ingestion_date=2024-01-01/rows.csv"
-    before = fingerprints(LOCATION, [file], [DAY])
+    before = fingerprints([file], [DAY])
     s3.put_object(Bucket="shop", Key=file.entry.path, Body=b"other")
-    (changed,) = landed_files(LOCATION, "orders", DAY, DAY)
-    assert fingerprints(LOCATION, [changed], [DAY]) != before
+    (changed,) = digested(LOCATION, landed(LOCATION, "orders", DAY, DAY).files)
+    assert fingerprints([changed], [DAY]) != before
     with pytest.raises(PipelineError, match="no landing folder at s3://shop/elsewhere"):
         landed_dates("s3://shop/elsewhere", "orders")
 

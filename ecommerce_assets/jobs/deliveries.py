@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.plan import Plan, dates_as_units
 from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.landing.files import fingerprints, landed_files
+from ecommerce_assets.landing.files import digested, fingerprints, landed
 from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.source import INGESTION_DATE, landed_struct, source_columns
@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 def plan_deliveries(
     spark: "SparkSession", table: Table, base: History, arguments: JobArguments
 ) -> Plan:
-    """The dates whose delivery is not the one that was read last."""
-    files = landed_files(arguments.landing, table.name, arguments.first, arguments.last)
-    prints = fingerprints(arguments.landing, files, arguments.days)
+    """The dates whose delivery is not the one that was read last.
+
+    Raises:
+        DeliveryChanged: a file is gone since it was listed.
+        PipelineError: what has landed can't be looked at.
+    """
+    found = landed(arguments.landing, table.name, arguments.first, arguments.last)
+    files = digested(arguments.landing, found.files)
+    prints = fingerprints(files, arguments.days)
     if not arguments.full_refresh:
         known = _known_fingerprints(table, base, prints)
         prints = {day: text for day, text in prints.items() if known.get(day) != text}
@@ -38,11 +44,20 @@ def plan_deliveries(
     )
     made_from = {day.isoformat(): text for day, text in prints.items()}
     if not days:
-        return Plan("nothing new has landed", None, "false", None, made_from)
+        why = "nothing new has landed"
+        return Plan(why, None, "false", None, made_from, unread=tuple(found.unread))
     touched = Touched(dates_as_units(spark, days), days)
     replace = within(INGESTION_DATE, days, after_day)
     why = f"{len(days)} dates whose delivery is new or changed"
-    return Plan(why, table.transform(frame), replace, touched, made_from, days)
+    return Plan(
+        why,
+        table.transform(frame),
+        replace,
+        touched,
+        made_from,
+        days,
+        unread=tuple(found.unread),
+    )
 
 
 def _known_fingerprints(table: Table, base: History, wanted: Iterable[date]) -> dict[date, str]:

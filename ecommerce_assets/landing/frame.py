@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import LandedFile
 from ecommerce_assets.landing.records import read_records
-from ecommerce_assets.landing.store import store_of
+from ecommerce_assets.landing.store import Store, store_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,7 @@ def landed_frame(
         struct: the frame's schema: `columns` as strings and the metadata columns.
 
     Raises:
+        DeliveryChanged: a file is not what was listed; when the frame is used.
         PipelineError: a file can't be read; when the frame is used.
     """
     if not files:
@@ -43,8 +45,7 @@ def landed_frame(
         store = store_of(landing)
         for batch in batches:
             for number in batch.column("id").to_pylist():
-                with store.open(files[number].entry.path) as stream:
-                    yield from _batches(files[number], stream, columns, ingested_at)
+                yield from _batches(store, files[number], columns, ingested_at)
 
     # A range is cut into runs of neighbours: a task reads neighbouring dates, so that few tasks
     # write to one date's partition.
@@ -52,6 +53,25 @@ def landed_frame(
 
 
 def _batches(
+    store: Store, file: LandedFile, columns: Mapping[str, bool], ingested_at: datetime
+) -> "Iterator[pa.RecordBatch]":
+    """The file's records; they count only if the bytes that were read are those that were listed.
+
+    Raises:
+        DeliveryChanged: they are not. It comes before any complaint about what the file says.
+        PipelineError: the file can't be read.
+    """
+    delivered = store.open(file.entry, file.digest)
+    with delivered.stream:
+        try:
+            yield from _records(file, delivered.stream, columns, ingested_at)
+        except PipelineError:
+            delivered.verify()
+            raise
+        delivered.verify()
+
+
+def _records(
     file: LandedFile, stream: BinaryIO, columns: Mapping[str, bool], ingested_at: datetime
 ) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa

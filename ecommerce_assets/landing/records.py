@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import BinaryIO
@@ -15,8 +16,20 @@ from ecommerce_assets.errors import PipelineError
 
 BATCH = 500  # few enough that Python's garbage collector has no use for looking at them
 SURPLUS = "_surplus_fields"
+CUT_OFF = "_cut_off"
 MAX_FIELD = 1 << 27
+BYTE_ORDER_MARK = "\ufeff"
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+KINDS = {
+    b"PK": "a zip archive or an Excel workbook",
+    b"\x1f\x8b": "gzip; then its name should end in .csv.gz",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+}
 
+Rescued = dict[str, str | list[str] | bool]
 Columns = dict[str, Sequence[str | None]]
 
 
@@ -24,6 +37,9 @@ def read_records(
     source_file: str, stream: BinaryIO, columns: Mapping[str, bool]
 ) -> Iterator[tuple[int, Columns, list[str | None]]]:
     """Batches of (number of the first record, values by column, rescued JSON).
+
+    The last record of a file that ends without a line end and has fewer fields than the header is
+    most likely cut off; its rescued JSON says so (`_cut_off`).
 
     Args:
         source_file: name for errors; `.gz` at its end means gzip.
@@ -35,10 +51,12 @@ def read_records(
             column or names one twice; the message names the file and the reason.
     """
     csv.field_size_limit(MAX_FIELD)
+    kind = _likely_kind(stream)
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
     # The signature variant of UTF-8 drops a byte order mark; newlines stay as they are.
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, strict=True)
+    lines = _Lines(text)
+    reader = csv.reader(lines, strict=True)
     try:
         # A record without fields is a blank line; one white-space field is, too.
         records = (record for record in reader if len(record) > 1 or "".join(record).strip())
@@ -46,39 +64,115 @@ def read_records(
         if header is None:
             return
         names = _checked_header(source_file, header, columns)
-        number = 1
-        while batch := list(islice(records, BATCH)):
-            yield number, *_columns(names, batch, columns)
-            number += len(batch)
+        number, batch = 1, list(islice(records, BATCH))
+        while batch:
+            following = list(islice(records, BATCH))
+            values, rescued = _columns(names, batch, columns)
+            if not following and not lines.ended and len(batch[-1]) < len(names):
+                rescued[-1] = {**(rescued[-1] or {}), CUT_OFF: True}
+            yield number, values, [_as_json(value) for value in rescued]
+            number, batch = number + len(batch), following
     except UnicodeDecodeError as error:
         raise PipelineError(
-            f"{source_file}: not UTF-8 text after line {reader.line_num}: {error.reason}"
+            f"{source_file}: not UTF-8 text after line {reader.line_num}: {error.reason}{kind}"
         ) from None
     except csv.Error as error:
         raise PipelineError(f"{source_file}: not CSV at line {reader.line_num}: {error}") from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PipelineError(f"{source_file}: not a complete gzip file: {error}") from None
+    finally:
+        text.detach()  # else it would close the stream, which its owner does
+
+
+def line_of(source_file: str, stream: BinaryIO, row_number: int) -> int | None:
+    """The line of a file, as an editor counts them, on which a record begins.
+
+    Returns:
+        None where the file has no such record, or can't be read that far.
+    """
+    raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
+    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
+    number, line = -1, 1
+    try:
+        for record in reader:
+            number += len(record) > 1 or bool("".join(record).strip())
+            if number == row_number:
+                return line
+            line = reader.line_num + 1
+    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error):
+        return None
+    finally:
+        text.detach()
+    return None
+
+
+class _Lines:
+    """The lines of a text, and whether the last one that was read has an end."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._text:
+            self._last = line
+            yield line
+
+    @property
+    def ended(self) -> bool:
+        return self._last.endswith(("\n", "\r"))
+
+
+def _likely_kind(stream: BinaryIO) -> str:
+    """What a file that is no UTF-8 text may be, by its first bytes; for an error's end."""
+    first = stream.peek(4)[:4] if isinstance(stream, io.BufferedReader) else b""
+    for begins, kind in KINDS.items():
+        if first.startswith(begins):
+            return f"; it looks like {kind}"
+    return "; it may be Windows-1252 or Latin-1: save it as UTF-8"
 
 
 def _checked_header(source_file: str, header: list[str], columns: Mapping[str, bool]) -> list[str]:
-    names = [name.strip() for name in header]
+    names = [name.strip(f"{BYTE_ORDER_MARK} \t\r\n") for name in header]
     missing = [name for name, needed in columns.items() if needed and name not in names]
     if missing:
         raise PipelineError(
             f"{source_file}: the header lacks the required column{'s' * (len(missing) > 1)} "
-            f"{', '.join(missing)}; it has {', '.join(names)[:300]}"
+            f"{', '.join(missing)}; it has {', '.join(names)[:300]}{_likely_cause(names, missing)}"
         )
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise PipelineError(f"{source_file}: the header names {', '.join(twice)} more than once")
+    unnamed = [str(place) for place, name in enumerate(names, 1) if not name]
+    if len(unnamed) > 1:
+        raise PipelineError(
+            f"{source_file}: {len(unnamed)} of the header's {len(names)} columns have no name "
+            f"(column {' and '.join(unnamed)}); are there commas too many at the line's end?"
+        )
     return names
+
+
+def _likely_cause(names: list[str], missing: list[str]) -> str:
+    """Why a header may lack columns; for an error's end."""
+    line = names[0] if len(names) == 1 else ""
+    for separator, name in SEPARATORS.items():
+        if separator in line:
+            return f". It seems to be separated by {name}; commas are expected"
+    if names[0].startswith("<"):
+        return ". It looks like an HTML or XML page, maybe an error message in place of the file"
+    lower = {name.lower(): name for name in names}
+    alike = {name: lower[name] for name in missing if name in lower}
+    if alike:
+        return f". Names are matched exactly: {', '.join(alike.values())} should be lower case"
+    return ""
 
 
 def _columns(
     names: list[str], batch: list[list[str]], columns: Mapping[str, bool]
-) -> tuple[Columns, list[str | None]]:
+) -> tuple[Columns, list[Rescued | None]]:
     width = len(names)
-    rescued: list[dict[str, str | list[str]] | None] = [None] * len(batch)
+    rescued: list[Rescued | None] = [None] * len(batch)
     if set(map(len, batch)) == {width}:
         by_name: dict[str, Sequence[str | None]] = dict(
             zip(names, zip(*batch, strict=True), strict=True)
@@ -96,11 +190,8 @@ def _columns(
                 if value is not None:
                     rescued[position] = {**(rescued[position] or {}), name: value}
     absent = (None,) * len(batch)
-    return (
-        {name: by_name.get(name, absent) for name in columns},
-        [_as_json(values) for values in rescued],
-    )
+    return {name: by_name.get(name, absent) for name in columns}, rescued
 
 
-def _as_json(values: Mapping[str, str | list[str]] | None) -> str | None:
+def _as_json(values: Rescued | None) -> str | None:
     return None if values is None else json.dumps(values, ensure_ascii=False)

@@ -1,21 +1,38 @@
 """Where deliveries lie: a local folder or an S3 prefix, listed and read in the same way.
 
-S3 is read with boto3, which finds region, credentials and private endpoints on Glue's driver and
-workers as it does on a laptop.
+A listing is complete or fails: what is there and can't be looked at is an error that names it,
+never nothing. S3 is read with boto3, which finds region, credentials and private endpoints on
+Glue's driver and workers as it does on a laptop.
 """
 
 import io
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from random import random
+from time import sleep
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
+from ecommerce_assets.errors import PipelineError
+
 DIGEST_BYTES = 12
 CHUNK_BYTES = 1 << 20
+BUFFER_BYTES = 1 << 16
+S3_ATTEMPTS = 8
+LOOKS = 20
+LONGEST_PAUSE_SECONDS = 0.05
+HIDDEN = (".", "_")  # as Spark has it: files of tools, and files that are still being written
+# What S3 answers for an object that is not, or no more, the one that was listed.
+CHANGED_CODES = {"NoSuchKey", "404", "PreconditionFailed", "412"}
+
+
+class DeliveryChanged(Exception):
+    """A file is not, or no more, what was listed: list again. Nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +56,23 @@ class Entry:
     written: float = 0.0
 
 
+class Delivered(Protocol):
+    """The bytes of a listed file, being read."""
+
+    @property
+    def stream(self) -> BinaryIO:
+        """The bytes; whoever opened the file closes it."""
+
+    def verify(self) -> None:
+        """Read what is left, and compare all that was read with what was listed.
+
+        Raises:
+            DeliveryChanged: other bytes were read.
+        """
+
+
 class Store(Protocol):
-    """A tree of files."""
+    """A tree of files. Every method raises PipelineError for what it can't look at."""
 
     root: str
 
@@ -48,16 +80,27 @@ class Store(Protocol):
         """Whether there is anything."""
 
     def entries(self, path: str) -> list[Entry]:
-        """What is directly below a path, by name; nothing where there is no such folder."""
+        """What is directly below a path, by name; nothing where there is no such folder.
+
+        Hidden entries, whose names begin with a dot or an underscore, are left out.
+        """
 
     def files_below(self, path: str) -> Iterator[Entry]:
-        """Every file below a path, at any depth; its name is its path from there."""
-
-    def open(self, path: str) -> BinaryIO:
-        """The bytes of a file, from its beginning."""
+        """Every file below a path, at any depth, but hidden ones, named by its path from there."""
 
     def digest(self, entry: Entry) -> str:
-        """A digest of a file's content: the same delivery again has the same."""
+        """A digest of a file's content: the same delivery again has the same.
+
+        Raises:
+            DeliveryChanged: the file is gone.
+        """
+
+    def open(self, entry: Entry, digest: str) -> Delivered:
+        """A file to be read, which had that digest when it was listed.
+
+        Raises:
+            DeliveryChanged: the file is gone.
+        """
 
 
 def store_of(location: str) -> Store:
@@ -73,42 +116,74 @@ class FolderStore:
 
     def exists(self) -> bool:
         """Whether the folder is there."""
-        return Path(self.root).is_dir()
+        return _is_folder(self.root)
 
     def entries(self, path: str) -> list[Entry]:
-        """Files and folders in a folder."""
-        try:
-            found = [_local_entry(item, item.name) for item in os.scandir(path)]
-        except FileNotFoundError:
-            return []
-        return sorted(found, key=lambda entry: entry.name)
+        """Files and folders in a folder, as they are at one moment."""
+        for _ in range(LOOKS):
+            listed = _listed(path)
+            if listed is not None:
+                return sorted(listed, key=lambda entry: entry.name)
+            sleep(random() * LONGEST_PAUSE_SECONDS)
+        raise PipelineError(
+            f"{path}: what is in it changed at each of {LOOKS} looks; run again when it has settled"
+        )
 
     def files_below(self, path: str) -> Iterator[Entry]:
         """Files of a folder and of the folders in it."""
         waiting = [path]
         while waiting:
-            try:
-                listed = list(os.scandir(waiting.pop()))
-            except FileNotFoundError:
-                continue  # another process has just removed it
-            for item in listed:
-                if item.is_dir():
-                    waiting.append(item.path)
+            for entry in self.entries(waiting.pop()):
+                if entry.is_folder:
+                    waiting.append(entry.path)
                 else:
-                    with suppress(FileNotFoundError):
-                        yield _local_entry(item, os.path.relpath(item.path, path))
-
-    def open(self, path: str) -> BinaryIO:
-        """The file's bytes."""
-        return Path(path).open("rb")
+                    name = os.path.relpath(entry.path, path)
+                    yield Entry(name, entry.path, False, entry.size, entry.stamp, entry.written)
 
     def digest(self, entry: Entry) -> str:
         """Of the content, so that a copy of the same file counts as the same delivery."""
         digest = blake2b(digest_size=DIGEST_BYTES)
-        with self.open(entry.path) as stream:
+        with _opened(entry.path) as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
         return digest.hexdigest()
+
+    def open(self, entry: Entry, digest: str) -> "_Digested":
+        """The file's bytes, which are digested as they are read."""
+        return _Digested(_opened(entry.path), entry.path, digest)
+
+
+class _Digested(io.RawIOBase):
+    """A file's bytes, digested as they pass."""
+
+    def __init__(self, raw: BinaryIO, path: str, expected: str) -> None:
+        self._raw, self._path, self._expected = raw, path, expected
+        self._digest = blake2b(digest_size=DIGEST_BYTES)
+        self._buffered = io.BufferedReader(self, BUFFER_BYTES)
+
+    @property
+    def stream(self) -> BinaryIO:
+        return self._buffered
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._raw.readinto(buffer)  # type: ignore[attr-defined]  # a FileIO
+        self._digest.update(memoryview(buffer)[:count])
+        return int(count)
+
+    def verify(self) -> None:
+        """Compare the digest of the bytes that were read."""
+        buffer = bytearray(CHUNK_BYTES)
+        while self.readinto(buffer):
+            pass
+        if self._digest.hexdigest() != self._expected:
+            raise DeliveryChanged(f"{self._path} was written anew while it was read")
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class S3Store:
@@ -129,17 +204,16 @@ class S3Store:
 
     def exists(self) -> bool:
         """Whether any object lies below the prefix."""
-        found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self._folder(""), MaxKeys=1)
+        prefix = self._folder("")
+        with self._explained(prefix):
+            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
         return bool(found.get("KeyCount"))
 
     def entries(self, path: str) -> list[Entry]:
         """Objects and common prefixes directly below a prefix."""
         prefix = self._folder(path)
         found = []
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
-        )
-        for page in pages:
+        for page in self._pages(prefix, Delimiter="/"):
             for folder in page.get("CommonPrefixes", ()):
                 key = folder["Prefix"].rstrip("/")
                 found.append(Entry(key.rsplit("/", 1)[-1], key, is_folder=True))
@@ -147,37 +221,131 @@ class S3Store:
                 name = item["Key"].removeprefix(prefix)
                 if name:  # a console's folder marker is an object of its folder's own name
                     found.append(_object_entry(item, name))
-        return sorted(found, key=lambda entry: entry.name)
+        shown = [entry for entry in found if not entry.name.startswith(HIDDEN)]
+        return sorted(shown, key=lambda entry: entry.name)
 
     def files_below(self, path: str) -> Iterator[Entry]:
         """Objects below a prefix; a thousand a request."""
         prefix = self._folder(path)
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix
-        )
-        for page in pages:
+        for page in self._pages(prefix):
             for item in page.get("Contents", ()):
-                if not item["Key"].endswith("/"):
-                    yield _object_entry(item, item["Key"].removeprefix(prefix))
-
-    def open(self, path: str) -> BinaryIO:
-        """The object's bytes."""
-        body = self.client.get_object(Bucket=self.bucket, Key=path)["Body"]
-        return io.BufferedReader(body, CHUNK_BYTES)
+                name = item["Key"].removeprefix(prefix)
+                hidden = any(part.startswith(HIDDEN) for part in name.split("/"))
+                if not hidden and not name.endswith("/"):
+                    yield _object_entry(item, name)
 
     def digest(self, entry: Entry) -> str:
         """Of S3's own entity tag, which follows the content: nothing is read."""
         return blake2b(entry.stamp.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
+    def open(self, entry: Entry, digest: str) -> "_Object":
+        """The object's bytes, if they are those of the listed entity tag."""
+        from botocore.exceptions import ClientError
+
+        tag = entry.stamp.partition("-")[2]
+        with self._explained(entry.path):
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=entry.path, IfMatch=tag)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in CHANGED_CODES:
+                    where = f"s3://{self.bucket}/{entry.path}"
+                    raise DeliveryChanged(f"{where} was written anew, or removed") from error
+                raise
+        return _Object(io.BufferedReader(answer["Body"], CHUNK_BYTES))
+
+    def _pages(self, prefix: str, **how: str) -> Iterator[dict[str, Any]]:
+        with self._explained(prefix):
+            yield from self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, **how
+            )
+
     def _folder(self, path: str) -> str:
         key = path or self.root
         return f"{key}/" if key else ""
 
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
 
-def _local_entry(item: "os.DirEntry[str]", name: str) -> Entry:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise PipelineError(
+                f"s3://{self.bucket}/{key} can't be looked at, so nothing was read: {error}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An S3 object's bytes; S3 itself made sure that they are those that were listed."""
+
+    stream: BinaryIO
+
+    def verify(self) -> None:
+        """Nothing is left to compare."""
+
+
+def _is_folder(path: str) -> bool:
+    """Whether there is a folder; a file in its place, or nothing, is none."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unseen(path, error) from error
+
+
+def _listed(path: str) -> list[Entry] | None:
+    """The entries of a folder; None where it changed meanwhile."""
+    if not _is_folder(path):
+        if os.path.islink(path):
+            raise PipelineError(f"{path} is a broken link: mend it or remove it")
+        if os.path.lexists(path):
+            raise PipelineError(f"{path} is a file, and a folder was expected")
+        return []
+    found = []
+    try:
+        before = os.stat(path)
+        for item in os.scandir(path):
+            if item.name.startswith(HIDDEN):
+                continue
+            try:
+                found.append(_local_entry(item))
+            except FileNotFoundError:
+                if item.is_symlink():
+                    raise PipelineError(
+                        f"{item.path} is a broken link: mend it or remove it"
+                    ) from None
+                return None
+            except OSError as error:
+                raise _unseen(item.path, error) from error
+        after = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unseen(path, error) from error
+    same = (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    return found if same else None
+
+
+def _local_entry(item: "os.DirEntry[str]") -> Entry:
     status = item.stat()
     stamp = f"{status.st_size}-{status.st_mtime_ns}"
-    return Entry(name, item.path, item.is_dir(), status.st_size, stamp, status.st_mtime)
+    folder = stat.S_ISDIR(status.st_mode)
+    return Entry(item.name, item.path, folder, status.st_size, stamp, status.st_mtime)
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise DeliveryChanged(f"{path} was there when it was listed, and is gone") from error
+    except OSError as error:
+        raise _unseen(path, error) from error
+
+
+def _unseen(path: str, error: OSError) -> PipelineError:
+    return PipelineError(f"{path} can't be looked at: {error.strerror or error}")
 
 
 def _object_entry(item: dict[str, Any], name: str) -> Entry:
@@ -190,6 +358,6 @@ def _client() -> Any:
     from botocore.config import Config
 
     # A session of its own: the default one may not be used by several threads.
-    retries = Config(retries={"mode": "standard", "max_attempts": 8})
+    retries = Config(retries={"mode": "standard", "max_attempts": S3_ATTEMPTS})
     region = os.environ.get("AWS_REGION")
     return boto3.session.Session(region_name=region).client("s3", config=retries)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
 
-from ecommerce_assets.landing.files import below, landed_date
+from ecommerce_assets.landing.files import below, landed_date, must_exist
 from ecommerce_assets.landing.layout import ENDINGS
-from ecommerce_assets.landing.store import store_of
 
 DIGEST_BYTES = 6  # a date's change goes unnoticed once in 2^48 times
 NOTHING = b"\0" * DIGEST_BYTES
@@ -83,9 +82,10 @@ def look(landing: str, tables: Iterable[str], *, now: float, settle_seconds: flo
         settle_seconds: a file that was written less long ago may still be being written.
 
     Raises:
-        PipelineError: a folder's name is no date, or a delivery lies outside a date's folder.
+        PipelineError: there is no landing folder, or it can't be looked at; a folder's name is no
+            date, or a delivery lies outside a date's folder.
     """
-    store = store_of(landing)
+    store = must_exist(landing)
     digests: dict[str, Digests] = {}
     unsettled: dict[str, set[date]] = defaultdict(set)
     for table in tables:
