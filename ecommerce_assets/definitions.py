@@ -1,6 +1,8 @@
 """What Dagster loads: the assets of every layer, the jobs, the schedule, and the launcher."""
 
+from dataclasses import asdict
 from functools import cache
+from typing import Any
 
 import dagster as dg
 
@@ -26,7 +28,7 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         assets=[
             *[landing_spec(table) for table in tables_of("bronze")],
             *[layer_assets(layer, partitions) for layer in LAYERS],
-            dashboard_asset(settings),
+            dashboard_asset(settings, partitions),
         ],
         jobs=[*jobs, maintenance_job],
         schedules=[daily_schedule(jobs[0]), weekly_maintenance()],
@@ -40,9 +42,10 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
 
 
 def _launcher(settings: Settings) -> GlueJobs:
-    shared = {
-        name: getattr(settings, name)
-        for name in ("landing", "lakehouse", "quarantine_limit", "volume_change")
+    shared: dict[str, Any] = {
+        "landing": settings.landing,
+        "lakehouse": settings.lakehouse,
+        "thresholds": asdict(settings.thresholds),
     }
     if not settings.on_aws:
         return LocalGlueJobs(**shared)

@@ -2,19 +2,18 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.thresholds import Thresholds
 
 DEPLOYMENTS = ("local", "aws")
 NEEDED_ON_AWS = ("landing", "lakehouse", "artifacts")
 PLACES = (*NEEDED_ON_AWS, "dashboard")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
-QUARANTINE_LIMIT: float = deployment().pipeline["quarantine_limit"]
-VOLUME_CHANGE: float = deployment().pipeline["volume_change"]
 WORKGROUP: str = deployment().athena["workgroup"]
 
 
@@ -27,10 +26,7 @@ class Settings:
         landing: folder, on AWS `s3://bucket/prefix`, below which deliveries land.
         lakehouse: folder that holds the catalog and the tables; on AWS the tables' `s3://bucket`.
         start_date: first ingestion date; the first daily partition.
-        quarantine_limit: share (0 to 1) of a run's rows of a table above which the table
-            is not published; 1 never blocks.
-        volume_change: share by which a delivery's rows may differ from those of the weeks before
-            without a warning; 1 warns only of more than twice as many.
+        thresholds: from what share on the checks warn or block.
         artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
         workgroup: on AWS: Athena's workgroup.
         dashboard: file of the dashboard; on AWS `s3://bucket/key`, empty if none is to be made.
@@ -43,8 +39,7 @@ class Settings:
     landing: str = "data/landing"
     lakehouse: str = "data/lakehouse"
     start_date: date = START_DATE
-    quarantine_limit: float = QUARANTINE_LIMIT
-    volume_change: float = VOLUME_CHANGE
+    thresholds: Thresholds = field(default_factory=Thresholds)
     artifacts: str = ""
     workgroup: str = WORKGROUP
     dashboard: str = "data/dashboard.html"
@@ -77,6 +72,7 @@ class Settings:
             )
         places = {name: value(name.upper(), "") for name in PLACES}
         _must_fit(chosen, places)
+        _must_be_a_plain_path(absolute(places["lakehouse"] or default.lakehouse))
         return cls(
             deployment=chosen,
             landing=absolute(places["landing"] or default.landing),
@@ -92,12 +88,11 @@ class Settings:
             start_date=parse_date(
                 value("START_DATE", default.start_date.isoformat()), "ECOMMERCE_START_DATE"
             ),
-            volume_change=parse_share(
-                value("VOLUME_CHANGE", str(default.volume_change)), "ECOMMERCE_VOLUME_CHANGE"
-            ),
-            quarantine_limit=parse_share(
-                value("QUARANTINE_LIMIT", str(default.quarantine_limit)),
-                "ECOMMERCE_QUARANTINE_LIMIT",
+            thresholds=Thresholds(
+                **{
+                    name: parse_share(value(name.upper(), str(share)), f"ECOMMERCE_{name.upper()}")
+                    for name, share in asdict(default.thresholds).items()
+                }
             ),
         )
 
@@ -115,6 +110,15 @@ def _must_fit(chosen: str, places: Mapping[str, str]) -> None:
             f"ECOMMERCE_DEPLOYMENT is {chosen!r}, so these must be "
             f"{'like s3://bucket/prefix' if aws else 'local folders'}: {', '.join(wrong)}. "
             "`terraform -chdir=terraform output -raw environment` prints what AWS needs"
+        )
+
+
+def _must_be_a_plain_path(lakehouse: str) -> None:
+    """Iceberg's JDBC catalog and pyiceberg take these characters for parts of an address."""
+    if not is_s3(lakehouse) and any(sign in lakehouse for sign in "%?#"):
+        raise PipelineError(
+            f"ECOMMERCE_LAKEHOUSE is {lakehouse!r}: its path may hold no %, ? or #, which the "
+            "catalog would take for parts of an address; choose another folder"
         )
 
 

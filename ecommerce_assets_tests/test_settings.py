@@ -10,7 +10,7 @@ def test_defaults():
     settings = Settings.from_environment({})
     assert settings.landing.endswith("data/landing")
     assert settings.start_date == date(2024, 1, 1)
-    assert settings.quarantine_limit == 0.05
+    assert settings.thresholds.quarantine_limit == 0.05
 
 
 def test_empty_variable_counts_as_unset():

@@ -28,7 +28,9 @@ from ecommerce_assets.errors import PipelineError
 PACKAGE = "ecommerce_assets"
 # What a job imports; the rest of the package is the orchestrator's.
 ROOMS = ("jobs", "tables", "lakehouse", "landing")
-MODULES = ("__init__.py", "errors.py", "settings.py", "deployment.py", "deployment.json")
+MODULES = (
+    "__init__.py", "errors.py", "settings.py", "thresholds.py", "deployment.py", "deployment.json",
+)  # fmt: skip
 # What the jobs import. Spark 3.5's pandas, which pandera imports, breaks with numpy 2.
 ROOTS = ("pandera", "dagster-pipes", "numpy<2")
 CODE = "ecommerce_assets.zip"

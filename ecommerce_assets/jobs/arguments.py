@@ -3,15 +3,16 @@
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import delivered_bytes
-from ecommerce_assets.settings import VOLUME_CHANGE, Settings, absolute, parse_date, parse_share
+from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.thresholds import Thresholds
 
 BY_HAND = "script"  # launched by nobody
 
@@ -25,8 +26,7 @@ class JobArguments:
     last: date
     landing: str
     lakehouse: str
-    quarantine_limit: float
-    volume_change: float = VOLUME_CHANGE
+    thresholds: Thresholds = field(default_factory=Thresholds)
     full_refresh: bool = False
     run_id: str = ""
     pipes: tuple[str, ...] = ()
@@ -65,8 +65,8 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
     parser.add_argument("--to", dest="last", required=True, help="last date, YYYY-MM-DD")
     parser.add_argument("--landing", default=settings.landing)
     parser.add_argument("--lakehouse", default=settings.lakehouse)
-    parser.add_argument("--quarantine-limit", default=str(settings.quarantine_limit))
-    parser.add_argument("--volume-change", default=str(settings.volume_change))
+    for name, share in asdict(settings.thresholds).items():
+        parser.add_argument(option_of(name), default=str(share))
     parser.add_argument(
         "--full-refresh",
         choices=("true", "false"),
@@ -84,12 +84,21 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         last=last,
         landing=absolute(given.landing),
         lakehouse=absolute(given.lakehouse),
-        quarantine_limit=parse_share(given.quarantine_limit, "--quarantine-limit"),
-        volume_change=parse_share(given.volume_change, "--volume-change"),
+        thresholds=Thresholds(
+            **{
+                name: parse_share(getattr(given, name), option_of(name))
+                for name in asdict(settings.thresholds)
+            }
+        ),
         full_refresh=given.full_refresh == "true",
         run_id=given.run_id,
         pipes=tuple(rest),
     )
+
+
+def option_of(threshold: str) -> str:
+    """The option that passes a threshold to a job."""
+    return f"--{threshold.replace('_', '-')}"
 
 
 def _selected(layer: str, names: str | None) -> tuple[Table, ...]:
@@ -101,6 +110,6 @@ def _selected(layer: str, names: str | None) -> tuple[Table, ...]:
     if unknown or not wanted:
         raise PipelineError(
             f"--tables names {', '.join(sorted(unknown)) or 'no table'}; {layer} has "
-            + ", ".join(table.name for table in tables)
+            + ", ".join(sorted(table.name for table in tables))
         )
     return tuple(table for table in tables if table.name in wanted)

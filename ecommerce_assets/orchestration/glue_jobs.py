@@ -8,6 +8,7 @@ from datetime import date
 import dagster as dg
 
 from ecommerce_assets.deployment import deployment
+from ecommerce_assets.jobs.arguments import option_of
 
 Result = dg.MaterializeResult | dg.AssetCheckResult
 
@@ -43,14 +44,12 @@ class GlueJobs(dg.ConfigurableResource):
     Attributes:
         landing: folder, on AWS `s3://` prefix, below which deliveries land.
         lakehouse: folder of the catalog and the tables, on AWS the tables' `s3://` location.
-        quarantine_limit: share of a run's rows of a table above which it is not published.
-        volume_change: share by which a delivery may differ from earlier ones without a warning.
+        thresholds: by name as in `Thresholds`, from what share on the checks warn or block.
     """
 
     landing: str
     lakehouse: str
-    quarantine_limit: float
-    volume_change: float
+    thresholds: dict[str, float]
 
     def arguments_for(self, request: JobRequest) -> dict[str, str]:
         """What the job's `main` takes for this request, by option."""
@@ -58,8 +57,7 @@ class GlueJobs(dg.ConfigurableResource):
             **request.arguments(),
             "--landing": self.landing,
             "--lakehouse": self.lakehouse,
-            "--quarantine-limit": str(self.quarantine_limit),
-            "--volume-change": str(self.volume_change),
+            **{option_of(name): str(share) for name, share in self.thresholds.items()},
         }
 
     @abstractmethod

@@ -1,0 +1,29 @@
+"""The thresholds of the checks: settings of a deployment, the same for every table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From what share on a check warns or blocks; each is a number from 0 to 1.
+
+    Attributes:
+        quarantine_limit: of a run's rows of a table: if more are quarantined, the table is not
+            published; from a fifth of it on the check warns. 1 never blocks.
+        identity_limit: of a run's rows of a table: if more name another order, or customer, than
+            the current version of their key does, the table is not published; it warns of any.
+        volume_change: by which a delivery's rows may differ from those of the same weekday in the
+            weeks before without a warning.
+        redelivery_change: by which rows and value of a date may differ from those of the delivery
+            that is replaced without a warning.
+        inferred_limit: of a dimension's members that only other tables name, without a warning.
+        tolerance: of orders, items or value that may disagree, wait or lie in quarantine without
+            a warning.
+    """
+
+    quarantine_limit: float = 0.05
+    identity_limit: float = 0.05
+    volume_change: float = 0.5
+    redelivery_change: float = 0.1
+    inferred_limit: float = 0.05
+    tolerance: float = 0.01
