@@ -83,9 +83,9 @@ MUTATIONS = (
     ),
     Mutation(
         "published before the audit",
-        "lakehouse/tables.py",
-        "        summary = snapshot.summary()\n",
-        "        summary = snapshot.summary()\n        _publish(table, branch)\n",
+        "jobs/materialize.py",
+        "        self._staged[table.identifier] = state\n",
+        "        self._staged[table.identifier] = state\n        state.publish()\n",
         "test_safety.py::test_a_failed_audit_leaves_nothing_behind",
     ),
     Mutation(
@@ -119,9 +119,30 @@ MUTATIONS = (
     Mutation(
         "a corrected delivery of the same files counts as read",
         "landing/files.py",
-        'f"{file.source_file}\\0{content}"',
+        'f"{file.source_file}\\0{file.digest}"',
         "file.source_file",
         CORRECTED,
+    ),
+    Mutation(
+        "what was read is not compared with what was listed",
+        "landing/store.py",
+        "if self._digest.hexdigest() != self._expected:",
+        "if False:",
+        "test_landing.py::test_what_is_recorded_is_the_digest_of_what_was_read",
+    ),
+    Mutation(
+        "an entry that can't be looked at is taken for none",
+        "landing/store.py",
+        "                raise _unseen(item.path, error) from error",
+        "                continue",
+        "test_landing.py::test_an_entry_that_can_not_be_looked_at_fails_the_run_and_is_named",
+    ),
+    Mutation(
+        "members leave a dimension before the facts that name them do",
+        "jobs/materialize.py",
+        "            state.keep(left)",
+        "            pass",
+        "test_safety.py::test_members_leave_a_dimension_after_the_facts_that_name_them",
     ),
     Mutation(
         "a week is touched on the day alone",

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import audit, plan
-from ecommerce_assets.lakehouse import tables as lakehouse
+from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of, touched
@@ -128,22 +128,24 @@ class Histories(RuleBasedStateMachine):
         self, dates: tuple[str, str], selection: dict[str, frozenset[str]], after: int
     ) -> None:
         """A run that ends between writing and publishing a table."""
-        publish, drop = lakehouse._publish, lakehouse.drop_branch
+        publish, drop = staging.Staged._fast_forward, staging.drop_branch
         left = [after]
 
-        def stop(*arguments: Any) -> None:
+        def stop(staged: staging.Staged, *, remove: bool) -> None:
             if left[0] <= 0:
                 raise Killed
             left[0] -= 1
-            publish(*arguments)
+            publish(staged, remove=remove)
 
-        lakehouse._publish, lakehouse.drop_branch = stop, lambda *arguments: None
+        staging.Staged._fast_forward = stop  # type: ignore[method-assign]
+        staging.drop_branch = lambda *arguments: None
         try:
             self._start(dates, selection)
         except (Killed, BaseExceptionGroup):
             Counts.kills += 1
         finally:
-            lakehouse._publish, lakehouse.drop_branch = publish, drop
+            staging.Staged._fast_forward = publish  # type: ignore[method-assign]
+            staging.drop_branch = drop
 
     def _two_at_once(
         self, dates: tuple[str, str], others: tuple[str, str], selection: dict[str, frozenset[str]]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,10 +19,12 @@ from ecommerce_assets.jobs import plan
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.query.local import create_views
 from ecommerce_assets.tables import all_tables
+from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.three_days import DAYS, deliver, different, make
 
@@ -115,6 +118,66 @@ def test_readers_see_whole_states_that_fit_together(shop: Shop):
     assert {lost for _, lost in seen} == {0}
     assert len({rows for rows, _ in seen}) > 1
     assert len(seen) > 10
+
+
+def facts_without_a_member(shop: Shop) -> int:
+    """Published fact rows that lack a row of a dimension, as a reader counts them now."""
+    return shop.one(
+        "select count(*) as n from gold.fact_sales where customer_key not in (select customer_key "
+        "from gold.dim_customer) or product_key not in (select product_key from gold.dim_product) "
+        "or date_key not in (select date_key from gold.dim_date)"
+    )["n"]
+
+
+def test_members_leave_a_dimension_after_the_facts_that_name_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    """Corrections take away the last mention of inferred members, and of a year, and bring others.
+
+    With kills at some of the publications; each published fact finds its members at every moment.
+    """
+    star = "fact_sales,dim_date,dim_customer,dim_product"
+    deliver(shop, 0)
+    publish, lacking = staging.Staged._fast_forward, []
+    for number, published in enumerate((None, 1, 3, 4, 5)):
+        year, other = ("2023-12-31", "8") if number % 2 else (DAYS[0], "9")
+        shop.deliver("orders", {"order_id": "O8", "customer_id": f"C{other}", "order_date": year},
+                     day=DAYS[0], name="more.csv")  # fmt: skip
+        shop.deliver("order_items", {"order_item_id": "I8", "order_id": "O8", "product_id": f"P{other}"},
+                     day=DAYS[0], name="more.csv")  # fmt: skip
+        shop.run("bronze", first=DAYS[0])
+        shop.run("silver", first=DAYS[0])
+        left = [10 if published is None else published]
+
+        def stop(
+            staged: staging.Staged,
+            *,
+            remove: bool,
+            left: list[int] = left,
+            first: bool = not number,
+        ) -> None:
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+            publish(staged, remove=remove)
+            if not first:  # not all tables are there yet
+                lacking.append(facts_without_a_member(shop))
+
+        with monkeypatch.context() as killed, suppress(Killed, BaseExceptionGroup):
+            killed.setattr(staging.Staged, "_fast_forward", stop)
+            killed.setattr(staging, "drop_branch", lambda *arguments: None)
+            shop.run("gold", star, first=DAYS[0])
+        assert facts_without_a_member(shop) == 0
+        shop.run("gold", star, first=DAYS[0])
+        members = shop.query("select product_id from gold.dim_product where is_inferred")
+        assert [member["product_id"] for member in members] == [f"P{other}"]
+    assert set(lacking) == {0}
+    shop.run("gold", first=DAYS[0])
+    assert different(shop, 0) == {}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no handler of the product may see it as an error of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +320,7 @@ def test_a_failed_audit_leaves_nothing_behind(shop: Shop):
     with pytest.raises(PipelineError, match="fact_rows_join"):
         materialize(
             session, [all_tables()[names[0]], spoilt],
-            JobArguments((), day, day, *places, 1), Shared(),
+            JobArguments((), day, day, *places, Thresholds(1, 1)), Shared(),
         )  # fmt: skip
     for name in names:
         assert History(session, name).snapshot_id == before[name]

@@ -7,6 +7,7 @@ from ecommerce_assets.jobs.materialize import Published, materialize
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import all_tables
+from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences
 from ecommerce_assets_tests.shop import Shop
@@ -42,7 +43,7 @@ def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
     """Materialize one table; what its run says of itself."""
     places = (str(shop.landing), str(shop.lakehouse))
     when = date.fromisoformat(day)
-    arguments = JobArguments((), when, when, *places, 1)
+    arguments = JobArguments((), when, when, *places, Thresholds(1, 1))
     shared = Shared()
     try:
         (made,) = materialize(

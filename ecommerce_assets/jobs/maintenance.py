@@ -9,12 +9,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.maintenance import Maintained, maintain
-from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.lakehouse.session import CATALOG_FILE, open_session
 from ecommerce_assets.lakehouse.tables import exists
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
@@ -29,7 +30,15 @@ def maintain_lakehouse(
 
     Args:
         now: the time that the ages of states are counted to, the present one when left out.
+
+    Raises:
+        PipelineError: there is no lakehouse.
     """
+    if "://" not in lakehouse and not (Path(lakehouse) / CATALOG_FILE).exists():
+        raise PipelineError(
+            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
+            "ECOMMERCE_LAKEHOUSE"
+        )
     spark = open_session(lakehouse)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)

@@ -1,9 +1,9 @@
 """One table from its upstream tables: plan, stage, audit, publish."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from time import perf_counter
@@ -14,16 +14,20 @@ from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.deliveries import plan_deliveries
 from ecommerce_assets.jobs.plan import Plan, Planner
-from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.jobs.shared import Shared, kept
+from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse import tables as lakehouse
 from ecommerce_assets.lakehouse.history import History, Marker
 from ecommerce_assets.lakehouse.lineage import Lineage
-from ecommerce_assets.tables.audits import Finding, Report, Scope
+from ecommerce_assets.landing.files import line_in
+from ecommerce_assets.landing.store import DeliveryChanged
+from ecommerce_assets.tables.audits import Filled, Finding, Report, Scope
+from ecommerce_assets.tables.audits.bronze import all_files_read
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.source import INGESTION_DATE
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 ATTEMPTS = 10
 
@@ -34,9 +38,7 @@ class AuditFailed(PipelineError):
     def __init__(self, table: Table, findings: list[Finding]) -> None:
         self.findings = findings
         failed = [finding for finding in findings if finding.blocks]
-        reasons = "; ".join(
-            f"{finding.check.name} ({dict(finding.counts)}). {finding.advice}" for finding in failed
-        )
+        reasons = "; ".join(f"{finding.check.name}: {finding.told}" for finding in failed)
         super().__init__(
             f"{table.identifier} was not published, its last state stays: failed {reasons}"
         )
@@ -55,6 +57,7 @@ class Published:
         metrics: figures of its audits.
         findings: results of its checks; none where there was nothing to do.
         lineage: column lineage.
+        snapshot: id of the state that the findings are of; None for a table without one.
         seconds: how long it took.
         seconds_checking: how much of it was for checks beyond those that are judged while the
             rows are written.
@@ -68,6 +71,7 @@ class Published:
     metrics: dict[str, float]
     findings: list[Finding]
     lineage: Lineage
+    snapshot: int | None
     seconds: float
     seconds_checking: float = 0.0
 
@@ -93,15 +97,29 @@ def materialize(
             clustered=table.unit_is_partition,
         )
     for _ in range(ATTEMPTS):
+        attempt = _Attempt(spark, arguments, shared)
         try:
-            with ExitStack() as publishing:
-                return _Attempt(spark, arguments, shared).run(tables, publishing)
-        except lakehouse.PublishConflict:
-            continue
-    raise PipelineError(
-        f"{', '.join(table.identifier for table in tables)}: other runs published {ATTEMPTS} times "
-        "while this one worked; run it again when they are done"
-    )
+            return attempt.publish(attempt.stage(tables))
+        except staging.PublishConflict:
+            attempt.drop()
+            why = "other runs published {n} times while this one worked"
+        except DeliveryChanged as error:
+            attempt.drop()
+            why = f"what has landed changed {{n}} times while it was read, at last: {error}"
+        except BaseException:
+            attempt.drop()
+            raise
+    names = ", ".join(table.identifier for table in tables)
+    raise PipelineError(f"{names}: {why.format(n=ATTEMPTS)}; run it again when that is over")
+
+
+def _changed_delivery(error: Exception) -> DeliveryChanged | None:
+    """The `DeliveryChanged` that a Python worker of Spark raised: only its text comes through."""
+    if isinstance(error, DeliveryChanged):
+        return error
+    name = f"{DeliveryChanged.__module__}.{DeliveryChanged.__name__}"
+    told = re.search(rf"{re.escape(name)}: (.+)", str(error))
+    return DeliveryChanged(told.group(1)) if told else None
 
 
 class TableFailed(PipelineError):
@@ -122,22 +140,40 @@ class _Attempt:
         self.shared = shared
         self._bases: list[History] = []
         self._states: dict[str, Future[int | None]] = {}
-        self._open: dict[str, AbstractContextManager[lakehouse.Staged]] = {}
+        self._staged: dict[str, staging.Staged] = {}
 
-    def run(self, tables: Sequence[Table], publishing: ExitStack) -> list[Published]:
-        """Stage and audit the tables; `publishing` publishes them when it is closed."""
+    def stage(self, tables: Sequence[Table]) -> list[Published]:
+        """Stage and audit the tables; an error is that of the first table that failed."""
         self._states = {table.identifier: Future() for table in tables}
         first, *others = tables
-        try:
-            with ThreadPoolExecutor(len(tables), thread_name_prefix=first.name) as pool:
-                made = [pool.submit(self._stage_or_tell, table) for table in others]
-                own = self._stage_or_tell(first)
-            # In dependency order: the first error is the one that the others come from.
-            return [own, *[future.result() for future in made]]
-        finally:
-            for table in tables:
-                if table.identifier in self._open:
-                    publishing.push(self._open[table.identifier])
+        with ThreadPoolExecutor(len(tables), thread_name_prefix=first.name) as pool:
+            made = [pool.submit(self._stage_or_tell, table) for table in others]
+            own = self._stage_or_tell(first)
+        # In dependency order: the first error is the one that the others come from.
+        return [own, *[future.result() for future in made]]
+
+    def publish(self, made: list[Published]) -> list[Published]:
+        """Publish what was staged, the tables made last first: the facts after the dimensions.
+
+        A dimension is published with the members that leave it, and without them once the facts
+        are: at every moment, each published fact finds its members.
+        """
+        staged = [self._staged[name] for name in self._states if name in self._staged]
+        for state in reversed(staged):
+            state.publish()
+        for state in staged:
+            state.finish()
+        return [
+            replace(result, snapshot=self._staged[result.table.identifier].snapshot)
+            if result.written is not None
+            else result
+            for result in made
+        ]
+
+    def drop(self) -> None:
+        """Drop what was staged and not published."""
+        for state in self._staged.values():
+            state.drop()
 
     def _stage_or_tell(self, table: Table) -> Published:
         """Stage the table; on an error tell those that wait for its state."""
@@ -150,11 +186,13 @@ class _Attempt:
             raise told from error
 
     def _told(self, table: Table, error: BaseException) -> BaseException:
-        if isinstance(error, lakehouse.PublishConflict) or not isinstance(error, Exception):
+        if isinstance(error, staging.PublishConflict) or not isinstance(error, Exception):
             return error
-        if not isinstance(error, PipelineError) and any(map(lakehouse.moved, self._bases)):
+        if changed := _changed_delivery(error):
+            return changed
+        if not isinstance(error, PipelineError) and any(map(staging.moved, self._bases)):
             # Another run published, and dropped what this one had staged.
-            return lakehouse.PublishConflict(str(error))
+            return staging.PublishConflict(str(error))
         return TableFailed(table, error)
 
     def _histories(self, names: Iterable[str]) -> dict[str, History]:
@@ -165,13 +203,6 @@ class _Attempt:
             )
             for name in names
         }
-
-    def _enter(
-        self, table: Table, staged: "AbstractContextManager[lakehouse.Staged]"
-    ) -> lakehouse.Staged:
-        state = staged.__enter__()
-        self._open[table.identifier] = staged
-        return state
 
     def _stage(self, table: Table) -> Published:
         spark = self.spark
@@ -188,14 +219,16 @@ class _Attempt:
             self._states[table.identifier].set_result(base.snapshot_id)
             self._note(planner, plan)
             own = Report([], self._rows_by_date(base, base.snapshot_id, self.arguments.days))
-            return _published(planner, plan, base.rows, None, own, [], started)
+            findings = [all_files_read(plan.unread)] if table.layer == "bronze" else []
+            return _published(planner, plan, base.rows, None, own, findings, started)
         schema = audit.schema_finding(table, plan.written)
         if schema.blocks:
             raise AuditFailed(table, [schema])
         apart = audit.judged_apart(table, plan.touched, base.rows)
         frame, observation = audit.observed(table, plan.written, apart=apart)
         marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
-        state = self._enter(table, lakehouse.staged(spark, base, frame, plan.replace, marker))
+        state = staging.stage(spark, base, frame, plan.replace, marker)
+        self._staged[table.identifier] = state
         planner.offer_changes(plan, state.snapshot)
         self._states[table.identifier].set_result(state.snapshot)
         written = perf_counter()
@@ -216,8 +249,24 @@ class _Attempt:
         findings += own.findings
         if any(finding.blocks for finding in findings):
             raise AuditFailed(table, findings)
+        self._keep_those_that_leave(table, base, plan, state)
         made = _published(planner, plan, state.rows, state.added, own, findings, started)
         return replace(made, seconds_checking=perf_counter() - checking)
+
+    def _keep_those_that_leave(
+        self, table: Table, base: History, plan: Plan, state: staging.Staged
+    ) -> None:
+        """Members that a dimension has no more are kept until the facts are published."""
+        facts = next(iter(self._states))
+        if table.identifier == facts or base.current is None:
+            return
+        now, then = plan.rewritten or (
+            state.frame, lakehouse.read(self.spark, table.identifier, base.snapshot_id)
+        )  # fmt: skip
+        left = then.join(now.select(*table.key), list(table.key), "left_anti")
+        left = kept(left.select(*table.columns))
+        if not left.isEmpty():
+            state.keep(left)
 
     @staticmethod
     def _rows_by_date(
@@ -232,16 +281,17 @@ class _Attempt:
         """Upstream moved on, and nothing that matters here did: the next run looks back less."""
         marker = planner.base.marker
         if marker and plan.made_from and marker.made_from != plan.made_from:
-            new = Marker(plan.made_from, planner.table.code_version, self.arguments.attempt())
-            self._enter(
-                planner.table, lakehouse.staged(self.spark, planner.base, None, plan.replace, new)
+            version, attempt = planner.table.code_version, self.arguments.attempt()
+            note = Marker(plan.made_from, version, attempt, is_note=True)
+            self._staged[planner.table.identifier] = staging.stage(
+                self.spark, planner.base, None, plan.replace, note
             )
 
     def _scope(
         self,
         planner: Planner,
         plan: Plan,
-        state: lakehouse.Staged,
+        state: staging.Staged,
         seen: Mapping[str, Any],
         counted: Mapping[date, int],
         upstream: Mapping[str, History],
@@ -264,9 +314,24 @@ class _Attempt:
             ),
             rows_by_date=counted,
             upstream_rows=lambda name: upstream[name].rows,
-            quarantine_limit=self.arguments.quarantine_limit,
-            volume_change=self.arguments.volume_change,
+            thresholds=self.arguments.thresholds,
+            rows_before=self._rows_by_date(planner.base, planner.base.snapshot_id, sorted(counted)),
+            unread=plan.unread,
+            filled=lambda days: {
+                day: Filled(*found)
+                for day, found in planner.base.filled_columns(
+                    state.snapshot, INGESTION_DATE, days
+                ).items()
+            },
+            delivered_before=plan.delivered_before,
+            consult=self._consult,
+            line_of=lambda file, number: line_in(self.arguments.landing, file, number),
         )
+
+    def _consult(self, name: str) -> "DataFrame | None":
+        if not lakehouse.exists(self.spark, name):
+            return None
+        return lakehouse.read(self.spark, name, History(self.spark, name).snapshot_id)
 
 
 def _received(planner: Planner, plan: Plan) -> dict[date, int]:
@@ -297,5 +362,6 @@ def _published(
         own.metrics,
         findings,
         planner.lineage(plan),
+        planner.base.judged_id,
         perf_counter() - started,
     )

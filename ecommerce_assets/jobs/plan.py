@@ -5,6 +5,7 @@ gives the touched units; the table's transformation, the same for a rebuild, mak
 the upstream rows of these units. Where that can't be known the table is made as a whole.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -51,6 +52,8 @@ class Plan:
         rewritten: where the rows of some units take the place of others: these as made now, and
             as published.
         whole: the rows are what the transformation makes of whole upstream tables.
+        delivered_before: for silver: the parsed rows of the deliveries that were replaced since.
+        unread: for bronze: paths below landing of what is there and is not read.
     """
 
     why: str
@@ -62,6 +65,8 @@ class Plan:
     candidates: "DataFrame | None" = None
     rewritten: "tuple[DataFrame, DataFrame] | None" = None
     whole: bool = False
+    delivered_before: "DataFrame | None" = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass
@@ -411,7 +416,15 @@ class Planner:
                 candidates = candidates.unionByName(demoted.within(parse(earlier), key))
         candidates = kept(candidates)
         made = self._made({bronze: candidates})
-        return self._replacing(touched, made, made_from, tuple(dates), candidates, current)
+        plan = self._replacing(touched, made, made_from, tuple(dates), candidates, current)
+        return dataclasses.replace(plan, delivered_before=self._replaced(bronze, parts))
+
+    def _replaced(self, bronze: str, parts: Partitions) -> "DataFrame | None":
+        """The parsed rows of deliveries that are not there any more."""
+        if not parts.removed:
+            return None
+        where = within(INGESTION_DATE, parts.removed, after_day)
+        return self.table.prepare[bronze](self._at(bronze, self._then(bronze)).where(where))
 
 
 def _change(name: str, then: int | None, now: int | None) -> object:

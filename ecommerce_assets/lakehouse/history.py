@@ -4,6 +4,7 @@ Read from the table's metadata, which Iceberg gives as one JSON text: no Spark j
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MADE_FROM = "ecommerce.made-from"
 CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
+NOTE = "ecommerce.note"
 MONTH = "_month"  # after a column's name: Iceberg's name for a partition by its month
 WHOLE = date.min
 PIECE = 4_000  # characters; py4j sends longer answers in two writes, the second 40 ms later
@@ -33,19 +35,23 @@ class Marker:
             was empty); for bronze, the fingerprint of each date's delivery that the run read.
         code_version: version of the code that made it.
         run: id of the run that made it.
+        is_note: the state holds the same rows as the one before: upstream moved on, and nothing
+            that matters here did.
     """
 
     made_from: dict[str, Any]
     code_version: str
     run: str
+    is_note: bool = False
 
     def summary(self) -> dict[str, str]:
         """As properties of a snapshot."""
-        return {
+        summary = {
             MADE_FROM: json.dumps(self.made_from),
             CODE_VERSION: self.code_version,
             RUN: self.run,
         }
+        return summary | ({NOTE: "true"} if self.is_note else {})
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,14 @@ class History:
                 return snapshot.marker
         return None
 
+    @property
+    def judged_id(self) -> int | None:
+        """Id of the state whose checks hold for the published one, as it has the same rows."""
+        for snapshot in self.back_from(self.snapshot_id):
+            if snapshot.summary.get("operation") != "replace" and NOTE not in snapshot.summary:
+                return snapshot.id
+        return None
+
     def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
         """The state of that id, the one before it, and so on, as far as they are kept."""
         while snapshot in self._snapshots:
@@ -250,6 +264,52 @@ class History:
         """Whether the table is partitioned by this column's values."""
         return self._field == column
 
+    def filled_columns(
+        self, snapshot: int, column: str, days: Sequence[date]
+    ) -> dict[date, tuple[frozenset[str], frozenset[str]]]:
+        """By partition of a date column: the columns that are not null in every row, and of these
+        those that hold more than empty texts. From the files' statistics, without a Spark job.
+
+        Args:
+            days: partitions to look at.
+        """
+        there: dict[date, set[str]] = {day: set() for day in days}
+        filled: dict[date, set[str]] = {day: set() for day in days}
+        jvm: Any = self._spark._jvm
+        for file in self._data_files(snapshot, column, days) if days else ():
+            day = self._first_day(file)
+            if day not in there:
+                continue
+            values, nulls = _numbers(file.valueCounts()), _numbers(file.nullValueCounts())
+            # A map of Iceberg's own, which does not print its entries.
+            bounds = file.upperBounds() and jvm.java.util.HashMap(file.upperBounds())
+            longest = _numbers(bounds, "lim")
+            for number, count in values.items():
+                name = self._column_names.get(number)
+                if name is not None and count > nulls.get(number, 0):
+                    there[day].add(name)
+                    if longest.get(number, 1):
+                        filled[day].add(name)
+        return {day: (frozenset(there[day]), frozenset(filled[day])) for day in days}
+
+    def _data_files(self, snapshot: int, column: str, days: Sequence[date]) -> Iterator[Any]:
+        """The files of the partitions from the first to the last day, with their statistics."""
+        self.table.refresh()
+        scan = self.table.newScan().useSnapshot(snapshot).includeColumnStats()
+        files = self._within(scan, column, days).planFiles()
+        try:
+            tasks = files.iterator()
+            while tasks.hasNext():
+                yield tasks.next().file()
+        finally:
+            files.close()
+
+    def _within(self, scan: Any, column: str, days: Sequence[date]) -> Any:
+        jvm: Any = self._spark._jvm
+        of = jvm.org.apache.iceberg.expressions.Expressions
+        scan = scan.filter(of.greaterThanOrEqual(column, days[0].isoformat()))
+        return scan.filter(of.lessThanOrEqual(column, days[-1].isoformat()))
+
     def rows_by_date(
         self, snapshot: int | None, column: str, days: Sequence[date] | None = None
     ) -> dict[date, int]:
@@ -265,10 +325,7 @@ class History:
         self.table.refresh()
         scan = self.table.newScan().useSnapshot(snapshot)
         if days:
-            jvm: Any = self._spark._jvm
-            of = jvm.org.apache.iceberg.expressions.Expressions
-            scan = scan.filter(of.greaterThanOrEqual(column, days[0].isoformat()))
-            scan = scan.filter(of.lessThanOrEqual(column, days[-1].isoformat()))
+            scan = self._within(scan, column, days)
         counts: dict[date, int] = {}
         files = scan.planFiles()
         try:
@@ -307,6 +364,19 @@ class Partitions:
 
     def __bool__(self) -> bool:
         return bool(self.firsts)
+
+
+def _numbers(statistics: Any, within: str = "") -> dict[int, int]:
+    """A Java map of a file's statistics, by column id: as its text, one call instead of many.
+
+    Args:
+        within: of values that are buffers, the figure to take.
+    """
+    if statistics is None:
+        return {}
+    value = rf"[^,\]]*\[[^\]]*\b{within}=(\d+)[^\]]*\]" if within else r"(\d+)"
+    found = re.findall(rf"(\d+)={value}", statistics.toString())
+    return {int(number): int(figure) for number, figure in found}
 
 
 def qualified(identifier: str) -> str:

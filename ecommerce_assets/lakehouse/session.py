@@ -6,10 +6,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.java import cache_folder, jars, java_home
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CATALOG = "lakehouse"
+CATALOG_FILE = "catalog.db"
 LARGE_BYTES = 64 << 20
 PART_READ = 32  # of a lakehouse, a run reads so small a part beside what was delivered
 JVM_END_SECONDS = 1
@@ -151,10 +154,10 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
             return _session_of_glue(lakehouse)
         if lakehouse not in _sessions:
             folder = Path(lakehouse)
-            preparing = threading.Thread(target=_prepare_catalog, args=(folder,))
-            preparing.start()
-            session = _jvm_session(delivered, lakehouse).newSession()
-            preparing.join()
+            with ThreadPoolExecutor(1) as pool:
+                preparing = pool.submit(_prepare_catalog, folder)
+                session = _jvm_session(delivered, lakehouse).newSession()
+                preparing.result()
             for key, value in _catalog_config(folder).items():
                 session.conf.set(key, value)
             # A session loads its catalog at the first use, by the settings of the thread's active
@@ -235,7 +238,7 @@ def _catalog_config(folder: Path) -> dict[str, str]:
     return {
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.type": "jdbc",
-        f"{catalog}.uri": f"jdbc:sqlite:{folder / 'catalog.db'}{SQLITE_OPTIONS}",
+        f"{catalog}.uri": f"jdbc:sqlite:{folder / CATALOG_FILE}{SQLITE_OPTIONS}",
         f"{catalog}.jdbc.schema-version": "V1",
         # Iceberg 1.10.0 leaves a read lock open when it creates these tables itself, and every
         # commit of a second process then fails with SQLITE_BUSY.
@@ -246,13 +249,16 @@ def _catalog_config(folder: Path) -> dict[str, str]:
     }
 
 
+def catalog_uri(folder: Path, how: str = "mode=rwc") -> str:
+    """The catalog's file as SQLAlchemy opens it; `how` are options of SQLite's."""
+    return f"sqlite:///file:{quote(str(folder / CATALOG_FILE))}?{how}&uri=true"
+
+
 def _prepare_catalog(folder: Path) -> None:
-    if (folder / "catalog.db").exists():
+    if (folder / CATALOG_FILE).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     from pyiceberg.catalog.sql import SqlCatalog
 
     # Its constructor creates the two catalog tables in the form that Iceberg's JDBC catalog reads.
-    SqlCatalog(
-        CATALOG, uri=f"sqlite:///{folder / 'catalog.db'}", warehouse=str(folder / "warehouse")
-    ).close()
+    SqlCatalog(CATALOG, uri=catalog_uri(folder), warehouse=str(folder / "warehouse")).close()
