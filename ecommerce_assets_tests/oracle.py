@@ -142,6 +142,18 @@ MACROS = {
 }
 
 
+# Times before 1970, and more than a year after the delivery, can't be.
+POSSIBLE = "CAST({c} AS DATE) BETWEEN DATE '1970-01-01' AND CAST(_ingestion_date + INTERVAL 1 YEAR AS DATE)"
+
+
+def read(column: str, kind: str) -> str:
+    """Return the value of a column's text: null if it breaks the contract."""
+    value = f"read_{kind}({column}_text)"
+    if kind == "stamp":
+        return f"CASE WHEN {POSSIBLE.format(c=value)} THEN {value} END"
+    return value
+
+
 def judged(table: str) -> str:
     """Return the WITH clause that reads, types and judges every bronze row of a table."""
     kinds = KINDS[table]
@@ -155,7 +167,7 @@ def judged(table: str) -> str:
         WITH texts AS (
             SELECT *, {", ".join(f"trimmed({c}) AS {c}_text" for c in kinds)} FROM bronze.{table}
         ), typed AS (
-            SELECT *, {", ".join(f"read_{k}({c}_text) AS {c}_value" for c, k in kinds.items())}
+            SELECT *, {", ".join(f"{read(c, k)} AS {c}_value" for c, k in kinds.items())}
             FROM texts
         ), judged AS (
             SELECT *, list_sort(list_distinct([{reasons}])) AS _reasons FROM typed

@@ -81,10 +81,12 @@ class Shop:
         last: str = "",
         limit: float = 1,
         full_refresh: bool = False,
+        identity_limit: float = 1,
     ) -> None:
         """Run a layer's job in this process."""
         argv = ["--from", first, "--to", last or first, "--landing", str(self.landing),
-                "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit)]  # fmt: skip
+                "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit),
+                "--identity-limit", str(identity_limit)]  # fmt: skip
         if full_refresh:
             argv += ["--full-refresh", "true"]
         MAINS[layer]([*argv, "--tables", tables] if tables else argv)

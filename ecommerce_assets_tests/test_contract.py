@@ -1,6 +1,6 @@
 """A value of a delivery: what it becomes in silver, or why it is quarantined (DESIGN, section 2)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,10 @@ from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import VALID
 
 D = Decimal
+IMPLAUSIBLE = "implausible: before 1970-01-01, or more than a year after the delivery"
+
+
+DAY = date(2024, 2, 29)
 
 
 def utc(*args: int) -> datetime:
@@ -29,6 +33,8 @@ GOOD: list[tuple[str, str, str | None, Any]] = [
     ("customers", "created_at", "2023-05-01T07:08:09.5Z", utc(2023, 5, 1, 7, 8, 9, 500000)),
     ("customers", "created_at", "2023-05-01T00:30:00+02:00", utc(2023, 4, 30, 22, 30)),
     ("customers", "created_at", "2023-05-01T00:30:00-0530", utc(2023, 5, 1, 6, 0)),
+    ("customers", "created_at", "1970-01-01", utc(1970, 1, 1)),
+    ("customers", "updated_at", "2025-02-28T23:59:59Z", utc(2025, 2, 28, 23, 59, 59)),
     ("customers", "updated_at", None, None),
     ("products", "category", " Books ", "books"),
     ("products", "price", "0", D("0.00")),
@@ -60,6 +66,10 @@ BAD = [
     ("customers", "created_at", "2023", "created_at: not an ISO 8601 time"),
     ("customers", "created_at", "2023-02-30", "created_at: not an ISO 8601 time"),
     ("customers", "created_at", "2023-05-01T25:00", "created_at: not an ISO 8601 time"),
+    ("customers", "created_at", "1969-12-31T23:59:59Z", f"created_at: {IMPLAUSIBLE}"),
+    ("customers", "updated_at", "2025-03-01", f"updated_at: {IMPLAUSIBLE}"),
+    ("orders", "order_date", "1899-12-30", f"order_date: {IMPLAUSIBLE}"),
+    ("orders", "order_date", "9999-12-31", f"order_date: {IMPLAUSIBLE}"),
     ("customers", "updated_at", "yesterday", "updated_at: not an ISO 8601 time"),
     ("products", "category", "gadgets", "category: not an allowed value"),
     ("products", "price", "-0.01", "price: below 0"),
@@ -96,7 +106,12 @@ def parsed(spark: SparkSession) -> dict[tuple[str, str, str | None], dict[str, A
         bronze = all_tables()[f"bronze.{table}"]
         names = [field.name for field in bronze.struct.fields]
         rows = [
-            tuple({**VALID[table], column: received, "_row_number": n}.get(name) for name in names)
+            tuple(
+                {**VALID[table], column: received, "_row_number": n, "_ingestion_date": DAY}.get(
+                    name
+                )
+                for name in names
+            )
             for n, (_, column, received, _) in enumerate(cases)
         ]
         frame = spark.createDataFrame(rows, bronze.struct)

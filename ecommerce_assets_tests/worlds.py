@@ -32,7 +32,7 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
     def odd(*values: str, usual: Sequence[str]) -> str:
         return pick.choice(values) if pick.random() < 0.08 else pick.choice(usual)
 
-    updated_at = odd("yesterday", usual=UPDATED)
+    updated_at = odd("yesterday", "9999-12-31", "1969-12-31", usual=UPDATED)
     if table == "customers":
         return {
             "customer_id": odd("", f"  C{world}-1 ", usual=[key("C", 3)]),
@@ -55,7 +55,7 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
         return {
             "order_id": odd("", f" O{world}-1", usual=[key("O", 4)]),
             "customer_id": odd("", f"C{world}-unknown", usual=[key("C", 3)]),
-            "order_date": odd("", "2024-02-30", usual=ORDER_DATES),
+            "order_date": odd("", "2024-02-30", "2025-02-03", usual=ORDER_DATES),
             "status": odd("lost", usual=["delivered", "Pending", "cancelled", "returned"]),
             "payment_method": odd("shells", usual=["", "paypal"]),
             "subtotal": odd("-5", usual=["", "20.00"]),

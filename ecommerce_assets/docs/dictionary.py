@@ -14,6 +14,7 @@ TITLES = {
     "gold": "Gold: star schema and KPIs",
 }
 FACT = "gold.fact_sales"
+PERSONAL = {"email", "first_name", "last_name", "phone", "address"}
 
 
 def dictionary() -> str:
@@ -24,7 +25,8 @@ def dictionary() -> str:
 def _lines() -> Iterator[str]:
     yield "# Data dictionary"
     yield ""
-    yield "Written by `ecommerce docs` from the declarations in this folder; change those instead."
+    yield "Written by `make docs` from the declarations in this folder; change those instead."
+    yield "Columns marked with 👤 hold personal data."
     yield ""
     for layer in LAYERS:
         names = [f"[{table.name}](#{_anchor(table)})" for table in tables_of(layer)]
@@ -60,7 +62,7 @@ def _star() -> Iterator[str]:
         yield f"  {table.name} {{"
         for name, column in table.columns.items():
             mark = " PK" if table.key == (name,) else ""
-            yield f"    {column.dtype.type.typeName()} {name}{mark}"
+            yield f"    {column.dtype.type.simpleString().split('(')[0]} {name}{mark}"
         yield "  }"
     yield "```"
 
@@ -81,19 +83,22 @@ def _table(table: Table) -> Iterator[str]:
     yield ""
     upstream = table.upstream or (f"{LANDING}.{table.name}",)
     yield f"- Key: {', '.join(f'`{name}`' for name in table.key)}"
-    yield f"- Partitioned by: {', '.join(f'`{by}`' for by in table.partitioned_by) or 'nothing'}"
+    yield f"- {_partitioning(table)}"
     yield f"- Made from: {', '.join(upstream)}"
     yield f"- Recomputed by: {f'`{table.unit}`' if table.unit else 'the whole table'}"
     yield f"- Owner: {table.owner}"
+    yield f"- Query: `{_query(table)}`"
     yield ""
-    yield "| column | type | may be empty | what | refused if |"
+    yield "| column | type | may be empty | description | must be |"
     yield "|---|---|---|---|---|"
     for name, column in table.columns.items():
         rules = [
-            rule.reason for rule in table.rules if rule.column == name and rule.kind != NULLABILITY
+            rule.requirement
+            for rule in table.rules
+            if rule.column == name and rule.kind != NULLABILITY
         ]
         cells = [
-            f"`{name}`",
+            f"`{name}`{' 👤' if name in PERSONAL else ''}",
             column.dtype.type.simpleString(),
             "yes" if column.nullable else "",
             column.description or "",
@@ -106,6 +111,19 @@ def _table(table: Table) -> Iterator[str]:
     for check in checks_of(table):
         blocks = "yes" if check.blocking else "warns"
         yield f"| `{check.name}` | {blocks} | {_cell(check.description)} |"
+
+
+def _partitioning(table: Table) -> str:
+    if not table.partitioned_by:
+        return "Not partitioned"
+    return f"Partitioned by: {', '.join(f'`{by}`' for by in table.partitioned_by)}"
+
+
+def _query(table: Table) -> str:
+    """A command to copy: the table's first rows, those that count."""
+    sales = " where is_sale" if "is_sale" in table.columns else ""
+    order = "" if sales else f" order by {table.key[0]}"
+    return f'ecommerce query "select * from {table.identifier}{sales}{order} limit 10"'
 
 
 def _anchor(table: Table) -> str:

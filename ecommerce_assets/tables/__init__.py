@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.tables.declaration import Table
 
 LAYERS = ("bronze", "silver", "gold")
@@ -51,3 +51,15 @@ def all_tables() -> dict[str, Table]:
 def tables_of(layer: str) -> tuple[Table, ...]:
     """The tables of one layer, in dependency order."""
     return tuple(table for table in all_tables().values() if table.layer == layer)
+
+
+def table_named(name: str) -> Table:
+    """A table by its identifier, or by its name alone: that of gold, of silver, of bronze.
+
+    Raises:
+        PipelineError: there is none; the message names the nearest one.
+    """
+    for identifier in (name, *[f"{layer}.{name}" for layer in reversed(LAYERS)]):
+        if identifier in all_tables():
+            return all_tables()[identifier]
+    raise PipelineError(f"no table {name}.{did_you_mean(name, all_tables())}")

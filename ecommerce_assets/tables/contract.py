@@ -34,6 +34,9 @@ WHITE_SPACE = (
 _TIMESTAMP = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?$"
 )
+EARLIEST = "1970-01-01"
+MONTHS_AHEAD = 12
+IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 _DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
 
@@ -98,8 +101,10 @@ class Contract:
         values = [
             F.coalesce(cast_values[name], self.computed[name](cast_values)).alias(name)
             if name in self.computed
+            else F.when(_plausible(name), cast_values[name]).alias(name)
+            if isinstance(column.dtype.type, T.TimestampType)
             else cast_values[name].alias(name)
-            for name in columns
+            for name, column in columns.items()
         ]
         provenance_columns = list(provenance())
         return (
@@ -132,6 +137,8 @@ class Contract:
             if kind in _NOT_A:
                 uncast = text.isNotNull() & cast.isNull()
                 found.append(F.when(uncast, F.lit(f"{name}: {_NOT_A[kind]}")))
+            if kind is T.TimestampType:
+                found.append(F.when(~_plausible(name), F.lit(f"{name}: {IMPLAUSIBLE}")))
             for rule in row_rules({name: column}):
                 broken = text.isNull() if rule.kind == NULLABILITY else F.expr(rule.broken)
                 if name in self.computed:
@@ -188,6 +195,12 @@ _NOT_A: dict[type[T.DataType], str] = {
     T.BooleanType: "not true or false",
     T.TimestampType: "not an ISO 8601 time",
 }
+
+
+def _plausible(name: str) -> Column:
+    """Whether a time can be one of the delivery; null where there is none (DESIGN, section 2)."""
+    day = F.to_date(_CAST + name)
+    return day.between(F.lit(EARLIEST).cast("date"), F.add_months("_ingestion_date", MONTHS_AHEAD))
 
 
 def _cast(name: str, column: pa.Column) -> Column:

@@ -7,7 +7,8 @@ import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits.silver import accounting, quarantined_rows
+from ecommerce_assets.tables.audits.quarantine import Keyed, held_back, quarantined_rows
+from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.contract import Contract, CrossFieldRule
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.follows import by, by_day
@@ -23,6 +24,8 @@ def silver_table(
     partitioned_by: tuple[str, ...] = (),
     computed: Mapping[str, Callable[[Mapping[str, Column]], Column]] | None = None,
     rules: tuple[CrossFieldRule, ...] = (),
+    parent: str | None = None,
+    value: str | None = None,
 ) -> Table:
     """The current row of each key of `bronze.<name>`.
 
@@ -33,15 +36,18 @@ def silver_table(
         partitioned_by: Iceberg partition transforms.
         computed: for a column that may be empty in the source: its value, from the typed columns.
         rules: rules over several values of a row.
+        parent: the column that all versions of a key should name alike.
+        value: the column that says what a row is worth, EUR.
     """
     schema = model.to_schema()
     (key,) = [schema.unique] if isinstance(schema.unique, str) else schema.unique
     contract = Contract(schema, computed or {}, rules)
+    keyed = Keyed(f"bronze.{name}", key, parent, value, contract.parse)
     schema = pa.DataFrameSchema(
         {**schema.columns, **provenance()},
         name=name,
-        description=f"{model.__doc__}\n\nThe current version of each key: among its valid "
-        "versions the greatest by updated_at, ingestion date, file and row number.",
+        description=f"{model.__doc__}\n\nThe latest valid version of each key: highest updated_at; "
+        "ties by ingestion date, file and row number.",
         unique=[key],
     )
     return Table(
@@ -55,7 +61,7 @@ def silver_table(
         follows={f"bronze.{name}": by(key)},
         versions=True,
         partitioned_by=partitioned_by,
-        audits=(accounting(f"bronze.{name}", key),),
+        audits=(accounting(keyed), held_back(keyed)),
         modules=(module,),
     )
 

@@ -20,7 +20,7 @@ KINDS = {
     NULLABILITY: "Required columns hold a value in every row.",
     RANGES: "Numbers lie in the ranges of the contract.",
     ALLOWED_VALUES: "Values come from the lists of the contract.",
-    FORMATS: "Texts have the form that the contract asks for.",
+    FORMATS: "Text matches the required format (e-mail, country code).",
 }
 
 
@@ -32,12 +32,14 @@ class RowRule:
         kind: the asset check it belongs to, a key of `KINDS`.
         column: the column it judges.
         reason: what is wrong with a value that breaks it.
+        requirement: what a value must be.
         condition: Spark SQL that is true where it is met; null counts as met.
     """
 
     kind: str
     column: str
     reason: str
+    requirement: str
     condition: str
 
     @property
@@ -47,24 +49,45 @@ class RowRule:
 
 
 Statistics = Mapping[str, Any]
-_CHECKS: dict[str, tuple[str, Callable[[Statistics], str], str]] = {
-    "greater_than_or_equal_to": (RANGES, lambda s: f">= {s['min_value']}", "below {min_value}"),
-    "greater_than": (RANGES, lambda s: f"> {s['min_value']}", "not above {min_value}"),
-    "less_than_or_equal_to": (RANGES, lambda s: f"<= {s['max_value']}", "above {max_value}"),
-    "in_range": (
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one of pandera's checks is judged, and said."""
+
+    kind: str
+    comparison: Callable[[Statistics], str]
+    reason: str
+    requirement: str
+
+
+_CHECKS = {
+    "greater_than_or_equal_to": _Kind(
+        RANGES, lambda s: f">= {s['min_value']}", "below {min_value}", "at least {min_value}"
+    ),
+    "greater_than": _Kind(
+        RANGES, lambda s: f"> {s['min_value']}", "not above {min_value}", "above {min_value}"
+    ),
+    "less_than_or_equal_to": _Kind(
+        RANGES, lambda s: f"<= {s['max_value']}", "above {max_value}", "at most {max_value}"
+    ),
+    "in_range": _Kind(
         RANGES,
         lambda s: f"between {s['min_value']} and {s['max_value']}",
         "not from {min_value} to {max_value}",
+        "from {min_value} to {max_value}",
     ),
-    "isin": (
+    "isin": _Kind(
         ALLOWED_VALUES,
         lambda s: f"in ({listed(s['allowed_values'])})",
         "not an allowed value",
+        "one of: {allowed}",
     ),
-    "str_matches": (
+    "str_matches": _Kind(
         FORMATS,
         lambda s: f"rlike {literal(s['pattern'])}",
-        "not of the form asked for",
+        "not of the required format",
+        "like {pattern}",
     ),
 }
 
@@ -80,13 +103,17 @@ def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:
     for name, column in columns.items():
         if not column.nullable:
             condition = f"`{name}` is not null"
-            rules.append(RowRule(NULLABILITY, name, "required value is empty", condition))
+            rules.append(
+                RowRule(NULLABILITY, name, "required value is empty", "not empty", condition)
+            )
         for check in column.checks:
             if check.name not in _CHECKS:
                 raise ValueError(f"{name}: no Spark condition for pandera's {check.name}")
-            kind, comparison, default_reason = _CHECKS[check.name]
-            reason = (column.metadata or {}).get("reason") or default_reason.format(
-                **check.statistics
-            )
-            rules.append(RowRule(kind, name, reason, f"`{name}` {comparison(check.statistics)}"))
+            how, said = _CHECKS[check.name], dict(check.statistics)
+            said["allowed"] = ", ".join(map(str, said.get("allowed_values", ())))
+            own = (column.metadata or {}).get("reason")
+            reason = own or how.reason.format(**said)
+            requirement = own.removeprefix("not ") if own else how.requirement.format(**said)
+            condition = f"`{name}` {how.comparison(check.statistics)}"
+            rules.append(RowRule(how.kind, name, reason, requirement, condition))
     return tuple(rules)

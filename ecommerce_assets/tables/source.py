@@ -4,7 +4,14 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from ecommerce_assets.tables.audits.bronze import empty_delivery, volume_as_usual
+from ecommerce_assets.tables.audits.bronze import (
+    empty_delivery,
+    files_read,
+    last_record_complete,
+    rows_as_before,
+    volume_as_usual,
+)
+from ecommerce_assets.tables.audits.columns import schema_as_usual
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.types import COUNT, DATE, TEXT, TIMESTAMP
 
@@ -16,9 +23,7 @@ LANDING = "landing"
 def provenance() -> dict[str, pa.Column]:
     """The columns that say where a row came from; `_source_file` and `_row_number` name it."""
     return {
-        "_ingestion_date": pa.Column(
-            DATE, description="Date of the delivery's folder; the partition."
-        ),
+        "_ingestion_date": pa.Column(DATE, description="Date of the delivery's folder."),
         "_source_file": pa.Column(TEXT, description="Path of the file below landing."),
         "_row_number": pa.Column(
             COUNT,
@@ -60,7 +65,8 @@ def bronze_table(
                 TEXT,
                 nullable=True,
                 description="JSON of what the contract has no column for: unknown columns by "
-                "name, surplus fields of a row as a list under `_surplus_fields`.",
+                "name, surplus fields of a row as a list under `_surplus_fields`, and `_cut_off` "
+                "where the file ends in the middle of the record.",
             ),
         },
         name=name,
@@ -76,7 +82,14 @@ def bronze_table(
         copied_columns=tuple(columns),
         partitioned_by=(INGESTION_DATE,),
         unit=INGESTION_DATE,
-        audits=(empty_delivery, volume_as_usual),
+        audits=(
+            empty_delivery,
+            files_read,
+            last_record_complete,
+            rows_as_before,
+            schema_as_usual,
+            volume_as_usual,
+        ),
         key_judged_apart=True,
         modules=(module,),
     )

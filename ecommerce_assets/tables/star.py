@@ -78,15 +78,20 @@ def date_key(day: str) -> Column:
     return F.date_format(day, "yyyyMMdd").cast("int")
 
 
+NET_REVENUE = "Net item revenue, EUR: after discounts, before tax and shipping."
+
+
 class SalesMeasures(pa.DataFrameModel):
     """The measures of sales (rows with is_sale) at some grain."""
 
-    revenue: MONEY_SUM = pa.Field(ge=0, description="What customers paid for items, EUR.")
+    revenue: MONEY_SUM = pa.Field(ge=0, description=NET_REVENUE)
     discount: MONEY_SUM = pa.Field(description="Gross amount less revenue, EUR.")
     orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
     units: COUNT = pa.Field(ge=1, description="Pieces.")
     customers: COUNT = pa.Field(ge=1, description="Distinct customers.")
-    average_order_value: MONEY_SUM = pa.Field(ge=0, description="revenue / orders, half up, EUR.")
+    average_order_value: MONEY_SUM = pa.Field(
+        ge=0, description="Average order value: revenue / orders, rounded half up to the cent, EUR."
+    )
 
 
 MEASURES = ("revenue", "discount", "orders", "units", "customers", "average_order_value")

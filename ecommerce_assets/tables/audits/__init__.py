@@ -4,7 +4,7 @@ An audit is one Spark job that answers one or more checks; samples of offending 
 more, and only when a check fails.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pyspark.sql import Column, DataFrame
 
 from ecommerce_assets.tables.touched import Touched
+from ecommerce_assets.thresholds import Thresholds
 
 Severity = Literal["ERROR", "WARN"]
 SAMPLE_ROWS = 5
@@ -35,7 +36,18 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """An audit's answer to one check; `counts` and `sample` become its metadata."""
+    """An audit's answer to one check.
+
+    Attributes:
+        check: the check.
+        passed: whether what must hold does.
+        counts: its figures.
+        sample: a few rows to look at.
+        advice: what to do where it failed.
+        severity: where it is not the check's own.
+        message: for people: what is so, in numbers, with the most telling example.
+        by_date: its figures by ingestion date, where it judged several.
+    """
 
     check: Check
     passed: bool
@@ -43,6 +55,15 @@ class Finding:
     sample: list[dict[str, Any]] = field(default_factory=list)
     advice: str = ""
     severity: Severity | None = None
+    message: str = ""
+    by_date: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def told(self) -> str:
+        """The message, what to do where it failed; of an audit without a message, the figures."""
+        figures = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in self.counts.items())
+        said = self.message or f"{self.check.description} Found: {figures}."
+        return said if self.passed or not self.advice else f"{said} {self.advice}"
 
     @property
     def level(self) -> Severity:
@@ -53,6 +74,19 @@ class Finding:
     def blocks(self) -> bool:
         """Whether the new state must not be published."""
         return not self.passed and self.check.blocking and self.level == "ERROR"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The columns of a partition that hold something.
+
+    Attributes:
+        there: columns that are not null in every row: the delivered file has them.
+        filled: columns that hold more than empty texts.
+    """
+
+    there: frozenset[str]
+    filled: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -75,8 +109,16 @@ class Scope:
         rows_by_date: rows of the state by ingestion date, where the table is partitioned by it: of
             the run's dates, and of those before them that an audit `looks_back` to.
         upstream_rows: rows of an upstream table, from its metadata.
-        quarantine_limit: share of a run's rows of a table above which it is not published.
-        volume_change: share by which a delivery may differ from earlier ones without a warning.
+        thresholds: from what share on checks warn or block.
+        rows_before: as `rows_by_date`, of the state that is published now.
+        unread: for bronze: paths below landing of what is there and is not read.
+        filled: for bronze: by ingestion date, the columns that any row fills, and of these those
+            that hold more than empty texts; from the table's metadata.
+        delivered_before: for silver: the parsed rows of earlier deliveries that this run's
+            replace; None where it replaces none.
+        consult: a table that may not be there yet, as published now.
+        line_of: the line of a landed file on which a record begins, by file and record number;
+            None where it can't be told any more.
     """
 
     state: DataFrame
@@ -90,8 +132,18 @@ class Scope:
     figure: Callable[[str, str, Callable[[DataFrame], Any]], Any]
     rows_by_date: Mapping[date, int]
     upstream_rows: Callable[[str], int]
-    quarantine_limit: float
-    volume_change: float
+    thresholds: Thresholds
+    rows_before: Mapping[date, int]
+    unread: Sequence[str]
+    filled: Callable[[Sequence[date]], Mapping[date, "Filled"]]
+    delivered_before: DataFrame | None
+    consult: Callable[[str], DataFrame | None]
+    line_of: Callable[[str, int], int | None]
+
+    def place(self, file: str, row_number: int) -> str:
+        """Where a record stands, for people."""
+        line = self.line_of(file, row_number)
+        return f"{file} line {line}" if line else f"{file} record {row_number:,}"
 
     def only_touched(self, frame: DataFrame, unit: str) -> DataFrame:
         """The rows of the touched units, by the column that holds the unit."""
@@ -136,3 +188,8 @@ def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, A
     """The first few rows as dictionaries: `order` makes them the same on every run."""
     rows = frame.orderBy(*order) if order else frame
     return [row.asDict(recursive=True) for row in rows.limit(SAMPLE_ROWS).collect()]
+
+
+def percent(share: float) -> str:
+    """A share as people write it."""
+    return f"{share * 100:.3g} %"

@@ -1,8 +1,22 @@
-"""Audits of bronze: did the delivery bring anything, and about as much as usual."""
+"""Audits of bronze: is a delivery whole, and as large as usual."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from statistics import median
+from typing import Any
 
-from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Finding, Report, Scope
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import (
+    SAMPLE_ROWS,
+    Audit,
+    Check,
+    Finding,
+    Report,
+    Scope,
+    sample,
+)
 
 DELIVERED = Check(
     "delivery_not_empty", "Every ingestion date of the run brought at least one row.", False
@@ -17,43 +31,149 @@ def _empty_delivery(scope: Scope) -> Report:
         passed=not empty,
         counts={"dates": len(rows_by_date), "empty_dates": len(empty)},
         sample=[{"empty_date": day} for day in empty[:SAMPLE_ROWS]],
+        message=f"{len(empty):,} of {len(rows_by_date):,} dates brought no row{_first(empty)}.",
         advice="Nothing to do if the shop sent nothing; otherwise land the files and run again.",
     )
     return Report([finding], rows_by_date)
 
 
+def _first(days: Sequence[str]) -> str:
+    return f", the first of them {days[0]}" if days else ""
+
+
 empty_delivery = Audit((DELIVERED,), _empty_delivery)
 
 WEEKS = 4
-FEWEST_WEEKS = 2
+FEWEST_WEEKS = 3  # so that the median is no mean
 
 USUAL = Check(
     "volume_as_usual",
-    f"Each date's rows are about as many as on the same weekday of the {WEEKS} weeks before, by "
-    "ECOMMERCE_VOLUME_CHANGE; judged where two of these weeks at least brought rows.",
+    "Each date's row count is within ECOMMERCE_VOLUME_CHANGE (50 %), and within what chance makes "
+    f"of few rows, of the median of the same weekday in the previous {WEEKS} weeks; skipped with "
+    f"fewer than {FEWEST_WEEKS} such weeks, and in a table's first load.",
     False,
 )
+CHANCE = 3  # standard deviations of a count, which is about the square root of it
 
 
 def _volume_as_usual(scope: Scope) -> Report:
-    judged, unusual = 0, []
-    for day in scope.dates:
+    unusual: list[dict[str, Any]] = []
+    judged, limit = 0, scope.thresholds.volume_change
+    for day in scope.dates if any(scope.rows_before.values()) else ():
         weeks = [scope.rows_by_date.get(day - timedelta(weeks=n), 0) for n in range(1, WEEKS + 1)]
         known = [rows for rows in weeks if rows]
         if len(known) < FEWEST_WEEKS:
             continue
         judged += 1
-        usual, rows = sum(known) / len(known), scope.rows_by_date.get(day, 0)
-        if abs(rows - usual) > scope.volume_change * usual:
+        usual, rows = median(known), scope.rows_by_date.get(day, 0)
+        if abs(rows - usual) > max(limit * usual, CHANCE * usual**0.5):
             unusual.append({"date": day.isoformat(), "rows": rows, "usual": round(usual)})
+    message = f"{len(unusual):,} of {judged:,} dates are not as large as usual"
+    if unusual:
+        worst = max(unusual, key=lambda found: abs(found["rows"] - found["usual"]))
+        message += f"; {worst['date']} has {worst['rows']:,} rows, usual are {worst['usual']:,}"
     finding = Finding(
         USUAL,
         passed=not unusual,
-        counts={"dates": judged, "unusual_dates": len(unusual), "limit": scope.volume_change},
+        counts={"dates": judged, "unusual_dates": len(unusual), "limit": limit},
         sample=unusual[:SAMPLE_ROWS],
+        message=f"{message}.",
         advice="Nothing to do if the shop had such a day; otherwise ask for what is missing.",
+        by_date=unusual,
     )
     return Report([finding])
 
 
 volume_as_usual = Audit((USUAL,), _volume_as_usual, looks_back=timedelta(weeks=WEEKS))
+
+REPLACED = Check(
+    "rows_as_before",
+    "A date that is delivered again has as many rows as the delivery that it replaces, within "
+    "ECOMMERCE_REDELIVERY_CHANGE (10 %).",
+    False,
+)
+
+
+def _rows_as_before(scope: Scope) -> Report:
+    other: list[dict[str, Any]] = []
+    replaced, limit = 0, scope.thresholds.redelivery_change
+    for day in scope.dates:
+        before, rows = scope.rows_before.get(day, 0), scope.rows_by_date.get(day, 0)
+        if not before:
+            continue
+        replaced += 1
+        if abs(rows - before) > limit * before:
+            other.append({"date": day.isoformat(), "rows": rows, "rows_before": before})
+    message = f"{replaced:,} dates were delivered again, {len(other):,} of them of another size"
+    if other:
+        worst = min(other, key=lambda found: found["rows"] - found["rows_before"])
+        message += f"; {worst['date']} has {worst['rows']:,} rows, before {worst['rows_before']:,}"
+    finding = Finding(
+        REPLACED,
+        passed=not other,
+        counts={"dates_again": replaced, "dates_that_differ": len(other), "limit": limit},
+        sample=other[:SAMPLE_ROWS],
+        message=f"{message}.",
+        advice="Nothing to do if the shop corrected that much; otherwise the new file may be "
+        "incomplete: put the old one back and run the date again.",
+        by_date=other,
+    )
+    return Report([finding])
+
+
+rows_as_before = Audit((REPLACED,), _rows_as_before)
+
+WHOLE = Check(
+    "last_record_complete",
+    "No file ends in the middle of a record: without a line end, and with too few fields.",
+    False,
+)
+
+
+def _cut_off() -> Column:
+    return F.col("_rescued_data").contains('"_cut_off": true')
+
+
+def _last_record_complete(scope: Scope) -> Report:
+    cut = scope.observed["cut_off"] or 0
+    rows = sample(scope.state.where(_cut_off()).select("_source_file", "_row_number"),
+                  ["_source_file"]) if cut else []  # fmt: skip
+    message = f"{cut:,} files end in the middle of a record"
+    if rows:
+        message += f", like {scope.place(rows[0]['_source_file'], rows[0]['_row_number'])}"
+    finding = Finding(
+        WHOLE,
+        passed=not cut,
+        counts={"files_cut_off": cut},
+        sample=rows,
+        message=f"{message}.",
+        advice="Rows are missing, and the last value may be: have the file delivered again, and "
+        "run its date. If it is whole, let it end with a line end.",
+    )
+    return Report([finding])
+
+
+last_record_complete = Audit(
+    (WHOLE,),
+    _last_record_complete,
+    observes={"cut_off": lambda: F.count_if(_cut_off())},
+)
+
+READ = Check("all_files_read", "Every file in the landing folder is one that is read.", False)
+
+
+def all_files_read(unread: Sequence[str]) -> Finding:
+    """Names what is there and is not read; judged in every run, as it needs only the listing."""
+    example = f", like {unread[0]}" if unread else ""
+    return Finding(
+        READ,
+        passed=not unread,
+        counts={"not_read": len(unread)},
+        sample=[{"path": path} for path in unread[:SAMPLE_ROWS]],
+        message=f"{len(unread):,} files or folders are not read{example}.",
+        advice="Deliveries are TABLE/ingestion_date=YYYY-MM-DD/NAME.csv or .csv.gz, in lower case: "
+        "rename them, or move away what is none.",
+    )
+
+
+files_read = Audit((READ,), lambda scope: Report([all_files_read(scope.unread)]))

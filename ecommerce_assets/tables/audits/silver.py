@@ -1,6 +1,7 @@
-"""Audits of silver: where every bronze row went, and how many were quarantined."""
+"""Audits of silver: where every bronze row went, and whether keys and values hold."""
 
 from datetime import date
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -9,47 +10,52 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits import (
     SAMPLE_ROWS,
-    WARNING_FRACTION,
     Audit,
     Check,
     Finding,
     Report,
     Scope,
+    percent,
     sample,
 )
+from ecommerce_assets.tables.audits.quarantine import QUARANTINE_SHARE, Keyed, quarantine_share
 from ecommerce_assets.tables.source import provenance
+from ecommerce_assets.tables.types import MONEY_SUM
 
 CONSERVED = Check(
     "row_conservation",
     "For every ingestion date: bronze rows = current + superseded + quarantined rows.",
     True,
 )
-QUARANTINE_SHARE = Check(
-    "quarantine_share",
-    "The share of the run's rows that went to quarantine is within ECOMMERCE_QUARANTINE_LIMIT; "
-    "a warning from a fifth of it.",
-    True,
-)
-
 FATES = ("quarantined", "current", "superseded", "lost")
 HELD = "held"
 
 
-def accounting(bronze: str, key: str) -> Audit:
+def accounting(keyed: Keyed) -> Audit:
     """Where each bronze row went, counted from both ends.
 
     One end: rows of bronze by date, from its metadata. The other: rows that the new silver state
     holds by date, counted in it; rows that break the contract; rows of whose key silver holds a
     greater version. A valid row whose key silver lacks, or holds with a lesser version, is lost.
     """
-    return Audit((CONSERVED, QUARANTINE_SHARE), partial(_account, bronze, key))
+    checks = [CONSERVED, QUARANTINE_SHARE]
+    checks += [unambiguous(keyed.parent)] if keyed.parent else []
+    checks += [VALUE_AS_BEFORE] if keyed.value else []
+    return Audit(tuple(checks), partial(_account, keyed))
 
 
-def _account(bronze: str, key: str, scope: Scope) -> Report:
+def _account(keyed: Keyed, scope: Scope) -> Report:
     judged = set(scope.dates)
     counts: dict[str, dict[date, int]] = {fate: {} for fate in (*FATES, HELD)}
-    for row in _accounted(scope, key).groupBy("day", "fate").count().collect():
-        counts[row["fate"]][row["day"]] = row["count"]
+    values: dict[date, Decimal] = {}
+    ambiguous: dict[date, int] = {}
+    grouped = _accounted(keyed, scope).groupBy("day", "fate")
+    sums = [F.count("*").alias("rows"), F.sum("value").alias("value"),
+            F.count_if("ambiguous").alias("ambiguous")]  # fmt: skip
+    for row in grouped.agg(*sums).collect():
+        counts[row["fate"]][row["day"]] = row["rows"]
+        values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
+        ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
     by_date: list[dict[str, Any]] = [
         {
             "_ingestion_date": day,
@@ -62,6 +68,16 @@ def _account(bronze: str, key: str, scope: Scope) -> Report:
         }
         for day in sorted(judged | counts["lost"].keys())
     ]
+    findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
+    if keyed.parent:
+        rows = sum(sum(counts[fate].values()) for fate in ("current", "superseded"))
+        findings.append(_unambiguous(keyed, scope, rows, ambiguous))
+    if keyed.value:
+        findings.append(_value_as_before(keyed, scope, values))
+    return Report(findings, {row["_ingestion_date"]: row["current"] for row in by_date})
+
+
+def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
     wrong = [
         row
         for row in by_date
@@ -71,29 +87,38 @@ def _account(bronze: str, key: str, scope: Scope) -> Report:
     ]
     names = ("bronze", "current", "superseded", "quarantined", "lost")
     total = {name: sum(row[name] for row in by_date) for name in names}
-    conserved = Finding(
+    return Finding(
         CONSERVED,
         passed=not wrong,
-        counts={"dates": len(judged), "dates_that_fail": len(wrong), **total},
+        counts={"dates": len(scope.dates), "dates_that_fail": len(wrong), **total},
         sample=wrong[:SAMPLE_ROWS],
+        message=f"{total['bronze']:,} rows of bronze: {total['current']:,} current, "
+        f"{total['superseded']:,} superseded, {total['quarantined']:,} quarantined, "
+        f"{total['lost']:,} lost.",
         advice="Rows were lost or invented: this is a defect of the transformation, not of the "
         "delivery. The published table is unchanged.",
+        by_date=by_date if len(by_date) > 1 else [],
     )
-    rows_by_date = {row["_ingestion_date"]: row["current"] for row in by_date}
-    share = _share(bronze, scope, total["bronze"], total["quarantined"])
-    return Report([conserved, share], rows_by_date)
 
 
-def _accounted(scope: Scope, key: str) -> DataFrame:
+def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
     """Day and fate of every candidate, and day of every row that the state holds of these days."""
     version = ["updated_at", *provenance()]
+    parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
+    value = F.col(keyed.value) if keyed.value else F.lit(None)
     received = scope.candidates.select(  # type: ignore[union-attr]
-        F.col(key).alias("key"),
+        F.col(keyed.key).alias("key"),
         F.struct(*version).alias("received"),
         (F.size("_reasons") > 0).alias("broken"),
+        parent.alias("parent"),
+        value.cast(MONEY_SUM).alias("value"),
     )
-    touched = scope.only_touched(scope.state, key)
-    kept = touched.select(F.col(key).alias("kept_key"), F.struct(*version).alias("kept"))
+    touched = scope.only_touched(scope.state, keyed.key)
+    kept = touched.select(
+        F.col(keyed.key).alias("kept_key"),
+        F.struct(*version).alias("kept"),
+        parent.alias("kept_parent"),
+    )
     same_row = (F.col("received._source_file") == F.col("kept._source_file")) & (
         F.col("received._row_number") == F.col("kept._row_number")
     )
@@ -103,61 +128,109 @@ def _accounted(scope: Scope, key: str) -> DataFrame:
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
-    fates = received.join(kept, F.col("key") == F.col("kept_key"), "left").select(
-        F.col("received._ingestion_date").alias("day"), fate.alias("fate")
+    # A broadcast would be a Spark job of its own.
+    known = kept.hint("merge")
+    fates = received.join(known, F.col("key") == F.col("kept_key"), "left").select(
+        F.col("received._ingestion_date").alias("day"),
+        fate.alias("fate"),
+        "value",
+        (~F.col("broken") & (F.col("parent") != F.col("kept_parent"))).alias("ambiguous"),
     )
     held = scope.state.where(F.col("_ingestion_date").isin(list(scope.dates))).select(
-        F.col("_ingestion_date").alias("day"), F.lit(HELD).alias("fate")
+        F.col("_ingestion_date").alias("day"),
+        F.lit(HELD).alias("fate"),
+        F.lit(None).cast(MONEY_SUM).alias("value"),
+        F.lit(False).alias("ambiguous"),
     )
     return fates.unionAll(held)
 
 
-def _share(bronze: str, scope: Scope, rows: int, bad: int) -> Finding:
-    share = bad / rows if rows else 0.0
-    above = share > scope.quarantine_limit
-    offending: list[dict[str, Any]] = []
-    if above:
-        broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
-        offending = sample(
-            broken.select("_received.*", "_reasons"), ["_source_file", "_row_number"]
+def unambiguous(parent: str) -> Check:
+    """The check that the versions of a key name one parent."""
+    return Check(
+        "key_unambiguous",
+        f"All versions of a key name the same {parent}; blocks if more than "
+        "ECOMMERCE_IDENTITY_LIMIT (5 %) of the run's rows name another one than the current "
+        "version.",
+        True,
+    )
+
+
+def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, int]) -> Finding:
+    odd = sum(ambiguous.values())
+    share, limit = odd / rows if rows else 0.0, scope.thresholds.identity_limit
+    example: list[dict[str, Any]] = []
+    parent = str(keyed.parent)
+    if odd:
+        named = (
+            scope.candidates.where(F.size("_reasons") == 0)  # type: ignore[union-attr]
+            .groupBy(keyed.key)
+            .agg(F.count_distinct(parent).alias("named"), F.min(parent).alias("one"),
+                 F.max(parent).alias("another"), F.count("*").alias("versions"))
+            .where("named > 1")
+        )  # fmt: skip
+        example = sample(named, [keyed.key])
+    message = (
+        f"{odd:,} of {rows:,} rows ({percent(share)}, limit {percent(limit)}) name another "
+        f"{parent} than the current version of their {keyed.key}"
+    )
+    if example:
+        first = example[0]
+        message += (
+            f"; {keyed.key} {first[keyed.key]!r} has {first['versions']:,} versions that name "
+            f"{first['named']:,} of them, like {first['one']!r} and {first['another']!r}"
         )
     return Finding(
-        QUARANTINE_SHARE,
-        passed=share <= scope.quarantine_limit / WARNING_FRACTION,
-        severity="ERROR" if above else "WARN",
+        unambiguous(parent),
+        passed=not odd,
+        severity="ERROR" if share > limit else "WARN",
+        counts={"rows": rows, "rows_that_differ": odd, "share": round(share, 6), "limit": limit},
+        sample=example,
+        message=f"{message}.",
+        advice=f"Only one row a {keyed.key} is current, so the others are lost to every figure. If "
+        "the column numbers rows within something, the shop must deliver a key that is unique; if "
+        "rows really moved, raise ECOMMERCE_IDENTITY_LIMIT.",
+        by_date=[{"date": day.isoformat(), "rows_that_differ": n}
+                 for day, n in sorted(ambiguous.items()) if n],
+    )  # fmt: skip
+
+
+VALUE_AS_BEFORE = Check(
+    "value_as_before",
+    "A date that is delivered again is worth as much as the delivery that it replaces, within "
+    "ECOMMERCE_REDELIVERY_CHANGE (10 %).",
+    False,
+)
+
+
+def _value_as_before(keyed: Keyed, scope: Scope, values: dict[date, Decimal]) -> Finding:
+    limit = Decimal(str(scope.thresholds.redelivery_change))
+    before: dict[date, Decimal] = {}
+    if scope.delivered_before is not None:
+        total = F.sum(str(keyed.value)).alias("value")
+        rows = scope.delivered_before.groupBy("_ingestion_date").agg(total).collect()
+        before = {row["_ingestion_date"]: row["value"] or Decimal(0) for row in rows}
+    other: list[dict[str, Any]] = []
+    for day, was in sorted(before.items()):
+        now = values.get(day, Decimal(0))
+        if abs(now - was) > limit * was:
+            other.append({"date": day.isoformat(), "value": now, "value_before": was})
+    message = f"{len(before):,} dates were delivered again, {len(other):,} of them of another value"
+    if other:
+        worst = max(other, key=lambda found: abs(found["value"] - found["value_before"]))
+        message += (
+            f"; the {keyed.value} of {worst['date']} adds up to {worst['value']:,}, "
+            f"before {worst['value_before']:,}"
+        )
+    return Finding(
+        VALUE_AS_BEFORE,
+        passed=not other,
         counts={
-            "rows": rows,
-            "quarantined": bad,
-            "share": round(share, 6),
-            "limit": scope.quarantine_limit,
+            "dates_again": len(before), "dates_that_differ": len(other), "limit": float(limit),
         },
-        sample=offending,
-        advice=f"The rows and their reasons are in {bronze.replace('bronze', 'silver')}_quarantine:"
-        " correct the delivery and run its date again, or raise ECOMMERCE_QUARANTINE_LIMIT.",
-    )
-
-
-REASONED = Check("reasons_given", "Every quarantined row says why it is here.", True)
-
-
-def _quarantined_rows(scope: Scope) -> Report:
-    state = scope.only_touched(scope.state, "_ingestion_date")
-    groups = state.groupBy("_ingestion_date", "_reasons").count().collect()
-    by_reason: dict[str, int] = {}
-    rows_by_date = dict.fromkeys(scope.dates, 0)
-    for row in groups:
-        for reason in row["_reasons"]:
-            by_reason[reason] = by_reason.get(reason, 0) + row["count"]
-        rows_by_date[row["_ingestion_date"]] += row["count"]
-    unexplained = sum(row["count"] for row in groups if not row["_reasons"])
-    finding = Finding(
-        REASONED,
-        passed=not unexplained,
-        counts={"quarantined": sum(row["count"] for row in groups), **by_reason},
-        sample=sample(state.where(F.size("_reasons") == 0)) if unexplained else [],
-        advice="A row without a reason is a defect of the contract's rules.",
-    )
-    return Report([finding], rows_by_date)
-
-
-quarantined_rows = Audit((REASONED,), _quarantined_rows)
+        sample=other[:SAMPLE_ROWS],
+        message=f"{message}.",
+        advice="Nothing to do if the shop corrected that much; otherwise put the old file back "
+        "and run the date again.",
+        by_date=other,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ TABLE = bronze_table(
         "order_id": "Order number; the key.",
         "customer_id": "Customer who ordered.",
         "order_date": "When it was ordered.",
-        "status": "Where the order stands.",
+        "status": "Order status.",
         "total_amount": "What the customer pays, in EUR.",
     },
     optional={

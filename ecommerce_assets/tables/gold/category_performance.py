@@ -5,7 +5,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.follows import by_month, whole
-from ecommerce_assets.tables.star import gold_table, sales_by, share_of
+from ecommerce_assets.tables.star import NET_REVENUE, gold_table, sales_by, share_of
 from ecommerce_assets.tables.types import COUNT, DATE, MONEY_SUM, SHARE, TEXT
 
 
@@ -14,7 +14,7 @@ class CategoryPerformance(pa.DataFrameModel):
 
     category: TEXT = pa.Field(description="Category; `unknown` for inferred products.")
     month_start_date: DATE = pa.Field(description="First day of the month.")
-    revenue: MONEY_SUM = pa.Field(ge=0, description="What customers paid, EUR.")
+    revenue: MONEY_SUM = pa.Field(ge=0, description=NET_REVENUE)
     discount: MONEY_SUM = pa.Field(description="Gross amount less revenue, EUR.")
     orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
     units: COUNT = pa.Field(ge=1, description="Pieces.")

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.follows import whole
 from ecommerce_assets.tables.gold.dim_customer import SEGMENTS
-from ecommerce_assets.tables.star import customer_sales, gold_table
+from ecommerce_assets.tables.star import NET_REVENUE, customer_sales, gold_table
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -17,7 +17,7 @@ class CustomerLifetimeValue(pa.DataFrameModel):
     customer_id: TEXT = pa.Field(description="Customer number.")
     segment: TEXT = pa.Field(isin=SEGMENTS, description="Segment, as in dim_customer.")
     orders: COUNT = pa.Field(ge=0, description="Distinct orders.")
-    lifetime_value: MONEY_SUM = pa.Field(ge=0, description="Revenue; 0.00 without a sale, EUR.")
+    lifetime_value: MONEY_SUM = pa.Field(ge=0, description=f"{NET_REVENUE} 0.00 without a sale.")
     value_rank: WHOLE = pa.Field(
         ge=1, description="1 = greatest lifetime_value; ties by customer_id."
     )

@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits.gold import fact_rows_join
+from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
 from ecommerce_assets.tables.follows import by, by_hash
 from ecommerce_assets.tables.star import STAR, customer_sales, gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
@@ -14,7 +14,7 @@ VIP_REVENUE = "5000.00"
 
 
 class DimCustomer(pa.DataFrameModel):
-    """One row per customer whom silver knows or an order names (then an inferred member)."""
+    """One row per customer, plus an inferred member for each id seen only in orders."""
 
     customer_key: KEY = pa.Field(description="Surrogate key: xxhash64 of customer_id.")
     customer_id: TEXT = pa.Field(description="Customer number.")
@@ -29,7 +29,7 @@ class DimCustomer(pa.DataFrameModel):
         description="From sales: inactive (no order), new (one), vip (revenue of 5000.00 or "
         "more), regular; the first that fits.",
     )
-    is_inferred: FLAG = pa.Field(description="An order names the id, no customer row came yet.")
+    is_inferred: FLAG = pa.Field(description="True while the customer is known only from orders.")
 
     class Config:
         unique = "customer_id"
@@ -82,5 +82,5 @@ TABLE = gold_table(
         "silver.orders": by_hash("customer_id", "customer_id"),
         "gold.fact_sales": by("customer_key"),
     },
-    audits=(fact_rows_join("customer_key", "customer_key"),),
+    audits=(fact_rows_join("customer_key", "customer_key"), inferred_members("customer_id")),
 )

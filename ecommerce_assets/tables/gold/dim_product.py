@@ -4,7 +4,7 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits.gold import fact_rows_join
+from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
 from ecommerce_assets.tables.follows import by_hash
 from ecommerce_assets.tables.star import STAR, gold_table, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, MONEY, TEXT
@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 
 
 class DimProduct(pa.DataFrameModel):
-    """One row per product that silver knows or an order item names (then an inferred member)."""
+    """One row per product, plus an inferred member for each id seen only in order items."""
 
     product_key: KEY = pa.Field(description="Surrogate key: xxhash64 of product_id.")
     product_id: TEXT = pa.Field(description="Product number.")
@@ -25,7 +25,9 @@ class DimProduct(pa.DataFrameModel):
     price: MONEY = pa.Field(nullable=True, ge=0, description="List price, EUR.")
     cost: MONEY = pa.Field(nullable=True, ge=0, description="What the shop pays, EUR.")
     is_active: FLAG = pa.Field(nullable=True, description="Whether it is on sale.")
-    is_inferred: FLAG = pa.Field(description="An item names the id, no product row came yet.")
+    is_inferred: FLAG = pa.Field(
+        description="True while the product is known only from order items."
+    )
 
     class Config:
         unique = "product_id"
@@ -60,5 +62,5 @@ TABLE = gold_table(
         "silver.products": by_hash("product_id"),
         "silver.order_items": by_hash("product_id", "product_id", lacking="silver.products"),
     },
-    audits=(fact_rows_join("product_key", "product_key"),),
+    audits=(fact_rows_join("product_key", "product_key"), inferred_members("product_id")),
 )

@@ -4,12 +4,14 @@ import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits.gold import orders_and_items
+from ecommerce_assets.tables.audits.orders import orders_and_items
 from ecommerce_assets.tables.follows import by
 from ecommerce_assets.tables.star import STAR, date_key, gold_table, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
 
 NOT_SOLD = ("cancelled", "returned")
+# No row follows from these, but the checks of the table's state do.
+JUDGED = ("subtotal", "tax_amount", "shipping_amount", "total_amount")
 
 
 class FactSales(pa.DataFrameModel):
@@ -22,15 +24,19 @@ class FactSales(pa.DataFrameModel):
     order_date: DATE = pa.Field(description="Day of the order, UTC.")
     customer_key: KEY = pa.Field(description="Joins dim_customer.")
     product_key: KEY = pa.Field(description="Joins dim_product.")
-    status: TEXT = pa.Field(description="Where the order stands.")
+    status: TEXT = pa.Field(description="Order status.")
     payment_method: TEXT = pa.Field(nullable=True, description="How the order is paid.")
-    is_sale: FLAG = pa.Field(description="The order is neither cancelled nor returned.")
+    is_sale: FLAG = pa.Field(
+        description="The order is neither cancelled nor returned; every KPI is of these rows."
+    )
     quantity: WHOLE = pa.Field(ge=1, description="Pieces.")
     unit_price: MONEY = pa.Field(ge=0, description="Price of a piece, EUR.")
     gross_amount: MONEY_SUM = pa.Field(ge=0, description="quantity x unit_price, EUR.")
     discount: MONEY_SUM = pa.Field(description="gross_amount less revenue, EUR.")
     revenue: MONEY_SUM = pa.Field(
-        ge=0, description="line_total less the item's share of the order's discount, EUR."
+        ge=0,
+        description="line_total less the item's share of the order's discount, EUR; before tax and "
+        "shipping. Of rows that are no sale as well: sum it where is_sale.",
     )
 
     class Config:
@@ -104,10 +110,11 @@ TABLE = gold_table(
             "status",
             "payment_method",
             "discount_amount",
+            *JUDGED,
         ),
         "silver.order_items": by("order_id"),
     },
     partitioned_by=("months(order_date)",),
-    audits=(orders_and_items,),
+    audits=(orders_and_items(NOT_SOLD),),
     key_judged_apart=True,
 )

@@ -5,7 +5,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.follows import whole
-from ecommerce_assets.tables.star import gold_table
+from ecommerce_assets.tables.star import NET_REVENUE, gold_table
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -18,7 +18,7 @@ class TopProducts(pa.DataFrameModel):
     category: TEXT = pa.Field(description="Category.")
     units: COUNT = pa.Field(ge=1, description="Pieces.")
     orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
-    revenue: MONEY_SUM = pa.Field(ge=0, description="What customers paid, EUR.")
+    revenue: MONEY_SUM = pa.Field(ge=0, description=NET_REVENUE)
     revenue_rank: WHOLE = pa.Field(ge=1, description="1 = greatest revenue; ties by product_id.")
 
     class Config:

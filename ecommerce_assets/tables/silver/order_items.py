@@ -58,6 +58,8 @@ TABLE = silver_table(
     model=OrderItems,
     partitioned_by=(INGESTION_DATE,),
     computed={"line_total": line_total},
+    parent="order_id",
+    value="line_total",
     rules=(
         CrossFieldRule("quantity x unit_price: out of range", gross_out_of_range),
         CrossFieldRule("line_total: computed amount out of range", line_total_out_of_range),

@@ -19,7 +19,7 @@ class Orders(pa.DataFrameModel):
     order_id: TEXT = required("Order number; the key.")
     customer_id: TEXT = required("Customer who ordered.")
     order_date: TIMESTAMP = required("When it was ordered, UTC.")
-    status: TEXT = required("Where the order stands.", case="lower", isin=ORDER_STATUSES)
+    status: TEXT = required("Order status.", case="lower", isin=ORDER_STATUSES)
     payment_method: TEXT = optional("How it is paid.", case="lower", isin=PAYMENT_METHODS)
     subtotal: MONEY = optional("Sum of the items, EUR.", ge=0)
     tax_amount: MONEY = optional("Tax, EUR.", ge=0)
@@ -37,5 +37,10 @@ class Orders(pa.DataFrameModel):
 
 
 TABLE = silver_table(
-    module=__name__, name="orders", model=Orders, partitioned_by=("months(order_date)",)
+    module=__name__,
+    name="orders",
+    model=Orders,
+    partitioned_by=("months(order_date)",),
+    parent="customer_id",
+    value="total_amount",
 )

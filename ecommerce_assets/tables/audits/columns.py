@@ -1,0 +1,102 @@
+"""Audit of bronze: does a delivery have the columns of the one before it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import (
+    SAMPLE_ROWS,
+    Audit,
+    Check,
+    Filled,
+    Finding,
+    Report,
+    Scope,
+)
+
+SCHEMA = Check(
+    "schema_as_usual",
+    "Each date's files have the columns of the delivery before, and fill those that it filled.",
+    False,
+)
+LOOKED_BACK = timedelta(days=31)
+EXPECTED = 10  # values of a column that is empty now, by its share in the delivery before
+RESCUED = "_rescued_data"
+
+
+def _schema_as_usual(scope: Scope) -> Report:
+    """Columns come from the table's metadata; only what is odd costs a Spark job."""
+    counted = scope.rows_by_date
+    earlier = sorted(day for day in counted if counted[day] and day < min(scope.dates, default=day))
+    days = [*earlier[-1:], *[day for day in scope.dates if counted.get(day)]]
+    columns = scope.filled(days)
+    unknown = _unknown_columns(scope, [day for day in days if RESCUED in columns[day].there])
+    differing = []
+    for before, day in pairwise(days):
+        found = {
+            "date": day.isoformat(),
+            "before": before.isoformat(),
+            "new": sorted((_names(columns[day]) | unknown.get(day, set()))
+                          - _names(columns[before]) - unknown.get(before, set())),
+            "gone": sorted((_names(columns[before]) | unknown.get(before, set()))
+                           - _names(columns[day]) - unknown.get(day, set())),
+            "newly_empty": sorted(_newly_empty(scope, before, day, columns)),
+        }  # fmt: skip
+        if found["new"] or found["gone"] or found["newly_empty"]:
+            differing.append(found)
+    judged = max(len(days) - 1, 0)
+    message = f"{len(differing):,} of {judged:,} dates have other columns than the one before"
+    if differing:
+        first = differing[0]
+        odd = [f"{what.replace('_', ' ')}: {', '.join(first[what])}"
+               for what in ("new", "gone", "newly_empty") if first[what]]  # fmt: skip
+        message += f"; {first['date']} beside {first['before']}: {'; '.join(odd)}"
+    finding = Finding(
+        SCHEMA,
+        passed=not differing,
+        counts={"dates": judged, "dates_that_differ": len(differing)},
+        sample=differing[:SAMPLE_ROWS],
+        message=f"{message}.",
+        advice="A column that the shop renamed counts as empty, and its values are only in "
+        "_rescued_data: ask the shop, and have the dates delivered again with the old name.",
+        by_date=differing,
+    )
+    return Report([finding])
+
+
+def _names(columns: Filled) -> set[str]:
+    return {name for name in columns.there if not name.startswith("_")}
+
+
+def _newly_empty(
+    scope: Scope, before: date, day: date, columns: Mapping[date, Filled]
+) -> list[str]:
+    """Columns that are there and empty, and of which the delivery before fills enough rows."""
+    odd = sorted(
+        (_names(columns[day]) - columns[day].filled) & _names(columns[before])
+        & columns[before].filled
+    )  # fmt: skip
+    if not odd:
+        return []
+    filled = [F.count_if(F.trim(name) != "").alias(name) for name in odd]
+    row = scope.state.where(F.col("_ingestion_date") == before).agg(*filled).collect()[0]
+    share = scope.rows_by_date[day] / scope.rows_by_date[before]
+    return [name for name in odd if row[name] * share >= EXPECTED]
+
+
+def _unknown_columns(scope: Scope, days: Sequence[date]) -> dict[date, set[str]]:
+    """Names of columns that the contract does not know, by date."""
+    if not days:
+        return {}
+    names = F.explode(F.json_object_keys(RESCUED)).alias("name")
+    rows = scope.state.where(F.col("_ingestion_date").isin(list(days)) & F.col(RESCUED).isNotNull())
+    found: dict[date, set[str]] = {}
+    for row in rows.select("_ingestion_date", names).distinct().collect():
+        if not row["name"].startswith("_"):
+            found.setdefault(row["_ingestion_date"], set()).add(row["name"])
+    return found
+
+
+schema_as_usual = Audit((SCHEMA,), _schema_as_usual, looks_back=LOOKED_BACK)

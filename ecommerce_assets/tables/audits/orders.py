@@ -1,0 +1,269 @@
+"""Audit of the fact table: are all published orders and items there, and do they agree."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
+
+ORDERS, ITEMS = "silver.orders", "silver.order_items"
+CENT = "0.01"
+
+WAITING = Check(
+    "items_without_order",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the order items wait for an order that is not there.",
+    False,
+)
+EMPTY = Check(
+    "orders_have_items",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the orders sold have no item.",
+    False,
+)
+AMOUNTS = Check(
+    "order_amounts_agree",
+    "Subtotal is the sum of the items, and total is subtotal + tax + shipping - discount, to the "
+    "cent; at most ECOMMERCE_TOLERANCE (1 %) of the orders disagree.",
+    False,
+)
+LINES = Check(
+    "line_totals_agree",
+    "line_total is quantity x unit_price less discount_percent, give or take a cent; at most "
+    "ECOMMERCE_TOLERANCE (1 %) of the items disagree.",
+    False,
+)
+PERCENTS = Check(
+    "discounts_are_percent",
+    "No discount_percent lies between 0 and 1, as it would if 15 % were delivered as 0.15.",
+    False,
+)
+
+
+def orders_and_items(not_sold: Sequence[str]) -> Audit:
+    """All published orders beside all published items.
+
+    Args:
+        not_sold: the statuses of orders that are no sale.
+    """
+    checks = (WAITING, EMPTY, AMOUNTS, LINES, PERCENTS)
+    return Audit(checks, partial(_orders_and_items, not_sold))
+
+
+def _orders_and_items(not_sold: Sequence[str], scope: Scope) -> Report:
+    """One Spark job over all published orders and items, whichever of them the run recomputed."""
+    joined = _joined(scope.upstream[ORDERS], scope.upstream[ITEMS], not_sold)
+    known = F.col("order_id").isNotNull()
+    row = joined.agg(
+        F.count("order_id").alias("orders"),
+        F.count_if("is_sale").alias("sold"),
+        F.count_if("is_empty").alias("empty"),
+        F.sum(F.when(F.col("is_empty"), F.col("total_amount"))).alias("empty_eur"),
+        F.count_if("disagrees").alias("disagreeing"),
+        F.sum("items").alias("items"),
+        F.sum("items_total").alias("items_eur"),
+        F.sum(F.when(~known, F.col("items"))).alias("waiting"),
+        F.sum(F.when(~known, F.col("items_total"))).alias("waiting_eur"),
+        F.sum("odd_lines").alias("odd_lines"),
+        F.sum("odd_percents").alias("odd_percents"),
+        F.sum("discounted").alias("discounted"),
+    ).collect()[0]
+    figures = {name: value or 0 for name, value in row.asDict().items()}
+    return Report(
+        [
+            _waiting(scope, figures),
+            _empty(scope, joined, figures),
+            _amounts(scope, joined, figures),
+            _lines(scope, figures),
+            _percents(scope, figures),
+        ]
+    )
+
+
+def _joined(orders: DataFrame, items: DataFrame, not_sold: Sequence[str]) -> DataFrame:
+    """One row an order, with the sums of its items; and one for each unknown order of items."""
+    share = (100 - F.col("discount_percent")) * F.lit(CENT).cast("decimal(2,2)")
+    expected = F.round(F.col("quantity") * F.col("unit_price") * share, 2)
+    per_order = items.groupBy(F.col("order_id").alias("item_order_id")).agg(
+        F.count("*").alias("items"),
+        F.sum("line_total").alias("items_total"),
+        F.count_if(F.abs(F.col("line_total") - expected) > F.lit(CENT).cast("decimal(2,2)"))
+        .alias("odd_lines"),
+        F.count_if((F.col("discount_percent") > 0) & (F.col("discount_percent") < 1))
+        .alias("odd_percents"),
+        F.count_if(F.col("discount_percent") > 0).alias("discounted"),
+    )  # fmt: skip
+    # A broadcast would be a Spark job of its own.
+    joined = orders.join(
+        per_order.hint("merge"), orders.order_id == per_order.item_order_id, "full_outer"
+    )
+    here = F.coalesce("items_total", F.lit(0))
+    parts = F.coalesce("subtotal", here) - F.col("discount_amount")
+    extras = F.col("tax_amount") + F.col("shipping_amount")
+    # Where tax or shipping is not delivered, the total can only be more than the rest.
+    total_disagrees = F.when(extras.isNotNull(), F.col("total_amount") != parts + extras).otherwise(
+        F.col("total_amount") < parts
+    )
+    subtotal_disagrees = F.col("subtotal") != here
+    is_sale = F.col("order_id").isNotNull() & ~F.col("status").isin(*not_sold)
+    return joined.select(
+        "order_id",
+        "item_order_id",
+        "subtotal",
+        "items_total",
+        "tax_amount",
+        "shipping_amount",
+        "discount_amount",
+        "total_amount",
+        "items",
+        "odd_lines",
+        "odd_percents",
+        "discounted",
+        is_sale.alias("is_sale"),
+        (is_sale & F.col("items").isNull()).alias("is_empty"),
+        F.coalesce(subtotal_disagrees | total_disagrees, subtotal_disagrees, total_disagrees,
+                   F.lit(False)).alias("disagrees"),
+    )  # fmt: skip
+
+
+AMOUNT_COLUMNS = (
+    "order_id", "subtotal", "items_total", "tax_amount", "shipping_amount", "discount_amount",
+    "total_amount",
+)  # fmt: skip
+
+
+def _waiting(scope: Scope, figures: dict[str, Any]) -> Finding:
+    waiting, items = figures["waiting"], figures["items"]
+    share, limit = _share(waiting, items), scope.thresholds.tolerance
+    counts = {"items": waiting, "of_items": items, "waiting_eur": str(figures["waiting_eur"]),
+              "share": share, "limit": limit}  # fmt: skip
+    message = (
+        f"{waiting:,} of {items:,} items ({percent(share)}, limit {percent(limit)}), worth "
+        f"{figures['waiting_eur']:,} EUR, have no order"
+    )
+    rows: list[dict[str, Any]] = []
+    advice = "They enter gold.fact_sales as soon as their order arrives."
+    if waiting:
+        orders, items_table = scope.upstream[ORDERS], scope.upstream[ITEMS]
+        unknown = items_table.join(orders, "order_id", "left_anti")
+        quarantined = scope.consult(f"{ORDERS}_quarantine")
+        held = 0
+        rows = sample(unknown.select("order_item_id", "order_id"), ["order_item_id"])
+        if quarantined is not None:
+            ids = quarantined.select(F.trim("order_id").alias("order_id")).distinct()
+            held = unknown.join(ids, "order_id", "left_semi").count()
+        counts |= {"order_in_quarantine": held, "order_not_delivered": waiting - held}
+        message += (
+            f": the orders of {held:,} are in quarantine, those of {waiting - held:,} were not "
+            "delivered"
+        )
+        if held:
+            advice = (
+                "Those in quarantine enter only once these orders are corrected and delivered "
+                f'again: ecommerce query "select order_id, _reasons from {ORDERS}_quarantine".'
+            )
+    return Finding(
+        WAITING,
+        passed=share <= limit,
+        counts=counts,
+        sample=rows,
+        message=f"{message}.",
+        advice=advice,
+    )
+
+
+def _empty(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Finding:
+    empty, sold = figures["empty"], figures["sold"]
+    share, limit = _share(empty, sold), scope.thresholds.tolerance
+    rows = _worst(joined.where("is_empty")) if share > limit else []
+    message = (
+        f"{empty:,} of {sold:,} orders sold ({percent(share)}, limit {percent(limit)}), with a "
+        f"total of {figures['empty_eur']:,} EUR, have no item"
+    )
+    if rows:
+        message += f", e.g. {rows[0]['order_id']}"
+    return Finding(
+        EMPTY,
+        passed=share <= limit,
+        counts={"orders": sold, "without_item": empty, "total_eur": str(figures["empty_eur"]),
+                "share": share, "limit": limit},
+        sample=rows,
+        message=f"{message}.",
+        advice="No figure counts them: see silver.order_items_quarantine, and ask the shop for "
+        "the items that are missing.",
+    )  # fmt: skip
+
+
+def _amounts(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Finding:
+    disagreeing, orders = figures["disagreeing"], figures["orders"]
+    share, limit = _share(disagreeing, orders), scope.thresholds.tolerance
+    rows = _worst(joined.where("disagrees")) if share > limit else []
+    message = (
+        f"{disagreeing:,} of {orders:,} orders ({percent(share)}, limit {percent(limit)}) "
+        "disagree with their items or parts"
+    )
+    if rows:
+        first = {name: value for name, value in rows[0].items() if value is not None}
+        message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in first.items())
+    return Finding(
+        AMOUNTS,
+        passed=share <= limit,
+        counts={"orders": orders, "disagreeing": disagreeing, "share": share, "limit": limit},
+        sample=rows,
+        message=f"{message}.",
+        advice="Items may be missing or in quarantine, or a discount may stand in a column that "
+        "is not read (see schema_as_usual in bronze); else ask the shop about these orders.",
+    )
+
+
+def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
+    odd, items = figures["odd_lines"], figures["items"]
+    share, limit = _share(odd, items), scope.thresholds.tolerance
+    rows: list[dict[str, Any]] = []
+    message = (
+        f"The line_total of {odd:,} of {items:,} items ({percent(share)}, limit {percent(limit)}) "
+        "is not what quantity, unit_price and discount_percent give"
+    )
+    if share > limit:
+        columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
+        expected = "round(quantity * unit_price * (100 - discount_percent) / 100, 2)"
+        off = scope.upstream[ITEMS].where(f"abs(line_total - {expected}) > {CENT}")
+        rows = sample(off.select(*columns), ["order_item_id"])
+        if rows:
+            message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())
+    return Finding(
+        LINES,
+        passed=share <= limit,
+        counts={"items": items, "disagreeing": odd, "share": share, "limit": limit},
+        sample=rows,
+        message=f"{message}.",
+        advice="Revenue follows line_total: ask the shop which of the columns is right.",
+    )
+
+
+def _percents(scope: Scope, figures: dict[str, Any]) -> Finding:
+    odd, discounted = figures["odd_percents"], figures["discounted"]
+    rows = []
+    if odd:
+        fraction = scope.upstream[ITEMS].where("discount_percent > 0 and discount_percent < 1")
+        rows = sample(fraction.select("order_item_id", "discount_percent"), ["order_item_id"])
+    return Finding(
+        PERCENTS,
+        passed=not odd,
+        counts={"discounted_items": discounted, "below_one_percent": odd},
+        sample=rows,
+        message=f"{odd:,} of {discounted:,} discounted items have a discount below 1 percent.",
+        advice="If the shop delivers 0.15 for 15 %, computed line totals are too high: have it "
+        "deliver percent.",
+    )
+
+
+def _worst(orders: DataFrame) -> list[dict[str, Any]]:
+    """Some of the orders, the largest first."""
+    ranked = orders.orderBy(F.desc_nulls_last("total_amount"), "order_id")
+    return sample(ranked.select(*AMOUNT_COLUMNS))
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0

@@ -1,0 +1,277 @@
+"""Audits of what was quarantined: how many rows, worth what, and what goes on counting for them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ecommerce_assets.tables.audits import (
+    WARNING_FRACTION,
+    Audit,
+    Check,
+    Finding,
+    Report,
+    Scope,
+    percent,
+    sample,
+)
+from ecommerce_assets.tables.contract import IMPLAUSIBLE
+from ecommerce_assets.tables.source import INGESTION_DATE, provenance
+
+QUARANTINE_SHARE = Check(
+    "quarantine_share",
+    "At most ECOMMERCE_QUARANTINE_LIMIT (5 %) of the run's rows are quarantined; warns from a "
+    "fifth of that.",
+    True,
+)
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """What the audits of a silver table need to know of its contract.
+
+    Attributes:
+        bronze: identifier of the bronze table.
+        key: the key.
+        parent: the column that all versions of a key should name alike; None for none.
+        value: the column that says what a row is worth, EUR; None for none.
+        parse: typed values and reasons of bronze rows.
+    """
+
+    bronze: str
+    key: str
+    parent: str | None
+    value: str | None
+    parse: Callable[[DataFrame], DataFrame]
+
+    @property
+    def quarantine(self) -> str:
+        """Identifier of the quarantine table."""
+        return f"{self.bronze.replace('bronze', 'silver')}_quarantine"
+
+
+def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[Mapping[str, Any]]) -> Finding:
+    """The share of quarantined rows, from the rows by date and fate; blocks above the limit."""
+    rows = sum(row["bronze"] for row in by_date)
+    bad = sum(row["quarantined"] for row in by_date)
+    limit = scope.thresholds.quarantine_limit
+    share = bad / rows if rows else 0.0
+    above = share > limit
+    passed = share <= limit / WARNING_FRACTION
+    over = [
+        {"date": row["_ingestion_date"].isoformat(), "rows": row["bronze"],
+         "quarantined": row["quarantined"], "share": round(row["quarantined"] / row["bronze"], 6)}
+        for row in by_date
+        if row["bronze"] and row["quarantined"] / row["bronze"] > limit / WARNING_FRACTION
+    ]  # fmt: skip
+    over.sort(key=lambda found: -found["quarantined"])
+    offending: list[dict[str, Any]] = []
+    message = (
+        f"{bad:,} of {rows:,} rows ({percent(share)}, limit {percent(limit)}) of "
+        f"{_dates(scope.dates)} broke the contract"
+    )
+    if not passed:
+        offending, common = _offending(keyed, scope)
+        message += f". Most common: {common}"
+        if len(by_date) > 1 and over:
+            worst = over[0]
+            what = "Over the limit" if worst["share"] > limit else "Worst date"
+            message += (
+                f". {what}: {worst['date']} with {worst['quarantined']:,} of {worst['rows']:,} rows"
+            )
+    return Finding(
+        QUARANTINE_SHARE,
+        passed=passed,
+        severity="ERROR" if above else "WARN",
+        counts={"rows": rows, "quarantined": bad, "share": round(share, 6), "limit": limit},
+        sample=offending,
+        message=f"{message}.",
+        advice=f"{_see_them(keyed, scope.dates)} Correct the delivery and run its date again, or "
+        "raise ECOMMERCE_QUARANTINE_LIMIT.",
+        by_date=over,
+    )
+
+
+def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
+    """Some quarantined rows, of the most common reason first; and that reason, for people."""
+    broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
+    reasons = broken.select("*", F.explode("_reasons").alias("reason")).groupBy("reason")
+    first = F.min(F.struct("_source_file", "_row_number")).alias("first")
+    top = reasons.agg(F.count("*").alias("rows"), first).orderBy(F.desc("rows"), "reason").first()
+    assert top is not None  # there are quarantined rows
+    rows = sample(
+        broken.where(F.array_contains("_reasons", F.lit(top["reason"]))).select(
+            "_received.*", "_reasons"
+        ),
+        ["_source_file", "_row_number"],
+    )
+    column = top["reason"].split(":")[0]
+    value = f"{rows[0][column]!r} in " if column in rows[0] else "in "
+    where = scope.place(top["first"]["_source_file"], top["first"]["_row_number"])
+    for row in rows:
+        row["_line"] = scope.line_of(row["_source_file"], row["_row_number"])
+    return rows, f"{top['reason']} ({top['rows']:,}), e.g. {value}{where}"
+
+
+def _dates(dates: Sequence[date]) -> str:
+    if len(dates) == 1:
+        return dates[0].isoformat()
+    return f"{len(dates):,} dates from {min(dates)} to {max(dates)}" if dates else "no date"
+
+
+def _see_them(keyed: Keyed, dates: Sequence[date]) -> str:
+    """The command that shows the quarantined rows."""
+    where = f" where {INGESTION_DATE} = date '{dates[0]}'" if len(dates) == 1 else ""
+    return (
+        f'See them: ecommerce query "select _source_file, _row_number, _reasons '
+        f'from {keyed.quarantine}{where}".'
+    )
+
+
+NEWEST = Check(
+    "newest_version_current",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the keys have their newest version in quarantine, so "
+    "that an older one counts.",
+    False,
+)
+VALUE_QUARANTINED = Check(
+    "value_quarantined",
+    "At most ECOMMERCE_TOLERANCE (1 %) of all value lies in quarantine, not replaced by a valid "
+    "version.",
+    False,
+)
+
+
+def held_back(keyed: Keyed) -> Audit:
+    """What lies in quarantine and no valid version has replaced, of all ingestion dates."""
+    checks = (NEWEST, VALUE_QUARANTINED) if keyed.value else (NEWEST,)
+    return Audit(checks, partial(_held_back, keyed))
+
+
+def _held_back(keyed: Keyed, scope: Scope) -> Report:
+    broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
+    # A time that can't be is no reason to take a row for newer than the day on which it came.
+    updated_at = F.when(
+        F.array_contains("_reasons", f"updated_at: {IMPLAUSIBLE}"),
+        F.to_timestamp(INGESTION_DATE),
+    ).otherwise(F.col("updated_at"))
+    columns = [F.col(name) for name in (keyed.key, *provenance())]
+    columns += [updated_at.alias("updated_at"), *([F.col(keyed.value)] if keyed.value else [])]
+    broken = broken.select(*columns)
+    earlier = scope.consult(keyed.quarantine)
+    if earlier is not None:
+        others = earlier.where(~F.col(INGESTION_DATE).isin(list(scope.dates)))
+        broken = broken.unionAll(keyed.parse(others.drop("_reasons")).select(*columns))
+    value = F.col(keyed.value) if keyed.value else F.lit(0)
+    version = F.struct("updated_at", *provenance())
+    newest = broken.groupBy(F.col(keyed.key).alias("held_key")).agg(
+        F.max(version).alias("held"),
+        # Rows without a key have nothing in common.
+        F.when(F.first(keyed.key).isNull(), F.sum(value))
+        .otherwise(F.max_by(value, version)).alias("held_value"),
+    )  # fmt: skip
+    current = scope.state.select(
+        F.col(keyed.key).alias("key"), version.alias("kept"), value.alias("value")
+    )
+    stale = F.col("held") > F.col("kept")
+    # A broadcast would be a Spark job of its own.
+    joined = current.join(
+        newest.hint("merge"), F.col("key") == F.col("held_key"), "full_outer"
+    ).select(
+        "*",
+        F.coalesce(stale, F.lit(False)).alias("stale"),
+        (F.col("held_key").isNotNull() | F.col("key").isNull()).alias("in_quarantine"),
+    )
+    unsettled = F.col("in_quarantine") & (F.col("stale") | F.col("key").isNull())
+    row = joined.agg(
+        F.count_if("stale").alias("stale"),
+        F.sum(F.when(F.col("stale"), F.col("value"))).alias("stale_value"),
+        F.sum("value").alias("value"),
+        F.sum(F.when(unsettled, F.col("held_value"))).alias("held_value"),
+    ).collect()[0]
+    findings = [_newest(keyed, scope, joined, row)]
+    if keyed.value:
+        findings.append(_value_quarantined(keyed, scope, row))
+    return Report(findings)
+
+
+def _newest(keyed: Keyed, scope: Scope, joined: DataFrame, row: Any) -> Finding:
+    keys, limit = row["stale"], scope.thresholds.tolerance
+    share = round(keys / scope.rows, 6) if scope.rows else 0.0
+    example = []
+    message = (
+        f"{keys:,} of {scope.rows:,} keys ({percent(share)}, limit {percent(limit)}) have their "
+        "newest version in quarantine; an older one counts"
+    )
+    if keyed.value:
+        message += f", worth {row['stale_value'] or Decimal('0.00'):,} EUR"
+    if share > limit:
+        rows = joined.where("stale").select(
+            F.col("key").alias(keyed.key),
+            F.col("held._source_file").alias("_source_file"),
+            F.col("held._row_number").alias("_row_number"),
+            F.col("kept._source_file").alias("older_file"),
+            F.col("kept._row_number").alias("older_row_number"),
+        )
+        example = sample(rows, [keyed.key])
+        first = example[0]
+        where = scope.place(first["_source_file"], first["_row_number"])
+        message += f". E.g. {keyed.key} {first[keyed.key]}: {where} is quarantined"
+    return Finding(
+        NEWEST,
+        passed=share <= limit,
+        counts={"keys": keys, "share": share, "limit": limit}
+        | ({"value_eur": str(row["stale_value"] or 0)} if keyed.value else {}),
+        sample=example,
+        message=f"{message}.",
+        advice="The shop changed these rows, and figures still follow what they were before: have "
+        f"the versions in {keyed.quarantine} corrected and delivered again.",
+    )  # fmt: skip
+
+
+def _value_quarantined(keyed: Keyed, scope: Scope, row: Any) -> Finding:
+    held, published = row["held_value"] or Decimal("0.00"), row["value"] or Decimal("0.00")
+    whole = held + published
+    share = float(held / whole) if whole else 0.0
+    limit = scope.thresholds.tolerance
+    return Finding(
+        VALUE_QUARANTINED,
+        passed=share <= limit,
+        counts={"quarantined_eur": str(held), "published_eur": str(published),
+                "share": round(share, 6), "limit": limit},
+        message=f"{held:,} EUR of {whole:,} ({percent(share)}, limit {percent(limit)}), by "
+        f"{keyed.value}, lie in quarantine.",
+        advice=f"No figure counts them: have the rows in {keyed.quarantine} corrected and "
+        "delivered again.",
+    )  # fmt: skip
+
+
+REASONED = Check("reasons_given", "Every quarantined row says why it is here.", True)
+
+
+def _quarantined_rows(scope: Scope) -> Report:
+    state = scope.only_touched(scope.state, "_ingestion_date")
+    groups = state.groupBy("_ingestion_date", "_reasons").count().collect()
+    by_reason: dict[str, int] = {}
+    rows_by_date = dict.fromkeys(scope.dates, 0)
+    for row in groups:
+        for reason in row["_reasons"]:
+            by_reason[reason] = by_reason.get(reason, 0) + row["count"]
+        rows_by_date[row["_ingestion_date"]] += row["count"]
+    unexplained = sum(row["count"] for row in groups if not row["_reasons"])
+    finding = Finding(
+        REASONED,
+        passed=not unexplained,
+        counts={"quarantined": sum(row["count"] for row in groups), **by_reason},
+        sample=sample(state.where(F.size("_reasons") == 0)) if unexplained else [],
+        advice="A row without a reason is a defect of the contract's rules.",
+    )
+    return Report([finding], rows_by_date)
+
+
+quarantined_rows = Audit((REASONED,), _quarantined_rows)
