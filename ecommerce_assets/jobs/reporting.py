@@ -29,6 +29,8 @@ _log = logging.getLogger("ecommerce_assets.jobs")
 
 ROWS_BY_DATE = "rows_by_ingestion_date"
 LINEAGE = "dagster/column_lineage"
+MESSAGE = "message"
+SNAPSHOT = "snapshot"
 S3_SECONDS = 3  # between two uploads of messages
 
 
@@ -129,6 +131,7 @@ class PipesReporter(LogReporter):
             "seconds_checking": round(result.seconds_checking, 3),
             "rows_written": result.written or 0,
             "made": result.why,
+            **_snapshot(result.snapshot),
             **result.metrics,
             ROWS_BY_DATE: {
                 "type": "json",
@@ -149,7 +152,7 @@ class PipesReporter(LogReporter):
         }
         with self._lock:
             for finding in result.findings:
-                self._check(table, finding)
+                self._check(table, finding, result.snapshot)
             self._context.report_asset_materialization(
                 metadata=metadata, asset_key=asset_key(table)
             )
@@ -163,12 +166,11 @@ class PipesReporter(LogReporter):
                     self._check(table, finding)
             self._context.log.error(str(error))
 
-    def _check(self, table: Table, finding: Finding) -> None:
-        metadata: dict[str, Any] = dict(finding.counts)
-        if finding.sample:
-            metadata["sample"] = {"type": "json", "raw_value": _plain(finding.sample)}
-        if not finding.passed:
-            metadata["what_to_do"] = finding.advice
+    def _check(self, table: Table, finding: Finding, snapshot: int | None = None) -> None:
+        metadata: dict[str, Any] = {**finding.counts, **_snapshot(snapshot), MESSAGE: finding.told}
+        for name, rows in (("by_date", finding.by_date), ("sample", finding.sample)):
+            if rows:
+                metadata[name] = {"type": "json", "raw_value": _plain(rows)}
         self._context.report_asset_check(
             check_name=finding.check.name,
             passed=finding.passed,
@@ -176,6 +178,11 @@ class PipesReporter(LogReporter):
             metadata=metadata,
             asset_key=asset_key(table),
         )
+
+
+def _snapshot(snapshot: int | None) -> dict[str, str]:
+    """As text: it has more digits than a browser's numbers."""
+    return {} if snapshot is None else {SNAPSHOT: str(snapshot)}
 
 
 def asset_key(table: Table) -> str:

@@ -4,9 +4,10 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import date, timedelta
 
-from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs.arguments import parse_arguments
+from ecommerce_assets.errors import PipelineError, machine_fault
+from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
 from ecommerce_assets.jobs.materialize import Published, TableFailed, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.jobs.shared import Shared
@@ -25,24 +26,55 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
     """
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
-        spark = open_session(arguments.lakehouse, arguments.delivered_bytes())
-        fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
-        shared = Shared()
-
-        def work(tables: Sequence[Table]) -> None:
-            _report(reporter, tables, lambda: materialize(spark, tables, arguments, shared))
-
         try:
-            try:
-                failures = work_through(published_together(arguments.tables), work)
-            finally:
-                shared.release()
+            failures = _work(reporter, arguments)
         except Exception as error:
             if ended := why_jvm_ended():
                 raise PipelineError(ended) from error
+            if fault := machine_fault(error):
+                raise PipelineError(f"{arguments.lakehouse}: {fault}") from error
             raise
     if failures:
-        raise PipelineError("\n".join(f"{name}: {reason}" for name, reason in failures.items()))
+        lines = [f"{name}: {reason}" for name, reason in failures.items()]
+        raise PipelineError("\n".join(lines) + _the_others(arguments, lines))
+
+
+def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
+    """Materialize the tables, reporting each; why by table that failed."""
+    spark = open_session(arguments.lakehouse, arguments.delivered_bytes())
+    fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
+    shared = Shared()
+
+    def work(tables: Sequence[Table]) -> None:
+        _report(reporter, tables, lambda: materialize(spark, tables, arguments, shared))
+
+    try:
+        return work_through(published_together(arguments.tables), work)
+    finally:
+        shared.release()
+
+
+# How a message names a date that is to blame: a file of it, or the worst of several.
+_BAD_DATE = re.compile(r"(?:ingestion_date=|Over the limit: )(\d{4}-\d{2}-\d{2})")
+
+
+def _the_others(arguments: JobArguments, lines: Sequence[str]) -> str:
+    """Of a range in which some dates are bad: the commands that run the others.
+
+    It ends the last line: Glue shows the last line of an error as a run's reason.
+    """
+    bad = {day for line in lines for day in _BAD_DATE.findall(line)}
+    good = [day for day in arguments.days if day.isoformat() not in bad]
+    if not good or len(good) == len(arguments.days):
+        return ""
+    ranges: list[list[date]] = []
+    for day in good:
+        if ranges and day - ranges[-1][-1] == timedelta(days=1):
+            ranges[-1].append(day)
+        else:
+            ranges.append([day])
+    commands = [f"ecommerce run --from {days[0]} --to {days[-1]}" for days in ranges]
+    return f" | To run the dates but {', '.join(sorted(bad))}: {' && '.join(commands)}"
 
 
 def run_as_script(layer: str) -> None:
@@ -71,7 +103,7 @@ def _report(
         culprit, cause = tables[0], error
         if isinstance(error, TableFailed):
             culprit, cause = error.table, error.error
-        told = _told_by_executor(cause)
+        told = _told_by_executor(cause) or _told_by_machine(cause)
         reporter.failed(culprit, told or cause)
         others = [table for table in tables if table is not culprit]
         for table in others:
@@ -90,6 +122,11 @@ def _told_by_executor(error: Exception) -> PipelineError | None:
         return error
     told = re.search(rf"{PipelineError.__module__}\.{PipelineError.__name__}: (.+)", str(error))
     return PipelineError(told.group(1)) if told else None
+
+
+def _told_by_machine(error: Exception) -> PipelineError | None:
+    fault = machine_fault(error)
+    return PipelineError(fault) if fault else None
 
 
 def work_through(

@@ -100,16 +100,12 @@ def _blocked(event: dg.DagsterEvent) -> bool:
 
 def _check(event: dg.DagsterEvent) -> str:
     evaluation = event.asset_check_evaluation_data
-    metadata = {name: value.value for name, value in evaluation.metadata.items()}
-    rows: Any = metadata.pop("sample", [])
-    advice = metadata.pop("what_to_do", "")
-    counts = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in metadata.items()
-                       if isinstance(value, int | float))  # fmt: skip
-    lines = [
-        f"• check `{evaluation.check_name}` of `{evaluation.asset_key.to_user_string()}`: {counts}"
-    ]
+    sample = evaluation.metadata.get("sample")
+    rows: Any = sample.value if sample is not None else []
+    where = f"`{evaluation.check_name}` of `{evaluation.asset_key.to_user_string()}`"
+    lines = [f"• check {where}: {evaluation.description or 'failed'}"]
     lines += [f"  example: `{_short(_filled(row))}`" for row in _first(rows)]
-    return "\n".join([*lines, f"  {advice}"] if advice else lines)
+    return "\n".join(lines)
 
 
 def _first(rows: Any) -> Sequence[Any]:

@@ -7,11 +7,10 @@ import dagster as dg
 from pydantic import Field
 
 from ecommerce_assets.jobs.reporting import LINEAGE, ROWS_BY_DATE
-from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
+from ecommerce_assets.orchestration.check_reporting import CheckReporting, ReportingContext
+from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest
 from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
 from ecommerce_assets.tables import tables_of
-
-LOOKED_BACK = 20  # results of a check, to find the last one that is not only planned
 
 
 class RunConfig(dg.Config):
@@ -26,11 +25,12 @@ class RunConfig(dg.Config):
 def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """The assets of a layer's tables, with their checks."""
     tables = tables_of(layer)
+    checks = [spec for table in tables for spec in check_specs(table)]
 
     @dg.multi_asset(
         name=layer,
         specs=[asset_spec(table) for table in tables],
-        check_specs=[spec for table in tables for spec in check_specs(table)],
+        check_specs=checks,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
@@ -41,7 +41,7 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
         context: dg.AssetExecutionContext,
         config: RunConfig,
         glue_jobs: dg.ResourceParam[GlueJobs],
-    ) -> Iterator[Result]:
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation]:
         first, last = _dates(context)
         selected = tuple(
             table.name
@@ -49,15 +49,14 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
             if dg.AssetKey([table.layer, table.name]) in context.selected_asset_keys
         )
         request = JobRequest(layer, selected, first, last, config.full_refresh)
-        judged = set()
-        for result in glue_jobs.run(context, request):
-            if isinstance(result, dg.AssetCheckResult):
-                judged.add(result.asset_key)
-            elif result.asset_key not in judged:
-                yield from _judged_before(context, result.asset_key)
-            if isinstance(result, dg.MaterializeResult):
-                result = _spread_over_partitions(context, result)
-            yield result
+        reporting = CheckReporting(context, checks)
+        with reporting.of_unfinished_run():
+            for result in glue_jobs.run(ReportingContext(context), request):
+                if isinstance(result, dg.AssetCheckResult):
+                    yield reporting.evaluated(result)
+                else:
+                    yield from reporting.standing(result)
+                    yield _spread_over_partitions(context, result)
 
     return materialize_layer
 
@@ -76,40 +75,6 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
             allow_retries=False,
         )
     return first, last
-
-
-def _judged_before(
-    context: dg.AssetExecutionContext, asset_key: dg.AssetKey | None
-) -> Iterator[dg.AssetCheckResult]:
-    """The checks of a table that had nothing to do; Dagster asks for a result of each.
-
-    Its state is as it was published, so it passed those that block; of the others, what they last
-    said still holds.
-    """
-    for check in context.selected_asset_check_keys:
-        if check.asset_key != asset_key:
-            continue
-        spec = context.assets_def.get_spec_for_check_key(check)
-        passed, severity, metadata = True, dg.AssetCheckSeverity.ERROR, {}
-        if not spec.blocking:
-            # The newest is that of this run, only planned yet.
-            history = context.instance.event_log_storage.get_asset_check_execution_history(
-                check, limit=LOOKED_BACK
-            )
-            evaluations = [record.evaluation for record in history]
-            for found in evaluations:
-                if isinstance(found, dg.AssetCheckEvaluation):
-                    passed, severity = found.passed, found.severity
-                    metadata = dict(found.metadata)
-                    break
-        note = {"judged": "when the state was published; nothing has changed since"}
-        yield dg.AssetCheckResult(
-            asset_key=asset_key,
-            check_name=check.name,
-            passed=passed,
-            severity=severity,
-            metadata={**metadata, **note},
-        )
 
 
 def _spread_over_partitions(

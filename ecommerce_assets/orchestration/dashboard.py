@@ -12,8 +12,14 @@ GROUP = "dashboard"
 NAME = "sales_dashboard"
 
 
-def dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
-    """`sales_dashboard`, from the gold tables."""
+def dashboard_asset(
+    settings: Settings, partitions: dg.DailyPartitionsDefinition
+) -> dg.AssetsDefinition:
+    """`sales_dashboard`, from the gold tables.
+
+    It has their partitions, though it shows all of their dates: so a run of the tables and it, for
+    whatever dates, is one run.
+    """
 
     @dg.multi_asset(
         name=NAME,
@@ -30,7 +36,7 @@ def dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
                 "products, categories, countries and customers; and a page of data quality.",
             )
         ],
-        # So that it can be chosen with a range of dates: it is made once, after the last of them.
+        partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=GROUP,
     )

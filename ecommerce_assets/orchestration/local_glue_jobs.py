@@ -61,9 +61,11 @@ class LocalGlueJobs(GlueJobs):
         """Maintain the tables in this process."""
         from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 
-        self._start(local_spark_config(lakehouse=self.lakehouse))
-        for table, done in maintain_lakehouse(self.lakehouse):
-            yield table.identifier, done.metadata()
+        try:
+            for table, done in maintain_lakehouse(self.lakehouse):
+                yield table.identifier, done.metadata()
+        except PipelineError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
 
     @staticmethod
     def _start(config: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import sqlalchemy as db
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -118,10 +119,11 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
     def _store_asset_check_evaluation_planned(
         self, event: EventLogEntry, event_id: int | None
     ) -> None:
-        # Dagster writes the event out again for each partition, and compiles a statement of all.
+        # Dagster has a row for each partition of the run. The results of these checks are those of
+        # whole tables: one row, which the result then fills.
         planned: Any = event.get_dagster_event().event_specific_data
-        partitions = planned.partitions_subset
         row = {
+            "partition": None,
             "asset_key": planned.asset_key.to_string(),
             "check_name": planned.check_name,
             "run_id": event.run_id,
@@ -130,11 +132,8 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
             "evaluation_event_timestamp": self._event_insert_timestamp(event),
             "evaluation_event_storage_id": event_id,
         }
-        keys = partitions.get_partition_keys() if partitions else [None]
         with self.index_connection() as connection:
-            connection.execute(
-                AssetCheckExecutionsTable.insert(), [{**row, "partition": key} for key in keys]
-            )
+            connection.execute(AssetCheckExecutionsTable.insert(), row)
 
     def _engine(self, shard: str) -> Engine:
         if shard not in self._engines:
@@ -161,15 +160,28 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
         super().dispose()
 
 
-class LocalDagsterStorage(DagsterSqliteStorage):
-    """Runs, events and schedules in SQLite; `base_dir` may be relative to where Dagster starts."""
+HOME = ".dagster"
 
-    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        super().__init__(str(Path(base_dir).absolute()), inst_data)
+
+class LocalDagsterStorage(DagsterSqliteStorage):
+    """Runs, events and schedules in SQLite, in DAGSTER_HOME; without one, in `.dagster` here.
+
+    Args:
+        base_dir: another folder.
+    """
+
+    def __init__(self, base_dir: str = "", inst_data: Any = None) -> None:
+        folder = Path(base_dir or os.environ.get("DAGSTER_HOME") or HOME)
+        super().__init__(str(folder.absolute()), inst_data)
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_A_BATCH))
         self._event_log_storage = KeptEnginesEventLog(self._event_log_storage._base_dir)
 
     @classmethod
+    def config_type(cls) -> Any:
+        """What dagster.yaml may say."""
+        return {"base_dir": dg.Field(dg.StringSource, is_required=False)}
+
+    @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "LocalDagsterStorage":
         """What dagster.yaml asks for."""
-        return cls.from_local(inst_data=inst_data, **config_value)
+        return cls(inst_data=inst_data, **config_value)

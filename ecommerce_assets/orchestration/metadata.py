@@ -6,7 +6,7 @@ import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.rules import NULLABILITY, RowRule
+from ecommerce_assets.tables.rules import NULLABILITY
 from ecommerce_assets.tables.source import LANDING, source_columns
 
 # The schedule runs at five: by nine, figures hold the last complete day.
@@ -88,7 +88,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
                     nullable=column.nullable,
                     unique=table.key == (name,),
                     other=[
-                        _as_constraint(rule)
+                        rule.requirement
                         for rule in table.rules
                         if rule.column == name and rule.kind != NULLABILITY
                     ],
@@ -97,10 +97,3 @@ def _column_schema(table: Table) -> dg.TableSchema:
             for name, column in table.columns.items()
         ]
     )
-
-
-def _as_constraint(rule: RowRule) -> str:
-    """What must hold, from the reason that is given where it does not."""
-    if rule.reason.startswith("not "):
-        return rule.reason.removeprefix("not ")
-    return f"not {rule.reason}"

@@ -1,0 +1,137 @@
+"""How the results of checks are told to Dagster, so that its Checks page says what is true.
+
+Results are events of their own, not outputs of the step, and name no materialization. A result that
+is an output belongs to the partitions of its run: Dagster shows one for an older date as "not
+evaluated" beside a newer date's materialization, and one row for each date of a range.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster import AssetCheckEvaluation
+
+from ecommerce_assets.jobs.reporting import MESSAGE, SNAPSHOT
+from ecommerce_assets.orchestration.metadata import check_specs
+from ecommerce_assets.tables import all_tables
+
+PAGE = 25  # records that are looked through at a time
+NOTE = "not_re_evaluated"
+
+
+class CheckReporting:
+    """The checks of one step.
+
+    Args:
+        context: the step's.
+        specs: the checks of its tables.
+    """
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, specs: Sequence[dg.AssetCheckSpec]
+    ) -> None:
+        self._instance, self._run_id = context.instance, context.run_id
+        self._specs = {spec.key: spec for spec in specs}
+        self._told: set[dg.AssetCheckKey] = set()
+
+    def evaluated(self, result: dg.AssetCheckResult) -> AssetCheckEvaluation:
+        """A result that the job reported."""
+        assert result.asset_key is not None
+        assert result.check_name is not None
+        key = dg.AssetCheckKey(result.asset_key, result.check_name)
+        self._told.add(key)
+        metadata = dict(result.metadata or {})
+        message = metadata.pop(MESSAGE, None)
+        return AssetCheckEvaluation(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=bool(result.passed),
+            severity=result.severity,
+            metadata=metadata,
+            description=str(message.value) if isinstance(message, dg.MetadataValue) else None,
+            blocking=self._specs[key].blocking,
+        )
+
+    def standing(self, result: dg.MaterializeResult) -> Iterator[AssetCheckEvaluation]:
+        """For a table that had nothing to do: the evaluations of its published state, once more.
+
+        A check of which there is none, as Dagster's history was lost, is not evaluated.
+        """
+        metadata = result.metadata or {}
+        snapshot = metadata.get(SNAPSHOT)
+        for key in self._specs:
+            if key.asset_key != result.asset_key or key in self._told:
+                continue
+            wanted = str(snapshot.value) if isinstance(snapshot, dg.MetadataValue) else ""
+            said = self._last(key, wanted)
+            if said is not None:
+                yield said
+
+    def _last(self, key: dg.AssetCheckKey, snapshot: str) -> AssetCheckEvaluation | None:
+        """The newest evaluation of that state of the table, to be said again."""
+        for said, when in evaluations(self._instance, key):
+            found = said.metadata.get(SNAPSHOT)
+            if found is not None and str(found.value) == snapshot:
+                return again(said, when)
+        return None
+
+    @contextmanager
+    def of_unfinished_run(self) -> Iterator[None]:
+        """Where the step fails, have the checks that its run will not reach say what they said.
+
+        Dagster takes a check for failed that a failed run had planned and not evaluated.
+        """
+        try:
+            yield
+        except Exception:
+            for table in all_tables().values():
+                for spec in check_specs(table):
+                    self._say_again_if_only_planned(spec.key)
+            raise
+
+    def _say_again_if_only_planned(self, key: dg.AssetCheckKey) -> None:
+        newest = self._instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        if not newest or newest[0].run_id != self._run_id:
+            return
+        if not isinstance(newest[0].evaluation, AssetCheckEvaluation):
+            for said, when in evaluations(self._instance, key):
+                self._instance.report_runless_asset_event(again(said, when))
+                break
+
+
+class ReportingContext(dg.AssetExecutionContext):
+    """The step's context for Pipes, which does not ask for an output of each selected check."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        super().__init__(context.op_execution_context)
+
+    def set_requires_typed_event_stream(self, *, error_message: str | None = None) -> None:
+        """Results of checks are events of their own."""
+
+
+def evaluations(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey
+) -> Iterator[tuple[AssetCheckEvaluation, datetime]]:
+    """Evaluations of a check with their times, the newest first; what was only planned is none."""
+    history = instance.event_log_storage.get_asset_check_execution_history
+    cursor = None
+    while records := history(key, limit=PAGE, cursor=cursor):
+        for record in records:
+            if isinstance(record.evaluation, AssetCheckEvaluation):
+                yield record.evaluation, datetime.fromtimestamp(record.create_timestamp, UTC)
+        cursor = records[-1].id
+
+
+def again(said: AssetCheckEvaluation, when: datetime) -> AssetCheckEvaluation:
+    """An evaluation once more, with when it was made."""
+    note = f"The table has not changed since {when:%Y-%m-%d %H:%M} UTC."
+    return AssetCheckEvaluation(
+        asset_key=said.asset_key,
+        check_name=said.check_name,
+        passed=said.passed,
+        severity=said.severity,
+        metadata={NOTE: note, **said.metadata},
+        description=said.description,
+        blocking=said.blocking,
+    )
