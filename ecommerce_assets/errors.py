@@ -1,4 +1,7 @@
-"""The one error class whose message is meant for the person who runs the pipeline."""
+"""Errors for the person who runs the pipeline: their class, and words that several need."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class PipelineError(Exception):
@@ -7,3 +10,42 @@ class PipelineError(Exception):
     The command line prints it without a traceback; a Dagster step shows it as its failure.
     Faults of the code itself are never raised as this class, so they keep their traceback.
     """
+
+
+# By what the operating system, Java or SQLite says: what it means, and what to do.
+MACHINE_FAULTS = {
+    "No space left on device": "the disk is full; nothing half-written was published. Free some "
+    "space (`ecommerce maintain` removes old states), then run it again",
+    "database or disk is full": "the disk is full; nothing half-written was published. Free some "
+    "space (`ecommerce maintain` removes old states), then run it again",
+    "Read-only file system": "a folder can only be read, and has to be written",
+    "attempt to write a readonly database": "a folder can only be read, and has to be written",
+    "Permission denied": "a folder or file may not be accessed by this user",
+}
+
+
+def machine_fault(error: BaseException) -> str | None:
+    """What to say of an error that a full disk or a forbidden folder has caused; None of others."""
+    seen: BaseException | None = error
+    while seen is not None:
+        texts = [str(seen), *map(str, getattr(seen, "exceptions", ()))]
+        for text in texts:
+            for sign, meaning in MACHINE_FAULTS.items():
+                if sign in text:
+                    line = next(part for part in text.splitlines() if sign in part).strip(" :")
+                    return f"{meaning}. It said: {line[-LONGEST_LINE:]}"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+LONGEST_LINE = 300
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest of the words that there are, for an error's end; else all of them, sorted."""
+    names = sorted(known)
+    short = {name.rpartition(".")[2]: name for name in names}
+    near = get_close_matches(word.lower(), [*names, *short], n=1, cutoff=0.7)
+    if near:
+        return f" Did you mean {short.get(near[0], near[0])}?"
+    return f" There are: {', '.join(names)}."

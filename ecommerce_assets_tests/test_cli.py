@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ecommerce_assets.errors import machine_fault
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import Shop
 
 REPOSITORY = Path(__file__).parents[1]
@@ -76,6 +78,63 @@ def test_query_errors_are_lines(published: Shop, sql: str, said: str):
     assert said in ecommerce(published, "query", sql, code=1).stderr
 
 
+def test_wrong_words_are_answered_with_the_nearest_ones(published: Shop):
+    assert "Did you mean query?" in ecommerce(published, "qurey", "select 1", code=2).stderr
+    done = ecommerce(published, "query", "select * from gold.daily_revenu", code=1)
+    assert 'Did you mean "daily_revenue"' in done.stderr
+    told = json.loads(ecommerce(published, "history", "daily_revenue", "--json").stdout)
+    assert told[0]["rows"] == 1
+
+
+def test_show_tables_explain_and_who_reads_only_the_beginning(published: Shop):
+    shown = ecommerce(published, "query", "show tables", "--format", "csv").stdout.splitlines()
+    assert shown[:2] == ["layer,name", "bronze,customers"]
+    assert len(shown) == 1 + len(all_tables())
+    assert "Projections" in ecommerce(published, "query", "explain select 1").stdout
+    call = f"{sys.executable} -c 'from ecommerce_assets.cli.main import main; main()'"
+    done = subprocess.run(
+        f"{call} query 'select * from range(5000)' | head -n 1", shell=True, capture_output=True,
+        text=True, check=False, env={**os.environ, "PYTHONPATH": str(REPOSITORY),
+                                     "ECOMMERCE_LAKEHOUSE": str(published.lakehouse)},
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
+def test_a_lakehouse_that_can_only_be_read(published: Shop, monkeypatch: pytest.MonkeyPatch):
+    """Commits that are still in SQLite's log are seen, and nothing is written beside the catalog."""
+    files = sorted(path.name for path in published.lakehouse.iterdir())
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert published.one("select orders from gold.daily_revenue") == {"orders": 1}
+    assert sorted(path.name for path in published.lakehouse.iterdir()) == files
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "x"), "the disk is full"),
+        (OSError(30, "Read-only file system", "x"), "can only be read"),
+        (
+            ExceptionGroup("failed", [ValueError("Java: No space left on device\n at x")]),
+            "the disk is full",
+        ),
+        (ValueError("else"), None),
+    ],
+)
+def test_faults_of_the_machine_are_lines(error: Exception, said: str | None):
+    told = machine_fault(error)
+    assert told is None if said is None else said in str(told)
+
+
+@pytest.mark.parametrize("sign", "%?#")
+def test_a_lakehouse_path_that_the_catalog_would_misread(shop: Shop, sign: str):
+    done = ecommerce(shop, "query", "select 1", code=1, ECOMMERCE_LAKEHOUSE=f"/tmp/a{sign}b")
+    assert "may hold no %, ? or #" in done.stderr
+
+
+def test_maintenance_without_a_lakehouse(shop: Shop):
+    assert "no lakehouse at" in ecommerce(shop, "maintain", code=1).stderr
+
+
 def test_no_lakehouse_yet(shop: Shop):
     assert "ecommerce run" in ecommerce(shop, "query", "select 1", code=1).stderr
 
@@ -89,11 +148,28 @@ def test_run_and_report(shop: Shop, tmp_path: Path):
     assert done.stdout == ""
     told = ecommerce(shop, "report").stdout
     assert "gold.top_products" in told
-    assert "Injected by the generator, by its manifest: 0" in told
+    assert "The generator had injected, by its manifest: customers 0," in told
+    assert (
+        json.loads(ecommerce(shop, "report", "--json").stdout)["sources"][0]["source"]
+        == "customers"
+    )
     shop.file("orders", "2024-01-02").write_text("x\n1\n")
     failed = ecommerce(shop, "run", "--layer", "bronze", "--from", "2024-01-02", code=1)
     assert "orders/ingestion_date=2024-01-02/rows.csv: the header lacks" in failed.stderr
     assert "Warning" not in failed.stderr
+    # Of a range in which one date is bad, the command that runs the others.
+    failed = ecommerce(
+        shop, "run", "--layer", "bronze", "--from", "2024-01-01", "--to", "2024-01-03", code=1
+    )
+    assert (
+        "To run the dates but 2024-01-02: ecommerce run --from 2024-01-01 --to 2024-01-01 && ecommerce run --from 2024-01-03 --to 2024-01-03"
+        in failed.stderr
+    )
+    missing = ecommerce(shop, "run", "--layer", "bronze", "--from", "2024-02-01")
+    assert (
+        "Note: nothing has landed for 2024-02-01; dates from 2024-01-01 to 2024-01-03 have"
+        in missing.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +180,9 @@ def test_run_and_report(shop: Shop, tmp_path: Path):
         (("--from", "2024-01-02", "--to", "2024-01-01"), 2, "is before --from"),
         (("--from", "1.2.2024"), 2, "must be a date like 2024-01-31"),
         (("--from", "2023-12-31"), 1, "ECOMMERCE_START_DATE"),
-        (("--select", "gold.nonsense"), 1, "there are bronze.customers"),
+        (("--select", "gold.nonsense"), 1, "There are: bronze.customers"),
+        (("--select", "daily_revenu"), 1, "Did you mean gold.daily_revenue?"),
+        (("--from", "2999-01-01"), 1, "--to 2999-01-01 is in the future (today is"),
         ((), 1, "nothing has landed"),
     ],
 )

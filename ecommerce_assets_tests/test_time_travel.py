@@ -43,8 +43,15 @@ def test_states_are_listed_the_newest_first(module_shop: Shop, times: list[str])
     listed = run(module_shop, "history", "bronze.orders", "--limit", "1")
     assert states[0]["state"] in listed.stdout
     assert states[1]["state"] not in listed.stdout
-    with pytest.raises(PipelineError, match=r"no table gold\.nonsense; there are bronze\.orders"):
+    with pytest.raises(
+        PipelineError, match=r"no table gold\.nonsense\. There are: bronze\.customers"
+    ):
         published_states(str(module_shop.lakehouse), "gold.nonsense")
+    with pytest.raises(
+        PipelineError, match=r"no table daily_revenu\. Did you mean gold\.daily_revenue"
+    ):
+        published_states(str(module_shop.lakehouse), "daily_revenu")
+    assert published_states(str(module_shop.lakehouse), "bronze.orders") == states
 
 
 def test_tables_as_they_were(module_shop: Shop, times: list[str]):

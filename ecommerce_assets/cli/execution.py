@@ -1,56 +1,87 @@
 """Running assets in this process: one Dagster run, its progress on standard error."""
 
 import os
+import re
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import date
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 import dagster as dg
 from dagster._core.instance import InstanceRef
 
+from ecommerce_assets.cli.outcome import outcome, warnings_of
 from ecommerce_assets.definitions import build_definitions
-from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
+from ecommerce_assets.orchestration.local_storage import HOME
+from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets.tables import LAYERS, all_tables, table_named, tables_of
 
+INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster would log each of a run's hundreds of events; a line a table is enough.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
-def landed_range(settings: Settings) -> tuple[date, date]:
-    """The first and the last ingestion date that has landed for any table.
+def landed_days(settings: Settings) -> list[date]:
+    """The ingestion dates that have landed for any table, in order.
 
     Raises:
-        PipelineError: nothing has landed, a folder's name is no date, or S3 can't be read.
+        PipelineError: there is no landing place, or it can't be looked at; a folder's name is no
+            date.
     """
-    with _explained(settings):
-        dates = {
-            day
-            for table in tables_of("bronze")
-            for day in landed_dates(settings.landing, table.name)
-        }
-    if not dates:
+    names = [table.name for table in tables_of("bronze")]
+    try:
+        return sorted({day for name in names for day in landed_dates(settings.landing, name)})
+    except PipelineError as error:
+        if not settings.on_aws or error.__cause__ is None:
+            raise
+        # boto3 is loaded on AWS only.
+        from ecommerce_assets.aws.clients import explained
+
+        with explained(f"looking at {settings.landing}"):
+            raise error.__cause__ from None
+
+
+def _range_of(settings: Settings, days: list[date]) -> tuple[date, date]:
+    if not days:
         raise PipelineError(
             f"nothing has landed in {settings.landing}: see `ecommerce land --help`"
         )
-    return min(dates), max(dates)
+    return days[0], days[-1]
 
 
-def _explained(settings: Settings) -> AbstractContextManager[None]:
-    if not settings.on_aws:
-        return nullcontext()
-    # boto3 is loaded on AWS only.
-    from ecommerce_assets.aws.clients import explained
+def _must_be_possible(settings: Settings, first: date, last: date, *, asked: bool) -> None:
+    today = datetime.now(UTC).date()
+    if first < settings.start_date:
+        raise PipelineError(
+            f"{first} is before the first partition {settings.start_date}: set "
+            "ECOMMERCE_START_DATE to an earlier date"
+        )
+    if last > today:
+        what, remedy = f"--to {last}", "choose an earlier date"
+        if not asked:
+            what = f"ingestion_date={last}, a folder in {settings.landing},"
+            remedy = f"rename it, or run the others: ecommerce run --from {first} --to {today}"
+        raise PipelineError(
+            f"{what} is in the future (today is {today} UTC), so nothing was run: {remedy}"
+        )
 
-    return explained(f"looking at {settings.landing}")
+
+def _say_what_is_missing(first: date, last: date, there: list[date]) -> None:
+    """Dates that were asked for by name and have no folder: likely a typing error."""
+    wanted = (last - first).days + 1
+    found = sum(first <= day <= last for day in there)
+    if found < wanted:
+        dates = f"{first}" if wanted == 1 else f"{wanted - found:,} of these {wanted:,} dates"
+        landed = f"; dates from {there[0]} to {there[-1]} have" if there else ""
+        print(f"Note: nothing has landed for {dates}{landed}", file=sys.stderr)
 
 
 def execute(
@@ -60,6 +91,8 @@ def execute(
     last: date | None,
     *,
     full_refresh: bool,
+    quiet: bool = False,
+    finished: Callable[[list[dict[str, Any]]], None] = lambda tables: None,
 ) -> None:
     """Materialize the selection for the dates in one run.
 
@@ -68,6 +101,8 @@ def execute(
             with the dashboard.
         first, last: the ingestion dates; None is all that landed, or `first` alone.
         full_refresh: make the tables anew.
+        quiet: say nothing but errors.
+        finished: is told the run's outcome, also that of one that failed.
 
     Raises:
         PipelineError: nothing is selected, a date before the first partition, or a failed run.
@@ -75,25 +110,29 @@ def execute(
     definitions = build_definitions(settings)
     graph = definitions.resolve_asset_graph()
     chosen = _chosen(selection, graph)
+    reads_landing = any(key.path[0] == "bronze" for key in chosen) and not settings.on_aws
+    there = landed_days(settings) if first is None or reads_landing else None
+    asked = first is not None
     if first is None:
-        first, last = landed_range(settings)
+        first, last = _range_of(settings, there or [])
     last = last or first
-    if first < settings.start_date:
-        raise PipelineError(
-            f"{first} is before the first partition {settings.start_date}: set "
-            "ECOMMERCE_START_DATE to an earlier date"
-        )
+    _must_be_possible(settings, first, last, asked=asked)
+    if asked and there is not None:
+        _say_what_is_missing(first, last, there)
     span = f"{first}" if first == last else f"{first} to {last}"
     tables = len([key for key in chosen if key.path[0] in LAYERS])
     rest = " and the dashboard" if len(chosen) > tables else ""
-    print(f"{tables} tables{rest}, ingestion dates {span}", file=sys.stderr, flush=True)
     started = monotonic()
-    show_progress()
-    job = definitions.resolve_implicit_global_asset_job_def()
+    if not quiet:
+        print(f"{tables} tables{rest}, ingestion dates {span}", file=sys.stderr, flush=True)
+        show_progress()
+    # Checks are reported by their tables' runs; selected, each would be planned for each date.
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=chosen, asset_check_selection=set()
+    )
     with _instance() as instance:
         result = job.execute_in_process(
             instance=instance,
-            asset_selection=sorted(chosen),
             run_config={
                 "loggers": QUIET,
                 "ops": {
@@ -108,9 +147,13 @@ def execute(
             },
             raise_on_error=False,
         )
-    if not result.success:
-        raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
-    print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
+    made = outcome(result)
+    finished(made)
+    _must_have_succeeded(result)
+    if not quiet:
+        for line in warnings_of(made):
+            print(line, file=sys.stderr)
+        print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
 
 
 def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -125,8 +168,7 @@ def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
         result = job.execute_in_process(
             instance=instance, run_config={"loggers": QUIET}, raise_on_error=False
         )
-    if not result.success:
-        raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
+    _must_have_succeeded(result)
     observed = [
         event.asset_observation_data.asset_observation
         for event in result.all_events
@@ -142,19 +184,35 @@ def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
 def _instance() -> Iterator[dg.DagsterInstance]:
     """Where the run is recorded: as for Dagster's own commands, so that its UI shows it.
 
-    DAGSTER_HOME, else what the dagster.yaml of this folder says, else nowhere.
+    DAGSTER_HOME, else what the dagster.yaml of this folder says (in `.dagster`), else nowhere.
     """
     if os.environ.get("DAGSTER_HOME"):
         with dg.DagsterInstance.get() as instance:
             yield instance
     elif Path("dagster.yaml").is_file():
-        with TemporaryDirectory() as logs:
-            reference = InstanceRef.from_dir(logs, config_dir=str(Path.cwd()))
-            with dg.DagsterInstance.from_ref(reference) as instance:
-                yield instance
+        home = Path.cwd() / HOME
+        home.mkdir(exist_ok=True)
+        reference = InstanceRef.from_dir(str(home), config_dir=str(Path.cwd()))
+        with dg.DagsterInstance.from_ref(reference) as instance:
+            yield instance
     else:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
+
+
+def _must_have_succeeded(result: dg.ExecuteInProcessResult) -> None:
+    """Fail as the run failed.
+
+    Raises:
+        PipelineError: with the steps' reasons.
+        KeyboardInterrupt: the user ended it.
+    """
+    if result.success:
+        return
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    if any(error and error.cls_name == INTERRUPTED for error in errors):
+        raise KeyboardInterrupt
+    raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
@@ -171,8 +229,8 @@ def _chosen(selection: str | None, graph: Any) -> set[dg.AssetKey]:
     if selection is None:
         return set(graph.materializable_asset_keys)
     names = [name.strip() for name in selection.split(",")]
-    if all(name in all_tables() for name in names):
-        return {dg.AssetKey(name.split(".")) for name in names}
+    if all(re.fullmatch(r"\w+(\.\w+)?", name) for name in names):
+        return {asset_key(table_named(name).identifier) for name in names}
     try:
         with warnings.catch_warnings():
             # Dagster itself passes a parameter that it warns of as beta.
@@ -180,14 +238,11 @@ def _chosen(selection: str | None, graph: Any) -> set[dg.AssetKey]:
             chosen = dg.AssetSelection.from_string(selection).resolve(graph)
     except dg.DagsterError as error:
         raise PipelineError(
-            f"--select {selection!r} names no table and is no Dagster selection; "
-            f"there are {_names()}"
+            f"--select {selection!r} is neither names of tables, parted by commas, nor a selection "
+            f"of Dagster's.{did_you_mean(selection, all_tables())}"
         ) from error
     chosen &= graph.materializable_asset_keys
     if not chosen:
-        raise PipelineError(f"--select {selection!r} selects no table; there are {_names()}")
+        there = ", ".join(sorted(all_tables()))
+        raise PipelineError(f"--select {selection!r} selects no table; there are {there}")
     return set(chosen)
-
-
-def _names() -> str:
-    return ", ".join(all_tables())

@@ -1,7 +1,7 @@
 """`ecommerce generate`: deliveries of a shop that does not exist."""
 
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import click
@@ -20,6 +20,7 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
 @click.option(
     "--start-date", type=DateOption(), default="2024-01-01", show_default=True, help="First day."
 )
+@click.option("--end-date", type=DateOption(), help="Last day, in the place of the first one.")
 @click.option("--days", type=int, default=30, show_default=True, help="Days of deliveries.")
 @click.option("--customers", type=int, help="Customers [default: a fifth of the orders].")
 @click.option("--products", type=int, help="Products [default: a fiftieth, 80 to 2000].")
@@ -32,6 +33,7 @@ def generate(
     output: Path,
     records: int,
     start_date: date,
+    end_date: date | None,
     days: int,
     customers: int | None,
     products: int | None,
@@ -51,7 +53,7 @@ def generate(
 
     options = shop.Options(
         records=records,
-        start_date=start_date,
+        start_date=end_date - timedelta(days=days - 1) if end_date else start_date,
         days=days,
         customers=customers,
         products=products,

@@ -1,16 +1,20 @@
 """`ecommerce`: the command group, and what every command shares: exit codes and error lines.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage. Results go to standard output, all else to standard
-error. A command's module is imported when it is called, so that `--help` answers at once.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to standard output, all
+else to standard error. A command's module is imported when it is called, so that `--help` answers
+at once.
 """
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import click
 
-from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.errors import PipelineError, did_you_mean, machine_fault
+
+INTERRUPTED = 130
 
 COMMANDS = {
     "generate": "Write a shop's deliveries: CSV files with what real sources get wrong.",
@@ -39,6 +43,13 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -53,6 +64,7 @@ def ecommerce() -> None:
 def main() -> None:
     """The console script: an error for the user is one line and exit code 1.
 
+    So is a fault of the machine, like a full disk; faults of the code keep their traceback.
     Settings in a file `.env` of this folder count, as for Dagster's own commands, where the
     environment has none.
     """
@@ -61,7 +73,23 @@ def main() -> None:
 
         load_dotenv(".env")
     try:
-        ecommerce()
+        ecommerce.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted: what was published stays; run it again to go on.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Who reads has enough, like `head`. Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except PipelineError as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        told = machine_fault(error)
+        if told is None:
+            raise
+        click.echo(f"Error: {told}", err=True)
         sys.exit(1)

@@ -1,6 +1,6 @@
 """Option types that several commands share."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
@@ -8,9 +8,11 @@ import click
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.settings import parse_date, parse_share
 
+DAYS_AGO = {"today": 0, "yesterday": 1}
+
 
 class DateOption(click.ParamType[date]):
-    """A date `YYYY-MM-DD`."""
+    """A date `YYYY-MM-DD`, or `today` or `yesterday` (UTC)."""
 
     name = "date"
 
@@ -18,6 +20,8 @@ class DateOption(click.ParamType[date]):
         """The date; wrong usage otherwise."""
         if isinstance(value, date):
             return value
+        if value in DAYS_AGO:
+            return datetime.now(UTC).date() - timedelta(days=DAYS_AGO[value])
         try:
             return parse_date(value, "the value")
         except PipelineError as error:

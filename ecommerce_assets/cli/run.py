@@ -33,17 +33,27 @@ from ecommerce_assets.cli.options import DateOption
     is_flag=True,
     help="Make the tables anew instead of bringing them up to date with what changed.",
 )
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option(
+    "--json", "json_output", is_flag=True, help="What was made and checked, as JSON, at the end."
+)
 def run(
     layer: str | None,
     select: str | None,
     first: date | None,
     last: date | None,
     full_refresh: bool,
+    quiet: bool,
+    json_output: bool,
 ) -> None:
     """Materialize tables through Dagster, without a server.
 
     Without options: every table, for every date that has landed, in one run. The run is recorded
     where `dagster dev`, started in the same folder, shows it.
+
+    \b
+    ecommerce run --from yesterday
+    ecommerce run --select silver.orders,gold.fact_sales --from 2026-11-01 --to 2026-11-07
     """
     if layer and select:
         raise click.UsageError("--layer and --select exclude each other")
@@ -51,9 +61,19 @@ def run(
         raise click.UsageError("--to needs --from")
     if first and last and last < first:
         raise click.UsageError(f"--to {last} is before --from {first}")
-    click.echo("Starting Dagster and Spark ...", err=True)
+    if not quiet:
+        click.echo("Starting Dagster and Spark ...", err=True)
     from ecommerce_assets.cli.execution import execute
+    from ecommerce_assets.query.result import as_json
     from ecommerce_assets.settings import Settings
 
     selection = f"group:{layer}" if layer else select
-    execute(Settings.from_environment(), selection, first, last, full_refresh=full_refresh)
+    execute(
+        Settings.from_environment(),
+        selection,
+        first,
+        last,
+        full_refresh=full_refresh,
+        quiet=quiet,
+        finished=lambda tables: click.echo(as_json(tables)) if json_output else None,
+    )

@@ -9,15 +9,16 @@ import click
     "--key", required=True, help="Its key, or the id that it shows; several parted by commas."
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-def trace(table: str, key: str, limit: int) -> None:
+@click.option("--json", "json_output", is_flag=True, help="JSON instead of tables.")
+def trace(table: str, key: str, limit: int, json_output: bool) -> None:
     """Show the rows behind a row, down to file and row number of each delivered record.
 
     \b
-    ecommerce trace --table daily_revenue --key 2024-01-15
-    ecommerce trace --table customer_lifetime_value --key C000042
-    ecommerce trace --table category_performance --key books,2024-01-01
+    ecommerce trace --table daily_revenue --key 2026-11-24
+    ecommerce trace --table customer_lifetime_value --key C0000042
+    ecommerce trace --table category_performance --key books,2026-11-01
     """
     from ecommerce_assets.query.result import print_trace
     from ecommerce_assets.settings import Settings
 
-    print_trace(Settings.from_environment(), table, key, limit)
+    print_trace(Settings.from_environment(), table, key, limit, json_output=json_output)

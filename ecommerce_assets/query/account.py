@@ -1,69 +1,108 @@
-"""The account of a lakehouse: rows by layer, quarantine beside the manifest, the KPIs."""
+"""The account of a lakehouse: what became of each source's rows, and the latest KPIs."""
 
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import duckdb
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.local import connect
-from ecommerce_assets.query.result import as_table
+from ecommerce_assets.query.result import print_table
 from ecommerce_assets.settings import Settings
+from ecommerce_assets.tables import all_tables, tables_of
 
 MANIFEST = "_manifest.json"
+REASONS = 5
+# The KPIs of the report: what is shown of each, and in which order.
 KPIS = {
-    "daily_revenue": "order_date",
-    "weekly_revenue": "week_start_date",
-    "monthly_revenue": "month_start_date",
-    "orders_per_customer": "orders desc, customer_id",
-    "customer_lifetime_value": "value_rank",
-    "top_products": "revenue_rank",
-    "category_performance": "month_start_date, revenue desc",
-}
-FIRST_ROWS = 5
+    "monthly_revenue": ("select * from gold.monthly_revenue order by month_start_date desc", 3),
+    "daily_revenue": ("select * from gold.daily_revenue order by order_date desc", 5),
+    "top_products": (
+        "select revenue_rank, product_id, name, category, units, orders, revenue "
+        "from gold.top_products order by revenue_rank", 3,
+    ),
+}  # fmt: skip
 
 
-def print_account(settings: Settings) -> None:
-    """Print the account to standard output.
+def account(settings: Settings) -> dict[str, Any]:
+    """The figures of the report.
+
+    Returns:
+        `sources`: by source, rows delivered, current, superseded and quarantined, and what the
+        generator's manifest says of them, if there is one. `reasons`: the most common reasons for
+        quarantine. By KPI, its rows as dictionaries.
 
     Raises:
         PipelineError: there is no lakehouse, or a table of it is missing.
     """
     connection = connect(settings.lakehouse)
-    tables = connection.sql(
-        "select schema_name as layer, view_name as name from duckdb_views() where not internal "
-        "order by layer, name"
-    ).fetchall()
-    if {f"gold.{kpi}" for kpi in KPIS} - {f"{layer}.{name}" for layer, name in tables}:
-        raise PipelineError("some tables are not there yet: run `ecommerce run` first")
-    counts = " union all ".join(
-        f"select '{layer}' as layer, '{name}' as name, count(*) as rows from {layer}.{name}"
-        for layer, name in tables
-    )
-    print("Rows by table")
-    print(as_table(connection.sql(f"{counts} order by layer, name")))
+    try:
+        return {
+            "sources": _sources(connection, settings),
+            "reasons": _reasons(connection),
+            **{name: _rows(connection, f"{sql} limit {n}") for name, (sql, n) in KPIS.items()},
+        }
+    except duckdb.CatalogException as error:
+        raise PipelineError("some tables are not there yet: run `ecommerce run` first") from error
+    finally:
+        connection.close()
+
+
+def print_account(settings: Settings) -> None:
+    """Print the account to standard output: about a screen.
+
+    Raises:
+        PipelineError: as `account`.
+    """
+    found = account(settings)
+    print_table("What became of the delivered rows", found["sources"])
+    print_table("Most common reasons for quarantine", found["reasons"])
+    for name in KPIS:
+        print_table(f"gold.{name}", found[name])
+    injected = [
+        f"{row['source']} {row['injected']:,}" for row in found["sources"] if "injected" in row
+    ]
+    if injected:
+        print(f"The generator had injected, by its manifest: {', '.join(injected)} broken rows")
+
+
+def _sources(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     injected = _injected(Path(settings.landing) / MANIFEST)
-    for source in ("customers", "products", "orders", "order_items"):
-        print(f"\nQuarantined in silver.{source}_quarantine, by reason")
-        print(
-            as_table(
-                connection.sql(
-                    "select reason, count(*) as rows from (select unnest(_reasons) as reason "
-                    f"from silver.{source}_quarantine) group by all order by rows desc, reason"
-                )
-            )
-        )
-        if source in injected:
-            kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(injected[source].items()))
-            total = sum(injected[source].values())
-            print(f"Injected by the generator, by its manifest: {total} ({kinds})")
-    for kpi, order in KPIS.items():
-        print(f"\ngold.{kpi}")
-        print(
-            as_table(
-                connection.sql(f"select * from gold.{kpi} order by {order} limit {FIRST_ROWS}")
-            )
-        )
-    connection.close()
+    found = []
+    for table in tables_of("bronze"):
+        places = {
+            "delivered": f"bronze.{table.name}",
+            "current": f"silver.{table.name}",
+            "quarantined": f"silver.{table.name}_quarantine",
+        }
+        counts = {
+            name: _rows(connection, f"select count(*) as n from {place}")[0]["n"]
+            for name, place in places.items()
+        }
+        superseded = counts["delivered"] - counts["current"] - counts["quarantined"]
+        row: dict[str, Any] = {"source": table.name, **counts, "superseded": superseded}
+        if table.name in injected:
+            row["injected"] = sum(injected[table.name].values())
+        found.append(row)
+    return found
+
+
+def _reasons(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [name for name in all_tables() if name.endswith("_quarantine")]
+    union = " union all ".join(
+        f"select '{name}' as quarantine, unnest(_reasons) as reason from {name}" for name in names
+    )
+    return _rows(
+        connection,
+        f"select quarantine, reason, count(*) as rows from ({union}) group by all "
+        f"order by rows desc, quarantine, reason limit {REASONS}",
+    )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    return list(connection.sql(sql).to_arrow_table().to_pylist())
 
 
 def _injected(manifest: Path) -> dict[str, Counter[str]]:

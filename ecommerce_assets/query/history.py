@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.history import CODE_VERSION, MADE_FROM, RUN
 from ecommerce_assets.query.local import open_catalog
-from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables import all_tables, table_named
 
 if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
@@ -23,17 +23,18 @@ def published_states(lakehouse: str, table: str) -> list[dict[str, Any]]:
     Maintenance forgets old ones. A state that only compacts files changes no row.
 
     Raises:
-        PipelineError: there is no such table.
+        PipelineError: there is no such table, or it is not there yet.
     """
     from pyiceberg.exceptions import NoSuchTableError
 
     with open_catalog(lakehouse) as catalog:
+        identifier = table_named(table).identifier
         try:
-            found = catalog.load_table(table)
-        except (NoSuchTableError, ValueError) as error:
-            names = [".".join(name) for layer in catalog.list_namespaces()
-                     for name in catalog.list_tables(layer)]  # fmt: skip
-            raise PipelineError(f"no table {table}; there are {', '.join(names)}") from error
+            found = catalog.load_table(identifier)
+        except NoSuchTableError as error:
+            raise PipelineError(
+                f"{identifier} is not there yet: make it by `ecommerce run --select {identifier}`"
+            ) from error
         by_id = {snapshot.snapshot_id: snapshot for snapshot in found.snapshots()}
         states = []
         current = found.current_snapshot()

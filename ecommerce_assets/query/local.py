@@ -3,23 +3,28 @@
 No JVM: the catalog is read by pyiceberg. Tables are copy-on-write, so a state is its data files.
 """
 
+import os
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.session import CATALOG
+from ecommerce_assets.lakehouse.session import CATALOG, CATALOG_FILE, catalog_uri
+from ecommerce_assets.tables import all_tables
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
 AsOf = datetime | int
+FROM_TABLE = re.compile(r"\b(bronze|silver|gold)\.(\w+)", re.IGNORECASE)
 
 
 def connect(
@@ -52,6 +57,12 @@ def create_views(
         PipelineError: as `connect`.
     """
     words = set(re.findall(r"\w+", (sql or "").lower()))
+    known = {name for table in all_tables() for name in table.split(".")}
+    if (
+        FROM_TABLE.search(sql or "")
+        and not {name.lower() for _, name in FROM_TABLE.findall(sql or "")} <= known
+    ):
+        words = set()  # one is mistyped: DuckDB suggests one of those that are there
     with open_catalog(lakehouse) as catalog:
         tables = [
             table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)
@@ -80,7 +91,7 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
             except OSError as error:  # Arrow's, which reads the files
                 raise PipelineError(f"looking at {lakehouse}: {error}") from error
         return
-    catalog_file = Path(lakehouse) / "catalog.db"
+    catalog_file = Path(lakehouse) / CATALOG_FILE
     if not catalog_file.exists():
         raise PipelineError(
             f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
@@ -88,11 +99,27 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
         )
     from pyiceberg.catalog.sql import SqlCatalog
 
-    catalog = SqlCatalog(CATALOG, uri=f"sqlite:///{catalog_file}", warehouse=f"file://{lakehouse}")
-    try:
+    with ExitStack() as stack:
+        place, how = Path(lakehouse), "mode=ro"
+        if not os.access(place, os.W_OK):
+            # SQLite would have to write beside the file to see its last commits.
+            place, how = _copied(place, stack.enter_context(TemporaryDirectory())), "mode=rw"
+        catalog = SqlCatalog(
+            CATALOG,
+            uri=catalog_uri(place, how),
+            warehouse=f"file://{lakehouse}",
+            init_catalog_tables="false",
+        )
+        stack.callback(catalog.close)
         yield catalog
-    finally:
-        catalog.close()
+
+
+def _copied(lakehouse: Path, folder: str) -> Path:
+    """The catalog of a lakehouse that can't be written, with its last commits, in a folder."""
+    for name in (CATALOG_FILE, f"{CATALOG_FILE}-wal"):
+        if (lakehouse / name).exists():
+            shutil.copy(lakehouse / name, folder)
+    return Path(folder)
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: AsOf | None) -> None:
@@ -104,14 +131,21 @@ def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: A
     ]
     schema = table.schema().as_arrow()
     if not files:
-        connection.register(f"_empty_{layer}_{name}", schema.empty_table())
-        source = f"_empty_{layer}_{name}"
+        empty = connection.from_arrow(schema.empty_table())
+        columns = ", ".join(
+            f'CAST(NULL AS {kind}) AS "{column}"'
+            for column, kind in zip(empty.columns, empty.types, strict=True)
+        )
+        rows = f"SELECT {columns} WHERE false"
     else:
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        columns = ", ".join(f'"{field}"' for field in schema.names)
         # Hive partitioning off: a folder's name is not a column.
-        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    columns = ", ".join(f'"{field}"' for field in schema.names)
-    connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT {columns} FROM {source}')
+        rows = (
+            f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, "
+            "hive_partitioning = false)"
+        )
+    connection.execute(f'CREATE VIEW "{layer}"."{name}" AS {rows}')
 
 
 def state_as_of(table: "Table", as_of: AsOf) -> int:

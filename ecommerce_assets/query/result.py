@@ -1,11 +1,17 @@
 """A query's result as a table for people, CSV, JSON or Parquet."""
 
+import json
 import sys
 import tempfile
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.asking import asked_of_athena, asking
@@ -16,6 +22,11 @@ COPY = {
     "csv": "FORMAT csv, HEADER",
     "json": "FORMAT json, ARRAY true",
     "parquet": "FORMAT parquet",
+}
+# DuckDB's own shows the tables of one schema, in which there are none.
+SHOWN = {
+    "show tables": "SELECT schema_name AS layer, view_name AS name FROM duckdb_views() "
+    "WHERE schema_name IN ('bronze', 'silver', 'gold') ORDER BY ALL"
 }
 MAX_ROWS = 10_000
 MAX_WIDTH = 10_000
@@ -35,7 +46,7 @@ def write_result(
             relation = asked_of_athena(connection, sql, settings.workgroup, as_of)
         else:
             _must_only_read(connection, sql)
-            relation = connection.sql(sql)
+            relation = connection.sql(SHOWN.get(sql.strip().rstrip(";").lower(), sql))
         if form == "table":
             text = as_table(relation)
             if output is None:
@@ -51,14 +62,18 @@ def write_result(
                 sys.stdout.write(file.read_text(encoding="utf-8"))
     except duckdb.Error as error:
         raise PipelineError(str(error)) from error
+    except BrokenPipeError:
+        raise  # who reads has enough
     except OSError as error:
         raise PipelineError(f"can't write the result: {error}") from error
     finally:
         connection.close()
 
 
-def print_trace(settings: Settings, table: str, key: str, limit: int) -> None:
-    """Print what a row was made from, part by part, to standard output.
+def print_trace(
+    settings: Settings, table: str, key: str, limit: int, *, json_output: bool = False
+) -> None:
+    """Print what a row was made from, part by part, to standard output; as one JSON text if so.
 
     Raises:
         PipelineError: as `trace`.
@@ -67,7 +82,12 @@ def print_trace(settings: Settings, table: str, key: str, limit: int) -> None:
 
     join_texts = "array_join" if settings.on_aws else "array_to_string"
     with asking(settings) as ask:
-        for part in trace(table, key, ask, limit=limit, join_texts=join_texts):
+        parts = trace(table, key, ask, limit=limit, join_texts=join_texts)
+        if json_output:
+            told = [{"part": p.title, "rows": p.rows, "first": p.first.to_pylist()} for p in parts]
+            print(as_json(told))
+            return
+        for part in parts:
             shown = f", the first {limit}" if part.rows > limit else ""
             print(f"{part.title}: {part.rows:,}{shown}\n{arrow_as_table(part.first)}\n")
 
@@ -80,11 +100,42 @@ def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise PipelineError("`ecommerce query` takes one statement, and only for reading")
 
 
+def print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table that fits the terminal, if that is where standard output goes."""
+    console = _console()
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold",
+                  pad_edge=False)  # fmt: skip
+    for name in rows[0] if rows else ("no rows",):
+        number = bool(rows) and isinstance(rows[0][name], int | float | Decimal)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_shown, row.values()))
+    console.print(table)
+
+
+def as_json(rows: Any) -> str:
+    """Rows as JSON; dates and exact numbers as text."""
+    return json.dumps(rows, indent=2, default=str, ensure_ascii=False)
+
+
+def _console() -> Console:
+    """Colour and the terminal's width where there is one; else as wide as the rows are."""
+    return Console() if sys.stdout.isatty() else Console(width=MAX_WIDTH, color_system=None)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    return f"{value:,}" if isinstance(value, int | Decimal) else str(value)
+
+
 def as_table(relation: duckdb.DuckDBPyRelation) -> str:
     """The rows as a box table, no column left out."""
     import io
     from contextlib import redirect_stdout
 
+    if relation.columns == ["explain_key", "explain_value"]:
+        return "\n".join(value for _, value in relation.fetchall()).rstrip()
     text = io.StringIO()
     with redirect_stdout(text):
         relation.show(max_width=MAX_WIDTH, max_rows=MAX_ROWS)

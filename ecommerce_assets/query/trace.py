@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.asking import Ask
-from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables import all_tables, table_named
 from ecommerce_assets.tables.declaration import Table
 
 FACT = "gold.fact_sales"
@@ -49,7 +49,7 @@ def trace(name: str, key: str, ask: Ask, *, limit: int, join_texts: str) -> Iter
     Raises:
         PipelineError: no such table, no row with this key, or a table that can't be followed.
     """
-    table = _table(name)
+    table = table_named(name)
     row = _row(table, key, ask)
     yield Part(f"{table.identifier}, the row", 1, row)
     if table.layer == "gold":
@@ -76,13 +76,6 @@ def trace(name: str, key: str, ask: Ask, *, limit: int, join_texts: str) -> Iter
         order = "ORDER BY 1, fate, _source_file, _row_number"
         title = f"bronze.{source}, every version of their records, and what became of it"
         yield _part(title, statement, order, ask, limit)
-
-
-def _table(name: str) -> Table:
-    found = all_tables().get(name) or all_tables().get(f"gold.{name}")
-    if found is None:
-        raise PipelineError(f"no table {name}; there are {', '.join(all_tables())}")
-    return found
 
 
 def _row(table: Table, key: str, ask: Ask) -> pa.Table:
