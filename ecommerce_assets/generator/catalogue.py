@@ -35,26 +35,66 @@ COUNTRIES = (
 
 @dataclass(frozen=True)
 class Category:
-    """A category: its subcategories, and the range of list prices in whole EUR."""
+    """A category: what its subcategories hold, and the range of list prices in whole EUR."""
 
     name: str
-    subcategories: tuple[str, ...]
+    subcategories: dict[str, tuple[str, ...]]
     cheapest: int
     dearest: int
 
 
 CATEGORIES = (
-    Category("electronics", ("phones", "laptops", "audio", "cameras"), 15, 1800),
-    Category("clothing", ("shirts", "trousers", "shoes", "coats"), 8, 250),
-    Category("home_garden", ("kitchen", "lighting", "furniture", "tools"), 5, 600),
-    Category("sports", ("cycling", "running", "camping", "fitness"), 6, 700),
-    Category("books", ("fiction", "science", "travel", "cooking"), 4, 60),
-    Category("toys", ("puzzles", "models", "games", "dolls"), 4, 120),
-    Category("beauty", ("skin", "hair", "perfume", "bath"), 3, 110),
-    Category("food", ("coffee", "tea", "chocolate", "spices"), 2, 45),
-)
+    Category("electronics", {
+        "phones": ("Smartphone", "Phone Case", "Charger"),
+        "laptops": ("Laptop", "Laptop Stand", "Docking Station"),
+        "audio": ("Headphones", "Loudspeaker", "Earbuds"),
+        "cameras": ("Camera", "Tripod", "Zoom Lens"),
+    }, 15, 900),
+    Category("clothing", {
+        "shirts": ("Shirt", "Polo Shirt", "Blouse"),
+        "trousers": ("Jeans", "Chinos", "Shorts"),
+        "shoes": ("Sneakers", "Boots", "Sandals"),
+        "coats": ("Raincoat", "Parka", "Wool Coat"),
+    }, 8, 250),
+    Category("home_garden", {
+        "kitchen": ("Frying Pan", "Knife Set", "Kettle"),
+        "lighting": ("Desk Lamp", "Floor Lamp", "Lantern"),
+        "furniture": ("Bookcase", "Armchair", "Side Table"),
+        "tools": ("Cordless Drill", "Hammer", "Garden Shears"),
+    }, 5, 500),
+    Category("sports", {
+        "cycling": ("Bicycle Helmet", "Bike Light", "Cycling Jersey"),
+        "running": ("Running Shoes", "Running Vest", "Sports Watch"),
+        "camping": ("Tent", "Sleeping Bag", "Camping Stove"),
+        "fitness": ("Yoga Mat", "Dumbbell Set", "Skipping Rope"),
+    }, 6, 500),
+    Category("books", {
+        "fiction": ("Crime Novel", "Short Stories", "Historical Novel"),
+        "science": ("Physics Reader", "Star Atlas", "Field Guide"),
+        "travel": ("City Guide", "Hiking Guide", "Road Atlas"),
+        "cooking": ("Baking Book", "Cookbook", "Soup Book"),
+    }, 4, 60),
+    Category("toys", {
+        "puzzles": ("Jigsaw Puzzle", "Wooden Puzzle", "Brain Teaser"),
+        "models": ("Model Ship", "Model Railway", "Model Aircraft"),
+        "games": ("Board Game", "Card Game", "Dice Game"),
+        "dolls": ("Rag Doll", "Doll House", "Puppet"),
+    }, 4, 120),
+    Category("beauty", {
+        "skin": ("Face Cream", "Hand Cream", "Sun Lotion"),
+        "hair": ("Shampoo", "Hair Oil", "Hair Brush"),
+        "perfume": ("Eau de Toilette", "Perfume", "Room Scent"),
+        "bath": ("Bath Salts", "Shower Gel", "Soap Set"),
+    }, 3, 110),
+    Category("food", {
+        "coffee": ("Espresso Beans", "Filter Coffee", "Cold Brew"),
+        "tea": ("Green Tea", "Black Tea", "Herbal Tea"),
+        "chocolate": ("Dark Chocolate", "Truffles", "Cocoa"),
+        "spices": ("Curry Powder", "Sea Salt", "Pepper Mix"),
+    }, 2, 45),
+)  # fmt: skip
 BRANDS = ("Alder", "Birke", "Cedra", "Dunmore", "Elmwood", "Fjord", "Garrigue", "Hazel", "Iris")
-MATERIALS = ("Classic", "Compact", "Deluxe", "Essential", "Heritage", "Light", "Modern", "Pro")
+LINES = ("Classic", "Compact", "Deluxe", "Essential", "Heritage", "Light", "Modern", "Pro")
 PAYMENT_METHODS = ("credit_card", "paypal", "debit_card", "bank_transfer", "cash_on_delivery")
 PAYMENT_WEIGHTS = (38, 30, 17, 10, 5)
 

@@ -14,7 +14,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.generator.catalogue import (
     BRANDS,
     CATEGORIES,
-    MATERIALS,
+    LINES,
     PAYMENT_METHODS,
     PAYMENT_WEIGHTS,
 )
@@ -30,6 +30,7 @@ from ecommerce_assets.generator.people import (
 WEEKDAYS = (1.10, 1.0, 0.95, 0.95, 1.0, 0.9, 1.15)
 HOURS = (2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 10, 9, 9, 10, 11, 13, 15, 16, 14, 9, 5)
 ITEM_WEIGHTS = (35, 30, 18, 10, 7)
+POPULARITY = 1.4  # 1 sells all products alike; the best seller has some percent of the pieces
 HEAVY_EVERY = 5  # every fifth customer is one of the 20 % ...
 HEAVY_SHARE = 0.8  # ... who make 80 % of the orders
 OLD_CUSTOMERS = 0.6  # share of customers who were there before the first day
@@ -134,6 +135,7 @@ class _Shop:
         self._active = 0
         self._next_order = 1
         self._prices: list[int] = []
+        self._ranking = self._random.sample(range(self._products), self._products)
 
     def open(self, number: int, day: date) -> None:
         """Deliver what changed since the day before: products, prices, customers, addresses."""
@@ -155,9 +157,9 @@ class _Shop:
     def _deliver_product(self, product: int, day: date, *, plain: bool = False) -> None:
         fixed = Random(self._seed * 7919 + product)
         category = CATEGORIES[product % len(CATEGORIES)]
-        kind = fixed.choice(category.subcategories)
+        kind = fixed.choice(list(category.subcategories))
         brand = fixed.choice(BRANDS)
-        name = f"{brand} {fixed.choice(MATERIALS)} {kind.title()} {product + 1}"
+        name = f"{brand} {fixed.choice(LINES)} {fixed.choice(category.subcategories[kind])}"
         price = self._prices[product]
         cost = price * fixed.randint(45, 75) // 100
         listed = datetime(self._start.year - 1, fixed.randint(1, 12), fixed.randint(1, 28))
@@ -227,7 +229,7 @@ class _Shop:
         random = self._random
         subtotal = 0
         for position in range(1, random.choices((1, 2, 3, 4, 5), ITEM_WEIGHTS)[0] + 1):
-            product = int(self._products * random.random() ** 2)
+            product = self._ranking[int(self._products * random.random() ** POPULARITY)]
             price = self._prices[product]
             quantity = 1 if random.random() < 0.75 else random.randint(2, 4)
             percent = random.choice((5, 10, 15, 20)) if random.random() < 0.12 else 0
