@@ -53,6 +53,33 @@ def moto_server() -> Iterator[dict[str, str]]:
         server.stop()
 
 
+BUCKETS = {name: f"ecommerce-{name}-stand-in" for name in
+           ("landing", "lakehouse", "artifacts", "results")}  # fmt: skip
+
+
+def deployed_settings() -> dict[str, str]:
+    """The settings that a deployment puts out, by deployment.json, for the buckets here."""
+    storage = deployment().storage
+    return {
+        "ECOMMERCE_DEPLOYMENT": "aws",
+        "ECOMMERCE_LANDING": f"s3://{BUCKETS['landing']}/{storage['landing']}",
+        "ECOMMERCE_LAKEHOUSE": f"s3://{BUCKETS['lakehouse']}",
+        "ECOMMERCE_ARTIFACTS": f"s3://{BUCKETS['artifacts']}",
+        "ECOMMERCE_DASHBOARD": f"s3://{BUCKETS['results']}/{storage['dashboard']}/sales.html",
+        "ECOMMERCE_WORKGROUP": deployment().athena["workgroup"],
+    }
+
+
+def deployed_arguments(lakehouse: str) -> dict[str, str]:
+    """The default arguments of each job, by deployment.json; that Terraform has the same is tested."""
+    return {
+        **deployment().arguments,
+        "--conf": deployment().conf(lakehouse),
+        "--custom-logGroup-prefix": deployment().storage["log_group"],
+        "--lakehouse": lakehouse,
+    }
+
+
 def client_error(code: str, status: int = 400, message: str = "") -> ClientError:
     """An error as boto3 raises it."""
     response = {

@@ -1,6 +1,7 @@
 """Fixtures: one Spark session for the whole test run, a shop a test, no settings from outside."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from ecommerce_assets.lakehouse import session
 from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets_tests import browser, terraform_plan
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
 
@@ -27,6 +29,18 @@ session.LARGE_BYTES = 0
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith(("ECOMMERCE_", "DAGSTER_"))]:
         del os.environ[name]
+
+
+def pytest_report_header() -> list[str]:
+    """Which optional parts are missing, and what is skipped without them."""
+    missing = []
+    if not any(map(shutil.which, browser.NAMES)):
+        missing.append("no Chromium: the tests of the dashboard's page are skipped")
+    if shutil.which("terraform") is None:
+        missing.append("no Terraform: the tests of what it deploys are skipped")
+    elif not terraform_plan.STAND_IN.exists():
+        missing.append("Terraform's tests are skipped if it can't fetch its AWS provider")
+    return missing
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
             keys = [n["assetKey"] for n in nodes["assetNodes"] if n["isMaterializable"]]
             days = [str(FIRST + timedelta(days=n)) for n in range(DAYS)]
             server.ask(BACKFILL, params={"assetSelection": keys, "partitionNames": days})
-            server.wait_for_runs(2)
+            server.wait_for_runs(1)
             pages = {
                 "lineage": f"{REVENUE}?view=lineage&lineageScope=upstream&lineageDepth=3",
                 "asset": "assets/silver/orders",

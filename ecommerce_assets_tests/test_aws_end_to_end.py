@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,14 +26,18 @@ from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.query import athena
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
-from ecommerce_assets_tests.aws_stand_in import ProcessGlue, moto_server
+from ecommerce_assets_tests.aws_stand_in import (
+    BUCKETS,
+    ProcessGlue,
+    deployed_arguments,
+    deployed_settings,
+    moto_server,
+)
 from ecommerce_assets_tests.shop import Shop
-from ecommerce_assets_tests.terraform_plan import Planned
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
 ]
 FIRST, LAST = "2024-01-01", "2024-01-03"
 
@@ -114,7 +117,7 @@ def instead_of_athena(
 
 
 @pytest.fixture(scope="module")
-def account(planned: Planned, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with moto_server() as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
             patch.setenv(name, value)
@@ -129,18 +132,16 @@ def account(planned: Planned, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
         patch.setattr(athena, "ask", instead_of_athena)
         s3, catalog = boto3.client("s3"), boto3.client("glue")
-        for address, values in planned.resources.items():
-            if address.startswith("aws_s3_bucket.this"):
-                place = {"LocationConstraint": aws["AWS_REGION"]}
-                s3.create_bucket(Bucket=values["bucket"], CreateBucketConfiguration=place)
-            if address.startswith("aws_glue_catalog_database"):
-                given = {"Name": values["name"], "LocationUri": values["location_uri"]}
-                catalog.create_database(DatabaseInput=given)
-        jobs = {
-            values["name"]: values
-            for address, values in planned.resources.items()
-            if address.startswith("aws_glue_job.")
-        }
+        settings = deployed_settings()
+        lakehouse = settings["ECOMMERCE_LAKEHOUSE"]
+        place = {"LocationConstraint": aws["AWS_REGION"]}
+        for bucket in BUCKETS.values():
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        for layer in LAYERS:
+            given = {"Name": layer, "LocationUri": f"{lakehouse}/{layer}"}
+            catalog.create_database(DatabaseInput=given)
+        arguments = deployed_arguments(lakehouse)
+        jobs = {job.name: {"default_arguments": arguments} for job in deployment().jobs.values()}
         glue = ProcessGlue(tmp_path_factory.mktemp("glue"), jobs, aws)
         own = glue_runs.client
         patch.setattr(
@@ -148,7 +149,7 @@ def account(planned: Planned, tmp_path_factory: pytest.TempPathFactory) -> Itera
             lambda service, **options: glue if service == "glue" else own(service, **options),
         )  # fmt: skip
         patch.setattr(glue_runs, "POLL_SECONDS", 0.5)
-        yield Account({**planned.environment, **aws}, glue, Shop(tmp_path_factory.mktemp("shop")))
+        yield Account({**settings, **aws}, glue, Shop(tmp_path_factory.mktemp("shop")))
 
 
 def test_the_whole_way(account: Account):
@@ -178,7 +179,7 @@ def test_the_whole_way(account: Account):
     assert sum(shares) == pytest.approx(1, abs=0.01)
     assert account.glue.calls["start_job_run"] == len(LAYERS)
 
-    (shown,) = result.asset_materializations_for_node("sales_dashboard")
+    shown = result.asset_materializations_for_node("sales_dashboard")[-1]
     page = requests.get(shown.metadata["link"].value, timeout=30).text
     build_dashboard(Settings(lakehouse=str(account.shop.lakehouse),
                              dashboard=str(account.shop.dashboard)))  # fmt: skip

@@ -43,7 +43,9 @@ def test_the_tables_are_those_of_the_design():
     expected = [f"bronze.{source}" for source in SOURCES]
     expected += [f"silver.{source}{kind}" for source in SOURCES for kind in ("", "_quarantine")]
     expected += [f"gold.{name}" for name in GOLD]
-    assert sorted(all_tables()) == sorted(expected)
+    assert set(expected) <= set(all_tables())
+    # What is not listed is a KPI that somebody added.
+    assert all(name.startswith("gold.") for name in set(all_tables()) - set(expected))
 
 
 @pytest.mark.parametrize("name", GOLD)
@@ -88,7 +90,7 @@ def test_the_code_version_changes_with_the_code(monkeypatch: pytest.MonkeyPatch)
     assert table.code_version == before
 
 
-KPI = '''"""gold.revenue_by_status: what was ordered, by where the order stands."""
+KPI = '''"""gold.revenue_by_status: what was ordered, by order status."""
 
 import pandera.pyspark as pa
 from pyspark.sql import DataFrame
@@ -101,7 +103,7 @@ from ecommerce_assets.tables.types import COUNT, MONEY_SUM, TEXT
 class RevenueByStatus(pa.DataFrameModel):
     """One row per order status."""
 
-    status: TEXT = pa.Field(description="Where the order stands.")
+    status: TEXT = pa.Field(description="Order status.")
     items: COUNT = pa.Field(ge=1, description="Order items.")
     revenue: MONEY_SUM = pa.Field(ge=0, description="Revenue, EUR.")
 
@@ -179,8 +181,8 @@ DOORS = {
         "errors",
     },
     "dashboard": {"aws", "query", "tables", "settings", "errors"},
-    "jobs": {"tables", "lakehouse", "landing", "settings", "errors"},
-    "tables": {"errors"},
+    "jobs": {"tables", "lakehouse", "landing", "settings", "thresholds", "errors"},
+    "tables": {"thresholds", "errors"},
     "lakehouse": {"errors"},
     "landing": {"errors"},
     "generator": {"landing", "errors"},
@@ -192,6 +194,7 @@ DOORS = {
         "dashboard",
         "definitions",
         "deployment",
+        "orchestration",
         "docs",
         "jobs",
         "tables",
@@ -201,7 +204,8 @@ DOORS = {
         "settings",
         "errors",
     },
-    "settings": {"deployment", "errors"},
+    "settings": {"deployment", "thresholds", "errors"},
+    "thresholds": set(),
     "deployment": set(),
     "errors": set(),
 }
@@ -212,7 +216,7 @@ FOREIGN = {"tables": {"dagster", "boto3"}, "lakehouse": {"dagster"}, "jobs": {"d
 
 def test_the_data_dictionary_is_current():
     page = PACKAGE / "tables" / "README.md"
-    assert page.read_text("utf-8") == dictionary(), "run `ecommerce docs --output` on it"
+    assert page.read_text("utf-8") == dictionary(), "a declaration changed: run `make docs`"
 
 
 def test_imports_point_downwards():
