@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 DEMO := data
 DEMO_DAYS := 90
 # The demo's deliveries are 2 % defects, which is no surprise: its checks warn of more than that.
-DEMO_LIMITS = $(if $(wildcard $(DEMO)/landing/_manifest.json),ECOMMERCE_QUARANTINE_LIMIT=0.15 ECOMMERCE_TOLERANCE=0.05)
+DEMO_LIMITS := ECOMMERCE_QUARANTINE_LIMIT=0.15 ECOMMERCE_TOLERANCE=0.05
+DEMO_IS_THERE = $(wildcard $(DEMO)/landing/_manifest.json)
 FIRST_LANDED = $(shell ls -d $(DEMO)/landing/*/ingestion_date=* 2>/dev/null | sed 's/.*=//' | sort | head -n 1)
 
 CHECKOV := .venv-checkov
@@ -41,7 +42,7 @@ demo: install ## generate three months of deliveries, run the whole pipeline thr
 	@$(DEMO_LIMITS) $(BIN)/ecommerce run
 	@$(BIN)/ecommerce report
 	@echo
-	@echo "Next:  make dev                               the same in Dagster's UI, on localhost port 3000"
+	@echo "Next:  make dev                             the same in Dagster's UI, on localhost port 3000"
 	@echo "       $(BIN)/ecommerce dashboard             the dashboard, in a browser"
 	@echo "       $(BIN)/ecommerce query \"select * from gold.daily_revenue order by order_date desc limit 7\""
 	@echo "       README.md, \"Five minutes\""
@@ -52,7 +53,7 @@ dev: export DAGSTER_HOME := $(or $(DAGSTER_HOME),$(CURDIR)/.dagster)
 dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 	@mkdir -p $$DAGSTER_HOME
 	@test -f $$DAGSTER_HOME/dagster.yaml -a ! dagster.yaml -nt $$DAGSTER_HOME/dagster.yaml || cp dagster.yaml $$DAGSTER_HOME/dagster.yaml
-	$(DEMO_LIMITS) $(BIN)/dagster dev
+	$(if $(DEMO_IS_THERE),$(DEMO_LIMITS)) $(BIN)/dagster dev
 
 test: install ## the test suite, and how much of the package it covers
 	$(BIN)/python -m pytest --cov=ecommerce_assets --cov-report=term:skip-covered --cov-fail-under=90
