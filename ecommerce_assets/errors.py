@@ -1,7 +1,9 @@
 """Errors for the person who runs the pipeline: their class, and words that several need."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TypeVar
 
 
 class PipelineError(Exception):
@@ -12,14 +14,32 @@ class PipelineError(Exception):
     """
 
 
+Raised = TypeVar("Raised", bound=Exception)
+
+
+def raised_in_worker(error: Exception, kind: type[Raised]) -> Raised | None:
+    """The error of that class that was raised here, or in a Python worker of Spark.
+
+    Of a worker's error only the text comes through.
+    """
+    if isinstance(error, kind):
+        return error
+    told = re.search(rf"{re.escape(kind.__module__)}\.{kind.__name__}: (.+)", str(error))
+    return kind(told.group(1)) if told else None
+
+
+_FULL = (
+    "the disk is full; nothing half-written was published. Free some space (`ecommerce maintain` "
+    "removes old states), then run it again"
+)
+_ONLY_READ = "a folder can only be read, and has to be written"
+LONGEST_LINE = 300
 # By what the operating system, Java or SQLite says: what it means, and what to do.
 MACHINE_FAULTS = {
-    "No space left on device": "the disk is full; nothing half-written was published. Free some "
-    "space (`ecommerce maintain` removes old states), then run it again",
-    "database or disk is full": "the disk is full; nothing half-written was published. Free some "
-    "space (`ecommerce maintain` removes old states), then run it again",
-    "Read-only file system": "a folder can only be read, and has to be written",
-    "attempt to write a readonly database": "a folder can only be read, and has to be written",
+    "No space left on device": _FULL,
+    "database or disk is full": _FULL,
+    "Read-only file system": _ONLY_READ,
+    "attempt to write a readonly database": _ONLY_READ,
     "Permission denied": "a folder or file may not be accessed by this user",
 }
 
@@ -36,9 +56,6 @@ def machine_fault(error: BaseException) -> str | None:
                     return f"{meaning}. It said: {line[-LONGEST_LINE:]}"
         seen = seen.__cause__ or seen.__context__
     return None
-
-
-LONGEST_LINE = 300
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

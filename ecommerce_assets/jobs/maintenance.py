@@ -9,13 +9,12 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.maintenance import Maintained, maintain
-from ecommerce_assets.lakehouse.session import CATALOG_FILE, open_session
+from ecommerce_assets.lakehouse.session import must_be_there, open_session
 from ecommerce_assets.lakehouse.tables import exists
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
@@ -34,11 +33,8 @@ def maintain_lakehouse(
     Raises:
         PipelineError: there is no lakehouse.
     """
-    if "://" not in lakehouse and not (Path(lakehouse) / CATALOG_FILE).exists():
-        raise PipelineError(
-            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
-            "ECOMMERCE_LAKEHOUSE"
-        )
+    if "://" not in lakehouse:
+        must_be_there(lakehouse)
     spark = open_session(lakehouse)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)

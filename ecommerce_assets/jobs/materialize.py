@@ -1,6 +1,5 @@
 """One table from its upstream tables: plan, stage, audit, publish."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +8,7 @@ from datetime import date, timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.errors import PipelineError, raised_in_worker
 from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.deliveries import plan_deliveries
@@ -102,24 +101,15 @@ def materialize(
             return attempt.publish(attempt.stage(tables))
         except staging.PublishConflict:
             attempt.drop()
-            why = "other runs published {n} times while this one worked"
+            why = f"other runs published {ATTEMPTS} times while this one worked"
         except DeliveryChanged as error:
             attempt.drop()
-            why = f"what has landed changed {{n}} times while it was read, at last: {error}"
+            why = f"what has landed changed {ATTEMPTS} times while it was read, at last: {error}"
         except BaseException:
             attempt.drop()
             raise
     names = ", ".join(table.identifier for table in tables)
-    raise PipelineError(f"{names}: {why.format(n=ATTEMPTS)}; run it again when that is over")
-
-
-def _changed_delivery(error: Exception) -> DeliveryChanged | None:
-    """The `DeliveryChanged` that a Python worker of Spark raised: only its text comes through."""
-    if isinstance(error, DeliveryChanged):
-        return error
-    name = f"{DeliveryChanged.__module__}.{DeliveryChanged.__name__}"
-    told = re.search(rf"{re.escape(name)}: (.+)", str(error))
-    return DeliveryChanged(told.group(1)) if told else None
+    raise PipelineError(f"{names}: {why}; run it again when that is over")
 
 
 class TableFailed(PipelineError):
@@ -188,7 +178,7 @@ class _Attempt:
     def _told(self, table: Table, error: BaseException) -> BaseException:
         if isinstance(error, staging.PublishConflict) or not isinstance(error, Exception):
             return error
-        if changed := _changed_delivery(error):
+        if changed := raised_in_worker(error, DeliveryChanged):
             return changed
         if not isinstance(error, PipelineError) and any(map(staging.moved, self._bases)):
             # Another run published, and dropped what this one had staged.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import date, timedelta
 
-from ecommerce_assets.errors import PipelineError, machine_fault
+from ecommerce_assets.errors import PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
 from ecommerce_assets.jobs.materialize import Published, TableFailed, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
@@ -103,7 +103,7 @@ def _report(
         culprit, cause = tables[0], error
         if isinstance(error, TableFailed):
             culprit, cause = error.table, error.error
-        told = _told_by_executor(cause) or _told_by_machine(cause)
+        told = raised_in_worker(cause, PipelineError) or _told_by_machine(cause)
         reporter.failed(culprit, told or cause)
         others = [table for table in tables if table is not culprit]
         for table in others:
@@ -114,14 +114,6 @@ def _report(
         raise cause from None
     for published in made:
         reporter.published(published)
-
-
-def _told_by_executor(error: Exception) -> PipelineError | None:
-    """The `PipelineError` that a Python worker of Spark raised: only its text comes through."""
-    if isinstance(error, PipelineError):
-        return error
-    told = re.search(rf"{PipelineError.__module__}\.{PipelineError.__name__}: (.+)", str(error))
-    return PipelineError(told.group(1)) if told else None
 
 
 def _told_by_machine(error: Exception) -> PipelineError | None:

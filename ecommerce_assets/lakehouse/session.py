@@ -249,6 +249,19 @@ def _catalog_config(folder: Path) -> dict[str, str]:
     }
 
 
+def must_be_there(lakehouse: str) -> None:
+    """Look for a local lakehouse.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    if not (Path(lakehouse) / CATALOG_FILE).exists():
+        raise PipelineError(
+            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
+            "ECOMMERCE_LAKEHOUSE"
+        )
+
+
 def catalog_uri(folder: Path, how: str = "mode=rwc") -> str:
     """The catalog's file as SQLAlchemy opens it; `how` are options of SQLite's."""
     return f"sqlite:///file:{quote(str(folder / CATALOG_FILE))}?{how}&uri=true"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.session import CATALOG, CATALOG_FILE, catalog_uri
+from ecommerce_assets.lakehouse.session import CATALOG, CATALOG_FILE, catalog_uri, must_be_there
 from ecommerce_assets.tables import all_tables
 
 if TYPE_CHECKING:
@@ -91,12 +91,7 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
             except OSError as error:  # Arrow's, which reads the files
                 raise PipelineError(f"looking at {lakehouse}: {error}") from error
         return
-    catalog_file = Path(lakehouse) / CATALOG_FILE
-    if not catalog_file.exists():
-        raise PipelineError(
-            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
-            "ECOMMERCE_LAKEHOUSE"
-        )
+    must_be_there(lakehouse)
     from pyiceberg.catalog.sql import SqlCatalog
 
     with ExitStack() as stack:
