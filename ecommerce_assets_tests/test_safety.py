@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,7 +23,7 @@ from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.lakehouse.session import CATALOG_FILE, open_session, prepare_catalog
 from ecommerce_assets.query.local import create_views
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.thresholds import Thresholds
@@ -69,6 +71,24 @@ def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path):
             process.wait()
     shop.run_all(DAYS[0], DAYS[-1])
     assert different(shop) == {}
+
+
+def test_a_lakehouse_is_created_by_several_runs_at_once(tmp_path: Path):
+    """Each finds a whole catalog, whoever made it, and nothing else is left in the folder."""
+    together = threading.Barrier(8)
+
+    def prepare(folder: Path) -> None:
+        together.wait()
+        prepare_catalog(folder)
+
+    for number in range(5):
+        folder = tmp_path / str(number)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(prepare, [folder] * 8))
+        assert [file.name for file in folder.iterdir()] == [CATALOG_FILE]
+        with closing(sqlite3.connect(folder / CATALOG_FILE)) as catalog:
+            names = {name for (name,) in catalog.execute("select name from sqlite_master")}
+        assert {"iceberg_tables", "iceberg_namespace_properties"} <= names
 
 
 @pytest.mark.slow

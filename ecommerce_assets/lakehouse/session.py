@@ -155,7 +155,7 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
         if lakehouse not in _sessions:
             folder = Path(lakehouse)
             with ThreadPoolExecutor(1) as pool:
-                preparing = pool.submit(_prepare_catalog, folder)
+                preparing = pool.submit(prepare_catalog, folder)
                 session = _jvm_session(delivered, lakehouse).newSession()
                 preparing.result()
             for key, value in _catalog_config(folder).items():
@@ -267,11 +267,19 @@ def catalog_uri(folder: Path, how: str = "mode=rwc") -> str:
     return f"sqlite:///file:{quote(str(folder / CATALOG_FILE))}?{how}&uri=true"
 
 
-def _prepare_catalog(folder: Path) -> None:
-    if (folder / CATALOG_FILE).exists():
+def prepare_catalog(folder: Path) -> None:
+    """Create the catalog's file, whole at once: another run may begin at the same moment."""
+    catalog = folder / CATALOG_FILE
+    if catalog.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     from pyiceberg.catalog.sql import SqlCatalog
 
-    # Its constructor creates the two catalog tables in the form that Iceberg's JDBC catalog reads.
-    SqlCatalog(CATALOG, uri=catalog_uri(folder), warehouse=str(folder / "warehouse")).close()
+    with tempfile.TemporaryDirectory(prefix=".catalog.", dir=folder) as beside:
+        # Its constructor creates the two catalog tables in the form that Iceberg's JDBC catalog
+        # reads.
+        warehouse = str(folder / "warehouse")
+        SqlCatalog(CATALOG, uri=catalog_uri(Path(beside)), warehouse=warehouse).close()
+        # A link, unlike a rename, never takes the place of a catalog that is there.
+        with suppress(FileExistsError):
+            catalog.hardlink_to(Path(beside) / CATALOG_FILE)
