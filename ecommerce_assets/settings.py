@@ -30,6 +30,7 @@ class Settings:
         artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
         workgroup: on AWS: Athena's workgroup.
         dashboard: file of the dashboard; on AWS `s3://bucket/key`, empty if none is to be made.
+        dashboard_lines: order lines that the dashboard holds at most, those of the latest days.
         alert_webhook: URL of the chat's webhook for failures; empty for none.
         alert_secret: name of the secret in Secrets Manager that holds it instead.
         ui_url: where people open Dagster, for links.
@@ -43,6 +44,7 @@ class Settings:
     artifacts: str = ""
     workgroup: str = WORKGROUP
     dashboard: str = "data/dashboard.html"
+    dashboard_lines: int = 300_000
     alert_webhook: str = ""
     alert_secret: str = ""
     ui_url: str = "http://localhost:3000"
@@ -80,6 +82,9 @@ class Settings:
             artifacts=absolute(places["artifacts"]),
             dashboard=absolute(
                 places["dashboard"] or ("" if chosen == "aws" else default.dashboard)
+            ),
+            dashboard_lines=parse_count(
+                value("DASHBOARD_LINES", str(default.dashboard_lines)), "ECOMMERCE_DASHBOARD_LINES"
             ),
             workgroup=value("WORKGROUP", default.workgroup),
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
@@ -147,6 +152,17 @@ def parse_date(text: str, name: str) -> date:
     if parsed is None or parsed.isoformat() != text:
         raise PipelineError(f"{name} is {text!r}; it must be a date like 2024-01-31")
     return parsed
+
+
+def parse_count(text: str, name: str) -> int:
+    """A whole number from 1 on.
+
+    Raises:
+        PipelineError: it is none; the message begins with `name`.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise PipelineError(f"{name} is {text!r}; it must be a whole number from 1 on")
+    return int(text)
 
 
 def parse_share(text: str, name: str) -> float:

@@ -1,5 +1,7 @@
 """A real Chromium without a window, in which a page is opened from disk."""
 
+import csv
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -53,10 +55,16 @@ class Opened:
         self.page.on("dialog", lambda dialog: self.wrong.append(f"dialog: {dialog.message}"))
         self.page.on("request", self._requested)
         self._address = file.as_uri()
-        self.page.goto(self._address)
+        self.go()
+
+    def go(self, view: str = "") -> None:
+        """Open the page as a link or a bookmark does, and wait until it is drawn."""
+        self.page.goto("about:blank")
+        self.page.goto(self._address + view)
+        self.page.locator("body[data-drawn]").wait_for()
 
     def _requested(self, request) -> None:
-        if not request.url.startswith((self._address, "data:", "blob:")):
+        if not request.url.startswith((self._address, "about:", "data:", "blob:")):
             self.wrong.append(f"request: {request.url}")
 
     def close(self) -> None:
@@ -81,3 +89,11 @@ class Opened:
         self.page.locator("#from").fill(first)
         self.page.locator("#to").fill(last)
         self.page.locator("#from").fill(first)
+        self.page.locator("#from").blur()
+
+    def csv(self, place: str) -> tuple[str, list[dict[str, str]]]:
+        """Name and rows of a chart's CSV, as it is saved."""
+        with self.page.expect_download() as saving:
+            self.page.locator(f"[data-csv={place}] button").click()
+        text = Path(saving.value.path()).read_text("utf-8-sig")
+        return saving.value.suggested_filename, list(csv.DictReader(io.StringIO(text)))

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ecommerce_assets.dashboard.figures import figures, reads
 from ecommerce_assets.dashboard.page import page
+from ecommerce_assets.dashboard.sales import days_of
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.asking import asking
 from ecommerce_assets.query.history import last_states
@@ -51,10 +52,10 @@ def build_dashboard(settings: Settings) -> Built:
     if missing:
         raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")
     with asking(settings) as ask:
-        found = figures(ask, states, datetime.now(UTC))
+        found = figures(ask, states, datetime.now(UTC), settings.dashboard_lines)
     content = page(found).encode()
     link = _put(settings.dashboard, content)
-    days = len(found["sales"]["revenue"]) if found["sales"] else 0
+    days = days_of(found["sales"]) if found["sales"] else 0
     return Built(link, settings.dashboard, len(content), days, perf_counter() - started)
 
 

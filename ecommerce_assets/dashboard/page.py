@@ -3,7 +3,11 @@
 import json
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
+
+# In this order: each uses what those before it define.
+SCRIPTS = ("lines", "elements", "view", "sales", "quality", "start")
 
 
 def page(figures: Mapping[str, Any]) -> str:
@@ -15,22 +19,26 @@ def page(figures: Mapping[str, Any]) -> str:
     # It takes a second to load, which only this page is to pay for.
     import vl_convert
 
-    folder = files(__package__ or "")
+    folder = files(__package__ or "").joinpath("parts")
     parts = {
-        "style": folder.joinpath("page.css").read_text("utf-8"),
+        "style": _read(folder, "page.css"),
         "library": _in_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
         # No name can end the element that it stands in, or begin another.
         "figures": json.dumps(figures, ensure_ascii=False, separators=(",", ":")).replace(
             "<", "\\u003c"
         ),
-        "script": _in_script(folder.joinpath("page.js").read_text("utf-8")),
+        "script": _in_script("\n".join(_read(folder, f"{name}.js") for name in SCRIPTS)),
     }
-    text = folder.joinpath("page.html").read_text("utf-8")
+    text = _read(folder, "page.html")
     before, *after = text.split("<!-- part: ")
     for piece in after:
         name, rest = piece.split(" -->", 1)
         before += parts[name] + rest
     return before
+
+
+def _read(folder: Traversable, name: str) -> str:
+    return folder.joinpath(name).read_text("utf-8")
 
 
 def _in_script(text: str) -> str:
