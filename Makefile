@@ -53,7 +53,7 @@ dev: export DAGSTER_HOME := $(or $(DAGSTER_HOME),$(CURDIR)/.dagster)
 dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 	@mkdir -p $$DAGSTER_HOME
 	@test -f $$DAGSTER_HOME/dagster.yaml -a ! dagster.yaml -nt $$DAGSTER_HOME/dagster.yaml || cp dagster.yaml $$DAGSTER_HOME/dagster.yaml
-	$(if $(DEMO_IS_THERE),$(DEMO_LIMITS)) $(BIN)/dagster dev
+	$(if $(DEMO_IS_THERE),$(DEMO_LIMITS)) PYTHONWARNINGS='ignore:Function `dev_command` is superseded' $(BIN)/dagster dev
 
 test: install ## the test suite, and how much of the package it covers
 	$(BIN)/python -m pytest --cov=ecommerce_assets --cov-report=term:skip-covered --cov-fail-under=90

@@ -44,7 +44,7 @@ class Settings:
     artifacts: str = ""
     workgroup: str = WORKGROUP
     dashboard: str = "data/dashboard.html"
-    dashboard_lines: int = 300_000
+    dashboard_lines: int = 225_000
     alert_webhook: str = ""
     alert_secret: str = ""
     ui_url: str = "http://localhost:3000"

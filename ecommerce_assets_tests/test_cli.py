@@ -1,14 +1,19 @@
-"""The command line as a user calls it, in processes of its own."""
+"""The command line as a user calls it: the console script, where it matters as a process."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 import pytest
 
+from ecommerce_assets.cli.main import main
 from ecommerce_assets.errors import machine_fault
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import Shop
@@ -16,17 +21,43 @@ from ecommerce_assets_tests.shop import Shop
 REPOSITORY = Path(__file__).parents[1]
 
 
-def ecommerce(
-    shop: Shop, *args: str, code: int = 0, **environment: str
-) -> subprocess.CompletedProcess:
-    """Run the command; its exit code must be `code`."""
+@dataclass(frozen=True)
+class Done:
+    """What a call said."""
+
+    stdout: str
+    stderr: str
+
+
+def places(shop: Shop) -> dict[str, str]:
+    return {"ECOMMERCE_LANDING": str(shop.landing), "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse)}
+
+
+def ecommerce(shop: Shop, *args: str, code: int = 0, **environment: str) -> Done:
+    """Call the console script in this process; its exit code must be `code`."""
+    out, err, ended = io.StringIO(), io.StringIO(), 0
+    with (
+        patch.dict(os.environ, {**places(shop), **environment}),
+        patch.object(sys, "argv", ["ecommerce", *args]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as exit_:
+            ended = exit_.code
+    assert ended == code, out.getvalue() + err.getvalue()
+    return Done(out.getvalue(), err.getvalue())
+
+
+def process(shop: Shop, *args: str, code: int = 0) -> Done:
+    """Call it as a process of its own; its exit code must be `code`."""
     call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", *args]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "ECOMMERCE_LANDING": str(shop.landing),
-           "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse), **environment}  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **places(shop)}
     done = subprocess.run(call, capture_output=True, text=True, env=env, timeout=280, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    return done
+    return Done(done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +173,7 @@ def test_no_lakehouse_yet(shop: Shop):
 @pytest.mark.slow
 def test_run_and_report(shop: Shop, tmp_path: Path):
     ecommerce(shop, "generate", "--output", str(shop.landing), "--records", "200", "--days", "3")
-    done = ecommerce(shop, "run", "--from", "2024-01-01", "--to", "2024-01-03")
+    done = process(shop, "run", "--from", "2024-01-01", "--to", "2024-01-03")
     assert done.stderr.startswith("Starting Dagster and Spark ...\n23 tables")
     assert "gold.category_performance" in done.stderr
     assert done.stdout == ""
@@ -154,18 +185,18 @@ def test_run_and_report(shop: Shop, tmp_path: Path):
         == "customers"
     )
     shop.file("orders", "2024-01-02").write_text("x\n1\n")
-    failed = ecommerce(shop, "run", "--layer", "bronze", "--from", "2024-01-02", code=1)
+    failed = process(shop, "run", "--layer", "bronze", "--from", "2024-01-02", code=1)
     assert "orders/ingestion_date=2024-01-02/rows.csv: the header lacks" in failed.stderr
     assert "Warning" not in failed.stderr
     # Of a range in which one date is bad, the command that runs the others.
-    failed = ecommerce(
+    failed = process(
         shop, "run", "--layer", "bronze", "--from", "2024-01-01", "--to", "2024-01-03", code=1
     )
     assert (
         "To run the dates but 2024-01-02: ecommerce run --from 2024-01-01 --to 2024-01-01 && ecommerce run --from 2024-01-03 --to 2024-01-03"
         in failed.stderr
     )
-    missing = ecommerce(shop, "run", "--layer", "bronze", "--from", "2024-02-01")
+    missing = process(shop, "run", "--layer", "bronze", "--from", "2024-02-01")
     assert (
         "Note: nothing has landed for 2024-02-01; dates from 2024-01-01 to 2024-01-03 have"
         in missing.stderr

@@ -308,8 +308,7 @@ def test_new_and_returning_customers_and_cohorts(opened: Opened, shown: Shop):
     )
     for row in later:
         after = row["after"]
-        months = "1 month" if after == 1 else f"{after} months"
-        column = f"{months} later" if after else "New customers"
+        column = f"Month {after}" if after else "New customers"
         assert cohorts[row["cohort"]][column] == str(row["n"])
     opened.choose("2024-01-01", "2024-01-20")
     assert "no later month to look at yet" in opened.page.locator("#cohorts").inner_text()

@@ -111,3 +111,21 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     run_range(tmp_path / "fails", OURS)
     assert left[0] < 0
     assert rows(tmp_path / "fails") == found
+
+
+def test_logs_of_old_runs_are_forgotten_and_their_assets_are_not(tmp_path: Path):
+    run_range(tmp_path / "home", OURS)
+    reference = InstanceRef.from_dir(str(tmp_path / "home"))
+    with dg.DagsterInstance.from_ref(reference) as instance:
+        (run,) = instance.get_runs()
+        assert isinstance(instance.event_log_storage, KeptEnginesEventLog)
+        assert instance.all_logs(run.run_id)
+        file = next(tmp_path.glob(f"**/{run.run_id}.db"))
+        written = file.stat().st_mtime
+        forget = instance.event_log_storage.forget_logs_of_runs
+        assert forget(before=written - 1) == []
+        assert forget(before=written + 1) == [run.run_id]
+        assert not list(tmp_path.glob(f"**/{run.run_id}.db*"))
+        assert [found.run_id for found in instance.get_runs()] == [run.run_id]
+        assert instance.all_logs(run.run_id) == []
+        assert len(instance.get_materialized_partitions(dg.AssetKey("watched"))) == 4

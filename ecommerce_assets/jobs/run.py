@@ -54,15 +54,18 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
         shared.release()
 
 
-# How a message names a date that is to blame: a file of it, or the worst of several.
-_BAD_DATE = re.compile(r"(?:ingestion_date=|Over the limit: )(\d{4}-\d{2}-\d{2})")
+# How a message names a date whose file is to blame.
+_BAD_DATE = re.compile(r"ingestion_date=(\d{4}-\d{2}-\d{2})")
 
 
 def _the_others(arguments: JobArguments, lines: Sequence[str]) -> str:
-    """Of a range in which some dates are bad: the commands that run the others.
+    """Of a range in which the files of some dates can't be read: the commands that run the others.
 
-    It ends the last line: Glue shows the last line of an error as a run's reason.
+    Only bronze has dates that are independent of each other: silver and gold follow from all of
+    bronze. It ends the last line: Glue shows the last line of an error as a run's reason.
     """
+    if any(table.layer != "bronze" for table in arguments.tables):
+        return ""
     bad = {day for line in lines for day in _BAD_DATE.findall(line)}
     good = [day for day in arguments.days if day.isoformat() not in bad]
     if not good or len(good) == len(arguments.days):

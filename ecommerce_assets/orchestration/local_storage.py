@@ -29,6 +29,7 @@ from sqlalchemy.pool import StaticPool
 KEPT_ENGINES = 8
 EVENTS_A_BATCH = 1000
 BUSY_TIMEOUT_SECONDS = 60
+RUN_ID_LENGTH = 36  # of a UUID; the index is a file of another name beside those of the runs
 
 
 class _Batch(threading.local):
@@ -143,7 +144,9 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
                 connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
             )
             db.event.listen(engine, "connect", _sync_seldom)
-            if shard not in self._initialized_dbs:
+            # Another process may have removed it, see forget_logs_of_runs.
+            is_there = Path(self.path_for_shard(shard)).exists()
+            if shard not in self._initialized_dbs or not is_there:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             self._engines[shard] = engine
@@ -151,6 +154,28 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
                 self._engines.popitem(last=False)[1].dispose()
         self._engines.move_to_end(shard)
         return self._engines[shard]
+
+    def forget_logs_of_runs(self, before: float) -> list[str]:
+        """Remove the databases of runs that were last written to before a time; gives their ids.
+
+        Runs stay in the list of runs without their event logs, and what the index holds of their
+        assets stays: materializations, checks, observations. Dagster itself keeps these files for
+        ever, 0.3 to 1 MB a daily run.
+
+        Args:
+            before: seconds since 1970.
+        """
+        forgotten = []
+        with self._db_lock:
+            for file in Path(self._base_dir).glob("*.db"):
+                if len(file.stem) != RUN_ID_LENGTH or file.stat().st_mtime >= before:
+                    continue
+                if engine := self._engines.pop(file.stem, None):
+                    engine.dispose()
+                for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+                    file.with_name(name).unlink(missing_ok=True)
+                forgotten.append(file.stem)
+        return forgotten
 
     def dispose(self) -> None:
         """Close the databases."""

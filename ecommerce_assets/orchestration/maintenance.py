@@ -1,9 +1,15 @@
 """The weekly maintenance as a Dagster job; what it did shows on each table's page."""
 
+from datetime import timedelta
+from time import time
+
 import dagster as dg
 
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs
+from ecommerce_assets.orchestration.local_storage import KeptEnginesEventLog
 from ecommerce_assets.orchestration.metadata import asset_key
+
+LOG_DAYS = 90  # as long as dagster.yaml keeps the ticks of schedules and sensors
 
 
 @dg.op(name="maintain_tables")
@@ -11,6 +17,18 @@ def maintain_tables(context: dg.OpExecutionContext, glue_jobs: dg.ResourceParam[
     """Compact small files, expire old states, remove lost files, table by table."""
     for identifier, done in glue_jobs.maintain(context):
         context.log_event(dg.AssetObservation(asset_key(identifier), metadata=done))
+    _forget_old_logs(context)
+
+
+def _forget_old_logs(context: dg.OpExecutionContext) -> None:
+    """On a laptop: remove event logs and outputs of old runs; what is known of assets stays."""
+    history = context.instance.event_log_storage
+    if not isinstance(history, KeptEnginesEventLog):
+        return
+    runs = history.forget_logs_of_runs(before=time() - timedelta(days=LOG_DAYS).total_seconds())
+    for run in runs:
+        context.instance.compute_log_manager.delete_logs(prefix=[run])
+    context.log.info(f"removed the logs of {len(runs):,} runs older than {LOG_DAYS} days")
 
 
 @dg.job(

@@ -69,11 +69,18 @@ function eachSale(range, filters, see) {
 // Counts different numbers that come in any order.
 function distinct() {
   const seen = new Set();
-  return { add: (n) => seen.add(n), has: (n) => seen.has(n), get count() { return seen.size; } };
+  return { add: (n) => seen.add(n), get count() { return seen.size; } };
+}
+
+// Counts different numbers that come in order, like those of the orders of the lines.
+function changes() {
+  let last = -1;
+  let count = 0;
+  return { add(n) { if (n !== last) { last = n; count += 1; } }, get count() { return count; } };
 }
 
 function measures(range, filters) {
-  const [orders, placed, customers, added] = [distinct(), distinct(), distinct(), distinct()];
+  const [orders, placed, customers, added] = [changes(), changes(), distinct(), distinct()];
   let [revenue, costed, cost, pieces] = [0, 0, 0, 0];
   eachLine(range, filters, (line, order, who) => {
     placed.add(order);
@@ -131,7 +138,7 @@ function byPlace(range, filters, placeOf) {
   eachSale(range, filters, (line, order, who) => {
     const place = placeOf(line, order, who);
     let found = places.get(place);
-    if (!found) places.set(place, found = { place, revenue: 0, pieces: 0, orders: distinct(), customers: distinct() });
+    if (!found) places.set(place, found = { place, revenue: 0, pieces: 0, orders: changes(), customers: distinct() });
     found.revenue += sales.revenue[line];
     found.pieces += sales.pieces[line];
     found.orders.add(order);
@@ -145,23 +152,23 @@ function byPlace(range, filters, placeOf) {
 // Customers by the month of their first sale, if it is in the range, and how many of them bought
 // in each later month of the range.
 function cohorts(range, filters, monthOf) {
-  const months = new Map();
+  const found = new Map();
   const place = (month) => Number(month.slice(0, 4)) * 12 + Number(month.slice(5, 7));
   eachSale(range, { ...filters, category: null }, (line, order, who) => {
     const day = sales.firstSale[who];
     if (!(day >= range.from)) return;
     const month = monthOf(day);
-    if (!months.has(month)) months.set(month, { month, members: distinct(), later: [] });
-    months.get(month).members.add(who);
+    if (!found.has(month)) found.set(month, { month, members: distinct(), later: [] });
+    found.get(month).members.add(who);
   });
   eachSale(range, filters, (line, order, who) => {
-    const cohort = sales.firstSale[who] >= range.from && months.get(monthOf(sales.firstSale[who]));
+    const cohort = sales.firstSale[who] >= range.from && found.get(monthOf(sales.firstSale[who]));
     if (!cohort) return;
     const after = place(monthOf(sales.orderDay[order])) - place(cohort.month);
     (cohort.later[after] ??= distinct()).add(who);
   });
   const end = place(monthOf(range.to));
-  return [...months.values()].sort((a, b) => a.month.localeCompare(b.month)).map((cohort) => ({
+  return [...found.values()].sort((a, b) => a.month.localeCompare(b.month)).map((cohort) => ({
     month: cohort.month, members: cohort.members.count,
     // Month 0 is that of the first sale; a month beyond the range has no figure.
     later: Array.from({ length: Math.min(COHORT_MONTHS, end - place(cohort.month)) },

@@ -120,19 +120,19 @@ function drawNewCustomers(spans) {
 
 function drawCategories(range) {
   const filters = { ...view.filters, category: null };
-  const months = new Map(); // by month, by category
+  const found = new Map(); // by month, by category
   const totals = new Map();
   eachSale(range, filters, (line, order) => {
     const key = monthOf(sales.orderDay[order]);
     const place = sales.category[sales.product[line]];
-    if (!months.has(key)) months.set(key, new Map());
-    months.get(key).set(place, (months.get(key).get(place) ?? 0) + sales.revenue[line]);
+    if (!found.has(key)) found.set(key, new Map());
+    found.get(key).set(place, (found.get(key).get(place) ?? 0) + sales.revenue[line]);
     totals.set(place, (totals.get(place) ?? 0) + sales.revenue[line]);
   });
   const ranked = [...totals].sort((a, b) => b[1] - a[1]).map(([place]) => place);
   const own = new Set(ranked.length > COLOURS ? ranked.slice(0, COLOURS - 1) : ranked);
   const others = `${ranked.length - own.size} others`;
-  const rows = [...months].flatMap(([month, found]) => [...found].map(([place, revenue]) => ({
+  const rows = [...found].flatMap(([month, amounts]) => [...amounts].map(([place, revenue]) => ({
     month, place, revenue, name: filterName("category", place),
     faint: view.filters.category !== null && view.filters.category !== place,
   }))).filter((row) => row.revenue > 0).sort((a, b) => a.month.localeCompare(b.month) || b.revenue - a.revenue);
@@ -219,10 +219,10 @@ function drawProducts(range) {
 
 function drawCohorts(range) {
   const rows = cohorts(range, view.filters, monthOf);
-  const months = Math.max(0, ...rows.map((row) => row.later.length));
+  const shown = Math.max(0, ...rows.map((row) => row.later.length));
   const columns = [named("First sale in", "month"), count("New customers", "members"),
-    ...Array.from({ length: months }, (_, n) => ({
-      name: `${plural(n + 1, "month")} later`, number: true,
+    ...Array.from({ length: shown }, (_, n) => ({
+      name: `Month ${n + 1}`, number: true,
       value: (row) => row.later[n] ?? null,
       show: (row) => {
         if (row.later[n] === undefined) return "";
@@ -232,5 +232,5 @@ function drawCohorts(range) {
     }))];
   offerCsv("cohorts", columns, rows);
   put("cohorts", rows.length ? scrolled(table(columns, rows, "Cohorts"), "Cohorts") : note("No customer bought for the first time in this period."),
-    rows.length && !months ? note("The period ends in the month of these first sales: there is no later month to look at yet.") : "");
+    rows.length && !shown ? note("The period ends in the month of these first sales: there is no later month to look at yet.") : "");
 }

@@ -14,7 +14,11 @@ let origin = 0; // day 0, as days from 1970-01-01
 const dateOf = (day) => new Date((origin + day) * DAY);
 const isoOf = (day) => dateOf(day).toISOString().slice(0, 10);
 const dayOf = (iso) => Math.round(Date.parse(iso) / DAY) - origin;
-const monthOf = (day) => isoOf(day).slice(0, 7);
+const months = new Map(); // asked for once a line
+function monthOf(day) {
+  if (!months.has(day)) months.set(day, isoOf(day).slice(0, 7));
+  return months.get(day);
+}
 
 // The first day of the week (from Monday) or month that a day is in.
 function startOf(day, grain) {

@@ -79,11 +79,7 @@ def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[Mapping[str, 
         offending, common = _offending(keyed, scope)
         message += f". Most common: {common}"
         if len(by_date) > 1 and over:
-            worst = over[0]
-            what = "Over the limit" if worst["share"] > limit else "Worst date"
-            message += (
-                f". {what}: {worst['date']} with {worst['quarantined']:,} of {worst['rows']:,} rows"
-            )
+            message += f". {_worst(over, limit)}"
     return Finding(
         QUARANTINE_SHARE,
         passed=passed,
@@ -91,10 +87,22 @@ def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[Mapping[str, 
         counts={"rows": rows, "quarantined": bad, "share": round(share, 6), "limit": limit},
         sample=offending,
         message=f"{message}.",
-        advice=f"{_see_them(keyed, scope.dates)} Correct the delivery and run its date again, or "
-        "raise ECOMMERCE_QUARANTINE_LIMIT.",
+        advice=f"{_see_them(keyed, scope.dates)} Correct the delivery, or take it out of landing, "
+        "and run its date again, or raise ECOMMERCE_QUARANTINE_LIMIT."
+        + (" Until then no other date gets into this table either." if above else ""),
         by_date=over,
     )
+
+
+def _worst(over: Sequence[Mapping[str, Any]], limit: float) -> str:
+    """The date with most quarantined rows, and every other one that is above the limit itself."""
+    worst = over[0]
+    told = f"{worst['date']} with {worst['quarantined']:,} of {worst['rows']:,} rows"
+    above = sorted(found["date"] for found in over if found["share"] > limit)
+    if worst["date"] not in above:
+        return f"Worst date: {told}" + (f". Over the limit: {', '.join(above)}" if above else "")
+    others = [day for day in above if day != worst["date"]]
+    return f"Over the limit: {', '.join([told, *others])}"
 
 
 def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
