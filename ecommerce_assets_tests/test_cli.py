@@ -1,32 +1,22 @@
 """The command line as a user calls it: the console script, where it matters as a process."""
 
-import io
 import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import duckdb
 import pytest
 
-from ecommerce_assets.cli.main import main
+from ecommerce_assets.cli.options import TableOption
 from ecommerce_assets.errors import machine_fault
 from ecommerce_assets.tables import all_tables
+from ecommerce_assets_tests import console
+from ecommerce_assets_tests.console import Done
 from ecommerce_assets_tests.shop import Shop
 
 REPOSITORY = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a call said."""
-
-    stdout: str
-    stderr: str
 
 
 def places(shop: Shop) -> dict[str, str]:
@@ -35,19 +25,7 @@ def places(shop: Shop) -> dict[str, str]:
 
 def ecommerce(shop: Shop, *args: str, code: int = 0, **environment: str) -> Done:
     """Call the console script in this process; its exit code must be `code`."""
-    out, err, ended = io.StringIO(), io.StringIO(), 0
-    with (
-        patch.dict(os.environ, {**places(shop), **environment}),
-        patch.object(sys, "argv", ["ecommerce", *args]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        try:
-            main()
-        except SystemExit as exit_:
-            ended = exit_.code
-    assert ended == code, out.getvalue() + err.getvalue()
-    return Done(out.getvalue(), err.getvalue())
+    return console.ecommerce(*args, environment={**places(shop), **environment}, code=code)
 
 
 def process(shop: Shop, *args: str, code: int = 0) -> Done:
@@ -185,18 +163,20 @@ def test_run_and_report(shop: Shop, tmp_path: Path):
         == "customers"
     )
     shop.file("orders", "2024-01-02").write_text("x\n1\n")
+    verbose = ecommerce(shop, "run", "-v", "--select", "bronze.orders", "--from", "2024-01-01")
+    assert "RUN_SUCCESS" in verbose.stderr
     failed = process(shop, "run", "--layer", "bronze", "--from", "2024-01-02", code=1)
     assert "orders/ingestion_date=2024-01-02/rows.csv: the header lacks" in failed.stderr
     assert "Warning" not in failed.stderr
     # Of a range in which one date is bad, the command that runs the others.
-    failed = process(
+    failed = ecommerce(
         shop, "run", "--layer", "bronze", "--from", "2024-01-01", "--to", "2024-01-03", code=1
     )
     assert (
         "To run the dates but 2024-01-02: ecommerce run --from 2024-01-01 --to 2024-01-01 && ecommerce run --from 2024-01-03 --to 2024-01-03"
         in failed.stderr
     )
-    missing = process(shop, "run", "--layer", "bronze", "--from", "2024-02-01")
+    missing = ecommerce(shop, "run", "--layer", "bronze", "--from", "2024-02-01")
     assert (
         "Note: nothing has landed for 2024-02-01; dates from 2024-01-01 to 2024-01-03 have"
         in missing.stderr
@@ -209,6 +189,7 @@ def test_run_and_report(shop: Shop, tmp_path: Path):
         (("--layer", "iron"), 2, "iron"),
         (("--layer", "gold", "--select", "gold.dim_date"), 2, "exclude each other"),
         (("--from", "2024-01-02", "--to", "2024-01-01"), 2, "is before --from"),
+        (("-q", "-v"), 2, "-q and -v exclude each other"),
         (("--from", "1.2.2024"), 2, "must be a date like 2024-01-31"),
         (("--from", "2023-12-31"), 1, "ECOMMERCE_START_DATE"),
         (("--select", "gold.nonsense"), 1, "There are: bronze.customers"),
@@ -244,3 +225,29 @@ def test_land(shop: Shop, tmp_path: Path):
 def test_land_without_tables(shop: Shop, tmp_path: Path):
     done = ecommerce(shop, "land", "--source", str(tmp_path), "--date", "2024-02-01", code=1)
     assert "has none of customers.csv" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("history gold.daily", ["gold.daily_revenue"]),
+        ("trace --table dim_p", ["dim_product"]),
+        ("run --select silver.orders,gold.weekly", ["silver.orders,gold.weekly_revenue"]),
+        ("qu", ["query"]),
+    ],
+)
+def test_the_shell_completes(typed: str, completed: list[str]):
+    words = ["ecommerce", *typed.split()]
+    environment = {**os.environ, "_ECOMMERCE_COMPLETE": "bash_complete",
+                   "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}  # fmt: skip
+    call = [sys.executable, "-c", "import sys; sys.argv = ['ecommerce']; "
+            "from ecommerce_assets.cli.main import main; main(); "
+            "sys.exit('pyspark' in sys.modules)"]  # fmt: skip
+    done = subprocess.run(call, capture_output=True, text=True, env=environment, check=False)
+    assert [line.split(",", 1)[1] for line in done.stdout.splitlines()] == completed
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_table_is_completed():
+    found = TableOption().shell_complete(None, None, "")  # type: ignore[arg-type]
+    assert {item.value for item in found} == set(all_tables())

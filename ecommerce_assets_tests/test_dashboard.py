@@ -434,8 +434,11 @@ def test_on_paper(browser: Browser, shown: Shop):
     opened.close()
 
 
-@pytest.mark.parametrize("view", ["#sales", "#sales?country=FR&by=week", "#quality"])
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+@pytest.mark.parametrize(
+    ("view", "width", "dark"),
+    [("#sales", 1280, False), ("#sales?country=FR&by=week", 1280, True), ("#sales", 390, False),
+     ("#quality", 1280, True), ("#quality", 390, False)],
+)  # fmt: skip
 def test_everyone_can_use_it(browser: Browser, shown: Shop, view: str, width: int, dark: bool):
     """No violation of the rules that axe knows."""
     opened = Opened(browser, shown.dashboard, width=width, dark=dark)

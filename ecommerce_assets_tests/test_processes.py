@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecommerce_assets_tests.console import ecommerce
 from ecommerce_assets_tests.dagster_dev import (
     BACKFILL,
     BIN,
@@ -129,11 +130,11 @@ def readme_commands() -> list[str]:
     return [line for block in readme_blocks("sh") for line in block.strip().splitlines()]
 
 
-def test_every_command_of_the_readme(shop: Shop, tmp_path: Path):
+def test_every_command_of_the_readme(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In the order in which they stand there, after what `make demo` has made."""
     folder = workplace(tmp_path / "place")
+    monkeypatch.chdir(folder)
     program = {
-        "ecommerce": [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()"],
         "dagster": [str(BIN / "dagster")],
         "python": [sys.executable],
     }
@@ -149,6 +150,9 @@ def test_every_command_of_the_readme(shop: Shop, tmp_path: Path):
             )
             continue
         words = shlex.split(command.replace("$DAY", day.strip()))
+        if words[0] == "ecommerce":
+            ecommerce(*words[1:], environment=environment(shop))
+            continue
         call = [*program[words[0]], *words[1:]]
         done = subprocess.run(call, cwd=folder, env=environment(shop), capture_output=True,
                               text=True, timeout=250, check=False)  # fmt: skip

@@ -27,6 +27,7 @@ from ecommerce_assets.tables import LAYERS, all_tables, table_named, tables_of
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster would log each of a run's hundreds of events; a line a table is enough.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+VERBOSE = {"console": {"config": {"log_level": "DEBUG"}}}
 
 
 def landed_days(settings: Settings) -> list[date]:
@@ -92,6 +93,7 @@ def execute(
     *,
     full_refresh: bool,
     quiet: bool = False,
+    verbose: bool = False,
     finished: Callable[[list[dict[str, Any]]], None] = lambda tables: None,
 ) -> None:
     """Materialize the selection for the dates in one run.
@@ -102,6 +104,7 @@ def execute(
         first, last: the ingestion dates; None is all that landed, or `first` alone.
         full_refresh: make the tables anew.
         quiet: say nothing but errors.
+        verbose: show Dagster's log of the run.
         finished: is told the run's outcome, also that of one that failed.
 
     Raises:
@@ -124,7 +127,11 @@ def execute(
     rest = " and the dashboard" if len(chosen) > tables else ""
     started = monotonic()
     if not quiet:
-        print(f"{tables} tables{rest}, ingestion dates {span}", file=sys.stderr, flush=True)
+        print(
+            f"{tables} table{'s' if tables != 1 else ''}{rest}, ingestion dates {span}",
+            file=sys.stderr,
+            flush=True,
+        )
         show_progress()
     # Checks are reported by their tables' runs; selected, each would be planned for each date.
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
@@ -134,7 +141,7 @@ def execute(
         result = job.execute_in_process(
             instance=instance,
             run_config={
-                "loggers": QUIET,
+                "loggers": VERBOSE if verbose else QUIET,
                 "ops": {
                     layer: {"config": {"full_refresh": full_refresh}}
                     for layer in LAYERS

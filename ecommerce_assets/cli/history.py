@@ -2,9 +2,11 @@
 
 import click
 
+from ecommerce_assets.cli.options import TableOption
+
 
 @click.command()
-@click.argument("table")
+@click.argument("table", type=TableOption())
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--json", "json_output", is_flag=True, help="JSON instead of a table.")
 def history(table: str, limit: int, json_output: bool) -> None:

@@ -4,7 +4,7 @@ from datetime import date
 
 import click
 
-from ecommerce_assets.cli.options import DateOption
+from ecommerce_assets.cli.options import DateOption, TableOption
 
 
 @click.command()
@@ -14,7 +14,9 @@ from ecommerce_assets.cli.options import DateOption
     help="Only the tables of this layer.",
 )
 @click.option(
-    "--select", help="Tables, like gold.daily_revenue,silver.orders, or a Dagster selection."
+    "--select",
+    type=TableOption(),
+    help="Tables, like gold.daily_revenue,silver.orders, or a Dagster selection.",
 )
 @click.option(
     "--from",
@@ -34,6 +36,7 @@ from ecommerce_assets.cli.options import DateOption
     help="Make the tables anew instead of bringing them up to date with what changed.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's own log of the run as well.")
 @click.option(
     "--json", "json_output", is_flag=True, help="What was made and checked, as JSON, at the end."
 )
@@ -44,6 +47,7 @@ def run(
     last: date | None,
     full_refresh: bool,
     quiet: bool,
+    verbose: bool,
     json_output: bool,
 ) -> None:
     """Materialize tables through Dagster, without a server.
@@ -57,6 +61,8 @@ def run(
     """
     if layer and select:
         raise click.UsageError("--layer and --select exclude each other")
+    if quiet and verbose:
+        raise click.UsageError("-q and -v exclude each other")
     if last and not first:
         raise click.UsageError("--to needs --from")
     if first and last and last < first:
@@ -75,5 +81,6 @@ def run(
         last,
         full_refresh=full_refresh,
         quiet=quiet,
+        verbose=verbose,
         finished=lambda tables: click.echo(as_json(tables)) if json_output else None,
     )

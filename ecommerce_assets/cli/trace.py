@@ -2,9 +2,16 @@
 
 import click
 
+from ecommerce_assets.cli.options import TableOption
+
 
 @click.command()
-@click.option("--table", required=True, help="Table, like daily_revenue or silver.orders.")
+@click.option(
+    "--table",
+    type=TableOption(),
+    required=True,
+    help="Table, like daily_revenue or silver.orders.",
+)
 @click.option(
     "--key", required=True, help="Its key, or the id that it shows; several parted by commas."
 )
