@@ -6,9 +6,10 @@ A month of the generator's deliveries goes through `dagster dev` as one backfill
 the README shows are opened and saved to the folder.
 """
 
+import os
 import sys
 import tempfile
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -20,10 +21,10 @@ from ecommerce_assets_tests.dagster_dev import BACKFILL, Server
 from ecommerce_assets_tests.shop import Shop
 
 FOLDER = Path(__file__).parents[1] / "ecommerce_assets" / "docs" / "pictures"
-FIRST, DAYS = date(2024, 1, 1), 30
+DAYS = 30  # up to yesterday
 SIZE = {"width": 1680, "height": 900}
 QUALITY = 60  # of a JPEG: letters are sharp enough, a picture has some 80 kB
-SETTLE_MILLISECONDS = 6_000  # Dagster's pages fetch, lay out, animate
+SETTLE_MILLISECONDS = 12_000  # Dagster's pages fetch, lay out, animate
 REVENUE = "assets/gold/daily_revenue"
 
 
@@ -32,7 +33,10 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         shop = Shop(Path(name))
-        words = ["--records", "10000", "--days", str(DAYS), "--defects", "0.02", "--late", "0.02",
+        last = datetime.now(UTC).date() - timedelta(days=1)
+        days = [str(last - timedelta(days=n)) for n in reversed(range(DAYS))]
+        os.environ["ECOMMERCE_START_DATE"] = days[0]
+        words = ["--records", "10000", "--days", str(DAYS), "--end-date", days[-1], "--defects", "0.02", "--late", "0.02",
                  "--duplicates", "0.02"]  # fmt: skip
         CliRunner().invoke(
             ecommerce, ["generate", "--output", str(shop.landing), *words], catch_exceptions=False
@@ -42,7 +46,6 @@ def main(folder: Path) -> None:
             server.wait_until_loaded()
             nodes = server.ask("{ assetNodes { assetKey { path } isMaterializable } }")
             keys = [n["assetKey"] for n in nodes["assetNodes"] if n["isMaterializable"]]
-            days = [str(FIRST + timedelta(days=n)) for n in range(DAYS)]
             server.ask(BACKFILL, params={"assetSelection": keys, "partitionNames": days})
             server.wait_for_runs(1)
             pages = {
