@@ -305,7 +305,8 @@ def test_a_failed_blocking_check_fails_the_run_and_shows(shop: Shop, instance: d
         "number, or out of range (1), e.g. 'x' in products/ingestion_date=2024-01-01/rows.csv line 2. "
         'See them: ecommerce query "select _source_file, _row_number, _reasons from '
         "silver.products_quarantine where _ingestion_date = date '2024-01-01'\". "
-        "Correct the delivery and run its date again, or raise ECOMMERCE_QUARANTINE_LIMIT."
+        "Correct the delivery, or take it out of landing, and run its date again, or raise "
+        "ECOMMERCE_QUARANTINE_LIMIT. Until then no other date gets into this table either."
     )
     done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert "silver/products" not in done

@@ -195,7 +195,7 @@ def test_the_change_against_the_days_before_or_a_year_before(opened: Opened, sho
     first = page.locator("#tiles .change").first
     assert first.inner_text() == f"▲ +{change:.1f} %"
     page.get_by_role("radio", name="A year before").check(force=True)
-    expect(page.locator("#period")).to_contain_text("not compared: there are no figures for all of")
+    expect(page.locator("#period")).to_contain_text("no comparison: no data for all of")
     assert first.inner_text() == "no figure to compare with"
     opened.choose("2024-02-09", "2024-02-11")
     expect(page.locator("#period")).to_contain_text("compared with 2023-02-09 to 2023-02-11.")

@@ -39,7 +39,7 @@ function drawQuality() {
   const delivered = Object.entries(figures.delivered);
   put("quality-tiles",
     tile("Rows in quarantine", whole.format(total(apart, "number")), "Of these ingestion dates; a row counts once, whatever its reasons."),
-    tile("Late rows", whole.format(total(behind, "number")), "Of these ingestion dates; current rows that came after the day of their last change."),
+    tile("Late rows", whole.format(total(behind, "number")), "Of these ingestion dates; delivered later than the day they changed."),
     tile("Items waiting", whole.format(waiting.items), 
       `Now, in no KPI: the order of ${whole.format(waiting.quarantined)} is in quarantine, that of the others has not come.`),
     tile("Delivered up to", delivered.map(([, day]) => day).filter(Boolean).sort().at(-1) ?? "–",

@@ -68,7 +68,7 @@ function drawPeriod(range, than, comparable) {
   const compared = `${isoOf(than.from)} to ${isoOf(than.to)}`;
   put("period", `${isoOf(range.from)} to ${isoOf(range.to)}, ${plural(length, "day")}`,
     without ? `, ${whole.format(without)} of them without an order` : "",
-    comparable ? `; compared with ${compared}.` : `; not compared: there are no figures for all of ${compared}.`,
+    comparable ? `; compared with ${compared}.` : `; no comparison: no data for all of ${compared}.`,
     sales.limitedTo ? ` This page holds ${whole.format(sales.limitedTo)} order lines at most ` +
       `(ECOMMERCE_DASHBOARD_LINES), those since ${isoOf(0)}.` : "");
   const active = Object.entries(view.filters).filter(([, place]) => place !== null);
