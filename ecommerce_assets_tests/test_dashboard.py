@@ -273,12 +273,12 @@ def test_charts_and_their_csv_are_of_the_chosen_days(opened: Opened, shown: Shop
 
 def test_a_csv_is_safe_for_a_spreadsheet(opened: Opened):
     """What names hold comes from deliveries; nothing in it becomes a formula."""
-    cells = ["=1+1", "+1", "@x", 'a "b", c', "two\nlines"]
+    cells = ["=1+1", "+1", "@x", "-0.2500", 'a "b", c', "two\nlines"]
     text = opened.page.evaluate(
         "cells => csvOf([{ name: 'Name', show: (row) => row }], cells)", cells
     )
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))] == [
-        "Name", "'=1+1", "'+1", "'@x", 'a "b", c', "two\nlines",
+        "Name", "'=1+1", "'+1", "'@x", "-0.2500", 'a "b", c', "two\nlines",
     ]  # fmt: skip
 
 
@@ -333,6 +333,8 @@ def test_a_click_filters_and_zooms_and_the_address_says_so(opened: Opened, shown
     page.locator("#filtered button").click()
     expect(page.locator("#filtered")).to_be_hidden()
     assert opened.tiles() == expected_tiles(shown, date(2024, 1, 15), date(2024, 1, 21))
+    opened.go("#sales?by=toString&compared=constructor")
+    assert opened.tiles()
     opened.go("#sales?category=hats")
     expect(page.get_by_role("alert")).to_have_text("No category hats has orders in these days.")
 

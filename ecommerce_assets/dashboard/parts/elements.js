@@ -58,7 +58,7 @@ function csvOf(columns, rows) {
   const cell = (value) => {
     let text = value === null || value === undefined ? "" : String(value);
     // A spreadsheet takes a text that begins so for a formula, and names come from deliveries.
-    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+    if (/^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text)) text = `'${text}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const lines = [columns.map((column) => column.name),

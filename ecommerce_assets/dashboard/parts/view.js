@@ -87,8 +87,8 @@ function readAddress() {
   const words = new URLSearchParams(asked);
   const problems = [];
   view.page = PAGES.includes(page) ? page : "sales";
-  view.grain = words.get("by") in GRAINS ? words.get("by") : "day";
-  view.compared = words.get("compared") in COMPARED ? words.get("compared") : "before";
+  view.grain = Object.hasOwn(GRAINS, words.get("by")) ? words.get("by") : "day";
+  view.compared = Object.hasOwn(COMPARED, words.get("compared")) ? words.get("compared") : "before";
   for (const [name, list] of Object.entries(FILTERS)) {
     const wanted = words.get(name);
     const place = wanted === null || !sales ? -1 : sales.names[list].indexOf(wanted);
