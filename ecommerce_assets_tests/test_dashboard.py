@@ -376,6 +376,17 @@ def test_the_page_of_data_quality(opened: Opened, shown: Shop):
     assert opened.tiles("quality-tiles")["Rows in quarantine"] == "1"
 
 
+def test_the_other_page_takes_nothing_from_the_period(opened: Opened):
+    """It has figures of fewer days; back on the first page the period is as it was."""
+    opened.choose("2023-02-09", "2024-02-11")
+    tiles = opened.tiles()
+    opened.page.get_by_role("link", name="Data quality").click()
+    expect(opened.page.locator("#period")).to_contain_text("Ingestion dates 2024-01-01 to")
+    opened.page.get_by_role("link", name="Sales").click()
+    expect(opened.page.locator("#period")).to_contain_text("2023-02-09 to 2024-02-11")
+    assert opened.tiles() == tiles
+
+
 def test_of_what_date_the_data_are(opened: Opened):
     freshness = opened.page.locator("#freshness").inner_text()
     assert freshness.startswith("Orders up to 2024-02-11 · deliveries up to 2024-02-11 · ")

@@ -22,7 +22,7 @@ function byDay(id, rows, name) {
     },
     height: 220,
   }, [named("Ingestion date", "day"), named("Table", "source"), count("Rows", "number")], summed, name,
-  { onClick: (row) => choose({ from: dayOf(row.day), to: dayOf(row.day), ranged: true }) });
+  { onClick: (row) => choose({ from: dayOf(row.day), to: dayOf(row.day), ranged: true, asked: null }) });
 }
 
 const daysOf = ({ from, to }) => Array.from({ length: to - from + 1 }, (_, n) => isoOf(from + n));

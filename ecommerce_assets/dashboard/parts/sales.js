@@ -86,7 +86,7 @@ const count = (name, key) => ({ name, show: (row) => whole.format(row[key]), val
 const named = (name, key = "name") => ({ name, show: (row) => row[key] });
 
 // A click on a bar shows its days.
-const zoom = (row) => choose({ from: row.first, to: row.last, ranged: true, grain: "day" });
+const zoom = (row) => choose({ from: row.first, to: row.last, ranged: true, asked: null, grain: "day" });
 
 function drawRevenue(spans) {
   const rows = spans.map((row) => ({ ...row, euros: row.revenue / 100, shown: money(row.revenue) }));

@@ -8,7 +8,7 @@ const COMPARED = { before: "Days before", year: "A year before" };
 const FILTERS = { category: "categories", country: "countries", segment: "segments" };
 const NO_FILTERS = { category: null, country: null, segment: null };
 
-const view = { page: "sales", from: 0, to: 0, ranged: false, grain: "day", compared: "before", filters: { ...NO_FILTERS } };
+const view = { page: "sales", from: 0, to: 0, ranged: false, asked: null, grain: "day", compared: "before", filters: { ...NO_FILTERS } };
 
 let origin = 0; // day 0, as days from 1970-01-01
 const dateOf = (day) => new Date((origin + day) * DAY);
@@ -69,8 +69,9 @@ function usualRange(page) {
 function address() {
   const words = new URLSearchParams();
   if (view.ranged) {
-    words.set("from", isoOf(view.from));
-    words.set("to", isoOf(view.to));
+    // As it was asked for: another page may have figures of more of it.
+    words.set("from", view.asked?.from ?? isoOf(view.from));
+    words.set("to", view.asked?.to ?? isoOf(view.to));
   }
   if (view.grain !== "day") words.set("by", view.grain);
   if (view.compared !== "before") words.set("compared", view.compared);
@@ -95,7 +96,7 @@ function readAddress() {
     view.filters[name] = place < 0 ? null : place;
     if (wanted !== null && place < 0) problems.push(`No ${name} ${wanted} has orders in these days.`);
   }
-  view.ranged = false;
+  Object.assign(view, { ranged: false, asked: null });
   if (words.has("from") || words.has("to")) {
     problems.push(...[setRange(words.get("from") ?? "", words.get("to") ?? "")].filter(Boolean));
   }
@@ -113,7 +114,7 @@ function setRange(fromIso, toIso) {
   const [from, to] = [dayOf(fromIso), dayOf(toIso)];
   const have = `there are figures from ${isoOf(whole.from)} to ${isoOf(whole.to)}`;
   if (to < whole.from || from > whole.to) return `No figures from ${fromIso} to ${toIso}: ${have}; the last period stays.`;
-  Object.assign(view, { from: Math.max(from, whole.from), to: Math.min(to, whole.to), ranged: true });
+  Object.assign(view, { from: Math.max(from, whole.from), to: Math.min(to, whole.to), ranged: true, asked: { from: fromIso, to: toIso } });
   return from < whole.from || to > whole.to ? `Not all of ${fromIso} to ${toIso} is shown: ${have}.` : "";
 }
 
@@ -146,7 +147,7 @@ function drawControls() {
     const button = element("button", { type: "button", "data-days": length }, name);
     button.addEventListener("click", () => {
       const whole = windowOf(view.page);
-      choose({ from: Math.max(whole.from, whole.to + 1 - length), to: whole.to, ranged: true });
+      choose({ from: Math.max(whole.from, whole.to + 1 - length), to: whole.to, ranged: true, asked: null });
     });
     byId("presets").append(button);
   }
