@@ -280,6 +280,13 @@ def prepare_catalog(folder: Path) -> None:
         # reads.
         warehouse = str(folder / "warehouse")
         SqlCatalog(CATALOG, uri=catalog_uri(Path(beside)), warehouse=warehouse).close()
-        # A link, unlike a rename, never takes the place of a catalog that is there.
-        with suppress(FileExistsError):
-            catalog.hardlink_to(Path(beside) / CATALOG_FILE)
+        whole = Path(beside) / CATALOG_FILE
+        try:
+            # A link, unlike a rename, never takes the place of a catalog that is there.
+            catalog.hardlink_to(whole)
+        except FileExistsError:
+            pass
+        except OSError:
+            # Some file systems have no hard links.
+            if not catalog.exists():
+                whole.rename(catalog)
