@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.settings import parse_date, parse_share
 
+# As in ecommerce_assets.tables, which loads Spark: help and completion do not wait for that.
 LAYERS = ("bronze", "silver", "gold")
 DAYS_AGO = {"today": 0, "yesterday": 1}
 
@@ -79,7 +80,7 @@ class TableOption(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """The tables that go on like what is typed after the last comma, with or without layer."""
         *before, typed = incomplete.split(",")
-        # The names of the modules are read, not the modules: a shell does not wait for Spark.
+        # The names of the modules are read, not the modules.
         layers = files("ecommerce_assets").joinpath("tables")
         names = sorted(
             f"{layer}.{module.name.removesuffix('.py')}"

@@ -4,13 +4,13 @@ from datetime import date
 
 import click
 
-from ecommerce_assets.cli.options import DateOption, TableOption
+from ecommerce_assets.cli.options import LAYERS, DateOption, TableOption
 
 
 @click.command()
 @click.option(
     "--layer",
-    type=click.Choice(["bronze", "silver", "gold"]),
+    type=click.Choice(LAYERS),
     help="Only the tables of this layer.",
 )
 @click.option(

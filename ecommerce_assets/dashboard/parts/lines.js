@@ -81,7 +81,7 @@ function changes() {
 
 function measures(range, filters) {
   const [orders, placed, customers, added] = [changes(), changes(), distinct(), distinct()];
-  let [revenue, costed, cost, pieces] = [0, 0, 0, 0];
+  let [revenue, costed, cost] = [0, 0, 0];
   eachLine(range, filters, (line, order, who) => {
     placed.add(order);
     if (!sales.is_sale[order]) return;
@@ -89,7 +89,6 @@ function measures(range, filters) {
     customers.add(who);
     if (sales.firstSale[who] >= range.from) added.add(who);
     revenue += sales.revenue[line];
-    pieces += sales.pieces[line];
     const piece = sales.names.products[sales.product[line]][3];
     if (piece !== null) {
       costed += sales.revenue[line];
@@ -98,7 +97,7 @@ function measures(range, filters) {
   });
   const ratio = (part, whole) => (whole ? part / whole : null);
   return {
-    revenue, pieces, orders: orders.count, placed: placed.count,
+    revenue, orders: orders.count, placed: placed.count,
     customers: customers.count, added: added.count,
     average: orders.count ? Math.round(revenue / orders.count) : null,
     perCustomer: ratio(orders.count, customers.count),
