@@ -13,9 +13,9 @@ from pyspark.sql.readwriter import DataFrameWriterV2
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.jobs.materialize import AuditFailed, Published, TableFailed, materialize
-from ecommerce_assets.jobs.run import published_together
-from ecommerce_assets.jobs.shared import Shared
+from ecommerce_assets.jobs.run import publish_groups
 from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.thresholds import Thresholds
@@ -52,12 +52,12 @@ def attempt(
     if spoil is not None:
         original = declared.transform
         declared = replace(declared, transform=lambda *frames: spoil(original(*frames)))
-    shared = Shared()
+    cache = RunCache()
     before = shop.content(table)
     try:
         result: Published | AuditFailed
         (result,) = materialize(
-            open_session(str(shop.lakehouse)), [declared], arguments(shop, limit, day), shared
+            open_session(str(shop.lakehouse)), [declared], arguments(shop, limit, day), cache
         )
     except TableFailed as failed:
         if not isinstance(failed.error, AuditFailed):
@@ -65,7 +65,7 @@ def attempt(
         result = failed.error
         assert shop.content(table) == before, "a failed audit must not change what is published"
     finally:
-        shared.release()
+        cache.release()
     return {finding.check.name: finding for finding in result.findings}
 
 
@@ -129,13 +129,13 @@ def test_a_spoilt_state_is_not_published(healthy: Shop, table: str, check: str, 
 
 def test_a_healthy_state_passes_every_check(shop: Shop):
     shop.deliver_one_of_each()
-    shared, session = Shared(), open_session(str(shop.lakehouse))
+    cache, session = RunCache(), open_session(str(shop.lakehouse))
     findings = {
         made.table.identifier: made.findings
-        for group in published_together(list(all_tables().values()))
-        for made in materialize(session, group, arguments(shop), shared)
+        for group in publish_groups(list(all_tables().values()))
+        for made in materialize(session, group, arguments(shop), cache)
     }
-    shared.release()
+    cache.release()
     assert findings.keys() == all_tables().keys()
     for name, found in findings.items():
         assert [finding.check.name for finding in found if not finding.passed] == [], name
@@ -246,9 +246,9 @@ def test_at_most_two_spark_jobs_beside_the_one_that_writes(
     monkeypatch.setattr(DataFrameWriterV2, "overwrite", counted)
     for name, table in all_tables().items():
         spark.sparkContext.setJobGroup(name, name)
-        shared = Shared()
-        materialize(open_session(str(healthy.lakehouse)), [table], arguments(healthy), shared)
-        shared.release()
+        cache = RunCache()
+        materialize(open_session(str(healthy.lakehouse)), [table], arguments(healthy), cache)
+        cache.release()
         beside = len(tracker.getJobIdsForGroup(name)) - written[-1]
         assert written[-1] >= 1
         assert beside <= 2, f"{name}: {beside} Spark jobs beside the write"

@@ -91,7 +91,7 @@ def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(
     shop.run("bronze", "orders,order_items", NEXT)
     shop.run("silver", "orders,order_items", NEXT)
     made = make(shop, "gold.fact_sales", NEXT)
-    assert made.why == "1 touched by what changed upstream, by order_id"
+    assert made.why == "1 affected by what changed upstream, by order_id"
     found = {finding.check.name: finding for finding in made.findings}
     assert found["order_amounts_agree"].counts["disagreeing"] == 1
     assert found["order_amounts_agree"].counts["orders"] == 11

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs import audit, plan
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import open_session
-from ecommerce_assets.tables import LAYERS, all_tables, tables_of, touched
+from ecommerce_assets.refresh import limits
+from ecommerce_assets.refresh.limits import Limits
+from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences, does_not_add_up
 from ecommerce_assets_tests.shop import Shop
@@ -79,9 +80,8 @@ class Histories(RuleBasedStateMachine):
 
     def _count_as_large(self) -> None:
         """A few rows are treated as those of a large shop are."""
-        self.limits.setattr(plan, "COLLECTED_UNITS", len(DAYS))
-        self.limits.setattr(audit, "LARGE", 5)
-        self.limits.setattr(touched, "LISTED", 2)
+        small = Limits(collected_keys=len(DAYS), listed_keys=2, large_table=5)
+        self.limits.setattr(limits, "DEFAULT", small)
 
     def teardown(self) -> None:
         self.limits.undo()

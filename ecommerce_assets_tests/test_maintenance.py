@@ -27,7 +27,9 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     lost.write_text("lost")
     os.utime(lost, (0, 0))
     state = {name: shop.content(name) for name in all_tables()}
-    before = {name: len(History(open_session(str(shop.lakehouse)), name).states) for name in state}
+    before = {
+        name: len(History(open_session(str(shop.lakehouse)), name).snapshots) for name in state
+    }
     monkeypatch.setattr(maintenance, "KEPT", timedelta(0))
     done = {table.identifier: what for table, what in maintain_lakehouse(str(shop.lakehouse))}
     assert {name: shop.content(name) for name in all_tables()} == state
@@ -36,7 +38,9 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     assert sum(what.snapshots_expired for what in done.values()) > 10
     assert done["gold.daily_revenue"].snapshots == 1 < before["gold.daily_revenue"]
     shop.run("bronze", first=DAYS[2])
-    assert make(shop, "silver.orders").why.endswith("touched by what changed upstream, by order_id")
+    assert make(shop, "silver.orders").why.endswith(
+        "affected by what changed upstream, by order_id"
+    )
     shop.run_all(DAYS[2])
     assert different(shop) == {}
 

@@ -17,14 +17,14 @@ import duckdb
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs import plan
+from ecommerce_assets.jobs import materialize as materialization
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
-from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import CATALOG_FILE, open_session, prepare_catalog
 from ecommerce_assets.query.local import create_views
+from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets_tests.shop import Shop
@@ -231,7 +231,7 @@ def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop):
     history = History(open_session(str(shop.lakehouse)), "gold.category_performance")
     assert history.current.summary.get("added-data-files") is None
     product = History(open_session(str(shop.lakehouse)), "gold.dim_product")
-    assert history.marker.made_from["gold.dim_product"] == product.snapshot_id
+    assert history.record.sources["gold.dim_product"] == product.snapshot_id
 
 
 def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
@@ -241,7 +241,7 @@ def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
     shop.run_all(DAYS[0])
     found = make(shop, "gold.daily_revenue", DAYS[0]).lineage
     assert ("gold.fact_sales", "revenue") in found["revenue"]
-    monkeypatch.setattr(plan, "column_lineage", lambda frame: {"read": [("off", "it")]})
+    monkeypatch.setattr(materialization, "column_lineage", lambda frame: {"read": [("off", "it")]})
     shop.run_all(deliver(shop, 1))
     assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == found
     monkeypatch.setitem(all_tables()["gold.daily_revenue"].__dict__, "code_version", "other")
@@ -249,21 +249,24 @@ def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
     assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == {"read": [("off", "it")]}
 
 
-def test_only_touched_rows_are_made_and_why_is_said(shop: Shop):
+def test_only_affected_rows_are_recomputed_and_why_is_said(shop: Shop):
     for number in (0, 1):
         shop.run_all(deliver(shop, number))
     day = deliver(shop, 2)
     shop.run("bronze", first=day)
-    assert make(shop, "silver.orders").why == "2 touched by what changed upstream, by order_id"
-    assert make(shop, "silver.order_items").why.startswith("2 touched")
+    assert make(shop, "silver.orders").why == "2 affected by what changed upstream, by order_id"
+    assert make(shop, "silver.order_items").why.startswith("2 affected")
     assert "by order_id" in make(shop, "gold.fact_sales").why
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ("insert into {t} select * from {t}", "nothing says what its state was made from"),
-        ("delete from {t}", "nothing says what its state was made from"),
+        (
+            "insert into {t} select * from {t}",
+            "its published snapshot has no record of what it was built from",
+        ),
+        ("delete from {t}", "its published snapshot has no record of what it was built from"),
     ],
 )
 def test_a_state_that_somebody_else_made_is_made_anew(first_day: Shop, spoil: str, said: str):
@@ -340,7 +343,7 @@ def test_a_failed_audit_leaves_nothing_behind(shop: Shop):
     with pytest.raises(PipelineError, match="fact_rows_join"):
         materialize(
             session, [all_tables()[names[0]], spoilt],
-            JobArguments((), day, day, *places, Thresholds(1, 1)), Shared(),
+            JobArguments((), day, day, *places, Thresholds(1, 1)), RunCache(),
         )  # fmt: skip
     for name in names:
         assert History(session, name).snapshot_id == before[name]

@@ -4,8 +4,8 @@ from datetime import date
 
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import Published, materialize
-from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets_tests import oracle
@@ -44,11 +44,11 @@ def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
     places = (str(shop.landing), str(shop.lakehouse))
     when = date.fromisoformat(day)
     arguments = JobArguments((), when, when, *places, Thresholds(1, 1))
-    shared = Shared()
+    cache = RunCache()
     try:
         (made,) = materialize(
-            open_session(str(shop.lakehouse)), [all_tables()[identifier]], arguments, shared
+            open_session(str(shop.lakehouse)), [all_tables()[identifier]], arguments, cache
         )
     finally:
-        shared.release()
+        cache.release()
     return made

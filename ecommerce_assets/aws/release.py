@@ -27,9 +27,10 @@ from ecommerce_assets.errors import PipelineError
 
 PACKAGE = "ecommerce_assets"
 # What a job imports; the rest of the package is the orchestrator's.
-ROOMS = ("jobs", "tables", "lakehouse", "landing")
+ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing")
 MODULES = (
-    "__init__.py", "errors.py", "settings.py", "thresholds.py", "deployment.py", "deployment.json",
+    "__init__.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
+    "intervals.py", "settings.py", "sql.py", "thresholds.py",
 )  # fmt: skip
 # What the jobs import. Spark 3.5's pandas, which pandera imports, breaks with numpy 2.
 ROOTS = ("pandera", "dagster-pipes", "numpy<2")

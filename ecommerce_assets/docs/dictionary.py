@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets.tables.bronze import LANDING
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY
-from ecommerce_assets.tables.source import LANDING
 
 TITLES = {
     "bronze": "Bronze: as received",
@@ -85,7 +85,7 @@ def _table(table: Table) -> Iterator[str]:
     yield f"- Key: {', '.join(f'`{name}`' for name in table.key)}"
     yield f"- {_partitioning(table)}"
     yield f"- Made from: {', '.join(upstream)}"
-    yield f"- Recomputed by: {f'`{table.unit}`' if table.unit else 'the whole table'}"
+    yield f"- Recomputed by: {f'`{table.refresh.key}`' if table.refresh.key else 'the whole table'}"
     yield f"- Owner: {table.owner}"
     yield f"- Query: `{_query(table)}`"
     yield ""

@@ -4,11 +4,13 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import delivered_bytes
+from ecommerce_assets.refresh.inputs import Request
+from ecommerce_assets.refresh.limits import Limits, default_limits
 from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
@@ -27,6 +29,7 @@ class JobArguments:
     landing: str
     lakehouse: str
     thresholds: Thresholds = field(default_factory=Thresholds)
+    limits: Limits = field(default_factory=default_limits)
     full_refresh: bool = False
     run_id: str = ""
     pipes: tuple[str, ...] = ()
@@ -44,7 +47,12 @@ class JobArguments:
     @property
     def days(self) -> list[date]:
         """Every ingestion date of the run."""
-        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+        return self.request.days
+
+    @property
+    def request(self) -> Request:
+        """What the run's tables are refreshed for."""
+        return Request(self.first, self.last, self.landing, self.full_refresh)
 
 
 def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
@@ -71,7 +79,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         "--full-refresh",
         choices=("true", "false"),
         default="false",
-        help="make tables anew instead of bringing them up to date",
+        help="recompute tables as a whole",
     )
     parser.add_argument("--run-id", default="", help="id of the Dagster run that launches this")
     given, rest = parser.parse_known_args(argv)

@@ -7,10 +7,10 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
+from ecommerce_assets.refresh.keys import AffectedKeys
 from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import KINDS, RowRule
-from ecommerce_assets.tables.touched import Touched
 
 SCHEMA = Check("schema", "Columns and types are those declared.", True)
 UNIQUE_KEY = Check("unique_key", "The key's values are unique.", True)
@@ -53,31 +53,30 @@ def _side_by_side(
 
 
 _REPEATED = "_repeated_key"
-LARGE = 50_000  # rows
 
 
-def judged_apart(table: Table, touched: Touched | None, rows: int) -> bool:
-    """Whether the key is judged in the staged state, by a Spark job of its own.
+def key_checked_apart(table: Table, affected: AffectedKeys | None, rows: int, large: int) -> bool:
+    """Whether the key is checked in the written snapshot, by a Spark job of its own.
 
-    Of a part of a table the rows that are written tell nothing. To number all rows of a large
-    table by key, of which little is touched or which sums are brought up to date, would be to
-    sort it.
+    When only a part of a table is rewritten, the written rows cannot prove the key unique; and to
+    number all rows of a large table by key, of which few changed, would be to sort it.
 
     Args:
         table: the table.
-        touched: the units that the run recomputed; None for all.
-        rows: rows of the published state.
+        affected: the refresh keys that the run recomputed; None for all.
+        rows: rows of the published snapshot.
+        large: from how many rows on a table is large.
     """
-    part = touched is not None and bool(table.partitioned_by)
-    large = rows > LARGE and (touched is not None or bool(table.additive))
-    return table.key_judged_apart or part or large
+    part = affected is not None and bool(table.partitioned_by)
+    few_changed = affected is not None or table.refresh.keeps_sums
+    return table.key_checked_apart or part or (rows > large and few_changed)
 
 
 def observed(table: Table, frame: DataFrame, *, apart: bool) -> tuple[DataFrame, Observation]:
     """The frame, and an observation of its rows while they are written.
 
     It tells which rules any row broke (bit n of `broken` for rule n: one aggregate for all), how
-    many rows repeat a key (unless that is judged apart), and what the table's audits asked for.
+    many rows repeat a key (unless that is checked apart), and what the table's audits asked for.
     """
     observation = Observation()
     bits = [f"if({rule.broken}, {1 << n}L, 0L)" for n, rule in enumerate(table.rules)]
@@ -103,7 +102,8 @@ def row_findings(
         by_kind[rule.kind].append((bool(mask >> n & 1), rule))
     findings = [_rule_finding(kind, rules, scope.state) for kind, rules in by_kind.items()]
     if apart:
-        return [*findings, _key_finding(table, scope.only_touched(scope.state, str(table.unit)))]
+        checked = scope.only_affected(scope.state, str(table.refresh.key))
+        return [*findings, _key_finding(table, checked)]
     if observation.get(_REPEATED):
         return [*findings, _key_finding(table, scope.state)]
     return [*findings, _unique(table, keys=0, rows=0)]

@@ -39,10 +39,10 @@ def maintain_lakehouse(
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
     for table in there:
-        marker = History(spark, table.identifier).marker
+        record = History(spark, table.identifier).record
         for upstream in table.upstream:
-            if marker and marker.made_from.get(upstream) is not None:
-                needed[upstream].add(marker.made_from[upstream])
+            if record and record.sources.get(upstream) is not None:
+                needed[upstream].add(record.sources[upstream])
     for table in there:
         done = maintain(spark, table.identifier, needed[table.identifier], now)
         _log.info("%-32s%12s files", table.identifier, f"{done.files:,}")

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError, raised_in_worker
 from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
-from ecommerce_assets.jobs.deliveries import plan_deliveries
-from ecommerce_assets.jobs.plan import Plan, Planner
-from ecommerce_assets.jobs.shared import Shared, kept
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse import tables as lakehouse
-from ecommerce_assets.lakehouse.history import History, Marker
-from ecommerce_assets.lakehouse.lineage import Lineage
+from ecommerce_assets.lakehouse.history import BuildRecord, History
+from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage, lineage_of_code
 from ecommerce_assets.landing.files import line_in
+from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.store import DeliveryChanged
+from ecommerce_assets.refresh.decide import decide
+from ecommerce_assets.refresh.decision import Nothing, Rows
+from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.run_cache import Figure, RunCache, checkpointed
+from ecommerce_assets.refresh.upstream import offer_changed_rows
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.audits import Filled, Finding, Report, Scope
 from ecommerce_assets.tables.audits.bronze import all_files_read
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.source import INGESTION_DATE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -76,7 +79,7 @@ class Published:
 
 
 def materialize(
-    spark: "SparkSession", tables: Sequence[Table], arguments: JobArguments, shared: Shared
+    spark: "SparkSession", tables: Sequence[Table], arguments: JobArguments, cache: RunCache
 ) -> list[Published]:
     """Bring tables up to date that are published together, in dependency order (mostly just one).
 
@@ -93,10 +96,10 @@ def materialize(
             table.struct,
             table.partitioned_by,
             table.description,
-            clustered=table.unit_is_partition,
+            clustered=table.refreshed_by_partition,
         )
     for _ in range(ATTEMPTS):
-        attempt = _Attempt(spark, arguments, shared)
+        attempt = _Attempt(spark, arguments, cache)
         try:
             return attempt.publish(attempt.stage(tables))
         except staging.PublishConflict:
@@ -124,10 +127,10 @@ class TableFailed(PipelineError):
 class _Attempt:
     """Tables staged side by side: each is written as soon as what it is made from is."""
 
-    def __init__(self, spark: "SparkSession", arguments: JobArguments, shared: Shared) -> None:
+    def __init__(self, spark: "SparkSession", arguments: JobArguments, cache: RunCache) -> None:
         self.spark = spark
         self.arguments = arguments
-        self.shared = shared
+        self.cache = cache
         self._bases: list[History] = []
         self._states: dict[str, Future[int | None]] = {}
         self._staged: dict[str, staging.Staged] = {}
@@ -200,26 +203,33 @@ class _Attempt:
         started = perf_counter()
         base = History(spark, table.identifier)
         self._bases.append(base)
-        planner = Planner(spark, table, base, upstream, self.arguments, self.shared)
-        if table.layer == "bronze":
-            plan = plan_deliveries(spark, table, base, self.arguments)
-        else:
-            plan = planner.plan()
-        if plan.written is None:
+        inputs = Inputs(
+            spark,
+            table,
+            base,
+            upstream,
+            all_tables(),
+            self.arguments.request,
+            self.cache,
+            self.arguments.limits,
+        )
+        decision = decide(table.refresh, inputs)
+        if isinstance(decision, Nothing):
             self._states[table.identifier].set_result(base.snapshot_id)
-            self._note(planner, plan)
-            own = Report([], self._rows_by_date(base, base.snapshot_id, self.arguments.days))
-            findings = [all_files_read(plan.unread)] if table.layer == "bronze" else []
-            return _published(planner, plan, base.rows, None, own, findings, started)
-        schema = audit.schema_finding(table, plan.written)
+            self._note(inputs)
+            return self._nothing(inputs, decision, started)
+        schema = audit.schema_finding(table, decision.written)
         if schema.blocks:
             raise AuditFailed(table, [schema])
-        apart = audit.judged_apart(table, plan.touched, base.rows)
-        frame, observation = audit.observed(table, plan.written, apart=apart)
-        marker = Marker(plan.made_from, table.code_version, self.arguments.attempt())
-        state = staging.stage(spark, base, frame, plan.replace, marker)
+        large = self.arguments.limits.large_table
+        apart = audit.key_checked_apart(table, decision.affected, base.rows, large)
+        frame, observation = audit.observed(table, decision.written, apart=apart)
+        sources = decision.fingerprints or inputs.source_snapshots
+        record = BuildRecord(dict(sources), table.code_version, self.arguments.attempt())
+        state = staging.stage(spark, base, frame, decision.replace, record)
         self._staged[table.identifier] = state
-        planner.offer_changes(plan, state.snapshot)
+        if decision.rewritten is not None:
+            offer_changed_rows(inputs, decision.rewritten, state.snapshot)
         self._states[table.identifier].set_result(state.snapshot)
         written = perf_counter()
         against = self._histories(set(table.reads) - upstream.keys())
@@ -231,7 +241,7 @@ class _Attempt:
         back = max((audit.looks_back for audit in table.audits), default=timedelta())
         earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
         counted = self._rows_by_date(base, state.snapshot, [*earlier, *days])
-        scope = self._scope(planner, plan, state, seen, counted, upstream | against)
+        scope = self._scope(inputs, decision, state, seen, counted, upstream | against)
         findings = [schema, *audit.row_findings(table, scope, seen, apart=apart)]
         own = audit.own_findings(table, scope)
         of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
@@ -239,22 +249,29 @@ class _Attempt:
         findings += own.findings
         if any(finding.blocks for finding in findings):
             raise AuditFailed(table, findings)
-        self._keep_those_that_leave(table, base, plan, state)
-        made = _published(planner, plan, state.rows, state.added, own, findings, started)
+        self._keep_those_that_leave(table, base, decision, state)
+        made = _published(inputs, decision, state.rows, state.added, own, findings, started)
         return replace(made, seconds_checking=perf_counter() - checking)
 
+    def _nothing(self, inputs: Inputs, decision: Nothing, started: float) -> Published:
+        base, days = inputs.published, self.arguments.days
+        own = Report([], self._rows_by_date(base, base.snapshot_id, days))
+        is_bronze = not inputs.table.upstream
+        findings = [all_files_read(decision.unread)] if is_bronze else []
+        return _published(inputs, decision, base.rows, None, own, findings, started)
+
     def _keep_those_that_leave(
-        self, table: Table, base: History, plan: Plan, state: staging.Staged
+        self, table: Table, base: History, decision: Rows, state: staging.Staged
     ) -> None:
         """Members that a dimension has no more are kept until the facts are published."""
         facts = next(iter(self._states))
         if table.identifier == facts or base.current is None:
             return
-        now, then = plan.rewritten or (
+        now, then = decision.rewritten or (
             state.frame, lakehouse.read(self.spark, table.identifier, base.snapshot_id)
         )  # fmt: skip
         left = then.join(now.select(*table.key), list(table.key), "left_anti")
-        left = kept(left.select(*table.columns))
+        left = checkpointed(left.select(*table.columns))
         if not left.isEmpty():
             state.keep(left)
 
@@ -267,20 +284,20 @@ class _Attempt:
             return {}
         return dict.fromkeys(days, 0) | table.rows_by_date(snapshot, INGESTION_DATE, days)
 
-    def _note(self, planner: Planner, plan: Plan) -> None:
-        """Upstream moved on, and nothing that matters here did: the next run looks back less."""
-        marker = planner.base.marker
-        if marker and plan.made_from and marker.made_from != plan.made_from:
-            version, attempt = planner.table.code_version, self.arguments.attempt()
-            note = Marker(plan.made_from, version, attempt, is_note=True)
-            self._staged[planner.table.identifier] = staging.stage(
-                self.spark, planner.base, None, plan.replace, note
+    def _note(self, inputs: Inputs) -> None:
+        """Record upstream snapshots that do not affect this table: the next diff is shorter."""
+        record, sources = inputs.published.record, inputs.source_snapshots
+        if record and sources and record.sources != sources:
+            attempt = self.arguments.attempt()
+            note = BuildRecord(sources, inputs.table.code_version, attempt, is_note=True)
+            self._staged[inputs.table.identifier] = staging.stage(
+                self.spark, inputs.published, None, "false", note
             )
 
     def _scope(
         self,
-        planner: Planner,
-        plan: Plan,
+        inputs: Inputs,
+        decision: Rows,
         state: staging.Staged,
         seen: Mapping[str, Any],
         counted: Mapping[date, int],
@@ -294,26 +311,28 @@ class _Attempt:
             state=state.frame,
             rows=state.rows,
             upstream=frames,
-            touched=plan.touched,
-            dates=plan.dates,
-            candidates=plan.candidates,
-            received=_received(planner, plan),
+            affected=decision.affected,
+            dates=decision.dates,
+            candidates=decision.candidates,
+            received=_received(inputs, decision),
             observed=seen,
-            figure=lambda name, what, compute: self.shared.figure(
-                (name, upstream[name].snapshot_id, what), lambda: compute(frames[name])
+            figure=lambda name, what, compute: self.cache.figure(
+                Figure(name, upstream[name].snapshot_id, what), lambda: compute(frames[name])
             ),
             rows_by_date=counted,
             upstream_rows=lambda name: upstream[name].rows,
             thresholds=self.arguments.thresholds,
-            rows_before=self._rows_by_date(planner.base, planner.base.snapshot_id, sorted(counted)),
-            unread=plan.unread,
+            rows_before=self._rows_by_date(
+                inputs.published, inputs.published.snapshot_id, sorted(counted)
+            ),
+            unread=decision.unread,
             filled=lambda days: {
                 day: Filled(*found)
-                for day, found in planner.base.filled_columns(
+                for day, found in inputs.published.filled_columns(
                     state.snapshot, INGESTION_DATE, days
                 ).items()
             },
-            delivered_before=plan.delivered_before,
+            delivered_before=decision.replaced_deliveries,
             consult=self._consult,
             line_of=lambda file, number: line_in(self.arguments.landing, file, number),
         )
@@ -324,34 +343,51 @@ class _Attempt:
         return lakehouse.read(self.spark, name, History(self.spark, name).snapshot_id)
 
 
-def _received(planner: Planner, plan: Plan) -> dict[date, int]:
-    """Rows of bronze by judged date."""
-    if plan.candidates is None:
+def _received(inputs: Inputs, decision: Rows) -> dict[date, int]:
+    """Rows of bronze by checked date."""
+    if decision.candidates is None:
         return {}
-    (bronze,) = planner.table.upstream
-    history = planner.upstream[bronze]
-    return history.rows_by_date(history.snapshot_id, INGESTION_DATE, plan.dates)
+    (bronze,) = inputs.table.upstream
+    history = inputs.upstream[bronze]
+    return history.rows_by_date(history.snapshot_id, INGESTION_DATE, decision.dates)
 
 
 def _published(
-    planner: Planner,
-    plan: Plan,
+    inputs: Inputs,
+    decision: Nothing | Rows,
     rows: int,
     written: int | None,
     own: Report,
     findings: list[Finding],
     started: float,
 ) -> Published:
-    table = planner.table
+    assert isinstance(inputs.table, Table)
     return Published(
-        table,
+        inputs.table,
         rows,
         written,
-        plan.why,
+        decision.why,
         own.rows_by_date,
         own.metrics,
         findings,
-        planner.lineage(plan),
-        planner.base.judged_id,
+        _lineage(inputs.table, inputs, decision),
+        inputs.published.checked_id,
         perf_counter() - started,
     )
+
+
+def _lineage(table: Table, inputs: Inputs, decision: Nothing | Rows) -> Lineage:
+    """Column lineage: by what the transformation does with its upstream tables as a whole."""
+    found: Lineage = {name: [] for name in table.columns}
+    if inputs.upstream:
+
+        def analyzed() -> Lineage:
+            if isinstance(decision, Rows) and decision.is_whole:
+                return column_lineage(decision.written)
+            frames = {name: inputs.taken(name) for name in table.upstream}
+            return column_lineage(inputs.transformed(frames))
+
+        found = lineage_of_code(inputs.published, table.code_version, analyzed)
+    if table.copies:
+        found |= {name: [(table.copies, name)] for name in table.copied_columns}
+    return found

@@ -4,15 +4,15 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import date, timedelta
 
 from ecommerce_assets.errors import PipelineError, machine_fault, raised_in_worker
+from ecommerce_assets.intervals import merged
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
 from ecommerce_assets.jobs.materialize import Published, TableFailed, materialize
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
-from ecommerce_assets.jobs.shared import Shared
 from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
 from ecommerce_assets.lakehouse.tables import fit_shuffles
+from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables.declaration import Table
 
 SIDE_BY_SIDE = 4
@@ -43,15 +43,15 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
     """Materialize the tables, reporting each; why by table that failed."""
     spark = open_session(arguments.lakehouse, arguments.delivered_bytes())
     fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
-    shared = Shared()
+    cache = RunCache()
 
     def work(tables: Sequence[Table]) -> None:
-        _report(reporter, tables, lambda: materialize(spark, tables, arguments, shared))
+        _report(reporter, tables, lambda: materialize(spark, tables, arguments, cache))
 
     try:
-        return work_through(published_together(arguments.tables), work)
+        return work_through(publish_groups(arguments.tables), work)
     finally:
-        shared.release()
+        cache.release()
 
 
 # How a message names a date whose file is to blame.
@@ -70,13 +70,7 @@ def _the_others(arguments: JobArguments, lines: Sequence[str]) -> str:
     good = [day for day in arguments.days if day.isoformat() not in bad]
     if not good or len(good) == len(arguments.days):
         return ""
-    ranges: list[list[date]] = []
-    for day in good:
-        if ranges and day - ranges[-1][-1] == timedelta(days=1):
-            ranges[-1].append(day)
-        else:
-            ranges.append([day])
-    commands = [f"ecommerce run --from {days[0]} --to {days[-1]}" for days in ranges]
+    commands = [f"ecommerce run --from {days.start} --to {days.last}" for days in merged(good)]
     return f" | To run the dates but {', '.join(sorted(bad))}: {' && '.join(commands)}"
 
 
@@ -89,12 +83,12 @@ def run_as_script(layer: str) -> None:
         sys.exit(f"Error: {error}")
 
 
-def published_together(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
-    """The tables in the units in which they are published, each in dependency order."""
-    units: dict[str, list[Table]] = {}
+def publish_groups(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
+    """The tables in the groups in which they are published, each in dependency order."""
+    groups: dict[str, list[Table]] = {}
     for table in tables:
-        units.setdefault(table.published_with or table.identifier, []).append(table)
-    return [tuple(unit) for unit in units.values()]
+        groups.setdefault(table.publish_group or table.identifier, []).append(table)
+    return [tuple(group) for group in groups.values()]
 
 
 def _report(
@@ -125,37 +119,37 @@ def _told_by_machine(error: Exception) -> PipelineError | None:
 
 
 def work_through(
-    units: Sequence[tuple[Table, ...]], work: Callable[[tuple[Table, ...]], None]
+    groups: Sequence[tuple[Table, ...]], work: Callable[[tuple[Table, ...]], None]
 ) -> dict[str, str]:
-    """Work on units of tables as soon as what they read is done; returns why by unit that failed.
+    """Work on groups of tables as soon as what they read is done; returns why by table that failed.
 
-    A unit that fails does not stop those that don't read it; those that do are skipped and named
+    A group that fails does not stop those that don't read it; those that do are skipped and named
     as failed because of it. Faults of the code are raised after all else is done.
     """
-    waiting = list(units)
-    chosen = {table.identifier for unit in units for table in unit}
+    waiting = list(groups)
+    chosen = {table.identifier for group in groups for table in group}
     done: set[str] = set()
     failures: dict[str, str] = {}
     faults: list[Exception] = []
     running: dict[Future[None], tuple[Table, ...]] = {}
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="table") as pool:
         while waiting or running:
-            for unit in list(waiting):
-                own = {table.identifier for table in unit}
-                needed = {name for table in unit for name in table.reads if name in chosen} - own
+            for group in list(waiting):
+                own = {table.identifier for table in group}
+                needed = {name for table in group for name in table.reads if name in chosen} - own
                 failed = [name for name in sorted(needed) if name in failures]
                 if failed:
                     failures |= dict.fromkeys(own, f"skipped, as {', '.join(failed)} failed")
-                    waiting.remove(unit)
+                    waiting.remove(group)
                 elif done.issuperset(needed):
-                    running[pool.submit(work, unit)] = unit
-                    waiting.remove(unit)
+                    running[pool.submit(work, group)] = group
+                    waiting.remove(group)
             if not running:
                 continue
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                unit = running.pop(future)
-                own = {table.identifier for table in unit}
+                group = running.pop(future)
+                own = {table.identifier for table in group}
                 error = future.exception()
                 if error is None:
                     done |= own

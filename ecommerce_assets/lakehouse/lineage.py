@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.jvm import Java, analyzed_plan, each
 from ecommerce_assets.lakehouse.session import CATALOG
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def column_lineage(frame: "DataFrame") -> Lineage:
     Spark numbers every attribute of a plan; an alias says which numbers its value comes from.
     """
     sources: dict[int, tuple[str, str]] = {}
-    made_from: dict[int, set[int]] = {}
-    plan = frame._jdf.queryExecution().analyzed()
+    computed_from: dict[int, set[int]] = {}
+    plan = analyzed_plan(frame)
     for node in _nodes(plan):
         kind = node.nodeName()
         if kind == "DataSourceV2Relation":
@@ -45,23 +46,23 @@ def column_lineage(frame: "DataFrame") -> Lineage:
             for name, number in _attributes(node.output()):
                 sources[number] = (table, name)
         elif kind == "Union":
-            outputs = [_attributes(child.output()) for child in _each(node.children())]
+            outputs = [_attributes(child.output()) for child in each(node.children())]
             for (_, number), *parts in zip(_attributes(node.output()), *outputs, strict=True):
-                made_from.setdefault(number, set()).update(part for _, part in parts)
+                computed_from.setdefault(number, set()).update(part for _, part in parts)
         elif kind == "Generate":
             taken = {number for _, number in _attributes(node.generator().references().toSeq())}
             for _, number in _attributes(node.generatorOutput()):
-                made_from.setdefault(number, set()).update(taken)
+                computed_from.setdefault(number, set()).update(taken)
         elif kind in COMPUTING:
             expressions = node.expressions()
             for place, text in enumerate(expressions.mkString(_BETWEEN).split(_BETWEEN)):
                 if " AS " in text and (named := _ATTRIBUTE.fullmatch(text)):
                     taken_from = expressions.apply(place).references().toSeq()
-                    made_from.setdefault(int(named[2]), set()).update(
+                    computed_from.setdefault(int(named[2]), set()).update(
                         number for _, number in _attributes(taken_from)
                     )
     return {
-        name: sorted(_origins(number, sources, made_from, set()))
+        name: sorted(_origins(number, sources, computed_from, set()))
         for name, number in _attributes(plan.output())
     }
 
@@ -69,7 +70,7 @@ def column_lineage(frame: "DataFrame") -> Lineage:
 def _origins(
     column: int,
     sources: dict[int, tuple[str, str]],
-    made_from: dict[int, set[int]],
+    computed_from: dict[int, set[int]],
     seen: set[int],
 ) -> set[tuple[str, str]]:
     if column in seen:
@@ -78,25 +79,19 @@ def _origins(
     if column in sources:
         return {sources[column]}
     origins: set[tuple[str, str]] = set()
-    for reference in made_from.get(column, ()):
-        origins |= _origins(reference, sources, made_from, seen)
+    for reference in computed_from.get(column, ()):
+        origins |= _origins(reference, sources, computed_from, seen)
     return origins
 
 
-def _attributes(sequence: Any) -> list[tuple[str, int]]:
+def _attributes(sequence: Java) -> list[tuple[str, int]]:
     """Names and numbers of a Scala sequence of attributes, which print as `name#number`."""
     texts = sequence.mkString(_BETWEEN).split(_BETWEEN)
     found = [_ATTRIBUTE.fullmatch(text) for text in texts]
     return [(attribute[1], int(attribute[2])) for attribute in found if attribute]
 
 
-def _nodes(plan: Any) -> Iterator[Any]:
+def _nodes(plan: Java) -> Iterator[Java]:
     yield plan
-    for child in _each(plan.children()):
+    for child in each(plan.children()):
         yield from _nodes(child)
-
-
-def _each(sequence: Any) -> Iterator[Any]:
-    iterator = sequence.iterator()
-    while iterator.hasNext():
-        yield iterator.next()

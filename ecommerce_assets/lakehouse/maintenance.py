@@ -52,14 +52,14 @@ def maintain(
     _expire(before, set(needed), now)
     removed = spark.sql(
         f"CALL {CATALOG}.system.remove_orphan_files(table => '{identifier}', "
-        f"older_than => {_literal(datetime.now(UTC) - ORPHANS)}, prefix_listing => true)"
+        f"older_than => {_timestamp(datetime.now(UTC) - ORPHANS)}, prefix_listing => true)"
     ).count()
     history = History(spark, identifier)
     return Maintained(
         files_compacted=compacted,
-        snapshots_expired=len(before.states) - len(history.states),
+        snapshots_expired=len(before.snapshots) - len(history.snapshots),
         orphans_removed=removed,
-        snapshots=len(history.states),
+        snapshots=len(history.snapshots),
         files=history.files,
         bytes=history.bytes,
     )
@@ -82,14 +82,14 @@ def _compact(spark: "SparkSession", identifier: str) -> int:
 def _expire(history: History, needed: set[int], now: datetime) -> None:
     oldest = now - KEPT
     pinned = [
-        state.committed
-        for state in history.states
-        if state.id in needed and state.committed > now - PINNED
+        snapshot.committed
+        for snapshot in history.snapshots
+        if snapshot.id in needed and snapshot.committed > now - PINNED
     ]
     # What lies between a needed state and now tells what has changed, so all of it stays.
     until = min([oldest, *pinned])
     history.table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000)).commit()
 
 
-def _literal(moment: datetime) -> str:
+def _timestamp(moment: datetime) -> str:
     return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"

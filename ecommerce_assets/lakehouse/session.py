@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse import jvm, py4j_tuning
 from ecommerce_assets.lakehouse.java import cache_folder, jars, java_home
 
 if TYPE_CHECKING:
@@ -23,23 +23,8 @@ CATALOG = "lakehouse"
 CATALOG_FILE = "catalog.db"
 LARGE_BYTES = 64 << 20
 PART_READ = 32  # of a lakehouse, a run reads so small a part beside what was delivered
-JVM_END_SECONDS = 1
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
-REMEMBERED = (
-    *[f"functions.{name}" for name in ("col", "expr", "lit", "sum", "when")],
-    "PythonSQLUtils",
-    "PythonUtils.toSeq",
-    "SparkSession.getActiveSession",
-    "java.io.StringWriter",
-    "py4j.reflection.TypeUtil.isInstanceOf",
-    "org.apache.spark.sql.Observation",
-    "org.apache.spark.sql.expressions.Window",
-    "org.apache.spark.util.Utils.exceptionString",
-    "org.apache.iceberg.TableMetadataParser.toJson",
-    "org.apache.iceberg.spark.Spark3Util.loadIcebergTable",
-    "org.apache.iceberg.util.JsonUtil.factory",
-)
 
 _sessions: dict[str, "SparkSession"] = {}
 _opening = threading.Lock()
@@ -173,14 +158,8 @@ def why_jvm_ended() -> str:
     What asked it then fails with py4j's "Answer from Java side is empty", or is refused by a pool
     of threads that is being shut down.
     """
-    from pyspark import SparkContext
-
-    process = getattr(SparkContext._gateway, "proc", None)
-    if process is None:
-        return ""
-    try:
-        code = process.wait(timeout=JVM_END_SECONDS)
-    except subprocess.TimeoutExpired:
+    code = jvm.exit_code()
+    if code is None:
         return ""
     why = "standard error or the system's log says why"
     if code == OUT_OF_MEMORY:
@@ -202,7 +181,7 @@ def _session_of_glue(lakehouse: str) -> "SparkSession":
             f"the job's {name} is {warehouse}, and the run is for {lakehouse}: the job was "
             "deployed for another lakehouse; apply Terraform again, or set ECOMMERCE_LAKEHOUSE"
         )
-    _remember_classes(session._jvm)
+    py4j_tuning.remember_classes(jvm.java_root(session))
     return session
 
 
@@ -213,24 +192,8 @@ def _jvm_session(delivered: int = 0, lakehouse: str = "") -> "SparkSession":
     if session is None:
         config = local_spark_config(delivered, lakehouse)
         session = SparkSession.builder.config(map=config).getOrCreate()
-    _remember_classes(session._jvm)
-    # Hadoop would write a checksum file beside each file; what Parquet writes has its own.
-    local: Any = session._jvm.org.apache.hadoop.fs.FileSystem  # type: ignore[union-attr]
-    local.getLocal(session._jsc.hadoopConfiguration()).setWriteChecksum(False)
+    jvm.set_up(session)
     return session
-
-
-def _remember_classes(jvm: Any) -> None:
-    """Keep the JVM's answers about the classes and methods that are asked for all the time.
-
-    py4j 0.10.9.7 asks anew at each use, and the JVM then looks through every jar for a class of
-    that name in each imported package: an eighth of a small run's time.
-    """
-    for path in REMEMBERED:
-        place = jvm
-        for name in path.split("."):
-            vars(place).setdefault(name, getattr(place, name))
-            place = vars(place)[name]
 
 
 def _catalog_config(folder: Path) -> dict[str, str]:

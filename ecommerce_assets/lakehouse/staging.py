@@ -4,11 +4,12 @@ A state is written to a branch of its own, judged there, and published by fast-f
 it, one atomic commit. What is not published is dropped with its files.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.lakehouse.history import History, Marker, qualified
+from ecommerce_assets.lakehouse.history import BuildRecord, History, qualified
+from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
 from ecommerce_assets.lakehouse.tables import change_refs, read
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ class Staged:
     """
 
     def __init__(
-        self, spark: "SparkSession", base: History, branch: str, marker: Marker, snapshot: Any
+        self, spark: "SparkSession", base: History, branch: str, record: BuildRecord, snapshot: Java
     ) -> None:
-        self._spark, self._base, self._branch, self._marker = spark, base, branch, marker
+        self._spark, self._base, self._branch, self._record = spark, base, branch, record
         self._table = base.table
-        self._kept: Any = None
+        self._kept: Java = None
         summary = snapshot.summary()
         self.snapshot: int = snapshot.snapshotId()
         self.frame = read(spark, base.identifier, self.snapshot)
@@ -48,7 +49,7 @@ class Staged:
         """Publish the state with these rows, which it has no more; `finish` takes them away.
 
         They are rows that another table's published state may still need. A state with them has no
-        marker: a run that is killed before `finish` has the next one make the table as a whole.
+        record: a run that is killed before `finish` has the next one make the table as a whole.
         """
         target = f"{qualified(self._base.identifier)}.branch_{self._branch}"
         rows.writeTo(target).append()
@@ -72,12 +73,9 @@ class Staged:
         if self._kept is None:
             return
         commit = self._table.newDelete().toBranch(self._branch)
-        files = self._kept.addedDataFiles(self._table.io()).iterator()
-        while files.hasNext():
-            commit = commit.deleteFile(files.next())
-        for name, value in self._marker.summary().items():
-            commit = commit.set(name, value)
-        commit.commit()
+        for file in each(self._kept.addedDataFiles(self._table.io())):
+            commit = commit.deleteFile(file)
+        with_properties(commit, self._record.summary()).commit()
         self._table.refresh()
         self.snapshot = self._table.snapshot(self._branch).snapshotId()
         self._fast_forward(remove=True)
@@ -89,7 +87,7 @@ class Staged:
     def _fast_forward(self, *, remove: bool) -> None:
         table, branch = self._table, self._branch
 
-        def change(refs: Any) -> Any:
+        def change(refs: Java) -> Java:
             moved = refs.fastForwardBranch("main", branch)
             return moved.removeBranch(branch) if remove else moved
 
@@ -108,20 +106,24 @@ class Staged:
 
 
 def stage(
-    spark: "SparkSession", base: History, frame: "DataFrame | None", replace: str, marker: Marker
+    spark: "SparkSession",
+    base: History,
+    frame: "DataFrame | None",
+    replace: str,
+    record: BuildRecord,
 ) -> Staged:
     """Write `frame` to a branch of its own, in place of the rows of `base` that meet `replace`.
 
     Args:
         base: the published state that the new one is derived from.
-        frame: the rows to write; None writes none and only records the marker.
+        frame: the rows to write; None writes none and only leaves the record.
         replace: SQL that is true for the rows to replace; whole files of them.
 
     Raises:
         PublishConflict: another run published since `base` was read; nothing was written.
     """
     table, identifier = base.table, base.identifier
-    branch = f"{BRANCH}{marker.run}"
+    branch = f"{BRANCH}{record.run}"
     at = [base.snapshot_id] if base.current else []
     change_refs(table, lambda refs: refs.createBranch(branch, *at))
     table.refresh()
@@ -129,11 +131,9 @@ def stage(
     try:
         if frame is None:
             commit = table.newAppend().toBranch(branch)
-            for name, value in marker.summary().items():
-                commit = commit.set(name, value)
-            commit.commit()
+            with_properties(commit, record.summary()).commit()
         else:
-            properties = {f"snapshot-property.{k}": v for k, v in marker.summary().items()}
+            properties = {f"snapshot-property.{k}": v for k, v in record.summary().items()}
             # An open file costs 1 MB at the least: of many dates a task writes one by one; of few
             # months all at once, which needs no sort.
             properties["fanout-enabled"] = "false" if base.by_date else "true"
@@ -148,7 +148,7 @@ def stage(
         if isinstance(error, Exception) and moved(base):
             raise PublishConflict(str(error)) from error
         raise
-    return Staged(spark, base, branch, marker, snapshot)
+    return Staged(spark, base, branch, record, snapshot)
 
 
 def moved(base: History) -> bool:
@@ -158,7 +158,7 @@ def moved(base: History) -> bool:
     return now is not None and now.snapshotId() != base.snapshot_id
 
 
-def drop_branch(table: Any, branch: str) -> None:
+def drop_branch(table: Java, branch: str) -> None:
     """Remove a branch, and the files of its states that were never published."""
     table.refresh()
     reference = table.refs().get(branch)

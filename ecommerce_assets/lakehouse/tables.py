@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.history import History, qualified
+from ecommerce_assets.lakehouse.jvm import Java
+from ecommerce_assets.sql import spark_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -49,7 +51,7 @@ def create_table(
         _create(
             spark,
             f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
-            f"COMMENT {_literal(description)} TBLPROPERTIES ('format-version'='2', "
+            f"COMMENT {spark_literal(description)} TBLPROPERTIES ('format-version'='2', "
             f"'write.distribution-mode'='{mode}', "
             "'read.split.open-file-cost'='524288', "
             "'write.metadata.delete-after-commit.enabled'='true', "
@@ -110,7 +112,7 @@ def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataF
     return spark.read.option("snapshot-id", snapshot).table(qualified(identifier))
 
 
-def change_refs(table: Any, change: Callable[[Any], Any]) -> None:
+def change_refs(table: Java, change: Callable[[Java], Java]) -> None:
     """Commit a change of branches; Iceberg 1.10 gives up when another commit came between."""
     for attempt in range(COMMIT_ATTEMPTS):
         table.refresh()
@@ -126,8 +128,4 @@ def change_refs(table: Any, change: Callable[[Any], Any]) -> None:
 
 def _column_ddl(field: Any) -> str:
     comment = (field.metadata or {}).get("comment", "")
-    return f"`{field.name}` {field.dataType.simpleString()} COMMENT {_literal(comment)}"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"`{field.name}` {field.dataType.simpleString()} COMMENT {spark_literal(comment)}"

@@ -14,7 +14,7 @@ from ecommerce_assets.lakehouse.session import class_archive
 
 DUMPING_RUN = """
 import sys
-from ecommerce_assets.lakehouse import session
+from ecommerce_assets.lakehouse import jvm, session
 config = session.local_spark_config()
 config["spark.driver.extraJavaOptions"] += " -XX:ArchiveClassesAtExit=" + sys.argv[2]
 from pyspark.sql import SparkSession
@@ -30,11 +30,7 @@ spark.sql("select d, count(distinct a.k), sum(row_number) from (select *, row_nu
           "(partition by v order by k) as row_number from lakehouse.warm.a) a "
           "join lakehouse.warm.b using (k, d) group by d").collect()
 spark.range(10).mapInArrow(lambda batches: batches, "id long").collect()
-spark.stop()
-gateway = spark.sparkContext._gateway
-gateway.shutdown()
-gateway.proc.stdin.close()
-gateway.proc.wait()
+jvm.end_process(spark)
 """
 
 

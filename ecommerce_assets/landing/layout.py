@@ -1,10 +1,14 @@
-"""The landing layout: names of the date folders; no library needed to know them."""
+"""The landing layout, and the columns that say where a landed row came from."""
 
 from datetime import date
 
 FOLDER = "ingestion_date="
 SOURCES = ("customers", "products", "orders", "order_items")
 ENDINGS = (".csv", ".csv.gz")
+INGESTION_DATE = "_ingestion_date"
+SOURCE_FILE = "_source_file"
+ROW_NUMBER = "_row_number"
+PROVENANCE = (INGESTION_DATE, SOURCE_FILE, ROW_NUMBER)
 
 
 def date_folder(day: date) -> str:

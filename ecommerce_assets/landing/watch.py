@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
 
+from ecommerce_assets.intervals import merged
 from ecommerce_assets.landing.files import below, landed_date, must_exist
 from ecommerce_assets.landing.layout import ENDINGS
 
@@ -56,15 +57,10 @@ class Change:
     dates: list[date]
     known: Mapping[str, Digests]
 
-    def spans(self, gap: timedelta) -> list[tuple[date, date]]:
-        """The dates as ranges; dates that are no more than `gap` apart share one."""
-        found: list[tuple[date, date]] = []
-        for day in self.dates:
-            if found and day - found[-1][1] <= gap:
-                found[-1] = (found[-1][0], day)
-            else:
-                found.append((day, day))
-        return found
+    def ranges(self, gap: timedelta) -> list[tuple[date, date]]:
+        """The dates as ranges, both ends included; dates at most `gap` apart share one."""
+        found = merged(self.dates, gap=gap - timedelta(days=1))
+        return [(interval.start, interval.last) for interval in found]
 
     @property
     def key(self) -> str:

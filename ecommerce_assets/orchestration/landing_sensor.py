@@ -51,7 +51,7 @@ def landing_sensor(
                 f"{len(early)} dates from {early[0]} on are before the first partition {first}: "
                 "set ECOMMERCE_START_DATE to have them run"
             )
-        for begin, end in change.spans(GAP):
+        for begin, end in change.ranges(GAP):
             yield dg.RunRequest(
                 run_key=f"{change.key}-{begin}",
                 tags={

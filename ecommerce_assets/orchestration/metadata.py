@@ -5,9 +5,9 @@ from datetime import timedelta
 import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.tables.bronze import LANDING, source_columns
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY
-from ecommerce_assets.tables.source import LANDING, source_columns
 
 # The schedule runs at five: by nine, figures hold the last complete day.
 BY_NINE = dg.FreshnessPolicy.cron(deadline_cron="0 9 * * *", lower_bound_delta=timedelta(hours=9))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.history import CODE_VERSION, MADE_FROM, RUN
+from ecommerce_assets.lakehouse.metadata import CODE_VERSION, RUN, SOURCES
 from ecommerce_assets.query.local import open_catalog
 from ecommerce_assets.tables import all_tables, table_named
 
@@ -75,7 +75,7 @@ def _operation(snapshot: "Snapshot") -> str:
 
 def _row(snapshot: "Snapshot") -> dict[str, Any]:
     given = snapshot.summary.additional_properties if snapshot.summary else {}
-    made_from = json.loads(given.get(MADE_FROM, "null"))
+    made_from = json.loads(given.get(SOURCES, "null"))
     return {
         "published": datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).replace(tzinfo=None),
         "state": str(snapshot.snapshot_id),

@@ -1,23 +1,21 @@
 """From a figure to its rows: what a row of a table was made from, down to each record's file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.intervals import end_of_month, end_of_week
 from ecommerce_assets.query.asking import Ask
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, table_named
 from ecommerce_assets.tables.declaration import Table
 
 FACT = "gold.fact_sales"
-# How the facts are told that belong to a key column that they don't have themselves.
-SPANS: dict[str, Callable[[date], date]] = {
-    "week_start_date": lambda day: day + timedelta(days=7),
-    "month_start_date": lambda day: (day.replace(day=1) + timedelta(days=31)).replace(day=1),
-}
+# Of a key column that the facts lack: the interval of their order dates.
+INTERVALS = {"week_start_date": end_of_week, "month_start_date": end_of_month}
 DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
 
 
@@ -66,11 +64,11 @@ def trace(name: str, key: str, ask: Ask, *, limit: int, join_texts: str) -> Iter
                 ids = f"SELECT {id_column} FROM gold.{dimension} d JOIN ({facts}) f USING "
                 wanted[source] = ids + f"({source[:-1]}_key)"
                 if table.name == dimension:
-                    wanted[source] = f"SELECT {_literal(_values(row)[id_column])}"
+                    wanted[source] = f"SELECT {ansi_literal(_values(row)[id_column])}"
     else:
         source = table.name.removesuffix("_quarantine")
         id_column = all_tables()[f"silver.{source}"].key[0]
-        wanted = {source: f"SELECT {_literal(str(_values(row)[id_column]).strip())}"}
+        wanted = {source: f"SELECT {ansi_literal(str(_values(row)[id_column]).strip())}"}
     for source, ids in wanted.items():
         statement = _versions(source, ids, join_texts)
         order = "ORDER BY 1, fate, _source_file, _row_number"
@@ -86,7 +84,7 @@ def _row(table: Table, key: str, ask: Ask) -> pa.Table:
         if len(columns) != len(values) or not set(columns) <= table.columns.keys():
             continue
         where = " AND ".join(
-            f"CAST({column} AS varchar) = {_literal(value)}"
+            f"CAST({column} AS varchar) = {ansi_literal(value)}"
             for column, value in zip(columns, values, strict=True)
         )
         row = ask(f"SELECT * FROM {table.identifier} WHERE {where}")
@@ -110,15 +108,16 @@ def _facts_of(table: Table, row: pa.Table) -> str:
     for column in table.key:
         value, surrogate = values[column], column.replace("_id", "_key")
         if column in facts.columns:
-            conditions.append(f"{column} = {_literal(value)}")
+            conditions.append(f"{column} = {ansi_literal(value)}")
         elif surrogate in values and surrogate in facts.columns:
-            conditions.append(f"{surrogate} = {_literal(values[surrogate])}")
-        elif column in SPANS:
-            after = SPANS[column](value)
-            conditions.append(f"order_date >= {_literal(value)} AND order_date < {_literal(after)}")
+            conditions.append(f"{surrogate} = {ansi_literal(values[surrogate])}")
+        elif column in INTERVALS:
+            after = INTERVALS[column](value)
+            first, end = ansi_literal(value), ansi_literal(after)
+            conditions.append(f"order_date >= {first} AND order_date < {end}")
         elif column == "category":
             products = (
-                f"SELECT product_key FROM gold.dim_product WHERE category = {_literal(value)}"
+                f"SELECT product_key FROM gold.dim_product WHERE category = {ansi_literal(value)}"
             )
             conditions.append(f"product_key IN ({products})")
         else:
@@ -151,11 +150,3 @@ def _part(title: str, statement: str, order: str, ask: Ask, limit: int) -> Part:
     if rows == limit:
         rows = int(ask(f"SELECT count(*) FROM ({statement}) t").column(0)[0].as_py())
     return Part(title, rows, first)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, date):
-        return f"DATE '{value.isoformat()}'"
-    if isinstance(value, bool | int):
-        return str(value)
-    return "'" + str(value).replace("'", "''") + "'"

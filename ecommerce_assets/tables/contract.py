@@ -14,8 +14,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
-from ecommerce_assets.tables.source import provenance
 from ecommerce_assets.tables.types import REASONS
 
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -85,6 +85,14 @@ class Contract:
     computed: Mapping[str, Callable[[Mapping[str, Column]], Column]]
     rules: tuple[CrossFieldRule, ...]
 
+    def version_parts(self) -> tuple[object, ...]:
+        """What decides about the typed values and the reasons, for the code version."""
+        columns = [
+            (name, column.dtype.type, column.metadata or {}, row_rules({name: column}))
+            for name, column in self.schema.columns.items()
+        ]
+        return (columns, self.computed, self.rules)
+
     def parse(self, bronze: DataFrame) -> DataFrame:
         """The typed values, the provenance, `_reasons`, and `_received` where there are reasons.
 
@@ -106,7 +114,7 @@ class Contract:
             else cast_values[name].alias(name)
             for name, column in columns.items()
         ]
-        provenance_columns = list(provenance())
+        provenance_columns = list(PROVENANCE)
         return (
             bronze.select(*trimmed, received.alias("_received"), *provenance_columns)
             .select(*texts, "_received", *provenance_columns)

@@ -1,19 +1,17 @@
 """What a table is: its pandera schema, where it comes from, and the function that makes it."""
 
-import ast
-import hashlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pandera.pyspark as pa
 from pyspark.sql import types as T
 
-from ecommerce_assets.tables.follows import Follow
+from ecommerce_assets.code_version import code_version
+from ecommerce_assets.refresh.decide import decide
+from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.tables.rules import RowRule, row_rules
 
 if TYPE_CHECKING:
@@ -41,26 +39,17 @@ class Table:
         upstream: identifiers of the tables it is made from.
         prepare: by upstream table, what is done to its frame before `transform` gets it; done once
             a run for all tables that ask for the same.
-        unit: the column by whose values rows are recomputed together; None recomputes the whole
-            table when anything upstream has changed.
-        follows: by upstream table, the units that a changed row there touches; a table left out
-            touches all.
-        versions: the unit is a key, the one upstream table holds its versions, and a version
-            that is added can only take the place of a lesser one (silver).
-        additive: for a table of sums over its first upstream table: by column of what `prepare`
-            makes of that, the column here that holds it. The first of them counts: where it is 0
-            there is no row. Such a table adds and subtracts what changed.
+        refresh: the strategy: what a run recomputes when something upstream has changed.
         copies, copied_columns: columns that are unchanged copies of those of the same name in
             `copies`, for the column lineage where the plan does not tell.
         partitioned_by: Iceberg partition transforms, as in DDL.
         audits: checks beyond single rows and the key.
-        key_judged_apart: the key is judged by a Spark job of its own. By default it is judged
+        key_checked_apart: the key is checked by a Spark job of its own. By default it is checked
             while the rows are written, which costs nothing where the transformation ends grouped
             by the key, and a shuffle of whole rows where it does not.
-        published_with: name of the tables that are published together, in one go, when one run
-            makes several of them: those made later first, so that a fact row is never there
-            before its dimensions' rows.
-        modules: the modules that declare it; their sources are part of the code version.
+        publish_group: name of the tables that are published together when one run writes several
+            of them: the last ones first, so that a fact row is never there before its dimensions'
+            rows.
         owner: owner shown in Dagster, `team:NAME` or an address.
     """
 
@@ -68,19 +57,15 @@ class Table:
     name: str
     schema: pa.DataFrameSchema
     transform: Callable[..., "DataFrame"]
+    refresh: Strategy
     upstream: tuple[str, ...] = ()
     prepare: Mapping[str, Callable[["DataFrame"], "DataFrame"]] = field(default_factory=dict)
-    unit: str | None = None
-    follows: Mapping[str, Follow] = field(default_factory=dict)
-    versions: bool = False
-    additive: Mapping[str, str] = field(default_factory=dict)
     copies: str | None = None
     copied_columns: tuple[str, ...] = ()
     partitioned_by: tuple[str, ...] = ()
     audits: tuple["Audit", ...] = ()
-    key_judged_apart: bool = False
-    published_with: str | None = None
-    modules: tuple[str, ...] = ()
+    key_checked_apart: bool = False
+    publish_group: str | None = None
     owner: str = OWNER
 
     @property
@@ -100,9 +85,9 @@ class Table:
         return (unique,) if isinstance(unique, str) else tuple(unique)
 
     @property
-    def unit_is_partition(self) -> bool:
-        """Whether each unit is a partition of its own."""
-        return self.partitioned_by == (self.unit,)
+    def refreshed_by_partition(self) -> bool:
+        """Whether each value of the refresh key is a partition of its own."""
+        return self.partitioned_by == (self.refresh.key,)
 
     @cached_property
     def columns(self) -> dict[str, pa.Column]:
@@ -125,60 +110,30 @@ class Table:
         """The pandera checks that a single row can break."""
         return row_rules(self.columns)
 
-    def follow(self, upstream: str) -> Follow:
-        """What it takes from an upstream table, and how it follows its changes."""
-        return self.follows.get(upstream, Follow())
-
     @property
     def reads(self) -> tuple[str, ...]:
-        """Every table that a run of this one reads: what it is made from and audited against."""
+        """Every table that a run of this one reads: upstream, or to audit it against."""
         against = [name for audit in self.audits for name in audit.against]
         return tuple(dict.fromkeys([*self.upstream, *against]))
 
+    @property
+    def decides_rows(self) -> tuple[object, ...]:
+        """Everything that decides the table's rows, and nothing that only judges them."""
+        return (
+            decide,
+            self.refresh,
+            self.transform,
+            self.prepare,
+            self.upstream,
+            self.partitioned_by,
+            self.struct,
+        )
+
     @cached_property
     def code_version(self) -> str:
-        """Hash of the code that decides the rows: its module and what that takes from here.
+        """Version of the code that decides the rows; nobody has to remember a number.
 
-        A changed rule changes the version by itself; nobody has to remember a number. Comments,
-        docstrings and layout don't count, nor does what only judges rows or finds those to make.
+        Raises:
+            TypeError: a value that the declaration uses can't be followed to its code.
         """
-        digest = hashlib.sha256(self.struct.simpleString().encode())
-        seen: set[str] = set()
-        for source in sorted(text for name in self.modules for text in _sources(name, seen)):
-            digest.update(source.encode())
-        return digest.hexdigest()[:12]
-
-
-def _sources(name: str, seen: set[str]) -> list[str]:
-    """Source texts of module `name` and the shared modules of this package that it draws on."""
-    module = sys.modules.get(name)
-    if module is None or name in seen or not name.startswith(__package__ or ""):
-        return []
-    seen.add(name)
-    if name.startswith(NOT_ROWS):
-        return []
-    texts = [_code(inspect.getsource(module))]
-    for member in vars(module).values():
-        owner = _module_name(member)
-        # Another table's module counts through that table's own rows, not through this code.
-        if owner and not hasattr(sys.modules.get(owner), "TABLE"):
-            texts += _sources(owner, seen)
-    return texts
-
-
-@cache
-def _code(source: str) -> str:
-    """A module's code without what does not run."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:]
-    return ast.dump(tree)
-
-
-def _module_name(member: Any) -> str | None:
-    return (
-        member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None)
-    )
+        return code_version(*self.decides_rows)

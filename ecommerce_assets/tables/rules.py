@@ -10,7 +10,7 @@ from typing import Any
 
 import pandera.pyspark as pa
 
-from ecommerce_assets.tables.sql import listed, literal
+from ecommerce_assets.sql import spark_list, spark_literal
 
 NULLABILITY = "nullability"
 RANGES = "ranges"
@@ -79,13 +79,13 @@ _CHECKS = {
     ),
     "isin": _Kind(
         ALLOWED_VALUES,
-        lambda s: f"in ({listed(s['allowed_values'])})",
+        lambda s: f"in ({spark_list(s['allowed_values'])})",
         "not an allowed value",
         "one of: {allowed}",
     ),
     "str_matches": _Kind(
         FORMATS,
-        lambda s: f"rlike {literal(s['pattern'])}",
+        lambda s: f"rlike {spark_literal(s['pattern'])}",
         "not of the required format",
         "like {pattern}",
     ),

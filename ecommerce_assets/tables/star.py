@@ -1,71 +1,10 @@
-"""Gold tables: the factory, surrogate keys, and the measures that every KPI of sales shares."""
-
-from collections.abc import Callable, Mapping
+"""Surrogate keys, and the measures that every KPI of sales shares."""
 
 import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import Audit
-from ecommerce_assets.tables.audits.gold import revenue_reconciles
-from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.follows import Follow
 from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
-
-
-def gold_table(
-    *,
-    module: str,
-    model: type[pa.DataFrameModel],
-    transform: Callable[..., DataFrame],
-    upstream: tuple[str, ...],
-    partitioned_by: tuple[str, ...] = (),
-    audits: tuple[Audit, ...] = (),
-    revenue: str | None = None,
-    key_judged_apart: bool = False,
-    unit: str | None = None,
-    follows: Mapping[str, Follow] | None = None,
-    prepare: Mapping[str, Callable[[DataFrame], DataFrame]] | None = None,
-    additive: Mapping[str, str] | None = None,
-    published_with: str | None = None,
-) -> Table:
-    """A table of the star schema or a KPI, named as its module.
-
-    Args:
-        module: `__name__` of the declaring module.
-        model: columns, key (`Config.unique`) and, as docstring, the description.
-        transform: pure function from the upstream frames, in the order of `upstream`.
-        upstream: identifiers of the tables it is made from.
-        partitioned_by: Iceberg partition transforms.
-        audits: checks beyond single rows and the key.
-        revenue: the column whose sum must equal the revenue of all sales, if there is one.
-        key_judged_apart, unit, follows, prepare, additive, published_with: as in `Table`. A table
-            without a `unit` is recomputed as a whole when anything upstream has changed.
-    """
-    schema = model.to_schema()
-    own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)
-    schema.columns = {name: schema.columns[name] for name in own_first}
-    if revenue:
-        audits = (*audits, revenue_reconciles(revenue))
-    return Table(
-        layer="gold",
-        name=module.rsplit(".", 1)[-1],
-        schema=schema,
-        transform=transform,
-        upstream=upstream,
-        partitioned_by=partitioned_by,
-        audits=audits,
-        key_judged_apart=key_judged_apart,
-        unit=unit,
-        follows=follows or {},
-        prepare=prepare or {},
-        additive=additive or {},
-        published_with=published_with,
-        modules=(module,),
-    )
-
-
-STAR = "star schema"
 
 
 def surrogate_key(natural_key: str) -> Column:

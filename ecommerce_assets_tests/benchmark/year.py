@@ -70,5 +70,5 @@ def _count(lakehouse: Path, last: date) -> None:
             if path.is_file()
         ]
         size = sum(path.stat().st_size for path in files) / 1e3
-        print(f"  {identifier:<32}{history.rows:>8,}{history.files:>14,}{len(history.states):>9,}"
+        print(f"  {identifier:<32}{history.rows:>8,}{history.files:>14,}{len(history.snapshots):>9,}"
               f"{len(files):>17,}{size:>15,.0f}", flush=True)  # fmt: skip

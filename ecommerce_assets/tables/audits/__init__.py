@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pyspark.sql import Column, DataFrame
 
-from ecommerce_assets.tables.touched import Touched
+from ecommerce_assets.refresh.keys import AffectedKeys
 from ecommerce_assets.thresholds import Thresholds
 
 Severity = Literal["ERROR", "WARN"]
@@ -97,10 +97,10 @@ class Scope:
         state: the new state of the table, written and not yet published.
         rows: its rows.
         upstream: the frames of every table that the run of this one reads, whole.
-        touched: the units that this run recomputed; None for all. Rows of other units are as they
-            were when an earlier run judged them.
+        affected: the refresh keys that this run recomputed; None for all. Rows of other keys are as
+            they were when an earlier run checked them.
         dates: ingestion dates whose deliveries this run judged.
-        candidates: for silver: the parsed rows from which the touched rows were chosen.
+        candidates: for silver: the parsed rows from which the affected rows were chosen.
         received: for silver: rows of bronze by judged date, counted from its metadata.
         observed: the aggregates that the audits asked for, of the rows as they were written;
             None for a sum over no row.
@@ -124,7 +124,7 @@ class Scope:
     state: DataFrame
     rows: int
     upstream: Mapping[str, DataFrame]
-    touched: Touched | None
+    affected: AffectedKeys | None
     dates: tuple[date, ...]
     candidates: DataFrame | None
     received: Mapping[date, int]
@@ -145,9 +145,9 @@ class Scope:
         line = self.line_of(file, row_number)
         return f"{file} line {line}" if line else f"{file} record {row_number:,}"
 
-    def only_touched(self, frame: DataFrame, unit: str) -> DataFrame:
-        """The rows of the touched units, by the column that holds the unit."""
-        return frame if self.touched is None else self.touched.within(frame, unit)
+    def only_affected(self, frame: DataFrame, column: str) -> DataFrame:
+        """The rows of the affected keys, by the column that holds the refresh key."""
+        return frame if self.affected is None else self.affected.within(frame, column)
 
 
 @dataclass(frozen=True)

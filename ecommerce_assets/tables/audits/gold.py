@@ -32,14 +32,14 @@ def fact_rows_join(key: str, unit: str | None = None) -> Audit:
     """Every fact row joins this dimension on the surrogate key `key`.
 
     Args:
-        unit: the facts' column that holds the dimension's unit: only facts of touched units can
+        unit: the facts' column with the dimension's refresh key: only facts of affected keys can
             have won or lost their row.
     """
 
     def run(scope: Scope) -> Report:
         facts = scope.upstream[FACTS]
         if unit:
-            facts = scope.only_touched(facts, unit)
+            facts = scope.only_affected(facts, unit)
         orphans = facts.join(scope.state, key, "left_anti")
         lost = orphans.count()
         finding = Finding(
@@ -111,9 +111,9 @@ def _sold(scope: Scope) -> Any:
 
 
 def _orders_reconcile(scope: Scope) -> Report:
-    facts = scope.only_touched(scope.upstream[FACTS], "customer_key").where("is_sale")
+    facts = scope.only_affected(scope.upstream[FACTS], "customer_key").where("is_sale")
     sold = facts.select("order_id").distinct().agg(F.count("*").alias("sold"))
-    state = scope.only_touched(scope.state, "customer_key")
+    state = scope.only_affected(scope.state, "customer_key")
     row = state.agg(F.sum("orders").alias("here")).crossJoin(sold).collect()[0]
     here = row["here"] or 0
     finding = Finding(

@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE
 from ecommerce_assets.tables.audits import (
     WARNING_FRACTION,
     Audit,
@@ -21,7 +22,6 @@ from ecommerce_assets.tables.audits import (
     sample,
 )
 from ecommerce_assets.tables.contract import IMPLAUSIBLE
-from ecommerce_assets.tables.source import INGESTION_DATE, provenance
 
 QUARANTINE_SHARE = Check(
     "quarantine_share",
@@ -168,7 +168,7 @@ def _held_back(keyed: Keyed, scope: Scope) -> Report:
         F.array_contains("_reasons", f"updated_at: {IMPLAUSIBLE}"),
         F.to_timestamp(INGESTION_DATE),
     ).otherwise(F.col("updated_at"))
-    columns = [F.col(name) for name in (keyed.key, *provenance())]
+    columns = [F.col(name) for name in (keyed.key, *PROVENANCE)]
     columns += [updated_at.alias("updated_at"), *([F.col(keyed.value)] if keyed.value else [])]
     broken = broken.select(*columns)
     earlier = scope.consult(keyed.quarantine)
@@ -176,7 +176,7 @@ def _held_back(keyed: Keyed, scope: Scope) -> Report:
         others = earlier.where(~F.col(INGESTION_DATE).isin(list(scope.dates)))
         broken = broken.unionAll(keyed.parse(others.drop("_reasons")).select(*columns))
     value = F.col(keyed.value) if keyed.value else F.lit(0)
-    version = F.struct("updated_at", *provenance())
+    version = F.struct("updated_at", *PROVENANCE)
     newest = broken.groupBy(F.col(keyed.key).alias("held_key")).agg(
         F.max(version).alias("held"),
         # Rows without a key have nothing in common.
@@ -263,7 +263,7 @@ REASONED = Check("reasons_given", "Every quarantined row says why it is here.", 
 
 
 def _quarantined_rows(scope: Scope) -> Report:
-    state = scope.only_touched(scope.state, "_ingestion_date")
+    state = scope.only_affected(scope.state, "_ingestion_date")
     groups = state.groupBy("_ingestion_date", "_reasons").count().collect()
     by_reason: dict[str, int] = {}
     rows_by_date = dict.fromkeys(scope.dates, 0)

@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.tables.audits import (
     SAMPLE_ROWS,
     Audit,
@@ -19,7 +20,6 @@ from ecommerce_assets.tables.audits import (
     sample,
 )
 from ecommerce_assets.tables.audits.quarantine import QUARANTINE_SHARE, Keyed, quarantine_share
-from ecommerce_assets.tables.source import provenance
 from ecommerce_assets.tables.types import MONEY_SUM
 
 CONSERVED = Check(
@@ -103,7 +103,7 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
 
 def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
     """Day and fate of every candidate, and day of every row that the state holds of these days."""
-    version = ["updated_at", *provenance()]
+    version = ["updated_at", *PROVENANCE]
     parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
     value = F.col(keyed.value) if keyed.value else F.lit(None)
     received = scope.candidates.select(  # type: ignore[union-attr]
@@ -113,7 +113,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         parent.alias("parent"),
         value.cast(MONEY_SUM).alias("value"),
     )
-    touched = scope.only_touched(scope.state, keyed.key)
+    touched = scope.only_affected(scope.state, keyed.key)
     kept = touched.select(
         F.col(keyed.key).alias("kept_key"),
         F.struct(*version).alias("kept"),

@@ -1,9 +1,8 @@
 """bronze.orders: orders as the shop delivered them."""
 
-from ecommerce_assets.tables.source import bronze_table
+from ecommerce_assets.tables.bronze import bronze_table
 
 TABLE = bronze_table(
-    module=__name__,
     name="orders",
     description="An order as the shop delivered it.",
     required={

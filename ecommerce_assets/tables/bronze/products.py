@@ -1,9 +1,8 @@
 """bronze.products: products as the shop delivered them."""
 
-from ecommerce_assets.tables.source import bronze_table
+from ecommerce_assets.tables.bronze import bronze_table
 
 TABLE = bronze_table(
-    module=__name__,
     name="products",
     description="A product as the shop delivered it.",
     required={

@@ -4,8 +4,10 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.follows import by_month, whole
-from ecommerce_assets.tables.star import NET_REVENUE, gold_table, sales_by, share_of
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import any_change, by_month
+from ecommerce_assets.tables.gold import gold_table
+from ecommerce_assets.tables.star import NET_REVENUE, sales_by, share_of
 from ecommerce_assets.tables.types import COUNT, DATE, MONEY_SUM, SHARE, TEXT
 
 
@@ -49,10 +51,12 @@ TABLE = gold_table(
     model=CategoryPerformance,
     transform=category_performance,
     upstream=("gold.fact_sales", "gold.dim_product"),
-    unit="month_start_date",
-    follows={
-        "gold.fact_sales": by_month("order_date"),
-        "gold.dim_product": whole("product_key", "category"),
-    },
+    refresh=ByKey(
+        "month_start_date",
+        on={
+            "gold.fact_sales": by_month("order_date"),
+            "gold.dim_product": any_change("product_key", "category"),
+        },
+    ),
     revenue="revenue",
 )

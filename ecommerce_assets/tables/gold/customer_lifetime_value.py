@@ -4,9 +4,11 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.follows import whole
+from ecommerce_assets.refresh.dependency import any_change
+from ecommerce_assets.refresh.running_sums import RunningSums
+from ecommerce_assets.tables.gold import gold_table
 from ecommerce_assets.tables.gold.dim_customer import SEGMENTS
-from ecommerce_assets.tables.star import NET_REVENUE, customer_sales, gold_table
+from ecommerce_assets.tables.star import NET_REVENUE, customer_sales
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -45,8 +47,11 @@ TABLE = gold_table(
     transform=customer_lifetime_value,
     upstream=("gold.fact_sales", "gold.dim_customer"),
     prepare={"gold.fact_sales": customer_sales},
-    unit="customer_key",
-    follows={"gold.dim_customer": whole("customer_key", "customer_id", "segment")},
-    additive={"orders": "orders", "revenue": "lifetime_value"},
+    refresh=RunningSums(
+        of="gold.fact_sales",
+        key="customer_key",
+        sums={"orders": "orders", "revenue": "lifetime_value"},
+        on={"gold.dim_customer": any_change("customer_key", "customer_id", "segment")},
+    ),
     revenue="lifetime_value",
 )

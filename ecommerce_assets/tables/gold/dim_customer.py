@@ -4,9 +4,11 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import by_column, by_hash
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
-from ecommerce_assets.tables.follows import by, by_hash
-from ecommerce_assets.tables.star import STAR, customer_sales, gold_table, surrogate_key
+from ecommerce_assets.tables.gold import STAR, gold_table
+from ecommerce_assets.tables.star import customer_sales, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 
 SEGMENTS = ("inactive", "new", "vip", "regular")
@@ -73,14 +75,16 @@ TABLE = gold_table(
     module=__name__,
     model=DimCustomer,
     transform=dim_customer,
-    published_with=STAR,
+    publish_group=STAR,
     upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
     prepare={"gold.fact_sales": customer_sales},
-    unit="customer_key",
-    follows={
-        "silver.customers": by_hash("customer_id"),
-        "silver.orders": by_hash("customer_id", "customer_id"),
-        "gold.fact_sales": by("customer_key"),
-    },
+    refresh=ByKey(
+        "customer_key",
+        on={
+            "silver.customers": by_hash("customer_id"),
+            "silver.orders": by_hash("customer_id", "customer_id"),
+            "gold.fact_sales": by_column("customer_key"),
+        },
+    ),
     audits=(fact_rows_join("customer_key", "customer_key"), inferred_members("customer_id")),
 )

@@ -4,9 +4,11 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.refresh.dependency import any_change
+from ecommerce_assets.refresh.full import Full
 from ecommerce_assets.tables.audits.gold import fact_rows_join
-from ecommerce_assets.tables.follows import whole
-from ecommerce_assets.tables.star import STAR, date_key, gold_table
+from ecommerce_assets.tables.gold import STAR, gold_table
+from ecommerce_assets.tables.star import date_key
 from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
@@ -62,8 +64,8 @@ TABLE = gold_table(
     module=__name__,
     model=DimDate,
     transform=dim_date,
-    published_with=STAR,
+    publish_group=STAR,
     upstream=("silver.orders",),
-    follows={"silver.orders": whole("order_date")},
+    refresh=Full(on={"silver.orders": any_change("order_date")}),
     audits=(fact_rows_join("date_key"),),
 )

@@ -4,9 +4,11 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import by_hash
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
-from ecommerce_assets.tables.follows import by_hash
-from ecommerce_assets.tables.star import STAR, gold_table, surrogate_key
+from ecommerce_assets.tables.gold import STAR, gold_table
+from ecommerce_assets.tables.star import surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, MONEY, TEXT
 
 UNKNOWN = "unknown"
@@ -55,12 +57,14 @@ TABLE = gold_table(
     module=__name__,
     model=DimProduct,
     transform=dim_product,
-    published_with=STAR,
+    publish_group=STAR,
     upstream=("silver.products", "silver.order_items"),
-    unit="product_key",
-    follows={
-        "silver.products": by_hash("product_id"),
-        "silver.order_items": by_hash("product_id", "product_id", lacking="silver.products"),
-    },
+    refresh=ByKey(
+        "product_key",
+        on={
+            "silver.products": by_hash("product_id"),
+            "silver.order_items": by_hash("product_id", "product_id", unless_in="silver.products"),
+        },
+    ),
     audits=(fact_rows_join("product_key", "product_key"), inferred_members("product_id")),
 )

@@ -4,9 +4,11 @@ import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import by_column
 from ecommerce_assets.tables.audits.orders import orders_and_items
-from ecommerce_assets.tables.follows import by
-from ecommerce_assets.tables.star import STAR, date_key, gold_table, surrogate_key
+from ecommerce_assets.tables.gold import STAR, gold_table
+from ecommerce_assets.tables.star import date_key, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
 
 NOT_SOLD = ("cancelled", "returned")
@@ -98,23 +100,25 @@ TABLE = gold_table(
     module=__name__,
     model=FactSales,
     transform=fact_sales,
-    published_with=STAR,
+    publish_group=STAR,
     upstream=("silver.orders", "silver.order_items"),
-    unit="order_id",
-    follows={
-        "silver.orders": by(
-            "order_id",
-            "order_id",
-            "customer_id",
-            "order_date",
-            "status",
-            "payment_method",
-            "discount_amount",
-            *JUDGED,
-        ),
-        "silver.order_items": by("order_id"),
-    },
+    refresh=ByKey(
+        "order_id",
+        on={
+            "silver.orders": by_column(
+                "order_id",
+                "order_id",
+                "customer_id",
+                "order_date",
+                "status",
+                "payment_method",
+                "discount_amount",
+                *JUDGED,
+            ),
+            "silver.order_items": by_column("order_id"),
+        },
+    ),
     partitioned_by=("months(order_date)",),
     audits=(orders_and_items(NOT_SOLD),),
-    key_judged_apart=True,
+    key_checked_apart=True,
 )

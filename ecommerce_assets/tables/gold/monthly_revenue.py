@@ -4,8 +4,10 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.follows import by_month
-from ecommerce_assets.tables.star import MEASURES, SalesMeasures, gold_table, sales_by
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import by_month
+from ecommerce_assets.tables.gold import gold_table
+from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by
 from ecommerce_assets.tables.types import DATE
 
 
@@ -29,7 +31,6 @@ TABLE = gold_table(
     model=MonthlyRevenue,
     transform=monthly_revenue,
     upstream=("gold.fact_sales",),
-    unit="month_start_date",
-    follows={"gold.fact_sales": by_month("order_date")},
+    refresh=ByKey("month_start_date", on={"gold.fact_sales": by_month("order_date")}),
     revenue="revenue",
 )

@@ -3,9 +3,11 @@
 import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import by_column
 from ecommerce_assets.tables.audits.gold import orders_reconcile
-from ecommerce_assets.tables.follows import by
-from ecommerce_assets.tables.star import average, customer_sales, gold_table
+from ecommerce_assets.tables.gold import gold_table
+from ecommerce_assets.tables.star import average, customer_sales
 from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
 
 
@@ -43,10 +45,12 @@ TABLE = gold_table(
     transform=orders_per_customer,
     upstream=("gold.fact_sales", "gold.dim_customer"),
     prepare={"gold.fact_sales": customer_sales},
-    unit="customer_key",
-    follows={
-        "gold.fact_sales": by("customer_key"),
-        "gold.dim_customer": by("customer_key", "customer_key", "customer_id"),
-    },
+    refresh=ByKey(
+        "customer_key",
+        on={
+            "gold.fact_sales": by_column("customer_key"),
+            "gold.dim_customer": by_column("customer_key", "customer_key", "customer_id"),
+        },
+    ),
     audits=(orders_reconcile,),
 )

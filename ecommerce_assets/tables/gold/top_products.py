@@ -4,8 +4,10 @@ import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.follows import whole
-from ecommerce_assets.tables.star import NET_REVENUE, gold_table
+from ecommerce_assets.refresh.dependency import any_change
+from ecommerce_assets.refresh.running_sums import RunningSums
+from ecommerce_assets.tables.gold import gold_table
+from ecommerce_assets.tables.star import NET_REVENUE
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -60,8 +62,11 @@ TABLE = gold_table(
     transform=top_products,
     upstream=("gold.fact_sales", "gold.dim_product"),
     prepare={"gold.fact_sales": product_sales},
-    unit="product_key",
-    follows={"gold.dim_product": whole("product_key", "product_id", "name", "category")},
-    additive={"orders": "orders", "units": "units", "revenue": "revenue"},
+    refresh=RunningSums(
+        of="gold.fact_sales",
+        key="product_key",
+        sums={"orders": "orders", "units": "units", "revenue": "revenue"},
+        on={"gold.dim_product": any_change("product_key", "product_id", "name", "category")},
+    ),
     revenue="revenue",
 )

@@ -1,1 +1,115 @@
-"""Silver: one current, clean, typed row per key; and what was quarantined, with its reasons."""
+"""Silver: the latest valid version of each key, and the quarantine of what broke the contract."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pandera.pyspark as pa
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.refresh.by_key import ByKey
+from ecommerce_assets.refresh.dependency import by_day
+from ecommerce_assets.refresh.latest_version import LatestVersion
+from ecommerce_assets.tables.audits.quarantine import Keyed, held_back, quarantined_rows
+from ecommerce_assets.tables.audits.silver import accounting
+from ecommerce_assets.tables.contract import Contract, CrossFieldRule
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.provenance import provenance
+from ecommerce_assets.tables.types import REASONS
+
+VALID = "size(_reasons) = 0"
+# Versions of a key are compared by these; the greatest is the latest, and nulls are least.
+VERSION_ORDER = ("updated_at", *PROVENANCE)
+
+
+def silver_table(
+    *,
+    name: str,
+    model: type[pa.DataFrameModel],
+    partitioned_by: tuple[str, ...] = (),
+    computed: Mapping[str, Callable[[Mapping[str, Column]], Column]] | None = None,
+    rules: tuple[CrossFieldRule, ...] = (),
+    parent: str | None = None,
+    value: str | None = None,
+) -> Table:
+    """The current row of each key of `bronze.<name>`.
+
+    Args:
+        name: name of the bronze and of the silver table.
+        model: the contract; its first column is the key.
+        partitioned_by: Iceberg partition transforms.
+        computed: for a column that may be empty in the source: its value, from the typed columns.
+        rules: rules over several values of a row.
+        parent: the column that all versions of a key should name alike.
+        value: the column that says what a row is worth, EUR.
+    """
+    schema = model.to_schema()
+    (key,) = [schema.unique] if isinstance(schema.unique, str) else schema.unique
+    contract = Contract(schema, computed or {}, rules)
+    keyed = Keyed(f"bronze.{name}", key, parent, value, contract.parse)
+    schema = pa.DataFrameSchema(
+        {**schema.columns, **provenance()},
+        name=name,
+        description=f"{model.__doc__}\n\nThe latest valid version of each key: highest updated_at; "
+        "ties by ingestion date, file and row number.",
+        unique=[key],
+    )
+    return Table(
+        layer="silver",
+        name=name,
+        schema=schema,
+        transform=partial(latest_versions, key=key, columns=tuple(contract.schema.columns)),
+        upstream=(f"bronze.{name}",),
+        prepare={f"bronze.{name}": contract.parse},
+        refresh=LatestVersion(key, VERSION_ORDER, VALID),
+        partitioned_by=partitioned_by,
+        audits=(accounting(keyed), held_back(keyed)),
+    )
+
+
+def quarantine_table(*, silver: Table, bronze: Table) -> Table:
+    """The rows of `bronze` that break the contract of `silver`, with every reason."""
+    schema = pa.DataFrameSchema(
+        {
+            **bronze.schema.columns,
+            "_reasons": pa.Column(
+                REASONS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
+                description="Every reason why the row broke the contract.",
+            ),
+        },
+        name=f"{silver.name}_quarantine",
+        description=f"A row of {bronze.identifier} that broke the contract.\n\nThe row as "
+        "received, with every reason; it leaves when a corrected delivery replaces it.",
+        unique=[SOURCE_FILE, ROW_NUMBER],
+    )
+    return Table(
+        layer="silver",
+        name=f"{silver.name}_quarantine",
+        schema=schema,
+        transform=quarantined,
+        upstream=(bronze.identifier,),
+        prepare=silver.prepare,
+        copies=bronze.identifier,
+        copied_columns=tuple(bronze.columns),
+        refresh=ByKey(INGESTION_DATE, on={bronze.identifier: by_day(INGESTION_DATE)}),
+        partitioned_by=(INGESTION_DATE,),
+        audits=(quarantined_rows,),
+    )
+
+
+def latest_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) -> DataFrame:
+    """One row per key: the latest of its valid versions, by `VERSION_ORDER`."""
+    latest_first = [F.col(name).desc_nulls_last() for name in VERSION_ORDER]
+    version = F.row_number().over(Window.partitionBy(key).orderBy(*latest_first))
+    return (
+        parsed.where(VALID)
+        .select(*columns, *PROVENANCE, version.alias("_version"))
+        .where(F.col("_version") == 1)
+        .select(*columns, *PROVENANCE)
+    )
+
+
+def quarantined(parsed: DataFrame) -> DataFrame:
+    """The bronze rows that break the contract, as received, with every reason."""
+    return parsed.where(f"not ({VALID})").select("_received.*", "_reasons")

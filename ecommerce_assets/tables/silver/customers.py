@@ -3,7 +3,7 @@
 import pandera.pyspark as pa
 
 from ecommerce_assets.tables.contract import COUNTRY, EMAIL, optional, required
-from ecommerce_assets.tables.current import silver_table
+from ecommerce_assets.tables.silver import silver_table
 from ecommerce_assets.tables.types import TEXT, TIMESTAMP
 
 
@@ -27,4 +27,4 @@ class Customers(pa.DataFrameModel):
         unique = "customer_id"
 
 
-TABLE = silver_table(module=__name__, name="customers", model=Customers)
+TABLE = silver_table(name="customers", model=Customers)

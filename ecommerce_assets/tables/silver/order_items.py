@@ -6,9 +6,9 @@ import pandera.pyspark as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.tables.contract import CrossFieldRule, optional, required
-from ecommerce_assets.tables.current import silver_table
-from ecommerce_assets.tables.source import INGESTION_DATE
+from ecommerce_assets.tables.silver import silver_table
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, PERCENT, TEXT, TIMESTAMP, WHOLE
 
 
@@ -53,7 +53,6 @@ def line_total_out_of_range(item: Mapping[str, Column]) -> Column:
 
 
 TABLE = silver_table(
-    module=__name__,
     name="order_items",
     model=OrderItems,
     partitioned_by=(INGESTION_DATE,),

@@ -9,7 +9,7 @@ from ecommerce_assets.tables.contract import (
     optional,
     required,
 )
-from ecommerce_assets.tables.current import silver_table
+from ecommerce_assets.tables.silver import silver_table
 from ecommerce_assets.tables.types import MONEY, TEXT, TIMESTAMP
 
 
@@ -37,7 +37,6 @@ class Orders(pa.DataFrameModel):
 
 
 TABLE = silver_table(
-    module=__name__,
     name="orders",
     model=Orders,
     partitioned_by=("months(order_date)",),

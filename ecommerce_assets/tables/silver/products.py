@@ -3,7 +3,7 @@
 import pandera.pyspark as pa
 
 from ecommerce_assets.tables.contract import CATEGORIES, optional, required
-from ecommerce_assets.tables.current import silver_table
+from ecommerce_assets.tables.silver import silver_table
 from ecommerce_assets.tables.types import FLAG, MONEY, TEXT, TIMESTAMP, WHOLE
 
 
@@ -28,4 +28,4 @@ class Products(pa.DataFrameModel):
         unique = "product_id"
 
 
-TABLE = silver_table(module=__name__, name="products", model=Products)
+TABLE = silver_table(name="products", model=Products)

@@ -1,0 +1,57 @@
+"""Intervals of days: a day, a week or a month, each named by its first day."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+EndOf = Callable[[date], date]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The days from `start` up to, not including, `end`."""
+
+    start: date
+    end: date
+
+    @property
+    def last(self) -> date:
+        """Its last day."""
+        return self.end - timedelta(days=1)
+
+
+def end_of_day(start: date) -> date:
+    """The day after."""
+    return start + timedelta(days=1)
+
+
+def end_of_week(start: date) -> date:
+    """The first day after the week that begins on `start`, a Monday."""
+    return start + timedelta(days=7)
+
+
+def end_of_month(start: date) -> date:
+    """The first day after the month that begins on `start`, its first."""
+    return (start + timedelta(days=31)).replace(day=1)
+
+
+def merged(
+    starts: Iterable[date], end_of: EndOf = end_of_day, gap: timedelta = timedelta()
+) -> list[Interval]:
+    """Intervals in order; those that meet, or lie at most `gap` apart, as one."""
+    found: list[Interval] = []
+    for start in sorted(starts):
+        if found and start - found[-1].end <= gap:
+            found[-1] = Interval(found[-1].start, end_of(start))
+        else:
+            found.append(Interval(start, end_of(start)))
+    return found
+
+
+def lies_in(column: str, starts: Iterable[date], end_of: EndOf = end_of_day) -> str:
+    """Spark SQL that is true where a date or time column lies in one of the intervals."""
+    conditions = [
+        f"(`{column}` >= date'{interval.start}' and `{column}` < date'{interval.end}')"
+        for interval in merged(starts, end_of)
+    ]
+    return " or ".join(conditions) or "false"

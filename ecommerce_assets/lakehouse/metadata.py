@@ -1,0 +1,203 @@
+"""A table's snapshots, as its metadata file lists them: when, how many rows, built from what.
+
+The document is Iceberg's own (Table Spec, "Table metadata"), whoever has read it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
+
+SOURCES = "ecommerce.sources"
+CODE_VERSION = "ecommerce.code-version"
+RUN = "ecommerce.run"
+NOTE = "ecommerce.note"
+MONTH = "_month"  # Iceberg's name for a partition by the month of a column ends so
+UNPARTITIONED = date.min
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """What a snapshot was built from; a part of the snapshot's summary.
+
+    Attributes:
+        sources: for a table with upstream tables, their snapshot ids by identifier (None where
+            one was empty); for bronze, the fingerprint of each date's delivery that the run read.
+        code_version: version of the code that built it.
+        run: id of the run that built it.
+        is_note: the rows are those of the snapshot before: upstream has new snapshots that do not
+            affect this table, recorded so that the next run compares less.
+    """
+
+    sources: dict[str, Any]
+    code_version: str
+    run: str
+    is_note: bool = False
+
+    def summary(self) -> dict[str, str]:
+        """As properties of a snapshot."""
+        summary = {
+            SOURCES: json.dumps(self.sources),
+            CODE_VERSION: self.code_version,
+            RUN: self.run,
+        }
+        return summary | ({NOTE: "true"} if self.is_note else {})
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot of a table."""
+
+    id: int
+    parent: int | None
+    committed: datetime
+    summary: Mapping[str, str]
+
+    @property
+    def operation(self) -> str:
+        """What was done, in Iceberg's words."""
+        return self.summary.get("operation", "")
+
+    @property
+    def rows_unchanged(self) -> bool:
+        """Whether it only rewrote files, as maintenance does."""
+        return self.operation == "replace"
+
+    @property
+    def record(self) -> BuildRecord | None:
+        """What it was built from; None where there is no record, or none that can be read."""
+        try:
+            sources = json.loads(self.summary[SOURCES])
+            if not isinstance(sources, dict):
+                return None
+            return BuildRecord(sources, self.summary[CODE_VERSION], self.summary[RUN])
+        except (KeyError, ValueError):
+            return None
+
+
+class TableMetadata:
+    """A table's published snapshots.
+
+    Args:
+        document: the metadata file.
+        at: the id of a snapshot that is taken for the published one.
+    """
+
+    def __init__(self, document: Mapping[str, Any], at: int | None = None) -> None:
+        self._snapshots = {
+            found["snapshot-id"]: Snapshot(
+                found["snapshot-id"],
+                found.get("parent-snapshot-id"),
+                datetime.fromtimestamp(found["timestamp-ms"] / 1000, UTC),
+                found.get("summary") or {},
+            )
+            for found in document.get("snapshots") or []
+        }
+        main = (document.get("refs") or {}).get("main")
+        head = at or (main and main["snapshot-id"])
+        self.current = self._snapshots.get(head) if head else None
+        self.properties: Mapping[str, str] = document["properties"]
+        self.spec_id: int = document["default-spec-id"]
+        (fields,) = [
+            spec["fields"]
+            for spec in document["partition-specs"]
+            if spec["spec-id"] == self.spec_id
+        ]
+        self.column_names: dict[int, str] = {
+            field["id"]: field["name"]
+            for schema in document["schemas"]
+            if schema["schema-id"] == document["current-schema-id"]
+            for field in schema["fields"]
+        }
+        self.partition_field: str | None = fields[0]["name"] if fields else None
+        self.partition_transforms = [
+            self.column_names[field["source-id"]]
+            if field["transform"] == "identity"
+            else f"{field['transform']}s({self.column_names[field['source-id']]})"
+            for field in fields
+        ]
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """Every snapshot that is not expired."""
+        return list(self._snapshots.values())
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """Id of the published snapshot; None for a table that never had one."""
+        return self.current.id if self.current else None
+
+    @property
+    def files(self) -> int:
+        """Data files of the published snapshot."""
+        return self._total("total-data-files")
+
+    @property
+    def rows(self) -> int:
+        """Rows of the published snapshot."""
+        return self._total("total-records")
+
+    @property
+    def bytes(self) -> int:
+        """Size of the published snapshot's files."""
+        return self._total("total-files-size")
+
+    def _total(self, name: str) -> int:
+        return int(self.current.summary.get(name, 0)) if self.current else 0
+
+    @cached_property
+    def record(self) -> BuildRecord | None:
+        """What the published snapshot was built from."""
+        return self.record_at(self.snapshot_id)
+
+    def record_at(self, snapshot: int | None) -> BuildRecord | None:
+        """What a snapshot was built from; where it only rewrote files, what that before it was."""
+        written = self.written_at(snapshot)
+        return written.record if written else None
+
+    def written_at(self, snapshot: int | None) -> Snapshot | None:
+        """The snapshot in which these rows were written, before files were rewritten; None where
+        it has expired.
+        """
+        for found in self.back_from(snapshot):
+            if not found.rows_unchanged:
+                return found
+        return None
+
+    @property
+    def checked_id(self) -> int | None:
+        """Id of the snapshot whose checks hold for the published one, as it has the same rows."""
+        for snapshot in self.back_from(self.snapshot_id):
+            if not snapshot.rows_unchanged and NOTE not in snapshot.summary:
+                return snapshot.id
+        return None
+
+    def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
+        """The snapshot of that id, the one before it, and so on, up to the first not expired."""
+        while snapshot in self._snapshots:
+            found = self._snapshots[snapshot]
+            yield found
+            snapshot = found.parent
+
+    @property
+    def by_date(self) -> bool:
+        """Whether each date is a partition of its own."""
+        return self.partition_field is not None and not self.monthly
+
+    @property
+    def monthly(self) -> bool:
+        """Whether each month is a partition of its own."""
+        return self.partition_field is not None and self.partition_field.endswith(MONTH)
+
+    def partitioned_by(self, column: str) -> bool:
+        """Whether the table is partitioned by this column's values."""
+        return self.partition_field == column
+
+    def first_day(self, path: str) -> date:
+        """First day of a partition, by its path `name=value`."""
+        if self.partition_field is None:
+            return UNPARTITIONED
+        text = path.partition("=")[2]
+        return date.fromisoformat(f"{text}-01" if self.monthly else text)

@@ -1,0 +1,236 @@
+"""What a strategy works with: the table, its published snapshot, its upstream tables, the run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from ecommerce_assets.intervals import end_of_day, lies_in
+from ecommerce_assets.lakehouse.history import BuildRecord, History
+from ecommerce_assets.lakehouse.tables import read
+from ecommerce_assets.refresh.dependency import DependencyMapping
+from ecommerce_assets.refresh.keys import KEY, AffectedKeys
+from ecommerce_assets.refresh.limits import Limits
+from ecommerce_assets.refresh.run_cache import Prepare, Prepared, RunCache, checkpointed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class Refreshed(Protocol):
+    """What one table's refresh may know of a table's strategy: see `Strategy`."""
+
+    @property
+    def key(self) -> str | None:
+        """The refresh key."""
+
+    @property
+    def on(self) -> Mapping[str, DependencyMapping]:
+        """How changes upstream map to refresh keys."""
+
+    @property
+    def selects_versions(self) -> bool:
+        """Whether rows are the latest versions of their keys."""
+
+    def visible_columns(self, upstream: str) -> tuple[str, ...]:
+        """The only columns that the transformation sees; () is all."""
+
+
+class Declared(Protocol):
+    """A declared table, as far as its refresh has to know it: see `Table`."""
+
+    @property
+    def identifier(self) -> str:
+        """`layer.name`."""
+
+    @property
+    def name(self) -> str:
+        """Its name in its layer."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns whose values are unique together."""
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Identifiers of its upstream tables."""
+
+    @property
+    def transform(self) -> Callable[..., "DataFrame"]:
+        """From the upstream frames to its rows."""
+
+    @property
+    def prepare(self) -> Mapping[str, Prepare]:
+        """What is done first to the frame of an upstream table."""
+
+    @property
+    def partitioned_by(self) -> tuple[str, ...]:
+        """Iceberg partition transforms."""
+
+    @property
+    def code_version(self) -> str:
+        """Version of the code that decides its rows."""
+
+    @property
+    def refresh(self) -> Refreshed:
+        """Its strategy."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for.
+
+    Attributes:
+        first, last: ingestion dates, both included.
+        landing: folder or s3 prefix of the delivered files.
+        full_refresh: recompute everything.
+    """
+
+    first: date
+    last: date
+    landing: str
+    full_refresh: bool = False
+
+    @property
+    def days(self) -> list[date]:
+        """Every ingestion date of the run."""
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the refresh of one table reads.
+
+    Attributes:
+        table: its declaration.
+        published: its history as published now.
+        upstream: the histories of its upstream tables: as published, or as this run wrote them.
+        tables: every declared table by identifier.
+        request: what the run was asked for.
+        cache: what this run's tables share.
+        limits: from what sizes on another way is taken.
+    """
+
+    spark: "SparkSession"
+    table: Declared
+    published: History
+    upstream: Mapping[str, History]
+    tables: Mapping[str, Declared]
+    request: Request
+    cache: RunCache
+    limits: Limits
+
+    @property
+    def source_snapshots(self) -> dict[str, int | None]:
+        """The upstream snapshots that this run reads; None for a table that has none yet."""
+        return {name: self.upstream[name].snapshot_id for name in self.table.upstream}
+
+    @property
+    def record(self) -> BuildRecord:
+        """What the published snapshot was built from; a strategy runs only where that is known."""
+        record = self.published.record
+        assert record is not None
+        return record
+
+    def before(self, name: str) -> int | None:
+        """The upstream snapshot from which the published rows were computed."""
+        snapshot: int | None = self.record.sources[name]
+        return snapshot
+
+    def mapping(self, name: str) -> DependencyMapping:
+        """How changes of an upstream table map to this table's refresh keys."""
+        return self.table.refresh.on.get(name, DependencyMapping())
+
+    def at(self, name: str, snapshot: int | None) -> "DataFrame":
+        """A table at a snapshot."""
+        return read(self.spark, name, snapshot)
+
+    def now(self, name: str) -> "DataFrame":
+        """An upstream table as this run sees it."""
+        return self.at(name, self.upstream[name].snapshot_id)
+
+    def published_rows(self) -> "DataFrame":
+        """The table as it is published."""
+        return self.at(self.table.identifier, self.published.snapshot_id)
+
+    def collected(self, keys: "DataFrame") -> AffectedKeys:
+        """A frame of refresh keys, made distinct; in the driver too unless they are too many."""
+        distinct, most = checkpointed(keys.distinct()), self.limits.collected_keys
+        rows = distinct.limit(most + 1).collect()
+        values = sorted(row[0] for row in rows if row[0] is not None)
+        return AffectedKeys(distinct, values if len(rows) <= most else None, self.limits)
+
+    def not_determined_elsewhere(
+        self, keys: "DataFrame", mapping: DependencyMapping
+    ) -> "DataFrame":
+        """The keys of which the table named by `unless_in`, if there is one, has no row."""
+        if mapping.unless_in is None:
+            return keys
+        key = self.mapping(mapping.unless_in).key
+        assert key is not None
+        known = self.now(mapping.unless_in).select(key().alias(KEY))
+        return keys.distinct().join(known, KEY, "left_anti")
+
+    def transformed(self, frames: "Mapping[str, DataFrame]") -> "DataFrame":
+        """What the transformation gives for these upstream frames."""
+        return self.table.transform(*[frames[name] for name in self.table.upstream])
+
+    def whole(self, name: str) -> "DataFrame":
+        """A whole upstream table as the transformation takes it, prepared once a run."""
+        prepare = self.table.prepare.get(name)
+        if prepare is None:
+            return self.taken(name)
+        key = Prepared(name, self.upstream[name].snapshot_id, prepare)
+        return self._visible(name, self.cache.whole(key, lambda: self._taken(name, None)))
+
+    def taken(self, name: str, affected: AffectedKeys | None = None) -> "DataFrame":
+        """An upstream table as the transformation takes it, planned anew."""
+        return self._visible(name, self._taken(name, affected))
+
+    def of_keys(self, name: str, affected: AffectedKeys) -> "DataFrame":
+        """As `whole`, of the affected keys alone."""
+        mapping, prepare = self.mapping(name), self.table.prepare.get(name)
+        if prepare is None:
+            return self.taken(name, affected)
+        if mapping.end_of and affected.values is not None:
+            where = lies_in(str(mapping.column), affected.values, mapping.end_of)
+            return self._part(name, prepare, where)
+        key = Prepared(name, self.upstream[name].snapshot_id, prepare, mapping.column)
+        keys, rows = self.cache.part(
+            key, lambda: (affected, checkpointed(self._taken(name, affected)))
+        )
+        if affected is keys:
+            found: DataFrame = rows
+            return found
+        # Another table has prepared the same already, maybe of more keys.
+        if mapping.is_value and mapping.column in rows.columns and affected.among(keys):
+            return affected.within(rows, str(mapping.column))
+        return self._taken(name, affected)
+
+    def of_days(self, name: str, column: str, days: Sequence[date]) -> "DataFrame":
+        """The prepared rows of an upstream table whose date `column` is one of these days."""
+        where = lies_in(column, days, end_of_day)
+        return self._part(name, self.table.prepare[name], where)
+
+    def _part(self, name: str, prepare: Prepare, where: str) -> "DataFrame":
+        key = Prepared(name, self.upstream[name].snapshot_id, prepare, where)
+        found: DataFrame = self.cache.part(
+            key, lambda: checkpointed(prepare(self.now(name).where(where)))
+        )
+        return found
+
+    def _taken(self, name: str, affected: AffectedKeys | None) -> "DataFrame":
+        mapping, prepare = self.mapping(name), self.table.prepare.get(name)
+        frame = self.now(name)
+        if mapping.columns and not prepare:
+            frame = frame.select(*mapping.columns)
+        if affected is not None:
+            if mapping.unless_in:
+                left = self.not_determined_elsewhere(affected.frame, mapping)
+                affected = self.collected(left)
+            frame = affected.of(frame, mapping)
+        return prepare(frame) if prepare else frame
+
+    def _visible(self, name: str, frame: "DataFrame") -> "DataFrame":
+        columns = self.table.refresh.visible_columns(name)
+        return frame.select(*columns) if columns else frame

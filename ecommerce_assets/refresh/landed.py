@@ -1,0 +1,88 @@
+"""The strategy of a bronze table: read the deliveries that are new or changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from pyspark.sql import types as T
+
+from ecommerce_assets.intervals import lies_in
+from ecommerce_assets.landing.files import digested, fingerprints, landed
+from ecommerce_assets.landing.frame import landed_frame
+from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.refresh.decision import Decision, Nothing, Rows
+from ecommerce_assets.refresh.dependency import DependencyMapping
+from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days
+from ecommerce_assets.refresh.strategy import Strategy
+from ecommerce_assets.refresh.upstream import Changes
+
+
+@dataclass(frozen=True)
+class Landed(Strategy):
+    """Read the landed files of the run's dates whose delivery is not the one that was read last.
+
+    Attributes:
+        columns: the source columns, and whether a header must have them.
+        struct: Spark schema of the frame of landed files.
+    """
+
+    columns: Mapping[str, bool]
+    struct: T.StructType
+    key: str = field(default=INGESTION_DATE, init=False)
+    on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
+
+    def plan(self, inputs: Inputs, changes: Changes) -> Decision:
+        """The rows of the new and the changed deliveries.
+
+        Raises:
+            DeliveryChanged: a file is gone since it was listed.
+            PipelineError: what has landed can't be looked at.
+        """
+        request, name = inputs.request, inputs.table.name
+        found = landed(request.landing, name, request.first, request.last)
+        unread = tuple(found.unread)
+        files = digested(request.landing, found.files)
+        prints = fingerprints(files, request.days)
+        if not request.full_refresh:
+            known = _known_fingerprints(inputs, prints)
+            prints = {day: text for day, text in prints.items() if known.get(day) != text}
+        if not prints:
+            return Nothing(why="nothing new has landed", unread=unread)
+        days = tuple(sorted(prints))
+        frame = landed_frame(
+            inputs.spark,
+            request.landing,
+            [file for file in files if file.ingestion_date in prints],
+            self.columns,
+            self.struct,
+            datetime.now(UTC),
+        )
+        return Rows(
+            why=f"{len(days)} dates whose delivery is new or changed",
+            written=inputs.table.transform(frame),
+            replace=lies_in(INGESTION_DATE, days),
+            affected=AffectedKeys(frame_of_days(inputs.spark, days), days, inputs.limits),
+            dates=days,
+            fingerprints={day.isoformat(): text for day, text in prints.items()},
+            unread=unread,
+        )
+
+
+def _known_fingerprints(inputs: Inputs, wanted: Iterable[date]) -> dict[date, str]:
+    """By date: the delivery from which this code read the published rows of that date."""
+    known: dict[date, str] = {}
+    missing = {day.isoformat(): day for day in wanted}
+    for snapshot in inputs.published.back_from(inputs.published.snapshot_id):
+        if not missing:
+            break
+        record = snapshot.record
+        if record is None:
+            if snapshot.rows_unchanged:
+                continue
+            break
+        for text in missing.keys() & record.sources.keys():
+            day = missing.pop(text)
+            if record.code_version == inputs.table.code_version:
+                known[day] = record.sources[text]
+    return known

@@ -1,0 +1,111 @@
+"""The strategy of a table that holds the latest valid version of each key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from ecommerce_assets.intervals import lies_in
+from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.refresh.decision import Decision
+from ecommerce_assets.refresh.dependency import DependencyMapping
+from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.keys import KEY
+from ecommerce_assets.refresh.replacement import replacement
+from ecommerce_assets.refresh.run_cache import checkpointed
+from ecommerce_assets.refresh.strategy import Strategy
+from ecommerce_assets.refresh.upstream import Changes
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class LatestVersion(Strategy):
+    """Compare what the changed deliveries hold with the published versions of the same keys.
+
+    The one upstream table holds every version of a key, partitioned by ingestion date. A version
+    that is added can only take the place of a lesser one. Only a key whose latest version came
+    from a changed delivery, which holds no equal or greater one any more, is looked up in all
+    deliveries.
+
+    Attributes:
+        key: the key whose versions there are.
+        order: the columns by which versions are compared, the most important first.
+        valid: Spark SQL that is true for the versions that count.
+    """
+
+    key: str
+    order: tuple[str, ...]
+    valid: str
+    on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
+
+    @property
+    def selects_versions(self) -> bool:
+        """Yes."""
+        return True
+
+    def plan(self, inputs: Inputs, changes: Changes) -> Decision:
+        """The latest versions of the keys in the changed deliveries."""
+        (bronze,) = inputs.table.upstream
+        partitions = changes[bronze]
+        dates = sorted(partitions.firsts)
+        delivered = inputs.of_days(bronze, INGESTION_DATE, dates)
+        valid = delivered.where(self.valid)
+        published = inputs.published_rows()
+        in_dates = F.expr(lies_in(INGESTION_DATE, dates))
+        keys = valid.select(F.col(self.key).alias(KEY))
+        some_replaced = bool(partitions.removed)
+        if some_replaced:
+            keys = keys.unionAll(published.where(in_dates).select(F.col(self.key).alias(KEY)))
+        affected = inputs.collected(keys)
+        latest = checkpointed(affected.within(published, self.key))
+        candidates = delivered.unionByName(as_candidates(latest.where(~in_dates), delivered))
+        if some_replaced:
+            demoted = inputs.collected(self.demoted_keys(latest.where(in_dates), valid))
+            if not demoted.none:
+                parse = inputs.table.prepare[bronze]
+                earlier = inputs.now(bronze).where(~in_dates)
+                # Spark parses the key of every row, the other columns only of the keys sought.
+                candidates = candidates.unionByName(demoted.within(parse(earlier), self.key))
+        candidates = checkpointed(candidates)
+        recomputed = inputs.transformed({bronze: candidates})
+        return replace(
+            replacement(inputs, affected, recomputed, latest),
+            dates=tuple(dates),
+            candidates=candidates,
+            replaced_deliveries=self._replaced(inputs, bronze, sorted(partitions.removed)),
+        )
+
+    def demoted_keys(self, latest: "DataFrame", valid: "DataFrame") -> "DataFrame":
+        """The refresh keys of published rows of which `valid` holds no equal or greater version."""
+        version = F.struct(*self.order)
+        best = valid.groupBy(F.col(self.key).alias(KEY)).agg(F.max(version).alias("_best"))
+        joined = latest.join(best, F.col(self.key) == F.col(KEY), "left").drop(KEY)
+        unbeaten = F.col("_best").isNull() | (F.col("_best") < version)
+        return joined.where(unbeaten).select(F.col(self.key).alias(KEY))
+
+    @staticmethod
+    def _replaced(inputs: Inputs, bronze: str, dates: list[date]) -> "DataFrame | None":
+        """The parsed rows of deliveries that are not there any more."""
+        if not dates:
+            return None
+        before = inputs.at(bronze, inputs.before(bronze))
+        return inputs.table.prepare[bronze](before.where(lies_in(INGESTION_DATE, dates)))
+
+
+def as_candidates(latest: "DataFrame", parsed: "DataFrame") -> "DataFrame":
+    """Published rows in the form of parsed rows: valid, so without anything that speaks against."""
+    return latest.select(
+        *[
+            F.col(field.name)
+            if field.name in latest.columns
+            else F.array().cast(field.dataType).alias(field.name)
+            if isinstance(field.dataType, T.ArrayType)
+            else F.lit(None).cast(field.dataType).alias(field.name)
+            for field in parsed.schema
+        ]
+    )

@@ -1,0 +1,112 @@
+"""What several tables of a run need alike, computed once: prepared frames, changes, figures."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Prepare = Callable[["DataFrame"], "DataFrame"]
+
+
+def checkpointed(frame: "DataFrame") -> "DataFrame":
+    """The frame with its lineage cut: its rows are computed once, when they are first needed.
+
+    What is computed from it is planned as fast as from a table. Frames that are cached and built
+    on each other, as those of a run's changes are, take longer and longer to plan. The rows are
+    not compressed, though, so whole tables are better cached.
+    """
+    return frame.localCheckpoint(eager=False)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The rows of a table that differ between two of its snapshots."""
+
+    table: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An upstream table at a snapshot, prepared for a transformation.
+
+    Attributes:
+        where: Spark SQL for a part of its rows, or the column by which affected keys select them.
+    """
+
+    table: str
+    snapshot: int | None
+    prepare: Prepare
+    where: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a table at a snapshot."""
+
+    table: str
+    snapshot: int | None
+    name: str
+
+
+class RunCache:
+    """Computes each thing once for all tables of a run; `release` frees it when the run is done."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, Any] = {}
+        self._offered: dict[Change, Callable[[], DataFrame | None]] = {}
+        self._cached: list[DataFrame] = []
+        self._locks: dict[object, Lock] = defaultdict(Lock)
+        self._lock = Lock()
+
+    def whole(self, key: Prepared, compute: "Callable[[], DataFrame]") -> "DataFrame":
+        """A whole prepared table, cached in memory, on disk where it does not fit."""
+        frame: DataFrame = self._once(key, lambda: self._persisted(compute()))
+        return frame
+
+    def part(self, key: Prepared, compute: Callable[[], Any]) -> Any:
+        """A part of a prepared table, as `compute` gives it."""
+        return self._once(key, compute)
+
+    def figure(self, key: Figure, compute: Callable[[], Any]) -> Any:
+        """A figure of a table."""
+        return self._once(key, compute)
+
+    def change(self, key: Change, compute: "Callable[[], DataFrame | None]") -> "DataFrame | None":
+        """The rows that changed; from what was offered, if anything was, instead of `compute`."""
+        with self._lock:
+            compute = self._offered.pop(key, compute)
+        found: DataFrame | None = self._once(key, compute)
+        return found
+
+    def offer(self, key: Change, compute: "Callable[[], DataFrame | None]") -> None:
+        """Offer a cheaper way to a change: the run that wrote it knows which rows it replaced."""
+        with self._lock:
+            self._offered[key] = compute
+
+    def release(self) -> None:
+        """Free the cached frames."""
+        with self._lock:
+            for frame in self._cached:
+                frame.unpersist()
+            self._cached.clear()
+            self._known.clear()
+            self._offered.clear()
+
+    def _persisted(self, frame: "DataFrame") -> "DataFrame":
+        with self._lock:
+            self._cached.append(frame.persist())
+        return frame
+
+    def _once(self, key: object, compute: Callable[[], Any]) -> Any:
+        with self._lock:
+            lock = self._locks[key]
+        with lock:
+            if key not in self._known:
+                self._known[key] = compute()
+            return self._known[key]

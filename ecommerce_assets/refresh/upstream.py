@@ -1,0 +1,144 @@
+"""What changed upstream since the published snapshot was written, and which keys that affects."""
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from ecommerce_assets.intervals import end_of_day, end_of_month, lies_in
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.partitions import Partitions
+from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.refresh.changes import changed_rows, differing
+from ecommerce_assets.refresh.decision import Nothing, Whole
+from ecommerce_assets.refresh.dependency import DependencyMapping
+from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.keys import KEY, AffectedKeys, frame_of_days
+from ecommerce_assets.refresh.run_cache import Change, checkpointed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Changes = Mapping[str, Partitions]
+NOTHING_CHANGED = "nothing changed upstream"
+
+
+def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
+    """The partitions that changed, by upstream table; or why that can't, or need not, be told."""
+    table, record = inputs.table, inputs.published.record
+    if inputs.request.full_refresh:
+        return Whole(why="a full refresh was asked for")
+    if inputs.published.current is None:
+        return Whole(why="first run")
+    if record is None:
+        return Whole(why="its published snapshot has no record of what it was built from")
+    if record.code_version != table.code_version:
+        return Whole(why=f"its code changed from {record.code_version} to {table.code_version}")
+    changes = {}
+    for name in table.upstream:
+        if name not in record.sources:
+            return Whole(why=f"its published snapshot was not built from {name}")
+        history = inputs.upstream[name]
+        found = history.changed_partitions(record.sources[name], history.snapshot_id)
+        if found is None:
+            return Whole(why=f"what changed in {name} since it was built is no longer known")
+        changes[name] = found
+    return changes if any(changes.values()) else Nothing(why=NOTHING_CHANGED)
+
+
+def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
+    """The refresh keys that the changes affect; or why they affect the whole table."""
+    found = []
+    for name, partitions in changes.items():
+        if not partitions:
+            continue
+        mapping = inputs.mapping(name)
+        by_partition = mapping.is_value and mapping.column == partitions.column
+        if by_partition and not partitions.monthly:
+            found.append(frame_of_days(inputs.spark, partitions.firsts))
+            continue
+        rows = _redelivered_keys(inputs, name, mapping)
+        if rows is None:
+            rows = rows_that_changed(inputs, name, partitions)
+        if rows is None:
+            return Whole(why=f"much of {name} changed")
+        if mapping.columns:
+            rows = differing(rows, mapping.columns)
+        if mapping.key is not None:
+            keys = rows.select(mapping.key().alias(KEY))
+            found.append(inputs.not_determined_elsewhere(keys, mapping))
+        elif not rows.isEmpty():
+            return Whole(why=f"{name} changed")
+    if not found:
+        return inputs.collected(frame_of_days(inputs.spark, []))
+    return inputs.collected(reduce(lambda a, b: a.unionAll(b), found))
+
+
+def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> "DataFrame | None":
+    """As `changed_rows`, computed once for all tables of the run that need the same change."""
+    before, after = inputs.before(name), inputs.upstream[name].snapshot_id
+    where = _condition(partitions)
+
+    def compute() -> "DataFrame | None":
+        rows = inputs.at(name, before).where(where) if before is not None else None
+        now = inputs.now(name).where(where)
+        return changed_rows(now, rows, _compared_by(inputs, name), inputs.limits.changed_keys)
+
+    return inputs.cache.change(Change(name, before, after), compute)
+
+
+def offer_changed_rows(
+    inputs: Inputs, rewritten: "tuple[DataFrame, DataFrame]", snapshot: int
+) -> None:
+    """Let the tables downstream in this run compare only what this table rewrote.
+
+    Args:
+        rewritten: the new and the published rows of the keys that were replaced.
+        snapshot: the one just written.
+    """
+    name, (now, before) = inputs.table.identifier, rewritten
+    inputs.cache.offer(
+        Change(name, inputs.published.snapshot_id, snapshot),
+        lambda: changed_rows(now, before, _compared_by(inputs, name), inputs.limits.changed_keys),
+    )
+
+
+def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> "DataFrame | None":
+    """Keys of a silver table whose latest version lies in deliveries that changed since.
+
+    Of any other key, the version that was the latest then is still there, and no greater one has
+    come, so its row is the same. None where that can't be told, or where a table depends on more
+    than the key.
+    """
+    declared, history, then = inputs.tables[name], inputs.upstream[name], inputs.before(name)
+    selects_versions = declared.refresh.selects_versions
+    if not selects_versions or mapping.columns or (mapping.column,) != declared.key:
+        return None
+    before, after = history.record_at(then), history.record
+    if before is None or after is None or before.code_version != after.code_version:
+        return None
+    (bronze,) = declared.upstream
+    if bronze not in before.sources or bronze not in after.sources:
+        return None
+    deliveries = History(inputs.spark, bronze)
+    partitions = deliveries.changed_partitions(before.sources[bronze], after.sources[bronze])
+    if partitions is None or partitions.column != INGESTION_DATE:
+        return None
+    delivered = lies_in(INGESTION_DATE, partitions.firsts)
+    snapshots = [inputs.at(name, then), inputs.now(name)]
+    old, new = [rows.where(delivered).select(*declared.key) for rows in snapshots]
+    keys = checkpointed(old.unionAll(new).distinct())
+    return keys if keys.count() <= inputs.limits.changed_keys else None
+
+
+def _compared_by(inputs: Inputs, name: str) -> tuple[str, ...]:
+    """The columns by which the rows of a table are compared between two snapshots."""
+    declared = inputs.tables[name]
+    return (declared.refresh.key,) if declared.refresh.key else declared.key
+
+
+def _condition(partitions: Partitions) -> str:
+    """Spark SQL that is true for the rows in these partitions, and that prunes the others."""
+    if partitions.column is None:
+        return "true" if partitions else "false"
+    end_of = end_of_month if partitions.monthly else end_of_day
+    return lies_in(partitions.column, partitions.firsts, end_of)

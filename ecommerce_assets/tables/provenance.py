@@ -1,0 +1,19 @@
+"""The columns that say where a row came from."""
+
+import pandera.pyspark as pa
+
+from ecommerce_assets.landing.layout import INGESTION_DATE, ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.tables.types import COUNT, DATE, TEXT
+
+
+def provenance() -> dict[str, pa.Column]:
+    """The columns that say where a row came from; `_source_file` and `_row_number` name it."""
+    return {
+        INGESTION_DATE: pa.Column(DATE, description="Date of the delivery's folder."),
+        SOURCE_FILE: pa.Column(TEXT, description="Path of the file below landing."),
+        ROW_NUMBER: pa.Column(
+            COUNT,
+            pa.Check.ge(1),
+            description="1-based position in the file; header and blank lines not counted.",
+        ),
+    }

@@ -1,0 +1,150 @@
+"""What the version of a table's code follows from: what decides its rows, and nothing else."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pytest
+
+from ecommerce_assets.code_version import CodeVersions, code_version, source_of
+from ecommerce_assets.refresh import landed
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets_tests.shop import Shop
+
+TABLES = all_tables()
+BRONZE = {name for name in TABLES if name.startswith("bronze.")}
+SILVER = {name for name in TABLES if name.startswith("silver.")}
+VERSIONED = {name for name in SILVER if not name.endswith("_quarantine")}
+SUMS = {"gold.customer_lifetime_value", "gold.top_products"}
+DERIVED = set(TABLES) - BRONZE
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of a module's source, and the tables whose version it must change."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    tables: Iterable[str] = ()
+
+    def read(self, module: str) -> str:
+        """The edited source of the module, and that of others as it is."""
+        text = source_of(module)
+        if module != f"ecommerce_assets.{self.module}":
+            return text
+        assert text.count(self.old) == 1, f"{self.old!r} is not, or not once, in {self.module}"
+        return text.replace(self.old, self.new)
+
+
+BEHAVIOUR = [
+    Edit("reader of records", "landing.records", "MAX_FIELD = ", "MAX_FIELD = 1 + ", BRONZE),
+    Edit("frame of landed files", "landing.frame", "pa.repeat(file.source_file, rows)",
+         "pa.repeat(file.source_file.upper(), rows)", BRONZE),
+    Edit("fingerprints", "landing.files", "{file.source_file}", "{file.source_file}!", BRONZE),
+    Edit("strategy: landed", "refresh.landed", "if known.get(day) != text", "if True", BRONZE),
+    Edit("strategy: latest version", "refresh.latest_version", "unbeaten = ", "unbeaten = ~",
+         VERSIONED),
+    Edit("strategy: sums", "refresh.running_sums", "for sign in (1, -1)", "for sign in (2, -1)",
+         SUMS),
+    Edit("strategy: whole", "refresh.full", "isinstance(affected, Whole)", "True", {"gold.dim_date"}),
+    Edit("strategy: by key", "refresh.by_key", "if affected.none:", "if not affected.none:",
+         DERIVED - VERSIONED - SUMS - {"gold.dim_date"}),
+    Edit("replacement of keys", "refresh.replacement", "replace = \"true\"", "replace = \"false\"",
+         DERIVED - SUMS - {"gold.dim_date"}),
+    Edit("changed rows", "refresh.changes", "F.broadcast(keys)", "F.broadcast(keys.limit(1))",
+         DERIVED - VERSIONED),
+    Edit("changed partitions", "lakehouse.history", "if reached != old:", "if reached == old:",
+         set(TABLES)),
+    Edit("weeks", "intervals", "timedelta(days=7)", "timedelta(days=6)", {"gold.weekly_revenue"}),
+    Edit("contract", "tables.contract", "MONTHS_AHEAD = 12", "MONTHS_AHEAD = 13", SILVER),
+    Edit("latest version", "tables.silver", "== 1)", "== 2)", VERSIONED),
+    Edit("shared measures", "tables.star", "F.sum(\"discount\").alias(\"discount\"),\n            ",
+         "F.max(\"discount\").alias(\"discount\"),\n            ",
+         {"gold.daily_revenue", "gold.weekly_revenue", "gold.monthly_revenue",
+          "gold.category_performance"}),
+    Edit("a KPI's own code", "tables.gold.top_products", "def product_sales", "EXTRA = 1\n\n\ndef product_sales"),
+]  # fmt: skip
+NO_BEHAVIOUR = [
+    Edit("comment", "refresh.latest_version", "        # Spark parses", "        # It parses"),
+    Edit("docstring", "refresh.upstream", "The refresh keys that the changes affect;", "Keys;"),
+    Edit("message of an error", "landing.records", "not UTF-8 text", "no UTF-8 text"),
+    Edit("why, for people", "refresh.upstream", "a full refresh was asked for", "as asked"),
+    Edit("annotation", "refresh.keys", "limits: Limits\n", "limits: \"Limits\"\n"),
+    Edit("audit", "tables.audits.gold", "def ", "UNUSED = 1\n\n\ndef "),
+]  # fmt: skip
+
+
+def changed(read: Callable[[str], str]) -> set[str]:
+    """The tables whose version is another where modules read so."""
+    versions = CodeVersions(read)
+    return {
+        name for name, table in TABLES.items()
+        if versions.of(*table.decides_rows) != table.code_version
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", BEHAVIOUR, ids=lambda edit: edit.name)
+def test_a_change_of_behaviour_recomputes_what_it_decides(edit: Edit):
+    assert changed(edit.read) == set(edit.tables)
+
+
+@pytest.mark.parametrize("edit", NO_BEHAVIOUR, ids=lambda edit: edit.name)
+def test_what_decides_nothing_changes_no_version(edit: Edit):
+    assert changed(edit.read) == set()
+
+
+def test_the_name_of_a_local_variable_decides_nothing():
+    text = source_of("ecommerce_assets.tables.silver")
+    assert text.count("latest_first") > 1
+    assert changed(lambda module: source_of(module).replace("latest_first", "renamed")) == set()
+
+
+def test_a_function_may_move_to_another_module():
+    star, types = "ecommerce_assets.tables.star", "ecommerce_assets.tables.types"
+    start = source_of(star).index("def share_of(")
+    end = source_of(star).index("def rounded_ratio(")
+    moved = source_of(star)[start:end]
+
+    def read(module: str) -> str:
+        text = source_of(module)
+        if module == star:
+            return f"from {types} import share_of\n" + text.replace(moved, "")
+        if module == types:
+            imports = f"from pyspark.sql import functions as F\nfrom {star} import rounded_ratio\n"
+            return f"{text}\n{imports}\n{moved}"
+        return text
+
+    assert changed(read) == set()
+
+
+def test_a_value_that_can_not_be_followed_is_refused():
+    with pytest.raises(TypeError, match="can't be told from its code"):
+        code_version(object())
+    assert code_version(MappingProxyType({"a": 1})) == code_version({"a": 1})
+
+
+def test_values_count_with_their_code():
+    assert code_version({"a": 1}) != code_version({"a": 2})
+    assert code_version(TABLES["gold.top_products"].refresh) != code_version(
+        TABLES["gold.customer_lifetime_value"].refresh
+    )
+
+
+def test_a_mended_reader_reads_the_deliveries_again(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    """Rows that a faulty reader left in bronze are replaced as soon as it is mended."""
+    day = "2024-01-01"
+    shop.deliver("products", {"product_id": "P1", "name": "Chair"}, day=day)
+    table, read = TABLES["bronze.products"], landed.landed_frame
+
+    def drops_a_letter(*args: object) -> object:
+        return read(*args).replace("Chair", "Chai", subset=["name"])
+
+    with monkeypatch.context() as faulty:
+        faulty.setattr(landed, "landed_frame", drops_a_letter)
+        faulty.setitem(table.__dict__, "code_version", "faulty")
+        shop.run("bronze", "products", day)
+        assert shop.one("select name from bronze.products")["name"] == "Chai"
+    shop.run("bronze", "products", day)
+    assert shop.one("select name from bronze.products")["name"] == "Chair"
