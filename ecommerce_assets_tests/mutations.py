@@ -199,7 +199,7 @@ MUTATIONS = (
         "code_version.py",
         "return local.get(name, name)",
         "return name",
-        "test_code_version.py::test_what_decides_nothing_changes_no_version",
+        "test_code_version.py::test_the_name_of_a_local_variable_decides_nothing",
     ),
     Mutation(
         "a delivery that other code read counts as read",

@@ -308,7 +308,7 @@ def test_a_table_is_partitioned_anew_when_its_declaration_is(shop: Shop):
     by_date = items.rows_by_date(items.snapshot_id, "_ingestion_date")
     assert sum(by_date.values()) == items.rows
     assert make(shop, "gold.dim_product", DAYS[1]).why == (
-        "what has changed in silver.order_items since it was made is not known any more"
+        "what changed in silver.order_items since it was built is no longer known"
     )
     shop.run_all(deliver(shop, 2))
     assert different(shop) == {}
