@@ -113,6 +113,8 @@ class CodeVersions:
 
     def _function(self, function: FunctionType, names: "list[_Name]") -> Iterator[str]:
         yield function.__qualname__
+        if function.__module__.split(".")[0] != PACKAGE:
+            return
         outer, _, inner = function.__qualname__.partition(".")
         if outer == "<lambda>":
             outer = f"<lambda> {function.__code__.co_firstlineno}"

@@ -53,7 +53,7 @@ def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSe
     later = datetime.now(UTC) + timedelta(days=100)
     assert maintenance.maintain(session, "bronze.orders", [], later).snapshots == 1
     made = make(shop, "silver.orders", DAYS[1])
-    assert made.why == "what has changed in bronze.orders since it was made is not known any more"
+    assert made.why == "what changed in bronze.orders since it was built is no longer known"
     shop.run_all(DAYS[1])
     assert different(shop, 1) == {}
 
