@@ -68,17 +68,6 @@ class CodeVersions:
             digest.update(text.encode())
         return digest.hexdigest()[:12]
 
-    def reached(self, *values: object) -> set[str]:
-        """The definitions that the values depend on, as `module.name`."""
-        names: list[_Name] = []
-        for value in values:
-            for _ in self._described(value, names):
-                pass
-        found: set[_Name] = set()
-        for _ in self._reached(names, found):
-            pass
-        return {f"{name.module}.{name.name}" for name in found}
-
     def _described(self, value: object, names: "list[_Name]") -> "Iterator[str]":
         """What a value consists of; adds the definitions that it is computed by to `names`."""
         if value is None or isinstance(value, bool | int | float | str | bytes | date):
@@ -123,11 +112,9 @@ class CodeVersions:
             for cell in function.__closure__ or ():
                 yield from self._described(cell.cell_contents, names)
 
-    def _reached(
-        self, names: "Iterable[_Name]", found: "set[_Name] | None" = None
-    ) -> "Iterator[_Definition]":
+    def _reached(self, names: "Iterable[_Name]") -> "Iterator[_Definition]":
         """The definitions of these names, and of all that they name in turn."""
-        seen: set[_Name] = set() if found is None else found
+        seen: set[_Name] = set()
         waiting = list(names)
         while waiting:
             name = self._resolved(waiting.pop())
@@ -158,7 +145,7 @@ class CodeVersions:
 
 @dataclass(frozen=True)
 class _Name:
-    """A name that a module of this package may define; `name` is empty for the module itself."""
+    """A name as it is used in a module, which may define or import it."""
 
     module: str
     name: str

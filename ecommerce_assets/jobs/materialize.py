@@ -13,8 +13,9 @@ from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse import tables as lakehouse
-from ecommerce_assets.lakehouse.history import BuildRecord, History
+from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.lineage import Lineage, column_lineage, lineage_of_code
+from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.files import line_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.store import DeliveryChanged

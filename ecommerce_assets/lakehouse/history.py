@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm
 from ecommerce_assets.lakehouse.jvm import Java
-from ecommerce_assets.lakehouse.metadata import MONTH, UNPARTITIONED, BuildRecord, TableMetadata
+from ecommerce_assets.lakehouse.metadata import MONTH, UNPARTITIONED, TableMetadata
 from ecommerce_assets.lakehouse.partitions import Partitions
 from ecommerce_assets.lakehouse.session import CATALOG
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-__all__ = ["BuildRecord", "History", "java_table", "qualified"]
 
 
 class History(TableMetadata):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.lakehouse.history import BuildRecord, History, qualified
+from ecommerce_assets.lakehouse.history import History, qualified
 from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
+from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.tables import change_refs, read
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from ecommerce_assets.intervals import end_of_day, lies_in
-from ecommerce_assets.lakehouse.history import BuildRecord, History
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys

@@ -79,15 +79,12 @@ class RunCache:
 
     def change(self, key: Change, compute: "Callable[[], DataFrame | None]") -> "DataFrame | None":
         """The rows that changed; from what was offered, if anything was, instead of `compute`."""
-        with self._lock:
-            compute = self._offered.pop(key, compute)
-        found: DataFrame | None = self._once(key, compute)
+        found: DataFrame | None = self._once(key, lambda: self._offered.pop(key, compute)())
         return found
 
     def offer(self, key: Change, compute: "Callable[[], DataFrame | None]") -> None:
         """Offer a cheaper way to a change: the run that wrote it knows which rows it replaced."""
-        with self._lock:
-            self._offered[key] = compute
+        self._offered[key] = compute
 
     def release(self) -> None:
         """Free the cached frames."""

@@ -113,8 +113,8 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         parent.alias("parent"),
         value.cast(MONEY_SUM).alias("value"),
     )
-    touched = scope.only_affected(scope.state, keyed.key)
-    kept = touched.select(
+    affected = scope.only_affected(scope.state, keyed.key)
+    kept = affected.select(
         F.col(keyed.key).alias("kept_key"),
         F.struct(*version).alias("kept"),
         parent.alias("kept_parent"),

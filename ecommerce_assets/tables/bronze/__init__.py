@@ -59,8 +59,7 @@ def bronze_table(
         description=f"{description}\n\nRows as received, one per record of each landed file.",
         unique=[SOURCE_FILE, ROW_NUMBER],
     )
-    names = [*columns, *(name for name in schema.columns if name not in columns)]
-    landed = [T.StructField(name, schema.columns[name].dtype.type) for name in names]
+    landed = [T.StructField(name, found.dtype.type) for name, found in schema.columns.items()]
     return Table(
         layer="bronze",
         name=name,
