@@ -1,10 +1,10 @@
-"""The version of code: a hash of every definition that a value is computed by, found from the code.
+"""The code version: a hash of all definitions that a value depends on, derived from the code.
 
-From the functions and values that decide a table's rows, every definition of this package that
-they name is followed, across modules. A definition counts as its syntax tree without what decides
-nothing: comments, docstrings, annotations, the text of errors, and the names of local variables.
-Where a function stands does not count either. In doubt, the version changes: that costs one
-recomputation, where a change gone unnoticed would leave wrong rows.
+Starting from the functions and values that decide a table's rows, all definitions of this package
+that they name are followed, across modules. A definition counts as its syntax tree without
+comments, docstrings, annotations, error messages and the names of local variables; its module does
+not count. In doubt, the version changes: that costs one recomputation, whereas a missed change
+would leave wrong rows.
 """
 
 import ast
@@ -19,7 +19,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
-# Keyword arguments that only people read.
+# Keyword arguments that are texts for people.
 FOR_PEOPLE = ("description", "why")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -29,11 +29,11 @@ def source_of(module: str) -> str:
     """Source text of a module of this package.
 
     Raises:
-        ModuleNotFoundError: there is none of that name.
+        ModuleNotFoundError: there is no such module.
     """
     loaded = sys.modules.get(module)
     spec = loaded.__spec__ if loaded else find_spec(module)
-    # On Glue the package is a zip file, which its loader reads.
+    # On Glue, the package is a zip file.
     loader: Any = spec and spec.loader
     source: str | None = loader and loader.get_source(module)
     if source is None:
@@ -42,7 +42,7 @@ def source_of(module: str) -> str:
 
 
 class CodeVersions:
-    """Versions of values by the code that computes them.
+    """Code versions of values.
 
     Args:
         read: source text by module name.
@@ -57,7 +57,7 @@ class CodeVersions:
         """The version of these values: functions, methods, dataclasses, plain data.
 
         Raises:
-            TypeError: a value of which it can't be told what decides about it.
+            TypeError: the code behind a value can't be determined.
         """
         texts: list[str] = []
         names: list[_Name] = []
@@ -69,7 +69,7 @@ class CodeVersions:
         return digest.hexdigest()[:12]
 
     def _described(self, value: object, names: "list[_Name]") -> "Iterator[str]":
-        """What a value consists of; adds the definitions that it is computed by to `names`."""
+        """A value as text; adds the definitions that it depends on to `names`."""
         if value is None or isinstance(value, bool | int | float | str | bytes | date):
             yield repr(value)
         elif isinstance(value, Mapping):
@@ -98,7 +98,7 @@ class CodeVersions:
         elif hasattr(value, "simpleString"):  # a type of Spark's
             yield value.simpleString()
         else:
-            raise TypeError(f"what decides about {value!r} can't be told from its code")
+            raise TypeError(f"the code behind {value!r} can't be determined")
 
     def _function(self, function: FunctionType, names: "list[_Name]") -> Iterator[str]:
         yield function.__qualname__
@@ -113,7 +113,7 @@ class CodeVersions:
                 yield from self._described(cell.cell_contents, names)
 
     def _reached(self, names: "Iterable[_Name]") -> "Iterator[_Definition]":
-        """The definitions of these names, and of all that they name in turn."""
+        """The definitions of these names and, recursively, of all names used in them."""
         seen: set[_Name] = set()
         waiting = list(names)
         while waiting:
@@ -128,7 +128,7 @@ class CodeVersions:
             waiting.extend(definition.names)
 
     def _resolved(self, name: "_Name") -> "_Name | None":
-        """Where the name is defined, across imports; None where that is not in this package."""
+        """Where a name is defined, across imports; None if outside this package."""
         if name.module.split(".")[0] != PACKAGE:
             return None
         module = self._module(name.module)
@@ -145,7 +145,7 @@ class CodeVersions:
 
 @dataclass(frozen=True)
 class _Name:
-    """A name as it is used in a module, which may define or import it."""
+    """A name used in a module, which defines or imports it."""
 
     module: str
     name: str
@@ -153,7 +153,7 @@ class _Name:
 
 @dataclass(frozen=True)
 class _Definition:
-    """A definition's text, and the names that it uses."""
+    """A definition as text, and the names that it uses."""
 
     text: str
     names: frozenset[_Name]
@@ -166,7 +166,7 @@ class _Module:
 
     @cached_property
     def nodes(self) -> dict[str, list[ast.stmt]]:
-        """Statements at the module's level, by the name they define."""
+        """Module-level statements by the name they define."""
         found: dict[str, list[ast.stmt]] = {}
         for statement in _statements(self.tree.body):
             for name in _defined(statement):
@@ -175,7 +175,7 @@ class _Module:
 
     @cached_property
     def imports(self) -> dict[str, _Name]:
-        """What is imported from this package, anywhere in the module."""
+        """Imports from this package, anywhere in the module."""
         found = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
@@ -184,7 +184,7 @@ class _Module:
         return found
 
     def definition(self, name: str) -> _Definition:
-        """The definition of a name, or the lambdas of a line, as `<lambda> LINE`."""
+        """The definition of a name; for `<lambda> LINE`, the lambdas of that line."""
         if name.startswith("<lambda>"):
             line = int(name.split()[1])
             nodes: list[ast.AST] = [
@@ -200,7 +200,7 @@ class _Module:
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements, those within `if` and `try` included."""
+    """Statements, including those within `if` and `try`."""
     for statement in body:
         if isinstance(statement, ast.If | ast.Try):
             inner = [*statement.body, *statement.orelse]
@@ -224,7 +224,7 @@ def _defined(statement: ast.stmt) -> Iterator[str]:
 
 
 class _Text:
-    """Writes a syntax tree as text without what decides nothing, and collects the names it uses."""
+    """Writes a syntax tree as normalized text, and collects the names it uses."""
 
     def __init__(self, module: _Module) -> None:
         self._module = module
@@ -234,7 +234,7 @@ class _Text:
         """The text of a node.
 
         Args:
-            local: local variables and parameters in scope, and what they are called in the text.
+            local: normalized names of the local variables and parameters in scope.
         """
         if isinstance(node, list):
             return "[" + ",".join(self.of(member, local) for member in node) + "]"
@@ -268,7 +268,7 @@ class _Text:
             return ""
         if name == "body" and isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
             value = value[1:]
-        if name == "name" and isinstance(value, str):  # of a function or an exception
+        if name == "name" and isinstance(value, str):  # a function or an exception
             return local.get(value, value)
         return self.of(value, local)
 
@@ -278,7 +278,7 @@ class _Text:
         return local.get(name, name)
 
     def _attribute(self, node: ast.Attribute, local: Mapping[str, str]) -> None:
-        """`module.name`, where the module is one of this package."""
+        """The attribute `module.name`, if the module belongs to this package."""
         base = node.value
         if isinstance(base, ast.Name) and base.id not in local:
             imported = self._module.imports.get(base.id)
@@ -286,7 +286,7 @@ class _Text:
                 self.names.add(_Name(f"{imported.module}.{imported.name}", node.attr))
 
     def _annotation(self, annotation: ast.expr | None) -> None:
-        """A type that is named is what methods are called on: its class counts."""
+        """An annotation determines the class whose methods are called, so that class counts."""
         for node in ast.walk(annotation) if annotation else ():
             if isinstance(node, ast.Name):
                 self.names.add(_Name(self._module.name, node.id))
@@ -295,7 +295,7 @@ class _Text:
 
 
 def _locals(scope: ast.AST) -> dict[str, str]:
-    """Parameters, as they are called; local variables, numbered."""
+    """Parameters keep their names; local variables are numbered."""
     assert isinstance(scope, _SCOPES)
     arguments = scope.args
     parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -314,7 +314,7 @@ def _locals(scope: ast.AST) -> dict[str, str]:
 
 
 def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """The nodes of a scope, those of scopes within it left out."""
+    """The nodes of a scope, without nested scopes."""
     waiting = list(body)
     while waiting:
         node = waiting.pop(0)
@@ -324,7 +324,7 @@ def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a node binds in its scope; imports keep theirs."""
+    """The names that a node binds in its scope, except imports."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         yield node.id
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ExceptHandler) and node.name:
@@ -335,9 +335,9 @@ _versions = CodeVersions()
 
 
 def code_version(*values: object) -> str:
-    """The version of these values by the code of this package as it is on disk.
+    """The code version of these values, from the package's source files.
 
     Raises:
-        TypeError: a value of which it can't be told what decides about it.
+        TypeError: the code behind a value can't be determined.
     """
     return _versions.of(*values)

@@ -1,4 +1,4 @@
-"""What Dagster loads: the assets of every layer, the jobs, the schedule, and the launcher."""
+"""The code location: assets, jobs, schedules, sensors and the launcher."""
 
 from dataclasses import asdict
 from functools import cache
@@ -33,7 +33,7 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         jobs=[*jobs, maintenance_job],
         schedules=[daily_schedule(jobs[0]), weekly_maintenance()],
         sensors=[landing_sensor(settings.landing, jobs[0], partitions), failure_sensor(settings)],
-        # One process a run: its layers share one JVM, whose start costs more than a small table.
+        # One process per run: its layers share one JVM, which takes long to start.
         executor=dg.in_process_executor,
         resources={
             "glue_jobs": glue_jobs or _launcher(settings),
@@ -49,14 +49,14 @@ def _launcher(settings: Settings) -> GlueJobs:
     }
     if not settings.on_aws:
         return LocalGlueJobs(**shared)
-    # boto3 is needed there only, and it costs a tenth of the loading time.
+    # boto3 is only needed on AWS and takes a tenth of the loading time.
     from ecommerce_assets.orchestration.aws_glue_jobs import AwsGlueJobs
 
     return AwsGlueJobs(**shared, artifacts=settings.artifacts)
 
 
 @dg.definitions
-@cache  # Dagster asks for it several times a run.
+@cache  # Dagster calls this several times per run.
 def defs() -> dg.Definitions:
     """The code location of this deployment."""
     return build_definitions(Settings.from_environment())

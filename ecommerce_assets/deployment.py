@@ -1,6 +1,6 @@
-"""The deployment's one list, `deployment.json`: the Glue jobs, their settings, the price list.
+"""The deployment, `deployment.json`: the Glue jobs, their settings, the price list.
 
-Terraform reads the same file, so that what is deployed and what is launched cannot differ.
+Terraform reads the same file, so the deployed and the launched jobs cannot differ.
 """
 
 import json
@@ -16,12 +16,12 @@ class GlueJob:
 
     Attributes:
         name: its name in Glue.
-        script: file name of its entry script, a module of the room `jobs`.
-        reads, writes: the layers whose tables its role may read, and change.
-        worker_type: Glue's name of the machine, like `G.1X`.
-        workers: how many, the driver's included.
-        execution_class: `STANDARD`, or `FLEX`: cheaper, on spare capacity, so it may wait.
-        timeout_minutes: after which Glue ends a run.
+        script: file name of its entry script, a module of `jobs`.
+        reads, writes: the layers that its role may read and write.
+        worker_type: Glue's worker type, like `G.1X`.
+        workers: number of workers, including the driver.
+        execution_class: `STANDARD`, or `FLEX`: cheaper, on spare capacity, may have to wait.
+        timeout_minutes: Glue stops a run after this time.
     """
 
     name: str
@@ -36,15 +36,15 @@ class GlueJob:
 
 @dataclass(frozen=True)
 class Prices:
-    """The public price list, as far as a run needs it.
+    """The public price list of what a run uses.
 
     Attributes:
-        region, as_of: where and when the prices held.
+        region, as_of: region and date of the prices.
         usd_per_dpu_hour: by execution class; a DPU is 4 vCPU and 16 GB.
-        minimum_seconds: the least that a run is billed for.
+        minimum_seconds: minimum billed duration of a run.
         dpus_per_worker: by worker type.
         usd_per_scanned_terabyte: of an Athena query; a terabyte of 2^40 bytes.
-        minimum_scanned_bytes: the least that a query is billed for.
+        minimum_scanned_bytes: minimum billed size of a query.
     """
 
     region: str
@@ -67,9 +67,9 @@ class Prices:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What `deployment.json` says; section names as there.
+    """The content of `deployment.json`.
 
-    `provided` are the Python modules that this version of Glue has, by the list in its developer
+    `provided` lists the Python packages that this version of Glue has, according to its developer
     guide, as far as the jobs use them.
     """
 
@@ -85,14 +85,14 @@ class Deployment:
     prices: Prices
 
     def conf(self, lakehouse: str) -> str:
-        """The value of a Glue job's one `--conf` argument: all of Spark's static settings."""
+        """The value of a Glue job's `--conf` argument: all static Spark settings."""
         pairs = [f"{name}={value}" for name, value in sorted(self.spark.items())]
         return " --conf ".join(pairs).replace("{lakehouse}", lakehouse)
 
 
 @cache
 def deployment() -> Deployment:
-    """The deployment's list."""
+    """The deployment."""
     text = files("ecommerce_assets").joinpath("deployment.json").read_text("utf-8")
     content = json.loads(text)
     content["jobs"] = {key: GlueJob(**job) for key, job in content["jobs"].items()}

@@ -1,4 +1,4 @@
-"""Errors for the person who runs the pipeline: their class, and words that several need."""
+"""Errors that users can mend, and common parts of their messages."""
 
 import re
 from collections.abc import Iterable
@@ -7,10 +7,10 @@ from typing import TypeVar
 
 
 class PipelineError(Exception):
-    """Something the user can mend; the message says what was expected, what came, what to do.
+    """An error that the user can mend; it says what was expected, what was found, what to do.
 
-    The command line prints it without a traceback; a Dagster step shows it as its failure.
-    Faults of the code itself are never raised as this class, so they keep their traceback.
+    The command line prints it without a traceback; a Dagster step shows it as its failure. Faults
+    of the code are other exceptions and keep their traceback.
     """
 
 
@@ -18,23 +18,23 @@ Raised = TypeVar("Raised", bound=Exception)
 
 
 def raised_in_worker(error: Exception, kind: type[Raised]) -> Raised | None:
-    """The error of that class that was raised here, or in a Python worker of Spark.
+    """The error of this class that was raised here or in one of Spark's Python workers.
 
-    Of a worker's error only the text comes through.
+    From a worker, only the text of the error arrives.
     """
     if isinstance(error, kind):
         return error
-    told = re.search(rf"{re.escape(kind.__module__)}\.{kind.__name__}: (.+)", str(error))
-    return kind(told.group(1)) if told else None
+    found = re.search(rf"{re.escape(kind.__module__)}\.{kind.__name__}: (.+)", str(error))
+    return kind(found.group(1)) if found else None
 
 
 _FULL = (
     "the disk is full; nothing half-written was published. Free some space (`ecommerce maintain` "
-    "removes old states), then run it again"
+    "removes old snapshots), then run it again"
 )
 _ONLY_READ = "a folder can only be read, and has to be written"
 LONGEST_LINE = 300
-# By what the operating system, Java or SQLite says: what it means, and what to do.
+# Messages of the operating system, Java or SQLite: their meaning, and what to do.
 MACHINE_FAULTS = {
     "No space left on device": _FULL,
     "database or disk is full": _FULL,
@@ -45,7 +45,7 @@ MACHINE_FAULTS = {
 
 
 def machine_fault(error: BaseException) -> str | None:
-    """What to say of an error that a full disk or a forbidden folder has caused; None of others."""
+    """A message for errors caused by a full disk or missing permissions; None for others."""
     seen: BaseException | None = error
     while seen is not None:
         texts = [str(seen), *map(str, getattr(seen, "exceptions", ()))]
@@ -59,7 +59,7 @@ def machine_fault(error: BaseException) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest of the words that there are, for an error's end; else all of them, sorted."""
+    """A suggestion for the end of an error: the nearest of the known words, else all of them."""
     names = sorted(known)
     short = {name.rpartition(".")[2]: name for name in names}
     near = get_close_matches(word.lower(), [*names, *short], n=1, cutoff=0.7)

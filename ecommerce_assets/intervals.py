@@ -1,4 +1,4 @@
-"""Intervals of days: a day, a week or a month, each named by its first day."""
+"""Intervals of days: days, weeks and months, each identified by its first day."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def end_of_month(start: date) -> date:
 def merged(
     starts: Iterable[date], end_of: EndOf = end_of_day, gap: timedelta = timedelta()
 ) -> list[Interval]:
-    """Intervals in order; those that meet, or lie at most `gap` apart, as one."""
+    """Sorted intervals; adjacent ones, or those at most `gap` apart, are merged."""
     found: list[Interval] = []
     for start in sorted(starts):
         if found and start - found[-1].end <= gap:
@@ -48,8 +48,22 @@ def merged(
     return found
 
 
+def written(days: Iterable[date]) -> tuple[str, ...]:
+    """Days as inclusive ISO 8601 intervals: `2024-01-01/2024-01-05`."""
+    return tuple(f"{interval.start}/{interval.last}" for interval in merged(days))
+
+
+def days_in(texts: Iterable[str]) -> set[date]:
+    """The days of such intervals."""
+    days: set[date] = set()
+    for text in texts:
+        first, last = map(date.fromisoformat, text.split("/"))
+        days |= {first + timedelta(days=n) for n in range((last - first).days + 1)}
+    return days
+
+
 def lies_in(column: str, starts: Iterable[date], end_of: EndOf = end_of_day) -> str:
-    """Spark SQL that is true where a date or time column lies in one of the intervals."""
+    """Spark SQL condition: a date or time column lies in one of the intervals."""
     conditions = [
         f"(`{column}` >= date'{interval.start}' and `{column}` < date'{interval.end}')"
         for interval in merged(starts, end_of)

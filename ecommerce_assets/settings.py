@@ -1,4 +1,4 @@
-"""Settings of the pipeline: every environment variable, its default and its error, in one place."""
+"""Settings of the pipeline: all environment variables, with defaults and errors."""
 
 import os
 from collections.abc import Mapping
@@ -12,28 +12,28 @@ from ecommerce_assets.thresholds import Thresholds
 
 DEPLOYMENTS = ("local", "aws")
 NEEDED_ON_AWS = ("landing", "lakehouse", "artifacts")
-PLACES = (*NEEDED_ON_AWS, "dashboard")
+LOCATIONS = (*NEEDED_ON_AWS, "dashboard")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
 WORKGROUP: str = deployment().athena["workgroup"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a deployment may choose.
+    """The settings.
 
     Attributes:
-        deployment: where compute steps run: `local` is this process, `aws` are Glue jobs.
-        landing: folder, on AWS `s3://bucket/prefix`, below which deliveries land.
-        lakehouse: folder that holds the catalog and the tables; on AWS the tables' `s3://bucket`.
+        deployment: where compute steps run: `local` for this process, `aws` for Glue jobs.
+        landing: folder or, on AWS, `s3://bucket/prefix` of the deliveries.
+        lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://bucket`.
         start_date: first ingestion date; the first daily partition.
-        thresholds: from what share on the checks warn or block.
-        artifacts: on AWS: `s3://bucket` of releases and of messages between Dagster and a job.
-        workgroup: on AWS: Athena's workgroup.
-        dashboard: file of the dashboard; on AWS `s3://bucket/key`, empty if none is to be made.
-        dashboard_lines: order lines that the dashboard holds at most, those of the latest days.
+        thresholds: shares from which checks warn or block.
+        artifacts: on AWS, `s3://bucket` of releases and of messages between Dagster and jobs.
+        workgroup: on AWS, Athena's workgroup.
+        dashboard: file of the dashboard; on AWS `s3://bucket/key`, empty for none.
+        dashboard_lines: the most order lines that the dashboard holds; the latest days win.
         alert_webhook: URL of the chat's webhook for failures; empty for none.
-        alert_secret: name of the secret in Secrets Manager that holds it instead.
-        ui_url: where people open Dagster, for links.
+        alert_secret: name of a secret in Secrets Manager that holds the URL instead.
+        ui_url: URL of Dagster's UI, for links.
     """
 
     deployment: str = "local"
@@ -59,7 +59,7 @@ class Settings:
         """Read `ECOMMERCE_*`; empty variables count as unset.
 
         Raises:
-            PipelineError: a variable holds a value that can't be used; the message names it.
+            PipelineError: a variable has an invalid value; the message names it.
         """
         given = os.environ if environment is None else environment
         default = cls()
@@ -72,16 +72,16 @@ class Settings:
             raise PipelineError(
                 f"ECOMMERCE_DEPLOYMENT is {chosen!r}; it must be {' or '.join(DEPLOYMENTS)}"
             )
-        places = {name: value(name.upper(), "") for name in PLACES}
-        _must_fit(chosen, places)
-        _must_be_a_plain_path(absolute(places["lakehouse"] or default.lakehouse))
+        locations = {name: value(name.upper(), "") for name in LOCATIONS}
+        _must_fit(chosen, locations)
+        _must_be_a_plain_path(absolute(locations["lakehouse"] or default.lakehouse))
         return cls(
             deployment=chosen,
-            landing=absolute(places["landing"] or default.landing),
-            lakehouse=absolute(places["lakehouse"] or default.lakehouse),
-            artifacts=absolute(places["artifacts"]),
+            landing=absolute(locations["landing"] or default.landing),
+            lakehouse=absolute(locations["lakehouse"] or default.lakehouse),
+            artifacts=absolute(locations["artifacts"]),
             dashboard=absolute(
-                places["dashboard"] or ("" if chosen == "aws" else default.dashboard)
+                locations["dashboard"] or ("" if chosen == "aws" else default.dashboard)
             ),
             dashboard_lines=parse_count(
                 value("DASHBOARD_LINES", str(default.dashboard_lines)), "ECOMMERCE_DASHBOARD_LINES"
@@ -102,13 +102,13 @@ class Settings:
         )
 
 
-def _must_fit(chosen: str, places: Mapping[str, str]) -> None:
-    """Half a configuration, or that of the other deployment, would read and write elsewhere."""
+def _must_fit(chosen: str, locations: Mapping[str, str]) -> None:
+    """Refuse incomplete settings, or those of the other deployment."""
     aws = chosen == "aws"
     wrong = [
-        f"ECOMMERCE_{name.upper()} is {repr(place) if place else 'not set'}"
-        for name, place in places.items()
-        if is_s3(place) != aws and (place or (aws and name in NEEDED_ON_AWS))
+        f"ECOMMERCE_{name.upper()} is {repr(location) if location else 'not set'}"
+        for name, location in locations.items()
+        if is_s3(location) != aws and (location or (aws and name in NEEDED_ON_AWS))
     ]
     if wrong:
         raise PipelineError(
@@ -119,11 +119,11 @@ def _must_fit(chosen: str, places: Mapping[str, str]) -> None:
 
 
 def _must_be_a_plain_path(lakehouse: str) -> None:
-    """Iceberg's JDBC catalog and pyiceberg take these characters for parts of an address."""
+    """Refuse characters that Iceberg's JDBC catalog and pyiceberg would parse as parts of a URI."""
     if not is_s3(lakehouse) and any(sign in lakehouse for sign in "%?#"):
         raise PipelineError(
-            f"ECOMMERCE_LAKEHOUSE is {lakehouse!r}: its path may hold no %, ? or #, which the "
-            "catalog would take for parts of an address; choose another folder"
+            f"ECOMMERCE_LAKEHOUSE is {lakehouse!r}: its path must not contain %, ? or #, which "
+            "the catalog would parse as parts of a URI; choose another folder"
         )
 
 
@@ -133,7 +133,7 @@ def is_s3(location: str) -> bool:
 
 
 def absolute(location: str) -> str:
-    """A folder as an absolute path; a URI without a slash at its end; nothing as nothing."""
+    """A folder as an absolute path; a URI without a trailing slash; an empty text unchanged."""
     if not location or "://" in location:
         return location.rstrip("/")
     return str(Path(location).expanduser().absolute())
@@ -143,7 +143,7 @@ def parse_date(text: str, name: str) -> date:
     """A date from `YYYY-MM-DD`.
 
     Raises:
-        PipelineError: the text is no such date; the message says which setting `name` it was for.
+        PipelineError: the text is not such a date; the message starts with `name`.
     """
     try:
         parsed = date.fromisoformat(text)
@@ -155,10 +155,10 @@ def parse_date(text: str, name: str) -> date:
 
 
 def parse_count(text: str, name: str) -> int:
-    """A whole number from 1 on.
+    """A positive integer.
 
     Raises:
-        PipelineError: it is none; the message begins with `name`.
+        PipelineError: it is not; the message starts with `name`.
     """
     if not text.isdecimal() or int(text) < 1:
         raise PipelineError(f"{name} is {text!r}; it must be a whole number from 1 on")
@@ -169,7 +169,7 @@ def parse_share(text: str, name: str) -> float:
     """A share from 0 to 1.
 
     Raises:
-        PipelineError: the text is no number from 0 to 1.
+        PipelineError: the text is not a number from 0 to 1.
     """
     try:
         share = float(text)

@@ -1,14 +1,14 @@
-"""Values as SQL text, in each dialect that the pipeline speaks."""
+"""SQL literals, in the dialects that the pipeline uses."""
 
 from collections.abc import Iterable
 from datetime import date
 
-# Before Spark parses a statement, it substitutes its settings for `${...}`.
+# Spark substitutes `${...}` by settings before it parses a statement.
 _SPARK_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "$": "\\u0024"})
 
 
 def spark_literal(value: str | int | date) -> str:
-    """A value as Spark SQL; one call to the JVM, where a `Column` takes several a value."""
+    """A value as a Spark SQL literal, cheaper than a `Column`, which takes several JVM calls."""
     if isinstance(value, date):
         return f"date'{value}'"
     if isinstance(value, int):
@@ -17,12 +17,12 @@ def spark_literal(value: str | int | date) -> str:
 
 
 def spark_list(values: Iterable[str | int | date]) -> str:
-    """Values as Spark SQL, separated by commas."""
+    """Values as Spark SQL literals, separated by commas."""
     return ", ".join(map(spark_literal, values))
 
 
 def ansi_literal(value: object) -> str:
-    """A value as standard SQL, which DuckDB and Athena read; other types as text."""
+    """A value as a standard SQL literal, for DuckDB and Athena; other types as text."""
     if isinstance(value, date):
         return f"DATE '{value.isoformat()}'"
     if isinstance(value, int):

@@ -84,9 +84,10 @@ MUTATIONS = (
     ),
     Mutation(
         "published before the audit",
-        "jobs/materialize.py",
-        "        self._staged[table.identifier] = state\n",
-        "        self._staged[table.identifier] = state\n        state.publish()\n",
+        "jobs/publish_group.py",
+        "        started = perf_counter()\n        table, written = self._tables[name], self._written[name]\n",
+        "        started = perf_counter()\n        table, written = self._tables[name], self._written[name]\n"
+        "        written.branch.publish()\n",
         "test_safety.py::test_a_failed_audit_leaves_nothing_behind",
     ),
     Mutation(
@@ -140,8 +141,8 @@ MUTATIONS = (
     ),
     Mutation(
         "members leave a dimension before the facts that name them do",
-        "jobs/materialize.py",
-        "            state.keep(left)",
+        "jobs/publish_group.py",
+        "            written.branch.keep(left)",
         "            pass",
         "test_safety.py::test_members_leave_a_dimension_after_the_facts_that_name_them",
     ),

@@ -192,7 +192,7 @@ def test_the_whole_way(account: Account):
 def sales_of(page: str) -> dict[str, Any]:
     """The figures of a dashboard, without when and by which run its tables were published."""
     found = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.DOTALL)[1])
-    del found["made"], found["quality"]["tables"]
+    del found["built_at"], found["quality"]["tables"]
     return found
 
 
@@ -200,7 +200,7 @@ def test_a_second_run_and_maintenance(account: Account):
     before = {name: account.content(name) for name in all_tables()}
     again = account.run(layer="silver")
     assert again.success, "\n".join(account.glue.outputs.values())
-    made = again.asset_materializations_for_node("silver")[0].metadata["made"].value
+    made = again.asset_materializations_for_node("silver")[0].metadata["refresh"].value
     assert made == "nothing changed upstream"
     kept = account.run(job="ecommerce_maintenance")
     assert kept.success, list(account.glue.outputs.values())[-1]

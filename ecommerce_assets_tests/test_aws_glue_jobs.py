@@ -199,7 +199,7 @@ def test_another_run_is_waited_for(launch: Launch, capfd: pytest.CaptureFixture[
 
 def test_another_run_that_never_ends(launch: Launch):
     launch.glue.faults["start_job_run"] = [client_error("ConcurrentRunsExceededException")] * 999
-    assert "other runs of it did not end in time" in launch.failure()
+    assert "other runs did not end in time" in launch.failure()
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch):
 def test_polls_that_stay_broken(launch: Launch):
     launch.glue.faults["get_job_run"] = [client_error("InternalServiceException", 500)] * 99
     said = launch.failure()
-    assert "run jr_0 may still be going on, run the step again to go on with it" in said
+    assert "run jr_0 may still be running; run the step again to continue with it" in said
     assert launch.glue.stopped == []
 
 

@@ -191,9 +191,9 @@ def test_a_run_with_nothing_to_do_says_so_and_passes(month, module_shop: Shop, i
         event.asset_key.to_user_string(): event.materialization.metadata
         for event in again.get_asset_materialization_events()
     }
-    assert made["bronze/orders"]["made"].value == "nothing new has landed"
+    assert made["bronze/orders"]["refresh"].value == "nothing new has landed"
     assert made["bronze/orders"]["dagster/partition_row_count"].value == 2
-    assert made["silver/orders"]["made"].value == "nothing changed upstream"
+    assert made["silver/orders"]["refresh"].value == "nothing changed upstream"
     assert made["silver/orders"]["rows_written"].value == 0
 
 
@@ -263,7 +263,7 @@ def test_a_full_refresh_is_a_run_config_field(month, module_shop: Shop, instance
     config = {"ops": {"silver": {"config": {"full_refresh": True}}}}
     again = materialize(module_shop, instance, 'key:"silver/orders"', "2024-01-15", config=config)
     (event,) = again.get_asset_materialization_events()
-    assert event.materialization.metadata["made"].value == "a full refresh was asked for"
+    assert event.materialization.metadata["refresh"].value == "a full refresh was asked for"
     assert event.materialization.metadata["rows_written"].value == 3
 
 
@@ -315,7 +315,7 @@ def test_a_failed_blocking_check_fails_the_run_and_shows(shop: Shop, instance: d
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data.description
     assert (
-        f"silver.products was not published, its last state stays: failed {check.check_name}: "
+        f"silver.products was not published, its last snapshot stays: failed {check.check_name}: "
         in told
     )
     assert check.description in told

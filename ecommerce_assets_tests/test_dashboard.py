@@ -24,8 +24,8 @@ from ecommerce_assets.dashboard import build
 from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.dashboard.figures import reads
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.asking import Ask, asking
-from ecommerce_assets.query.history import last_states
+from ecommerce_assets.query.engine import Query, open_engine
+from ecommerce_assets.query.history import last_snapshots
 from ecommerce_assets.settings import Settings
 from ecommerce_assets_tests.aws_stand_in import moto_server
 from ecommerce_assets_tests.browser import Opened, started
@@ -366,8 +366,8 @@ def test_the_page_of_data_quality(opened: Opened, shown: Shop):
     assert [row[:3] for row in opened.rows("waiting")] == [
         ["I-waits", "never", "it has not come"], ["I-waits-2", "bad", "it is in quarantine"],
     ]  # fmt: skip
-    states = {row[0]: row for row in opened.rows("states")}
-    assert states["gold.fact_sales"][2].endswith("UTC")
+    snapshots = {row[0]: row for row in opened.rows("snapshots")}
+    assert snapshots["gold.fact_sales"][2].endswith("UTC")
     expect(opened.page.locator("#quarantined svg")).to_be_visible()
     opened.choose("2024-01-01", "2024-01-02")
     assert [row[1] for row in opened.rows("reasons")] == [
@@ -511,10 +511,10 @@ def test_a_date_to_come_and_a_person(shop: Shop):
 def test_a_state_whose_origin_maintenance_forgot_still_counts(
     shown: Shop, monkeypatch: pytest.MonkeyPatch
 ):
-    before = last_states(str(shown.lakehouse))
+    before = last_snapshots(str(shown.lakehouse))
     assert before["gold.fact_sales"]["rows"] == len(shown.content("gold.fact_sales"))
     monkeypatch.setattr("ecommerce_assets.query.history._operation", lambda snapshot: "replace")
-    found = last_states(str(shown.lakehouse))["gold.fact_sales"]
+    found = last_snapshots(str(shown.lakehouse))["gold.fact_sales"]
     assert found["rows"] == before["gold.fact_sales"]["rows"]
 
 
@@ -583,11 +583,11 @@ def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPa
     statements: list[str] = []
 
     @contextmanager
-    def spying(settings: Settings) -> Iterator[Ask]:
-        with asking(settings) as ask:
-            yield lambda sql: statements.append(sql) or ask(sql)
+    def spying(settings: Settings) -> Iterator[Query]:
+        with open_engine(settings) as query:
+            yield lambda sql: statements.append(sql) or query(sql)
 
-    monkeypatch.setattr(build, "asking", spying)
+    monkeypatch.setattr(build, "open_engine", spying)
     build_dashboard(settings_of(shown))
     named = set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", " ".join(statements)))
     assert named == set(reads())

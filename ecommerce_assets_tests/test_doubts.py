@@ -119,7 +119,7 @@ def test_ids_that_are_written_differently(shop: Shop, dimension: str):
     assert warns(finding)
     assert finding.counts == {"members": 3, "inferred": 1, "share": 0.333333, "limit": 0.05}
     assert f"e.g. {dimension}_id '1'" in finding.message
-    assert "like '1' and '001'" in finding.told
+    assert "like '1' and '001'" in finding.text
 
 
 # ---- deliveries

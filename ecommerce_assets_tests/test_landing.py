@@ -110,7 +110,7 @@ def test_what_is_there_and_not_read_is_named(shop: Shop):
             if found.check.name == "all_files_read"
         ]  # fmt: skip
         assert (finding.passed, finding.blocks, finding.counts) == (False, False, {"not_read": 8})
-        assert "8 files or folders are not read, like" in finding.told
+        assert "8 files or folders are not read, like" in finding.text
 
 
 # ---- what changes while it is looked at
@@ -238,7 +238,7 @@ def test_a_file_that_flips_for_ever_is_published_by_no_run(
         return digest
 
     monkeypatch.setattr(FolderStore, "digest", then_changed)
-    with pytest.raises(PipelineError, match=r"changed 10 times while it was read, at last: .*rows"):
+    with pytest.raises(PipelineError, match=r"changed while they were read, 10 times: .*rows"):
         shop.run("bronze", "orders")
     assert statuses(shop) == ["pending"]
 

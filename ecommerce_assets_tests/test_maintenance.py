@@ -26,13 +26,13 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     lost = shop.lakehouse / "warehouse" / "silver" / "orders" / "data" / "lost.parquet"
     lost.write_text("lost")
     os.utime(lost, (0, 0))
-    state = {name: shop.content(name) for name in all_tables()}
+    snapshot = {name: shop.content(name) for name in all_tables()}
     before = {
-        name: len(History(open_session(str(shop.lakehouse)), name).snapshots) for name in state
+        name: len(History(open_session(str(shop.lakehouse)), name).snapshots) for name in snapshot
     }
     monkeypatch.setattr(maintenance, "KEPT", timedelta(0))
     done = {table.identifier: what for table, what in maintain_lakehouse(str(shop.lakehouse))}
-    assert {name: shop.content(name) for name in all_tables()} == state
+    assert {name: shop.content(name) for name in all_tables()} == snapshot
     assert done["silver.orders"].orphans_removed == 1
     assert not lost.exists()
     assert sum(what.snapshots_expired for what in done.values()) > 10

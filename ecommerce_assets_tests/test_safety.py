@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs import materialize as materialization
+from ecommerce_assets.jobs import column_lineage as lineage
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.lakehouse import staging
@@ -107,7 +107,7 @@ def test_two_processes_at_once(shop: Shop, tmp_path: Path):
 
 
 def test_readers_see_whole_states_that_fit_together(shop: Shop):
-    """A reader polls through runs: facts find their dimensions' rows, a KPI never half a state."""
+    """A reader polls through runs: facts find their dimensions' rows, a KPI never half a snapshot."""
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     seen: list[tuple[int, int]] = []
@@ -219,7 +219,7 @@ def test_nothing_changed_nothing_written(first_day: Shop):
 
 
 def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop):
-    """Upstream has another state, of the same rows as far as they matter: no file is written."""
+    """Upstream has another snapshot, of the same rows as far as they matter: no file is written."""
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     shop.deliver("products", {"product_id": "P0", "price": "99"}, {"price": "1"}, day=DAYS[0])
@@ -241,7 +241,7 @@ def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
     shop.run_all(DAYS[0])
     found = make(shop, "gold.daily_revenue", DAYS[0]).lineage
     assert ("gold.fact_sales", "revenue") in found["revenue"]
-    monkeypatch.setattr(materialization, "column_lineage", lambda frame: {"read": [("off", "it")]})
+    monkeypatch.setattr(lineage, "column_lineage", lambda frame: {"read": [("off", "it")]})
     shop.run_all(deliver(shop, 1))
     assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == found
     monkeypatch.setitem(all_tables()["gold.daily_revenue"].__dict__, "code_version", "other")

@@ -1,4 +1,4 @@
-"""Earlier states: which there are, and the tables as they were."""
+"""Earlier snapshots: which there are, and the tables as they were."""
 
 import time
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from ecommerce_assets.cli.main import ecommerce
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.athena import at
-from ecommerce_assets.query.history import published_states
+from ecommerce_assets.query.history import published_snapshots
 from ecommerce_assets_tests.shop import Shop
 
 NOON = datetime(2024, 1, 31, 12, tzinfo=UTC)
@@ -35,23 +35,27 @@ def times(module_shop: Shop) -> list[str]:
 
 
 def test_states_are_listed_the_newest_first(module_shop: Shop, times: list[str]):
-    states = published_states(str(module_shop.lakehouse), "bronze.orders")
-    assert [state["rows"] for state in states] == [2, 1, 0]
-    assert [state["written"] for state in states[:2]] == [2, 1]
-    assert [state["made_from"] for state in states] == ["2024-01-01", "2024-01-01", "created"]
-    assert {state["run"] for state in states[:2]} == {"script"}
+    snapshots = published_snapshots(str(module_shop.lakehouse), "bronze.orders")
+    assert [snapshot["rows"] for snapshot in snapshots] == [2, 1, 0]
+    assert [snapshot["written"] for snapshot in snapshots[:2]] == [2, 1]
+    assert [snapshot["sources"] for snapshot in snapshots] == [
+        "2024-01-01",
+        "2024-01-01",
+        "created",
+    ]
+    assert {snapshot["run"] for snapshot in snapshots[:2]} == {"script"}
     listed = run(module_shop, "history", "bronze.orders", "--limit", "1")
-    assert states[0]["state"] in listed.stdout
-    assert states[1]["state"] not in listed.stdout
+    assert snapshots[0]["snapshot"] in listed.stdout
+    assert snapshots[1]["snapshot"] not in listed.stdout
     with pytest.raises(
         PipelineError, match=r"no table gold\.nonsense\. There are: bronze\.customers"
     ):
-        published_states(str(module_shop.lakehouse), "gold.nonsense")
+        published_snapshots(str(module_shop.lakehouse), "gold.nonsense")
     with pytest.raises(
         PipelineError, match=r"no table daily_revenu\. Did you mean gold\.daily_revenue"
     ):
-        published_states(str(module_shop.lakehouse), "daily_revenu")
-    assert published_states(str(module_shop.lakehouse), "bronze.orders") == states
+        published_snapshots(str(module_shop.lakehouse), "daily_revenu")
+    assert published_snapshots(str(module_shop.lakehouse), "bronze.orders") == snapshots
 
 
 def test_tables_as_they_were(module_shop: Shop, times: list[str]):
@@ -64,16 +68,16 @@ def test_tables_as_they_were(module_shop: Shop, times: list[str]):
     assert orders() == "2"
     assert orders("--as-of", times[2]) == "2"
     assert orders("--as-of", times[1]) == "1"
-    assert "bronze.orders had no state at" in orders("--as-of", times[0])
-    first = published_states(str(module_shop.lakehouse), "bronze.orders")[1]["state"]
+    assert "bronze.orders had no snapshot at" in orders("--as-of", times[0])
+    first = published_snapshots(str(module_shop.lakehouse), "bronze.orders")[1]["snapshot"]
     assert orders("--as-of", first) == "1"
-    assert "has no state 12345678901" in orders("--as-of", "12345678901")
+    assert "has no snapshot 12345678901" in orders("--as-of", "12345678901")
 
 
 def test_a_time_that_is_none_is_wrong_usage(module_shop: Shop):
     wrong = run(module_shop, "query", "select 1", "--as-of", "yesterday")
     assert wrong.exit_code == 2
-    assert "no time like 2024-01-31T12:00" in wrong.stderr
+    assert "neither a time like 2024-01-31T12:00" in wrong.stderr
 
 
 @pytest.mark.parametrize(

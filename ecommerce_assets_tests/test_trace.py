@@ -111,7 +111,7 @@ def test_many_rows_are_counted_and_the_first_shown(traced: Shop):
     [
         ("nonsense", "x", "no table nonsense. There are: bronze.customers"),
         ("daily_revenue", "2030-01-01", "no row whose order_date is '2030-01-01'"),
-        ("category_performance", "books", "values parted by commas"),
+        ("category_performance", "books", "values by commas"),
         ("daily_revenue", "' or true --", "no row whose order_date"),
     ],
 )
@@ -135,10 +135,10 @@ def test_on_the_command_line(traced: Shop):
 def test_athena_is_asked_in_its_own_words():
     asked: list[str] = []
 
-    def ask(sql: str) -> pa.Table:
+    def query(sql: str) -> pa.Table:
         asked.append(sql)
         return pa.table({"order_id": ["O1"]})
 
-    list(trace("silver.orders", "O1", ask, limit=20, join_texts="array_join"))
+    list(trace("silver.orders", "O1", query, limit=20, join_texts="array_join"))
     assert "array_join(q._reasons, '; ')" in asked[-1]
     assert "WHERE trim(b.order_id) IN (SELECT 'O1')" in asked[-1]

@@ -3,7 +3,8 @@
 from datetime import date
 
 from ecommerce_assets.jobs.arguments import JobArguments
-from ecommerce_assets.jobs.materialize import Published, materialize
+from ecommerce_assets.jobs.materialize import materialize
+from ecommerce_assets.jobs.outcome import Published
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables
@@ -16,7 +17,7 @@ DAYS = ("2024-01-30", "2024-01-31", "2024-02-01")
 
 
 def deliver(shop: Shop, number: int) -> str:
-    """A delivery with a new order of a new customer, a new product, and a new state of an old one."""
+    """A delivery with a new order of a new customer, a new product, and a new snapshot of an old one."""
     day = DAYS[number]
     shop.deliver(
         "customers", {"customer_id": f"C{number}"}, {"city": day, "updated_at": day}, day=day

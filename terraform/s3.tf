@@ -11,7 +11,7 @@ locals {
 
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Who reads what is CloudTrail's to record, for the account as a whole
-  #checkov:skip=CKV_AWS_21:Deliveries are versioned; tables keep their own states, the rest is made anew
+  #checkov:skip=CKV_AWS_21:Deliveries are versioned; tables keep their own snapshots, the rest is made anew
   #checkov:skip=CKV_AWS_144:Tables are a function of the deliveries; a second region is the owner's decision
   #checkov:skip=CKV_AWS_145:SSE-S3: no key to pay, rotate or lose; the account has no other tenants
   #checkov:skip=CKV2_AWS_6:aws_s3_bucket_public_access_block.this blocks each of them; its for_each is not followed

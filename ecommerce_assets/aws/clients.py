@@ -1,4 +1,4 @@
-"""boto3 clients, S3 locations, and what AWS's errors mean for a person."""
+"""boto3 clients, S3 locations, and readable messages for AWS errors."""
 
 import os
 from collections.abc import Iterator
@@ -35,16 +35,16 @@ THROTTLED = {
     "TooManyRequestsException",
     "RequestLimitExceeded",
     "SlowDown",
-    "OperationTimeoutException",  # Glue's own, without a status of 500
+    "OperationTimeoutException",  # Glue's own errors, which have no 5xx status
 }
 
 
 def client(service: str, attempts: int = ATTEMPTS, **options: Any) -> Any:
-    """A boto3 client that retries throttling and faults of the service.
+    """A boto3 client that retries throttling and server errors.
 
     Args:
-        attempts: tries of one call; 1 for a call that must not happen twice.
-        options: more of botocore's settings of a client.
+        attempts: tries per call; 1 for calls that must not be repeated.
+        options: further settings of botocore.
 
     Raises:
         PipelineError: no region is configured.
@@ -55,27 +55,27 @@ def client(service: str, attempts: int = ATTEMPTS, **options: Any) -> Any:
         **options,
     )
     with explained(f"connecting to {service}"):
-        # A session of its own: the default one may not be used by several threads. boto3 does not
+        # Not the default session, which is not thread-safe. boto3 does not
         # read AWS_REGION, which every other tool does.
         session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
         return session.client(service, config=retries)
 
 
 def bucket_and_prefix(location: str) -> tuple[str, str]:
-    """The parts of `s3://bucket/prefix`; the prefix without slashes around it."""
+    """Bucket and prefix of `s3://bucket/prefix`; the prefix without surrounding slashes."""
     parts = urlsplit(location)
     return parts.netloc, parts.path.strip("/")
 
 
 def code_of(error: Exception) -> str:
-    """The service's code of an error; empty where the service did not answer."""
+    """The error code; empty without a response."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""
 
 
 def may_be_retried(error: Exception) -> bool:
-    """Whether the same call may go through later: throttling, a fault there, no connection."""
+    """Whether the call may succeed later: after throttling, a server error, no connection."""
     if isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError):
         return False
     if not isinstance(error, ClientError):
@@ -86,13 +86,13 @@ def may_be_retried(error: Exception) -> bool:
 
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
-    """Turn an error of AWS into one line that says what to do.
+    """Turn AWS errors into one line that says what to do.
 
     Args:
         doing: what was being done, for the message.
 
     Raises:
-        PipelineError: in the place of any error of botocore.
+        PipelineError: in place of any error of botocore.
     """
     try:
         yield
@@ -101,7 +101,7 @@ def explained(doing: str) -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """What an error of AWS means, and what to do about it."""
+    """The meaning of an AWS error, and what to do about it."""
     code = code_of(error)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return "no AWS credentials: sign in (`aws sso login`) or set AWS_PROFILE"
@@ -112,7 +112,7 @@ def explain(error: Exception) -> str:
     if code in EXPIRED:
         return "the AWS credentials have expired: sign in again"
     if code in UNKNOWN:
-        return f"AWS does not know these credentials ({code}): check AWS_PROFILE"
+        return f"AWS rejected the credentials ({code}): check AWS_PROFILE"
     if code in DENIED:
         return f"access denied ({error}): attach Terraform's policy for this role to your identity"
     if code in {"NoSuchBucket", "404"}:

@@ -1,4 +1,4 @@
-"""Runs of one Glue job: start one just once, follow it to its end, stop it, tell what it cost."""
+"""Runs of one Glue job: start exactly one, follow it to its end, stop it, compute its cost."""
 
 import json
 import random
@@ -24,21 +24,21 @@ POLL_SECONDS = 10
 BUSY_SECONDS = 30
 TRIES = 8
 LONGEST_WAIT_SECONDS = 60
-LOOKED_BACK = timedelta(days=2)  # the oldest run that is still asked for
+LOOKED_BACK = timedelta(days=2)  # age of the oldest run that is looked for
 LOG_LINES = 12
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """A job run as Glue tells of it.
+    """A job run as reported by Glue.
 
     Attributes:
-        id: Glue's id of it.
-        state: Glue's state of it.
-        arguments: what it was started with.
+        id: Glue's id.
+        state: Glue's state.
+        arguments: its arguments.
         error: Glue's error message; empty without one.
-        seconds: how long it computed; 0 until it has begun.
-        dpu_seconds: what is billed, in seconds of a DPU.
+        seconds: execution time; 0 until it has started.
+        dpu_seconds: billed DPU-seconds.
         execution_class: STANDARD or FLEX.
     """
 
@@ -52,12 +52,12 @@ class JobRun:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over. A state that is not known here counts as an end, and as a failure."""
+        """Whether it has ended. Unknown states count as ended, and as failures."""
         return self.state not in LIVE
 
     @property
     def going_on(self) -> bool:
-        """Whether it may still come to a good end."""
+        """Whether it may still succeed."""
         return self.state in LIVE - {"STOPPING"}
 
     @property
@@ -75,7 +75,7 @@ class GlueRuns:
 
     def __init__(self, job: GlueJob) -> None:
         self.job = job
-        # Not a single hidden retry: a start that got no answer may have happened.
+        # No hidden retries: a start without a response may have succeeded.
         self.glue = client("glue", attempts=1)
         self.logs = client("logs")
 
@@ -85,7 +85,7 @@ class GlueRuns:
         return str(self.glue.meta.region_name)
 
     def find(self, key: str) -> JobRun | None:
-        """The newest run that was started with this idempotency key.
+        """The newest run started with this idempotency key.
 
         Raises:
             PipelineError: the runs can't be listed.
@@ -107,12 +107,12 @@ class GlueRuns:
             token = {"NextToken": page["NextToken"]}
 
     def start(self, arguments: Mapping[str, str], key: str, tell: Callable[[str], None]) -> str:
-        """Start a run, once, waiting for another one to end if need be; returns its id.
+        """Start exactly one run, waiting for another one to end if necessary; returns its id.
 
         Args:
-            arguments: what the job takes.
-            key: tells this start from every other.
-            tell: takes what people should know while they wait.
+            arguments: the job's arguments.
+            key: idempotency key of this start.
+            tell: receives progress messages.
 
         Raises:
             PipelineError: it can't be started; the message says why and what to do.
@@ -136,22 +136,22 @@ class GlueRuns:
                     if not may_be_retried(error) or tries >= TRIES:
                         raise self._not_started(error) from error
                     time.sleep(_wait(tries))
-            # No answer is no proof that nothing was started: the other run may be this one.
+            # A start without a response may have succeeded: the other run may be this one.
             begun = self.find(key)
             if begun is not None and begun.going_on:
                 return begun.id
 
     def follow(self, run_id: str) -> Iterator[JobRun]:
-        """The run at every poll; the last one has ended.
+        """Yield the run at every poll until it has ended.
 
         Raises:
-            PipelineError: Glue does not tell any more. The run may go on: run the step again, and
-                it is found by its key.
+            PipelineError: Glue can't be polled any more. The run may continue; running the step
+                again finds it by its key.
         """
         while True:
             run = self._retried(
-                f"{self.job.name} run {run_id} may still be going on, run the step again to go on "
-                "with it; asking for its state",
+                f"{self.job.name} run {run_id} may still be running; run the step again to "
+                "continue with it. Polling it",
                 lambda: self._job_run(
                     self.glue.get_job_run(JobName=self.job.name, RunId=run_id)["JobRun"]
                 ),
@@ -162,21 +162,21 @@ class GlueRuns:
             time.sleep(POLL_SECONDS)
 
     def stop(self, run_id: str) -> str:
-        """Stop a run; returns what became of it, for people."""
+        """Stop a run; returns the outcome as text."""
         try:
             answer = self._retried(
                 f"stopping {self.job.name} run {run_id}",
                 lambda: self.glue.batch_stop_job_run(JobName=self.job.name, JobRunIds=[run_id]),
             )
         except PipelineError as error:
-            return f"it may still be going on: {error}"
+            return f"it may still be running: {error}"
         for refused in answer.get("Errors", ()):
             detail = refused.get("ErrorDetail", {})
             return f"Glue did not stop it: {detail.get('ErrorMessage', detail)}"
         return "it is being stopped"
 
     def last_lines(self, run_id: str) -> list[str]:
-        """The last lines that the job printed; why there are none, if they can't be had."""
+        """The last lines of the job's log, or why they can't be read."""
         group = self.log_group
         try:
             streams = self.logs.describe_log_streams(
@@ -195,19 +195,19 @@ class GlueRuns:
 
     @property
     def log_group(self) -> str:
-        """The log group of what jobs print."""
+        """The log group of jobs' output."""
         return f"{deployment().storage['log_group']}/output"
 
     def console_link(self, run_id: str) -> str:
-        """The run's page in the console of Glue."""
-        place = f"https://{self.region}.console.aws.amazon.com/gluestudio/home?region={self.region}"
-        return f"{place}#/job/{quote(self.job.name, safe='')}/run/{run_id}"
+        """The run's page in the Glue console."""
+        page = f"https://{self.region}.console.aws.amazon.com/gluestudio/home?region={self.region}"
+        return f"{page}#/job/{quote(self.job.name, safe='')}/run/{run_id}"
 
     def log_link(self, run_id: str) -> str:
-        """The run's log streams in the console of CloudWatch: driver and executors."""
-        place = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
+        """The run's log streams, driver and executors, in the CloudWatch console."""
+        page = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
         group = quote(self.log_group, safe="").replace("%", "$25")
-        return f"{place}#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{run_id}"
+        return f"{page}#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{run_id}"
 
     def _retried(self, doing: str, call: Callable[[], Any]) -> Any:
         for tries in range(1, TRIES + 1):
@@ -222,47 +222,47 @@ class GlueRuns:
         if code_of(error) == "EntityNotFoundException":
             reason = "there is no such job: apply Terraform, or set AWS_REGION to where it is"
         elif code_of(error) in BUSY:
-            reason = "other runs of it did not end in time: look at them in the console"
+            reason = "other runs did not end in time: look at them in the console"
         else:
             reason = explain(error)
         return PipelineError(f"{self.job.name} in {self.region} was not started: {reason}")
 
-    def _job_run(self, told: Mapping[str, Any]) -> JobRun:
+    def _job_run(self, answer: Mapping[str, Any]) -> JobRun:
         prices = deployment().prices
-        seconds = int(told.get("ExecutionTime") or 0)
-        dpus = told.get("MaxCapacity") or (
-            told.get("NumberOfWorkers", self.job.workers)
-            * prices.dpus_per_worker[told.get("WorkerType", self.job.worker_type)]
+        seconds = int(answer.get("ExecutionTime") or 0)
+        dpus = answer.get("MaxCapacity") or (
+            answer.get("NumberOfWorkers", self.job.workers)
+            * prices.dpus_per_worker[answer.get("WorkerType", self.job.worker_type)]
         )
         billed = max(seconds, prices.minimum_seconds) * dpus if seconds else 0
         return JobRun(
-            id=told["Id"],
-            state=told["JobRunState"],
-            arguments=told.get("Arguments", {}),
-            error=told.get("ErrorMessage", ""),
+            id=answer["Id"],
+            state=answer["JobRunState"],
+            arguments=answer.get("Arguments", {}),
+            error=answer.get("ErrorMessage", ""),
             seconds=seconds,
-            # Glue tells this only where capacity varies, and not the minimum that it bills.
+            # Glue reports it only with auto scaling, and without the billed minimum.
             dpu_seconds=max(
-                told.get("DPUSeconds") or billed, prices.minimum_seconds * dpus if seconds else 0
+                answer.get("DPUSeconds") or billed, prices.minimum_seconds * dpus if seconds else 0
             ),
-            execution_class=told.get("ExecutionClass") or self.job.execution_class,
+            execution_class=answer.get("ExecutionClass") or self.job.execution_class,
         )
 
 
-def pipes_place(run: JobRun) -> dict[str, Any]:
-    """Where a run writes its Pipes messages: as `--dagster-pipes-messages` tells it."""
+def pipes_location(run: JobRun) -> dict[str, Any]:
+    """Where a run writes its Pipes messages, from its `--dagster-pipes-messages` argument."""
     from dagster_pipes import decode_param
 
     return dict(decode_param(run.arguments["--dagster-pipes-messages"]))
 
 
-def is_closed(s3: Any, place: Mapping[str, Any]) -> bool:
-    """Whether the messages there are complete: the job has closed them."""
+def is_closed(s3: Any, location: Mapping[str, Any]) -> bool:
+    """Whether the messages there are complete, that is, closed by the job."""
     number = 1
     while True:
-        key = f"{place['key_prefix']}/{number}.json"
+        key = f"{location['key_prefix']}/{number}.json"
         try:
-            chunk = s3.get_object(Bucket=place["bucket"], Key=key)["Body"].read().decode()
+            chunk = s3.get_object(Bucket=location["bucket"], Key=key)["Body"].read().decode()
         except ClientError:
             return False
         if any(json.loads(line).get("method") == "closed" for line in chunk.splitlines() if line):
@@ -271,7 +271,7 @@ def is_closed(s3: Any, place: Mapping[str, Any]) -> bool:
 
 
 def _wait(tries: int) -> float:
-    """Seconds before the next try: doubled each time, with jitter, up to a minute."""
+    """Seconds before the next try: exponential, with jitter, at most a minute."""
     return min(LONGEST_WAIT_SECONDS, 2**tries) * random.uniform(0.5, 1)
 
 

@@ -1,7 +1,7 @@
-"""A release: the job code and what Glue lacks, under a key that is a digest of it all.
+"""A release: the job code and the packages that Glue lacks, under a key that is their digest.
 
-A running job is never changed under its feet: another code is another key. The launcher starts
-jobs with the release of the code that it runs itself, so what Dagster shows is what runs.
+A release never changes, so a running job keeps its code. Jobs are started with the release of the
+code that launches them, so the code versions that Dagster shows are those that run.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 
 PACKAGE = "ecommerce_assets"
-# What a job imports; the rest of the package is the orchestrator's.
+# The packages that jobs import; the rest is only needed by the orchestrator.
 ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing")
 MODULES = (
     "__init__.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
     "intervals.py", "settings.py", "sql.py", "thresholds.py",
 )  # fmt: skip
-# What the jobs import. Spark 3.5's pandas, which pandera imports, breaks with numpy 2.
+# What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.
 ROOTS = ("pandera", "dagster-pipes", "numpy<2")
 CODE = "ecommerce_assets.zip"
 WHEELS = "dependencies.gluewheels.zip"
@@ -44,12 +44,12 @@ DIGEST_LENGTH = 16
 
 @dataclass(frozen=True)
 class Release:
-    """The code of this installation, as a release.
+    """The release of the installed code.
 
     Attributes:
         sources: bytes by path, as in the zip of the code.
         scripts: bytes of the entry scripts by name.
-        requirements: `name==version` of each module that Glue lacks.
+        requirements: `name==version` of each package that Glue lacks.
     """
 
     sources: dict[str, bytes]
@@ -58,7 +58,7 @@ class Release:
 
     @property
     def id(self) -> str:
-        """Digest of all of it."""
+        """Digest of everything."""
         digest = hashlib.sha256()
         for name, content in sorted({**self.sources, **self.scripts}.items()):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -66,23 +66,23 @@ class Release:
         return digest.hexdigest()[:DIGEST_LENGTH]
 
     def location(self, artifacts: str) -> str:
-        """Where it is published below the `s3://bucket` of artifacts."""
+        """Its location below the artifacts' `s3://bucket`."""
         return f"{artifacts}/{deployment().storage['releases']}/{self.id}"
 
     def arguments(self, artifacts: str, job: str) -> dict[str, str]:
-        """The arguments that let a run of a job use this release."""
-        place = self.location(artifacts)
+        """The arguments with which a job uses this release."""
+        prefix = self.location(artifacts)
         return {
-            "--scriptLocation": f"{place}/{deployment().jobs[job].script}",
-            "--extra-py-files": f"{place}/{CODE}",
-            "--additional-python-modules": f"{place}/{WHEELS}",
+            "--scriptLocation": f"{prefix}/{deployment().jobs[job].script}",
+            "--extra-py-files": f"{prefix}/{CODE}",
+            "--additional-python-modules": f"{prefix}/{WHEELS}",
             "--python-modules-installer-option": "--no-index",
         }
 
 
 @cache
 def this_release() -> Release:
-    """The release of the code that is running here."""
+    """The release of the running code."""
     root = files(PACKAGE)
     sources = {f"{PACKAGE}/{name}": root.joinpath(name).read_bytes() for name in MODULES}
     for room in ROOMS:
@@ -93,17 +93,16 @@ def this_release() -> Release:
     return Release(dict(sorted(sources.items())), scripts, tuple(sorted(_lacking(ROOTS))))
 
 
-def _modules_below(folder: Path, place: str) -> dict[str, bytes]:
+def _modules_below(folder: Path, prefix: str) -> dict[str, bytes]:
     return {
-        f"{place}/{file.relative_to(folder).as_posix()}": file.read_bytes()
+        f"{prefix}/{file.relative_to(folder).as_posix()}": file.read_bytes()
         for file in folder.rglob("*.py")
     }
 
 
 def _lacking(roots: Iterable[str]) -> set[str]:
-    """`name==version`, as installed here, of the distributions and what they need.
-
-    Left out is what Glue has in a version that will do.
+    """`name==version` of the installed distributions and their dependencies, without those that
+    Glue has in a suitable version.
     """
     provided = {canonicalize_name(name): text for name, text in deployment().provided.items()}
     found: dict[str, str] = {}
@@ -125,7 +124,7 @@ def _lacking(roots: Iterable[str]) -> set[str]:
 
 
 def build(release: Release, folder: Path) -> list[Path]:
-    """Write the release's files to a folder, the same bytes for the same release.
+    """Write the release's files to a folder; reproducible byte by byte.
 
     Raises:
         PipelineError: a dependency has no wheel for Glue, or can't be downloaded.
@@ -178,24 +177,24 @@ def _zip(path: Path, content: dict[str, bytes]) -> None:
 
 
 def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
-    """Whether the release is there as a whole: its manifest is written last.
+    """Whether the release is complete: its manifest is uploaded last.
 
     Raises:
-        PipelineError: the bucket can't be looked at.
+        PipelineError: the bucket can't be listed.
     """
     bucket, prefix = bucket_and_prefix(release.location(artifacts))
     with explained(f"looking for the release in s3://{bucket}"):
         s3 = s3 or client("s3")
-        # A listing, as without the right to list a missing object looks like a denied one.
+        # By listing: without that permission, a missing object looks like a forbidden one.
         found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/{MANIFEST}", MaxKeys=1)
     return bool(found.get("KeyCount"))
 
 
 def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> bool:
-    """Upload what `build` wrote; whether that was needed.
+    """Upload the built files; returns whether that was necessary.
 
     Raises:
-        PipelineError: an upload failed; run it again, the rest is then uploaded.
+        PipelineError: an upload failed; run again to upload the rest.
     """
     s3 = s3 or client("s3")
     if is_published(release, artifacts, s3):

@@ -1,4 +1,4 @@
-"""Uploading deliveries to the landing prefix: parallel, resumable, nothing twice."""
+"""Uploading deliveries to the landing prefix: concurrent and resumable."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from ecommerce_assets.landing.land import flat_deliveries
 from ecommerce_assets.landing.layout import ENDINGS, FOLDER, SOURCES, date_folder
 
 SIDE_BY_SIDE = 16
-CHECKSUM = "sha256"  # of the content, in the object's own metadata
+CHECKSUM = "sha256"  # the content's checksum, in the object's metadata
 CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file and where it goes.
+    """A file and its target.
 
     Attributes:
         file: the local file.
@@ -44,16 +44,16 @@ class Uploaded:
 
 
 def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
-    """The files of a landing layout, or of a flat folder, which `day` gives its date.
+    """The files of a landing layout, or of a flat folder with its date `day`.
 
     Raises:
         PipelineError: no folder, no deliveries, or flat files without a date.
     """
     flat = flat_deliveries(source)
     _, prefix = bucket_and_prefix(location)
-    place = f"{prefix}/" if prefix else ""
+    folder = f"{prefix}/" if prefix else ""
     laid_out = [
-        Upload(file, f"{place}{table}/{file.parent.name}/{file.name}")
+        Upload(file, f"{folder}{table}/{file.parent.name}/{file.name}")
         for table in SOURCES
         for file in sorted((source / table).glob(f"{FOLDER}*/*"))
         if file.is_file() and file.name.endswith(ENDINGS)
@@ -61,7 +61,7 @@ def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
     if flat and day is None:
         raise PipelineError(f"{source} holds flat files: give the date of the delivery by --date")
     found = [
-        Upload(file, f"{place}{table}/{date_folder(day)}/{file.name}")
+        Upload(file, f"{folder}{table}/{date_folder(day)}/{file.name}")
         for table, file in flat
         if day is not None
     ] + laid_out
@@ -74,9 +74,9 @@ def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
 def upload_all(
     uploads: list[Upload], location: str, *, dry_run: bool, s3: Any = None
 ) -> Iterator[Uploaded]:
-    """Upload what is not there with the same checksum, yielding each file as it is done.
+    """Upload files that are missing or differ by checksum; yields each one when done.
 
-    An object appears whole or not at all, so what was cut off is just run again.
+    Objects appear completely or not at all, so an interrupted upload is simply repeated.
     """
     bucket, _ = bucket_and_prefix(location)
     s3 = s3 or client("s3")
@@ -97,7 +97,7 @@ def upload_all(
             for done in as_completed([pool.submit(work, upload) for upload in uploads]):
                 yield done.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # interrupted: what has not begun is left
+            pool.shutdown(cancel_futures=True)  # interrupted: cancel what has not started
 
 
 def _upload(upload: Upload, bucket: str, s3: Any, *, dry_run: bool) -> Uploaded:

@@ -12,7 +12,7 @@ import click
     help="File to write instead of standard output.",
 )
 def docs(output: Path | None) -> None:
-    """Write the data dictionary, one Markdown page made from the tables' declarations.
+    """Write the data dictionary, one Markdown page built from the tables' declarations.
 
     \b
     ecommerce docs --output ecommerce_assets/tables/README.md

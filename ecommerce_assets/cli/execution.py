@@ -1,4 +1,4 @@
-"""Running assets in this process: one Dagster run, its progress on standard error."""
+"""Running assets in this process: one Dagster run, with progress on standard error."""
 
 import os
 import re
@@ -25,17 +25,17 @@ from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, table_named, tables_of
 
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
-# Dagster would log each of a run's hundreds of events; a line a table is enough.
+# Dagster would log hundreds of events; one line per table is enough.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 VERBOSE = {"console": {"config": {"log_level": "DEBUG"}}}
 
 
 def landed_days(settings: Settings) -> list[date]:
-    """The ingestion dates that have landed for any table, in order.
+    """The ingestion dates landed for any table, in order.
 
     Raises:
-        PipelineError: there is no landing place, or it can't be looked at; a folder's name is no
-            date.
+        PipelineError: there is no landing location, or it can't be listed; a folder's name is not
+            a date.
     """
     names = [table.name for table in tables_of("bronze")]
     try:
@@ -43,7 +43,7 @@ def landed_days(settings: Settings) -> list[date]:
     except PipelineError as error:
         if not settings.on_aws or error.__cause__ is None:
             raise
-        # boto3 is loaded on AWS only.
+        # Load boto3 only on AWS.
         from ecommerce_assets.aws.clients import explained
 
         with explained(f"looking at {settings.landing}"):
@@ -76,7 +76,7 @@ def _must_be_possible(settings: Settings, first: date, last: date, *, asked: boo
 
 
 def _say_what_is_missing(first: date, last: date, there: list[date]) -> None:
-    """Dates that were asked for by name and have no folder: likely a typing error."""
+    """Warn of requested dates without a folder, probably a typing error."""
     wanted = (last - first).days + 1
     found = sum(first <= day <= last for day in there)
     if found < wanted:
@@ -99,13 +99,13 @@ def execute(
     """Materialize the selection for the dates in one run.
 
     Args:
-        selection: tables as `layer.name`, comma-separated, or a Dagster selection; None is all,
+        selection: tables as `layer.name`, comma-separated, or a Dagster selection; None for all,
             with the dashboard.
-        first, last: the ingestion dates; None is all that landed, or `first` alone.
-        full_refresh: make the tables anew.
-        quiet: say nothing but errors.
+        first, last: the ingestion dates; None for all landed dates, or for `first` alone.
+        full_refresh: recompute the tables as a whole.
+        quiet: print only errors.
         verbose: show Dagster's log of the run.
-        finished: is told the run's outcome, also that of one that failed.
+        finished: receives the outcome, also of a failed run.
 
     Raises:
         PipelineError: nothing is selected, a date before the first partition, or a failed run.
@@ -133,7 +133,7 @@ def execute(
             flush=True,
         )
         show_progress()
-    # Checks are reported by their tables' runs; selected, each would be planned for each date.
+    # Tables report their checks; if selected, each check would be planned for each date.
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=chosen, asset_check_selection=set()
     )
@@ -154,17 +154,17 @@ def execute(
             },
             raise_on_error=False,
         )
-    made = outcome(result)
-    finished(made)
+    done = outcome(result)
+    finished(done)
     _must_have_succeeded(result)
     if not quiet:
-        for line in warnings_of(made):
+        for line in warnings_of(done):
             print(line, file=sys.stderr)
         print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
 
 
 def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Run the maintenance job; what was done, by table.
+    """Run the maintenance job; returns what was done, by table.
 
     Raises:
         PipelineError: the job failed.
@@ -189,9 +189,9 @@ def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def _instance() -> Iterator[dg.DagsterInstance]:
-    """Where the run is recorded: as for Dagster's own commands, so that its UI shows it.
+    """The instance that records the run, so that Dagster's UI shows it.
 
-    DAGSTER_HOME, else what the dagster.yaml of this folder says (in `.dagster`), else nowhere.
+    DAGSTER_HOME, else the dagster.yaml of this folder (in `.dagster`), else an ephemeral one.
     """
     if os.environ.get("DAGSTER_HOME"):
         with dg.DagsterInstance.get() as instance:
@@ -208,11 +208,11 @@ def _instance() -> Iterator[dg.DagsterInstance]:
 
 
 def _must_have_succeeded(result: dg.ExecuteInProcessResult) -> None:
-    """Fail as the run failed.
+    """Raise the errors of a failed run.
 
     Raises:
         PipelineError: with the steps' reasons.
-        KeyboardInterrupt: the user ended it.
+        KeyboardInterrupt: the user interrupted it.
     """
     if result.success:
         return
@@ -227,8 +227,8 @@ def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
-            told = failure.user_failure_data and failure.user_failure_data.description
-            reasons.append(told or str(failure.error and failure.error.to_string()))
+            reason = failure.user_failure_data and failure.user_failure_data.description
+            reasons.append(reason or str(failure.error and failure.error.to_string()))
     return reasons
 
 
@@ -240,13 +240,13 @@ def _chosen(selection: str | None, graph: Any) -> set[dg.AssetKey]:
         return {asset_key(table_named(name).identifier) for name in names}
     try:
         with warnings.catch_warnings():
-            # Dagster itself passes a parameter that it warns of as beta.
+            # Dagster warns of a beta parameter that it passes itself.
             warnings.simplefilter("ignore", dg.BetaWarning)
             chosen = dg.AssetSelection.from_string(selection).resolve(graph)
     except dg.DagsterError as error:
         raise PipelineError(
-            f"--select {selection!r} is neither names of tables, parted by commas, nor a selection "
-            f"of Dagster's.{did_you_mean(selection, all_tables())}"
+            f"--select {selection!r} is neither a list of tables, separated by commas, "
+            f"nor a Dagster selection.{did_you_mean(selection, all_tables())}"
         ) from error
     chosen &= graph.materializable_asset_keys
     if not chosen:

@@ -1,4 +1,4 @@
-"""`ecommerce generate`: deliveries of a shop that does not exist."""
+"""`ecommerce generate`: deliveries of a fictional shop."""
 
 import sys
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
 @click.option(
     "--start-date", type=DateOption(), default="2024-01-01", show_default=True, help="First day."
 )
-@click.option("--end-date", type=DateOption(), help="Last day, in the place of the first one.")
+@click.option("--end-date", type=DateOption(), help="Last day, instead of the first one.")
 @click.option("--days", type=int, default=30, show_default=True, help="Days of deliveries.")
 @click.option("--customers", type=int, help="Customers [default: a fifth of the orders].")
 @click.option("--products", type=int, help="Products [default: a fiftieth, 80 to 2000].")
@@ -28,7 +28,7 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
 @click.option("--late", type=ShareOption(), default=0.0, help="Share of rows delivered late.")
 @click.option("--duplicates", type=ShareOption(), default=0.0, help="Share delivered twice.")
 @click.option("--defects", type=ShareOption(), default=0.0, help="Share with a defect.")
-@click.option("--flat", is_flag=True, help="One CSV file a table instead of the landing layout.")
+@click.option("--flat", is_flag=True, help="One CSV file per table instead of the landing layout.")
 def generate(
     output: Path,
     records: int,
@@ -43,9 +43,9 @@ def generate(
     defects: float,
     flat: bool,
 ) -> None:
-    """Write a shop's deliveries: CSV files with what real sources get wrong.
+    """Generate a shop's deliveries: CSV files with the defects of real sources.
 
-    _manifest.json beside the tables counts what was injected, by table, date and kind.
+    _manifest.json beside the tables counts the injected defects by table, date and kind.
     """
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""`ecommerce history`: the published states of a table."""
+"""`ecommerce history`: the published snapshots of a table."""
 
 import click
 
@@ -10,16 +10,16 @@ from ecommerce_assets.cli.options import TableOption
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--json", "json_output", is_flag=True, help="JSON instead of a table.")
 def history(table: str, limit: int, json_output: bool) -> None:
-    """List the published states of TABLE, like gold.daily_revenue or daily_revenue, newest first.
+    """List the published snapshots of TABLE, like gold.daily_revenue, newest first.
 
-    The time or the state of a row goes to `ecommerce query --as-of`.
+    Pass the time or the snapshot of a row to `ecommerce query --as-of`.
     """
-    from ecommerce_assets.query.history import published_states
+    from ecommerce_assets.query.history import published_snapshots
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings
 
-    states = published_states(Settings.from_environment().lakehouse, table)[:limit]
+    snapshots = published_snapshots(Settings.from_environment().lakehouse, table)[:limit]
     if json_output:
-        click.echo(as_json(states))
+        click.echo(as_json(snapshots))
     else:
-        print_table(f"Published states of {table}, the newest first", states)
+        print_table(f"Published snapshots of {table}, the newest first", snapshots)

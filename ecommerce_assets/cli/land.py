@@ -1,4 +1,4 @@
-"""`ecommerce land`: flat CSV files into the landing layout."""
+"""`ecommerce land`: copies flat CSV files to the landing layout."""
 
 from datetime import date
 from pathlib import Path
@@ -18,9 +18,9 @@ from ecommerce_assets.cli.options import DateOption
 @click.option("--date", "day", required=True, type=DateOption(), help="Ingestion date.")
 @click.option("--landing", help="Landing folder [default: ECOMMERCE_LANDING].")
 def land(source: Path, day: date, landing: str | None) -> None:
-    """Put flat CSV files into the landing layout, under a date.
+    """Copy flat CSV files to the landing layout, under a date.
 
-    A file that is there under the same name is replaced: a corrected delivery.
+    An existing file of the same name is replaced: a corrected delivery.
     """
     from ecommerce_assets.landing.land import land_files
     from ecommerce_assets.settings import Settings, absolute

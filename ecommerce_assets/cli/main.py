@@ -1,8 +1,7 @@
-"""`ecommerce`: the command group, and what every command shares: exit codes and error lines.
+"""`ecommerce`: the command group, with exit codes and error messages for all commands.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to standard output, all
-else to standard error. A command's module is imported when it is called, so that `--help` answers
-at once.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to standard output,
+everything else to standard error. Commands are imported lazily, so that `--help` answers at once.
 """
 
 import os
@@ -17,18 +16,18 @@ from ecommerce_assets.errors import PipelineError, did_you_mean, machine_fault
 INTERRUPTED = 130
 
 COMMANDS = {
-    "generate": "Write a shop's deliveries: CSV files with what real sources get wrong.",
-    "land": "Put flat CSV files into the landing layout, under a date.",
+    "generate": "Generate a shop's deliveries: CSV files with the defects of real sources.",
+    "land": "Copy flat CSV files to the landing layout, under a date.",
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
     "trace": "Show the rows behind a figure, down to each record's file and row.",
-    "history": "List the published states of a table.",
-    "dashboard": "Make the dashboard, and open it.",
-    "maintain": "Compact small files, expire old states, remove lost files.",
+    "history": "List the published snapshots of a table.",
+    "dashboard": "Build the dashboard, and open it.",
+    "maintain": "Compact small files, expire old snapshots, remove lost files.",
     "upload": "Upload deliveries to S3.",
     "package": "Build the job code for Glue, and publish it.",
     "docs": "Write the data dictionary.",
-    "report": "Account for what the pipeline made of the landed deliveries.",
+    "report": "Summarize what became of the landed deliveries.",
 }
 
 
@@ -58,15 +57,14 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ecommerce_assets")
 def ecommerce() -> None:
-    """From a shop's daily CSV deliveries to trusted bronze, silver and gold tables."""
+    """Turn a shop's daily CSV deliveries into trusted bronze, silver and gold tables."""
 
 
 def main() -> None:
-    """The console script: an error for the user is one line and exit code 1.
+    """The console script: errors that a user can mend are one line and exit code 1.
 
-    So is a fault of the machine, like a full disk; faults of the code keep their traceback.
-    Settings in a file `.env` of this folder count, as for Dagster's own commands, where the
-    environment has none.
+    So are faults of the machine, like a full disk; faults of the code keep their traceback. As in
+    Dagster's commands, a file `.env` in this folder sets variables missing in the environment.
     """
     if Path(".env").is_file():
         from dotenv import load_dotenv
@@ -79,17 +77,17 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted: what was published stays; run it again to go on.", err=True)
+        click.echo("Interrupted. Published tables stay; run it again to continue.", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Who reads has enough, like `head`. Python would complain once more when it ends.
+        # The reader has closed the pipe, like `head`. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except PipelineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except Exception as error:
-        told = machine_fault(error)
-        if told is None:
+        fault = machine_fault(error)
+        if fault is None:
             raise
-        click.echo(f"Error: {told}", err=True)
+        click.echo(f"Error: {fault}", err=True)
         sys.exit(1)

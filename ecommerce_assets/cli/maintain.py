@@ -5,10 +5,10 @@ import click
 
 @click.command()
 def maintain() -> None:
-    """Compact small files, expire old states, remove lost files. No row changes.
+    """Compact small files, expire old snapshots, remove lost files. No row changes.
 
-    States of the last 7 days stay for time travel, and those that another table was made from stay
-    for 90 days. Runs may go on meanwhile.
+    Snapshots of the last 7 days stay for time travel, and those that another table was built from
+    stay for 90 days. Runs may continue meanwhile.
     """
     from ecommerce_assets.settings import Settings
 

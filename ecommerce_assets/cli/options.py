@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.settings import parse_date, parse_share
 
-# As in ecommerce_assets.tables, which loads Spark: help and completion do not wait for that.
+# As in ecommerce_assets.tables, which would load Spark and delay help and completion.
 LAYERS = ("bronze", "silver", "gold")
 DAYS_AGO = {"today": 0, "yesterday": 1}
 
@@ -48,9 +48,9 @@ class ShareOption(click.ParamType[float]):
 
 
 class AsOfOption(click.ParamType[datetime | int]):
-    """A time, in UTC unless it says otherwise, or the id of a state."""
+    """A time, UTC unless it has an offset, or the id of a snapshot."""
 
-    name = "time or state"
+    name = "time or snapshot"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -63,14 +63,18 @@ class AsOfOption(click.ParamType[datetime | int]):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time like 2024-01-31T12:00 and no state", param, ctx)
+            self.fail(
+                f"{value!r} is neither a time like 2024-01-31T12:00 nor the id of a snapshot",
+                param,
+                ctx,
+            )
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class TableOption(click.ParamType[str]):
-    """A table, like gold.daily_revenue or daily_revenue; the shell completes its name.
+    """A table, like gold.daily_revenue or daily_revenue, with shell completion.
 
-    Several may be parted by commas. Whether it is one is for the command to say.
+    May be a comma-separated list. The command checks that tables exist.
     """
 
     name = "table"
@@ -78,9 +82,9 @@ class TableOption(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The tables that go on like what is typed after the last comma, with or without layer."""
+        """Completions of the text after the last comma, with or without layer."""
         *before, typed = incomplete.split(",")
-        # The names of the modules are read, not the modules.
+        # Modules are listed, not imported.
         layers = files("ecommerce_assets").joinpath("tables")
         names = sorted(
             f"{layer}.{module.name.removesuffix('.py')}"

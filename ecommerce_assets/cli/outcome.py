@@ -1,4 +1,4 @@
-"""What a run did, table by table: for `--json`, and for the warnings at a run's end."""
+"""What a run did, table by table: for `--json` and for the final warnings."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ SHOWN_WARNINGS = 10
 
 
 def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
-    """By table of the run: what was made, its rows, seconds, and what its checks say.
+    """By table of the run: what was recomputed, row counts, seconds, and the results of checks.
 
-    A table that was not published has no `made`.
+    A table that was not published has no `refresh`.
     """
     tables: dict[str, dict[str, Any]] = {}
 
@@ -32,7 +32,7 @@ def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
         figures = {
             name: metadata[source].value
             for name, source in (
-                ("made", "made"), ("rows", "dagster/row_count"),
+                ("refresh", "refresh"), ("rows", "dagster/row_count"),
                 ("rows_written", "rows_written"), ("seconds", "seconds"),
             )
             if source in metadata
@@ -43,7 +43,7 @@ def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
 
 
 def warnings_of(tables: list[dict[str, Any]]) -> list[str]:
-    """The checks that warn, as lines for people; the first of them."""
+    """The first warnings, as lines for people."""
     lines = [
         f"Warning: {table['table']} {check['name']}: {check['message']}"
         for table in tables

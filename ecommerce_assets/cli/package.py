@@ -1,4 +1,4 @@
-"""`ecommerce package`: the job code as Glue runs it."""
+"""`ecommerce package`: builds the job code for Glue."""
 
 from pathlib import Path
 
@@ -15,10 +15,9 @@ import click
 )
 @click.option("--publish", is_flag=True, help="Upload it to ECOMMERCE_ARTIFACTS.")
 def package(output: Path, publish: bool) -> None:
-    """Build a release: the job code, the modules that Glue lacks, the entry scripts.
+    """Build a release: the job code, the packages that Glue lacks, the entry scripts.
 
-    Its key is a digest of it all: the same code gives the same key, and what runs is never
-    changed.
+    Its key is a digest of its content, so a published release never changes.
     """
     from ecommerce_assets.aws import release as releases
     from ecommerce_assets.errors import PipelineError

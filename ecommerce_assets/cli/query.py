@@ -21,10 +21,10 @@ FORMATS = ("table", "csv", "json", "parquet")
 @click.option(
     "--as-of",
     type=AsOfOption(),
-    help="The tables as they were then: a time (UTC), or a state of `ecommerce history`.",
+    help="Query the tables as of a time (UTC) or a snapshot of `ecommerce history`.",
 )
 def query(sql: str, form: str, output: Path | None, as_of: datetime | int | None) -> None:
-    """Query the tables with SQL, by the names layer.table: DuckDB's here, Athena's on AWS.
+    """Query the tables, named layer.table, with SQL: DuckDB's locally, Athena's on AWS.
 
     \b
     ecommerce query "select * from gold.daily_revenue order by order_date"

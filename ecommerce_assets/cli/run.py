@@ -1,4 +1,4 @@
-"""`ecommerce run`: tables through Dagster, without a server."""
+"""`ecommerce run`: materializes tables through Dagster, without a server."""
 
 from datetime import date
 
@@ -33,12 +33,15 @@ from ecommerce_assets.cli.options import LAYERS, DateOption, TableOption
 @click.option(
     "--full-refresh",
     is_flag=True,
-    help="Make the tables anew instead of bringing them up to date with what changed.",
+    help="Recompute the tables as a whole instead of updating them.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's own log of the run as well.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log of the run, too.")
 @click.option(
-    "--json", "json_output", is_flag=True, help="What was made and checked, as JSON, at the end."
+    "--json",
+    "json_output",
+    is_flag=True,
+    help="Print the outcome as JSON.",
 )
 def run(
     layer: str | None,

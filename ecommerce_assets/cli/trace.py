@@ -13,12 +13,12 @@ from ecommerce_assets.cli.options import TableOption
     help="Table, like daily_revenue or silver.orders.",
 )
 @click.option(
-    "--key", required=True, help="Its key, or the id that it shows; several parted by commas."
+    "--key", required=True, help="Its key, or its natural key; several columns separated by commas."
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--json", "json_output", is_flag=True, help="JSON instead of tables.")
 def trace(table: str, key: str, limit: int, json_output: bool) -> None:
-    """Show the rows behind a row, down to file and row number of each delivered record.
+    """Show the rows behind a row, down to the file and row of each delivered record.
 
     \b
     ecommerce trace --table daily_revenue --key 2026-11-24

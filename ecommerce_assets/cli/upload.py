@@ -18,11 +18,11 @@ from ecommerce_assets.cli.options import DateOption
     help="Folder in the landing layout, or with flat files like orders.csv.",
 )
 @click.option("--date", "day", type=DateOption(), help="Ingestion date of flat files.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 def upload(bucket: str | None, source: Path, day: date | None, dry_run: bool) -> None:
     """Upload deliveries to S3.
 
-    What is there unchanged is left alone, so after a fault it is just run again.
+    Unchanged files are skipped, so after an error just run it again.
     """
     from tqdm import tqdm
 
@@ -47,8 +47,8 @@ def upload(bucket: str | None, source: Path, day: date | None, dry_run: bool) ->
                 failed.append(f"{done.upload.file}: {done.reason}")
             elif dry_run and done.outcome != "unchanged":
                 click.echo(f"{done.outcome} {done.upload.file} to {done.upload.key}")
-    told = ", ".join(f"{outcome} {number:,}" for outcome, number in sorted(counts.items()))
-    click.echo(f"{location}: {told}", err=True)
+    summary = ", ".join(f"{outcome} {number:,}" for outcome, number in sorted(counts.items()))
+    click.echo(f"{location}: {summary}", err=True)
     if failed:
         shown = "\n".join(failed[:5])
         raise PipelineError(

@@ -1,1 +1,1 @@
-"""The sales dashboard: one self-contained HTML page made from the published tables."""
+"""The sales dashboard: one self-contained HTML page built from the published tables."""

@@ -1,4 +1,4 @@
-"""Making the dashboard: the figures of the published tables as a page, put where it is wanted."""
+"""Building the dashboard: figures of the published tables as a page, written or uploaded."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from ecommerce_assets.dashboard.figures import figures, reads
 from ecommerce_assets.dashboard.page import page
 from ecommerce_assets.dashboard.sales import days_of
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.asking import asking
-from ecommerce_assets.query.history import last_states
+from ecommerce_assets.query.engine import open_engine
+from ecommerce_assets.query.history import last_snapshots
 from ecommerce_assets.settings import Settings
 
 
 @dataclass(frozen=True)
 class Built:
-    """A dashboard that was made.
+    """A dashboard that was built.
 
     Attributes:
-        link: what a browser opens: a `file:` address, on AWS a link that is good for a while.
-        location: where it is: a file, on AWS an `s3://` location.
+        link: URL for the browser: `file:`, or on AWS a presigned link.
+        location: a file, or on AWS an `s3://` location.
         size: bytes.
-        days: days of sales that it shows.
+        days: days of sales shown.
         seconds: how long it took.
     """
 
@@ -36,10 +36,10 @@ class Built:
 
 
 def build_dashboard(settings: Settings) -> Built:
-    """Make the page from the tables as they are published now, in the place of the last one.
+    """Build the page from the published tables, replacing the last one.
 
     Raises:
-        PipelineError: a table is not there yet, no place is set, or the page can't be written.
+        PipelineError: a table does not exist yet, no location is set, or the page can't be written.
     """
     started = perf_counter()
     if not settings.dashboard:
@@ -47,12 +47,12 @@ def build_dashboard(settings: Settings) -> Built:
             "ECOMMERCE_DASHBOARD is not set: `terraform -chdir=terraform output -raw environment` "
             "says where the dashboard goes on AWS"
         )
-    states = last_states(settings.lakehouse)
-    missing = [name for name in reads() if name not in states]
+    snapshots = last_snapshots(settings.lakehouse)
+    missing = [name for name in reads() if name not in snapshots]
     if missing:
         raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")
-    with asking(settings) as ask:
-        found = figures(ask, states, datetime.now(UTC), settings.dashboard_lines)
+    with open_engine(settings) as query:
+        found = figures(query, snapshots, datetime.now(UTC), settings.dashboard_lines)
     content = page(found).encode()
     link = _put(settings.dashboard, content)
     days = days_of(found["sales"]) if found["sales"] else 0
@@ -61,7 +61,7 @@ def build_dashboard(settings: Settings) -> Built:
 
 def _put(location: str, content: bytes) -> str:
     if "://" in location:
-        # boto3 is loaded on AWS only.
+        # Load boto3 only on AWS.
         from ecommerce_assets.aws.publish import publish
 
         return publish(location, content, "text/html; charset=utf-8")
@@ -70,7 +70,7 @@ def _put(location: str, content: bytes) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(content)
-        beside.replace(file)  # A browser never reads half a page.
+        beside.replace(file)  # Atomic, so that a browser never reads half a page.
     except OSError as error:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

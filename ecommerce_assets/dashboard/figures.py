@@ -1,11 +1,11 @@
-"""What the dashboard shows, asked of the tables by SQL that DuckDB and Athena both take."""
+"""The dashboard's figures, by SQL that both DuckDB and Athena understand."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from ecommerce_assets.dashboard.sales import READS, sales
-from ecommerce_assets.query.asking import Ask
+from ecommerce_assets.query.engine import Query
 from ecommerce_assets.tables import all_tables, tables_of
 
 EXAMPLES = 3
@@ -14,45 +14,45 @@ PERSONAL = ("email", "first_name", "last_name", "phone", "address", "city", "pos
 
 
 def sources() -> list[str]:
-    """Names of the tables that are delivered and have a contract."""
+    """Names of the delivered tables, which have a contract."""
     return [table.name for table in tables_of("bronze") if f"silver.{table.name}" in all_tables()]
 
 
 def reads() -> list[str]:
-    """The tables that the statements here read."""
+    """The tables read here."""
     silver = [f"silver.{source}{kind}" for kind in ("", "_quarantine") for source in sources()]
     return sorted({*READS, *silver})
 
 
 def figures(
-    ask: Ask,
-    states: Mapping[str, Mapping[str, Any] | None],
-    made: datetime,
+    query: Query,
+    snapshots: Mapping[str, Mapping[str, Any] | None],
+    built_at: datetime,
     most_lines: int,
 ) -> dict[str, Any]:
-    """Everything that the page shows, as JSON can hold it.
+    """All figures of the page, in JSON's types.
 
     Args:
-        ask: runs a statement where the tables are.
-        states: by table, its published state (see `last_states`).
-        made: when the page is made.
-        most_lines: order lines that the page holds at most.
+        query: runs a statement on the tables.
+        snapshots: by table, its published snapshot (see `last_snapshots`).
+        built_at: when the page is built.
+        most_lines: the most order lines that the page may hold.
 
     Raises:
         PipelineError: the tables were published while they were read.
     """
     return {
-        "made": made.astimezone(UTC).isoformat(timespec="seconds"),
-        "sales": sales(ask, made.date(), most_lines),
-        "delivered": {source: _delivered(ask, source) for source in sources()},
-        "quality": _quality(ask, states),
+        "built_at": built_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "sales": sales(query, built_at.date(), most_lines),
+        "delivered": {source: _delivered(query, source) for source in sources()},
+        "quality": _quality(query, snapshots),
     }
 
 
-def _delivered(ask: Ask, source: str) -> str | None:
-    """The latest ingestion date with a row, good or quarantined."""
+def _delivered(query: Query, source: str) -> str | None:
+    """The latest ingestion date with a row, valid or quarantined."""
     (latest,) = _rows(
-        ask,
+        query,
         "SELECT max(day) AS day FROM ("
         f"SELECT max(_ingestion_date) AS day FROM silver.{source} UNION ALL "
         f"SELECT max(_ingestion_date) AS day FROM silver.{source}_quarantine) d",
@@ -60,7 +60,7 @@ def _delivered(ask: Ask, source: str) -> str | None:
     return latest["day"]
 
 
-def _quality(ask: Ask, states: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
+def _quality(query: Query, snapshots: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
     waiting = (
         "FROM (SELECT i.order_item_id, i.order_id, i._source_file, i._row_number, "
         "CASE WHEN q.order_id IS NULL THEN 'it has not come' ELSE 'it is in quarantine' END AS why "
@@ -70,62 +70,64 @@ def _quality(ask: Ask, states: Mapping[str, Mapping[str, Any] | None]) -> dict[s
     )
     counts = {
         row["why"]: row["items"]
-        for row in _rows(ask, f"SELECT why, count(*) AS items {waiting} GROUP BY 1")
+        for row in _rows(query, f"SELECT why, count(*) AS items {waiting} GROUP BY 1")
     }
     return {
         "tables": [
-            {"table": name, "layer": table.layer, **_state(states.get(name))}
+            {"table": name, "layer": table.layer, **_snapshot(snapshots.get(name))}
             for name, table in all_tables().items()
         ],
-        "quarantined": [row for source in sources() for row in _quarantined(ask, source)],
-        "quarantined_rows": [row for source in sources() for row in _quarantined_rows(ask, source)],
-        "examples": [row for source in sources() for row in _examples(ask, source)],
-        "late": [row for source in sources() for row in _late(ask, source)],
+        "quarantined": [row for source in sources() for row in _quarantined(query, source)],
+        "quarantined_rows": [
+            row for source in sources() for row in _quarantined_rows(query, source)
+        ],
+        "examples": [row for source in sources() for row in _examples(query, source)],
+        "late": [row for source in sources() for row in _late(query, source)],
         "waiting": {
             "items": sum(counts.values()),
             "quarantined": counts.get("it is in quarantine", 0),
             "examples": _rows(
-                ask,
+                query,
                 f"SELECT * {waiting} ORDER BY order_item_id LIMIT {WAITING_EXAMPLES}",
             ),
         },
     }
 
 
-def _state(state: Mapping[str, Any] | None) -> dict[str, Any]:
-    if state is None:
+def _snapshot(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
+    if snapshot is None:
         return {"rows": 0, "published": None, "run": None}
-    published = state["published"].replace(tzinfo=UTC).isoformat(timespec="seconds")
-    return {"rows": state["rows"], "published": published, "run": state["run"]}
+    published = snapshot["published"].replace(tzinfo=UTC).isoformat(timespec="seconds")
+    return {"rows": snapshot["rows"], "published": published, "run": snapshot["run"]}
 
 
-def _quarantined(ask: Ask, source: str) -> list[dict[str, Any]]:
-    """Rows in quarantine by ingestion date and reason; a row of several counts for each."""
+def _quarantined(query: Query, source: str) -> list[dict[str, Any]]:
+    """Quarantined rows by ingestion date and reason; a row counts once per reason."""
     return _rows(
-        ask,
+        query,
         f"SELECT '{source}' AS source, _ingestion_date AS day, r.reason, count(*) AS number "
         f"FROM silver.{source}_quarantine CROSS JOIN UNNEST(_reasons) AS r (reason) "
         "GROUP BY 2, 3 ORDER BY 2, 3",
     )
 
 
-def _quarantined_rows(ask: Ask, source: str) -> list[dict[str, Any]]:
-    """Rows in quarantine by ingestion date, whatever their reasons."""
+def _quarantined_rows(query: Query, source: str) -> list[dict[str, Any]]:
+    """Quarantined rows by ingestion date."""
     return _rows(
-        ask,
+        query,
         f"SELECT '{source}' AS source, _ingestion_date AS day, count(*) AS number "
         f"FROM silver.{source}_quarantine GROUP BY 2 ORDER BY 2",
     )
 
 
-def _examples(ask: Ask, source: str) -> Iterator[dict[str, Any]]:
-    """For each reason the latest rows: where they came from, and the values that it names.
+def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
+    """For each reason, the latest rows: their file and row, and the values concerned.
 
-    No more of a row than that, and nothing that tells of a person: a dashboard is passed on.
+    No other values, and no personal data: dashboards are passed on.
     """
     (key,) = all_tables()[f"silver.{source}"].key
     names = [name for name in all_tables()[f"bronze.{source}"].columns if not name.startswith("_")]
-    rows = ask(
+    rows = query(
         f"SELECT * FROM (SELECT {', '.join(names)}, _source_file, _row_number, r.reason, "
         "row_number() OVER (PARTITION BY r.reason ORDER BY _ingestion_date DESC, _source_file, "
         f"_row_number) AS n FROM silver.{source}_quarantine "
@@ -143,15 +145,15 @@ def _examples(ask: Ask, source: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def _late(ask: Ask, source: str) -> list[dict[str, Any]]:
-    """Current rows by ingestion date that came after the day on which the shop changed them.
+def _late(query: Query, source: str) -> list[dict[str, Any]]:
+    """Current rows delivered after the day on which they were changed, by ingestion date.
 
-    The first delivery of all brings what is older, so its date is not counted.
+    The first date is not counted, since an initial load contains old rows.
     """
     if "updated_at" not in all_tables()[f"silver.{source}"].columns:
         return []
     return _rows(
-        ask,
+        query,
         f"SELECT '{source}' AS source, _ingestion_date AS day, count(*) AS number "
         f"FROM silver.{source} WHERE CAST(updated_at AS date) < _ingestion_date "
         f"AND _ingestion_date > (SELECT min(_ingestion_date) FROM silver.{source}) "
@@ -159,12 +161,12 @@ def _late(ask: Ask, source: str) -> list[dict[str, Any]]:
     )
 
 
-def _rows(ask: Ask, statement: str) -> list[dict[str, Any]]:
+def _rows(query: Query, statement: str) -> list[dict[str, Any]]:
     return [
-        {name: _plain(value) for name, value in row.items()} for row in ask(statement).to_pylist()
+        {name: _plain(value) for name, value in row.items()} for row in query(statement).to_pylist()
     ]
 
 
 def _plain(value: Any) -> Any:
-    """Days as texts."""
+    """Dates as text."""
     return value.isoformat() if isinstance(value, date) else value

@@ -6,24 +6,24 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-# In this order: each uses what those before it define.
+# In dependency order.
 SCRIPTS = ("lines", "elements", "view", "sales", "quality", "start")
 
 
 def page(figures: Mapping[str, Any]) -> str:
-    """The dashboard as one HTML text that needs nothing from outside.
+    """The dashboard as one self-contained HTML text.
 
-    Names in the figures can hold anything: they reach the page as JSON and become texts, never
-    markup; a policy in the page's head forbids requests.
+    Names in the figures may contain anything: they are passed as JSON and shown as text, never as
+    markup. A content security policy forbids requests.
     """
-    # It takes a second to load, which only this page is to pay for.
+    # Takes a second to import; needed only here.
     import vl_convert
 
     folder = files(__package__ or "").joinpath("parts")
     parts = {
         "style": _read(folder, "page.css"),
         "library": _in_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
-        # No name can end the element that it stands in, or begin another.
+        # No text can close its element or open another.
         "figures": json.dumps(figures, ensure_ascii=False, separators=(",", ":")).replace(
             "<", "\\u003c"
         ),
@@ -42,5 +42,5 @@ def _read(folder: Traversable, name: str) -> str:
 
 
 def _in_script(text: str) -> str:
-    """A text that can't end the element it stands in."""
+    """A text that can't close its element."""
     return text.replace("</script", "<\\/script")

@@ -1,7 +1,7 @@
-"""Sales as the page computes with them: the order lines of the last days, packed into a text.
+"""Sales for the page: the order lines of the last days, packed into a text.
 
-Customers and orders can't be added up over days, products and filters, so the page gets the lines
-themselves, without a name or a number of a customer or an order, and counts what is chosen exactly.
+Distinct counts of customers and orders do not add up over days, products and filters, so the page
+holds the lines themselves, without names or ids of customers and orders, and counts exactly.
 """
 
 import base64
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.asking import Ask
+from ecommerce_assets.query.engine import Query
 
 FACTS = "gold.fact_sales"
 READS = (FACTS, "gold.dim_customer", "gold.dim_product", "silver.orders")
@@ -23,21 +23,21 @@ KEPT_DAYS = 731  # a year, and the one before to compare it with
 EPOCH = date(1970, 1, 1)
 
 
-def sales(ask: Ask, today: date, most_lines: int) -> dict[str, Any] | None:
-    """The order lines of the last days of sales; None where nothing was ever ordered.
+def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
+    """The order lines of the last days of sales; None without any order.
 
-    A line is a product of an order. Amounts are in cents. `columns` says what `packed` holds, in
-    this order and as `_planes` packs it: by day its orders; by order its customer, whether it is a
-    sale, and its lines; by line its product, pieces and revenue; by customer country, segment and
-    the day of the first sale ever (days from 1970-01-01 plus 1, 0 without one). What has a name is
-    a place in the lists of `names`.
+    A line is a product of an order. Amounts are in cents. `packed` holds the `columns`, packed by
+    `_planes`: by day, the number of orders; by order, its customer, whether it is a sale, and the
+    number of lines; by line, product, pieces and revenue; by customer, country, segment and day of
+    the first sale (days since 1970-01-01 plus 1; 0 for none). Names are positions in the lists of
+    `names`.
 
-    A date to come is a mistake of the shop's: it must not push the real ones off the page.
+    Future dates are errors of the shop and must not displace real ones.
 
     Raises:
         PipelineError: the tables were published while they were read.
     """
-    (span,) = ask(
+    (span,) = query(
         f"SELECT min(order_date) AS earliest, max(order_date) AS latest FROM {FACTS} "
         f"WHERE order_date <= DATE '{today}'"
     ).to_pylist()
@@ -45,16 +45,16 @@ def sales(ask: Ask, today: date, most_lines: int) -> dict[str, Any] | None:
         return None
     last = span["latest"]
     earliest = max(span["earliest"], last - timedelta(days=KEPT_DAYS - 1))
-    first = _first_that_fits(ask, earliest, last, most_lines)
+    first = _first_that_fits(query, earliest, last, most_lines)
     facts = f"{FACTS} WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}'"
-    lines = ask(
+    lines = query(
         "SELECT order_date, order_id, customer_key, product_key, is_sale, "
         "CAST(sum(quantity) AS bigint) AS pieces, "
         f"CAST(sum(CAST(revenue * 100 AS bigint)) AS bigint) AS revenue FROM {facts} "
         "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 4"
     )
-    customers = _customers(ask, facts, last)
-    products = _products(ask, facts)
+    customers = _customers(query, facts, last)
+    products = _products(query, facts)
     countries, country = _named(customers["country"])
     segments, segment = _named(customers["segment"])
     categories, category = _named(products["category"])
@@ -78,8 +78,8 @@ def sales(ask: Ask, today: date, most_lines: int) -> dict[str, Any] | None:
         "segments": segments,
         "categories": categories,
         "products": [
-            [row["product_id"], row["name"], int(place), row["cost"]]
-            for row, place in zip(products.to_pylist(), category, strict=True)
+            [row["product_id"], row["name"], int(position), row["cost"]]
+            for row, position in zip(products.to_pylist(), category, strict=True)
         ],
     }
     packed = {name: _planes(values) for name, values in columns.items()}
@@ -92,9 +92,9 @@ def sales(ask: Ask, today: date, most_lines: int) -> dict[str, Any] | None:
     }
 
 
-def _first_that_fits(ask: Ask, earliest: date, last: date, most_lines: int) -> date:
-    """The first of the last days that together hold no more lines; at the least the last one."""
-    rows = ask(
+def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) -> date:
+    """The earliest day since which there are at most `most_lines` lines; at least the last."""
+    rows = query(
         f"SELECT order_date, count(*) AS lines FROM {FACTS} WHERE order_date BETWEEN "
         f"DATE '{earliest}' AND DATE '{last}' GROUP BY 1 ORDER BY 1 DESC"
     ).to_pylist()
@@ -106,13 +106,12 @@ def _first_that_fits(ask: Ask, earliest: date, last: date, most_lines: int) -> d
     return earliest
 
 
-def _customers(ask: Ask, facts: str, last: date) -> pa.Table:
-    """Customers of the lines, who ordered most first: country, segment, day of the first sale.
+def _customers(query: Query, facts: str, last: date) -> pa.Table:
+    """Customers of the lines, most lines first: country, segment, day of the first sale.
 
-    The country of a customer who has not been delivered yet is the one that the latest order
-    was shipped to.
+    For customers not delivered yet, the country is that of their latest order.
     """
-    return ask(
+    return query(
         "SELECT d.customer_key, coalesce(d.country, s.shipping_country, 'unknown') AS country, "
         "d.segment, o.first_sale FROM gold.dim_customer d "
         f"JOIN (SELECT customer_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
@@ -127,9 +126,9 @@ def _customers(ask: Ask, facts: str, last: date) -> pa.Table:
     )
 
 
-def _products(ask: Ask, facts: str) -> pa.Table:
-    """Products of the lines, the most ordered first, with today's cost of a piece in cents."""
-    return ask(
+def _products(query: Query, facts: str) -> pa.Table:
+    """Products of the lines, most lines first, with the current unit cost in cents."""
+    return query(
         "SELECT d.product_key, d.product_id, d.name, d.category, "
         "CAST(d.cost * 100 AS bigint) AS cost FROM gold.dim_product d "
         f"JOIN (SELECT product_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
@@ -138,18 +137,16 @@ def _products(ask: Ask, facts: str) -> pa.Table:
 
 
 def _named(names: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
-    """The different names in order, and the place of each value in them."""
+    """The distinct names, sorted, and the position of each value among them."""
     known = pc.unique(names).sort()
     return known.to_pylist(), _places(names, known)
 
 
 def _places(values: pa.ChunkedArray, known: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    places = pc.index_in(values, value_set=known)
-    if places.null_count:
-        raise PipelineError(
-            "tables were published while the dashboard read them: make it once more"
-        )
-    return _numbers(places)
+    positions = pc.index_in(values, value_set=known)
+    if positions.null_count:
+        raise PipelineError("tables were published while the dashboard read them: build it again")
+    return _numbers(positions)
 
 
 def _numbers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -157,9 +154,9 @@ def _numbers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _planes(values: np.ndarray) -> tuple[int, bytes]:
-    """Whole numbers from 0 on as bytes: all the lowest first, then all the next higher, ...
+    """Non-negative integers as bytes: all lowest bytes first, then all next higher ones, ...
 
-    The bytes of one place resemble each other, so they are compressed better side by side.
+    Bytes of equal significance are similar, so they compress better side by side.
     """
     width = max(1, (int(values.max(initial=0)).bit_length() + 7) // 8)
     by_number = values.astype("<u8").view(np.uint8).reshape(-1, 8)
@@ -171,5 +168,5 @@ def _packed(content: bytes) -> str:
 
 
 def days_of(found: dict[str, Any]) -> int:
-    """Days of sales that `sales` gave."""
+    """Number of days in the result of `sales`."""
     return next(length for name, length, _ in found["columns"] if name == "orders")

@@ -1,1 +1,1 @@
-"""The data dictionary: one page, written from the tables' declarations."""
+"""The data dictionary: one page, generated from the tables' declarations."""

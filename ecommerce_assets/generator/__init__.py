@@ -1,1 +1,1 @@
-"""A shop that does not exist: its daily deliveries as CSV files, and what is wrong in them."""
+"""A fictional shop: its daily deliveries as CSV files, with realistic defects."""

@@ -1,4 +1,4 @@
-"""What the shop sells and where: categories with price ranges, countries with their customs."""
+"""What the shop sells and where: categories with price ranges, countries."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Country:
     Attributes:
         code: ISO 3166 two letters.
         locale: faker's locale for names, cities, streets and phones.
-        weight: customers there, relative to the others.
+        weight: relative number of customers.
         tax_percent: value added tax, whole percent.
     """
 
@@ -35,7 +35,7 @@ COUNTRIES = (
 
 @dataclass(frozen=True)
 class Category:
-    """A category: what its subcategories hold, and the range of list prices in whole EUR."""
+    """A category: its subcategories and the range of list prices in whole EUR."""
 
     name: str
     subcategories: dict[str, tuple[str, ...]]

@@ -1,7 +1,7 @@
-"""Defects that sources really have: each kind, and what the pipeline is to do with the row.
+"""Realistic defects, and what the pipeline has to do with the row.
 
-A kind here is a row of the contract's bad-input table. Kinds that end a run (a header without a
-required column, a file that is not UTF-8) are left out: they would end every run of the data.
+Defects that fail a run (a missing required column, a file that is not UTF-8) are left out, since
+they would fail every run of the data.
 """
 
 from collections.abc import Mapping
@@ -43,11 +43,11 @@ QUARANTINED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "invalid_line_total": ("line_total", "free"),
     },
 }
-# The row goes on; what does not fit is kept in `_rescued_data`.
+# The row is valid; surplus data is kept in `_rescued_data`.
 TOO_MANY_FIELDS = "too_many_fields"
 UNKNOWN_COLUMN = "unknown_column"
 
 
 def kinds(table: str) -> "cycle[str]":
-    """The table's row defects, one after the other, for ever."""
+    """The table's row defects in an endless cycle."""
     return cycle([*QUARANTINED[table], TOO_MANY_FIELDS])

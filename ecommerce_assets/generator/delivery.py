@@ -1,6 +1,6 @@
-"""Writing deliveries: which file a row goes to, what is done to it, and the manifest of that.
+"""Writing deliveries: files, injected defects and the manifest that counts them.
 
-Rows are written as they come; only the files of the days that may still get rows are open.
+Rows are streamed; only the files of days that may still get rows are open.
 """
 
 import csv
@@ -18,31 +18,31 @@ from ecommerce_assets.landing.layout import date_folder
 
 MANIFEST = "_manifest.json"
 LATEST_BY_DAYS = 5
-UNKNOWN_COLUMN_DAY = 2  # the day of the delivery whose customers file has a column too many
+UNKNOWN_COLUMN_DAY = 2  # the delivery whose customers file has an unknown column
 
 
 class Share:
-    """Says yes to exactly a share of the questions, evenly spread: no chance, so exact counts."""
+    """Selects exactly a given share of rows, evenly spread, so that counts are exact."""
 
     def __init__(self, share: float, phase: float) -> None:
         self._share, self._sum = share, phase if share else 0.0
 
     def due(self) -> bool:
-        """Whether the next row is one; stays due until `take` is called."""
+        """Whether the next row is selected; remains true until `take` is called."""
         self._sum += self._share
         return self._sum >= 1
 
     def take(self) -> None:
-        """Count the row that was one."""
+        """Count a selected row."""
         self._sum -= 1
 
 
 class Deliveries:
-    """The delivered files of a run of the generator.
+    """The delivered files.
 
     Args:
         output: folder for the tables and the manifest.
-        flat: one `<table>.csv` a table in place of the landing layout.
+        flat: one `<table>.csv` per table instead of the landing layout.
         first, last: the first and last day of delivery.
         late, duplicates, row_defects: shares of rows, 0 to 1.
 
@@ -72,7 +72,7 @@ class Deliveries:
         self._clear()
 
     def put(self, table: str, day: date, row: list[str], *, plain: bool = False) -> None:
-        """Deliver a row that belongs to `day`; `plain` keeps it from being spoilt."""
+        """Deliver a row on `day`, with a defect if one is due and the row is not `plain`."""
         if day > self._last:
             return
         if plain:
@@ -99,14 +99,14 @@ class Deliveries:
             self._write(table, day, row)
 
     def close_day(self, day: date) -> None:
-        """No row for `day` comes any more."""
+        """Finish `day`: no more rows follow."""
         for table in COLUMNS:
             self._file(table, day)
             if not self._flat:
                 self._open.pop((table, day))[0].close()
 
     def close(self, options: dict[str, Any]) -> Path:
-        """Close what is open and write the manifest; returns its path."""
+        """Close open files and write the manifest; returns its path."""
         for handle, _ in self._open.values():
             handle.close()
         path = self._output / MANIFEST
@@ -155,21 +155,21 @@ class Deliveries:
             kinds[kind] = kinds.get(kind, 0) + 1
 
     def _file(self, table: str, day: date) -> Any:
-        place = (table, self._first if self._flat else day)
-        if place not in self._open:
+        wanted = (table, self._first if self._flat else day)
+        if wanted not in self._open:
             folder = self._output if self._flat else self._output / table / date_folder(day)
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / f"{table}.csv"
-            # Closed by close_day, when no row for the day can come any more.
+            # Closed by close_day.
             handle = path.open("w", encoding="utf-8", newline="")
             writer = csv.writer(handle, lineterminator="\n")
             extra = ["loyalty_level"] if self._has_unknown_column(table, day) else []
             writer.writerow([*COLUMNS[table], *extra])
-            self._open[place] = (handle, writer)
-        return self._open[place][1]
+            self._open[wanted] = (handle, writer)
+        return self._open[wanted][1]
 
     def _clear(self) -> None:
-        """Remove what an earlier run of the generator left; nothing else."""
+        """Remove the output of an earlier generation, and nothing else."""
         self._output.mkdir(parents=True, exist_ok=True)
         present = list(self._output.iterdir())
         if present and not (self._output / MANIFEST).exists():

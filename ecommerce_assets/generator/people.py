@@ -1,4 +1,4 @@
-"""Customers: pools of faker's names and places a country, and a row by customer number."""
+"""Customers: pools of faker's values by country, and a row by customer number."""
 
 import unicodedata
 from bisect import bisect
@@ -11,12 +11,12 @@ from ecommerce_assets.generator.catalogue import COUNTRIES, Country
 
 POOL = 150
 _WEIGHTS = list(accumulate(country.weight for country in COUNTRIES))
-_SPREAD = 2654435761  # Knuth's multiplicative hash: neighbours land far apart
+_SPREAD = 2654435761  # Knuth's multiplicative hash
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Values of one country; drawn from instead of calling faker for every field."""
+    """Values of one country, generated once, since faker is slow."""
 
     first_names: list[str]
     last_names: list[str]
@@ -26,10 +26,10 @@ class Pool:
 
 
 def pools(seed: int) -> dict[str, Pool]:
-    """A pool a country, the same for the same seed."""
+    """A pool per country, determined by the seed."""
     from faker import Faker
 
-    made = {}
+    pools = {}
     for number, country in enumerate(COUNTRIES):
         faker = Faker(country.locale)
         faker.seed_instance(seed + number)
@@ -37,7 +37,7 @@ def pools(seed: int) -> dict[str, Pool]:
             # Faker 40 takes Italy's cities from a set: their order is another in each process.
             if isinstance(getattr(provider, "cities", None), list):
                 provider.cities = sorted(provider.cities)
-        made[country.code] = Pool(
+        pools[country.code] = Pool(
             *[
                 [str(value()) for _ in range(POOL)]
                 for value in (
@@ -49,11 +49,11 @@ def pools(seed: int) -> dict[str, Pool]:
                 )
             ]
         )
-    return made
+    return pools
 
 
 def country_of(customer: int, seed: int) -> Country:
-    """Where a customer lives: a function of the number, so that nothing has to be remembered."""
+    """Where a customer lives, as a function of the number, so that nothing has to be stored."""
     point = ((customer + seed) * _SPREAD % 2**32) * _WEIGHTS[-1] / 2**32
     return COUNTRIES[bisect(_WEIGHTS, point)]
 
@@ -66,7 +66,7 @@ def customer_id(customer: int) -> str:
 def customer_row(
     customer: int, seed: int, pool: Pool, created: datetime, moves: int, updated: datetime
 ) -> list[str]:
-    """The delivered row, in the order of COLUMNS; `moves` says which address, 0 the first one."""
+    """The delivered row, in the order of COLUMNS; `moves` is the number of the address."""
     country = country_of(customer, seed)
     person = Random(seed * 1_000_003 + customer)
     first, last = person.choice(pool.first_names), person.choice(pool.last_names)

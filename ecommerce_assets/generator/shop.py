@@ -1,7 +1,7 @@
-"""A shop's days: who orders what, when, at which price; every number from one seed.
+"""The shop's days: who orders what, when, at which price; determined by one seed.
 
-Streams day by day. Customers are functions of their number and prices are all that is
-remembered of products, so memory does not grow with the number of orders.
+Days are streamed. Customers are functions of their number, and only prices are stored, so memory
+does not grow with the number of orders.
 """
 
 from collections.abc import Callable
@@ -30,10 +30,10 @@ from ecommerce_assets.generator.people import (
 WEEKDAYS = (1.10, 1.0, 0.95, 0.95, 1.0, 0.9, 1.15)
 HOURS = (2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 10, 9, 9, 10, 11, 13, 15, 16, 14, 9, 5)
 ITEM_WEIGHTS = (35, 30, 18, 10, 7)
-POPULARITY = 1.4  # 1 sells all products alike; the best seller has some percent of the pieces
+POPULARITY = 1.4  # 1 would sell all products equally; here the best seller has a few percent
 HEAVY_EVERY = 5  # every fifth customer is one of the 20 % ...
 HEAVY_SHARE = 0.8  # ... who make 80 % of the orders
-OLD_CUSTOMERS = 0.6  # share of customers who were there before the first day
+OLD_CUSTOMERS = 0.6  # share of customers from before the first day
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Options:
 
     Attributes:
         records: orders.
-        customers, products: how many of each; None fits them to the orders.
+        customers, products: numbers of each; None derives them from the orders.
     """
 
     records: int
@@ -62,10 +62,10 @@ def generate(output: Path, options: Options, progress: Callable[[int], object]) 
 
     Args:
         output: folder for the tables.
-        progress: called with the number of orders made since the last call.
+        progress: receives the number of new orders.
 
     Raises:
-        PipelineError: counts below one, or `output` holds other files.
+        PipelineError: a count below one, or other files in `output`.
     """
     for name in ("records", "days", "customers", "products"):
         value = getattr(options, name)
@@ -93,7 +93,7 @@ def generate(output: Path, options: Options, progress: Callable[[int], object]) 
 
 
 def _orders_a_day(options: Options) -> list[int]:
-    """Orders of each day by weekday and season; they add up to `records`."""
+    """Orders by day, following weekday and season; they add up to `records`."""
     weights = []
     for number in range(options.days):
         day = options.start_date + timedelta(days=number)
@@ -109,7 +109,7 @@ def _orders_a_day(options: Options) -> list[int]:
 
 
 def _season(day: date) -> float:
-    """Factor of the season: the Black Friday weekend, December, a quiet summer."""
+    """Seasonal factor: the Black Friday weekend, December, a quiet summer."""
     november = date(day.year, 11, 1)
     first_thursday = november + timedelta(days=(3 - november.weekday()) % 7)
     black_friday = first_thursday + timedelta(days=22)
@@ -121,7 +121,7 @@ def _season(day: date) -> float:
 
 
 class _Shop:
-    """State that outlives a day: prices, who is a customer, the next order's number."""
+    """State kept between days: prices, customers, the next order number."""
 
     def __init__(self, options: Options, deliveries: Deliveries) -> None:
         self._seed = options.seed
@@ -138,7 +138,7 @@ class _Shop:
         self._ranking = self._random.sample(range(self._products), self._products)
 
     def open(self, number: int, day: date) -> None:
-        """Deliver what changed since the day before: products, prices, customers, addresses."""
+        """Deliver the changes since the day before: products, prices, customers, addresses."""
         if number == 0:
             for product in range(self._products):
                 category = CATEGORIES[product % len(CATEGORIES)]
@@ -194,7 +194,7 @@ class _Shop:
         self._deliveries.put("customers", day, row)
 
     def order(self, day: date) -> None:
-        """Deliver one order with its items, and what becomes of it on a later day."""
+        """Deliver one order with its items, and its later changes."""
         random = self._random
         customer = self._buyer()
         country = country_of(customer, self._seed)

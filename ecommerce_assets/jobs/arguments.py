@@ -1,4 +1,4 @@
-"""Arguments of a job run: which tables, which ingestion dates, and where things are."""
+"""Arguments of a job run: which tables, which ingestion dates, which locations."""
 
 import argparse
 import re
@@ -16,7 +16,7 @@ from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.thresholds import Thresholds
 
-BY_HAND = "script"  # launched by nobody
+BY_HAND = "script"  # not launched by Dagster
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class JobArguments:
     pipes: tuple[str, ...] = ()
 
     def attempt(self) -> str:
-        """A name for one attempt to publish: the run's id, and what tells it from every other."""
-        run = re.sub(r"\W", "", self.run_id)  # it names a branch, too
+        """A unique name for one attempt to publish: the run's id and a random suffix."""
+        run = re.sub(r"\W", "", self.run_id)  # also names the branch
         return f"{run or BY_HAND}_{uuid4().hex}"
 
     def delivered_bytes(self) -> int:
-        """Size of the deliveries to read, from a local folder; 0 where it is not known at once."""
+        """Size of the deliveries to read from a local folder; 0 on S3, without listing it."""
         dates = (date.min, date.max) if self.full_refresh else (self.first, self.last)
         return delivered_bytes(self.landing, *dates)
 
@@ -56,12 +56,12 @@ class JobArguments:
 
 
 def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
-    """Read the arguments; those left out come from the settings, `--tables` means the layer's all.
+    """Parse the arguments. Defaults come from the settings; without `--tables`, all of the layer.
 
-    Glue adds arguments of its own, which are left alone.
+    Arguments that Glue adds are ignored.
 
     Raises:
-        PipelineError: an unknown table, a date that is none, or a range that ends before it begins.
+        PipelineError: an unknown table, an invalid date, or a range that ends before it starts.
     """
     settings = Settings.from_environment()
     parser = argparse.ArgumentParser(
@@ -81,7 +81,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         default="false",
         help="recompute tables as a whole",
     )
-    parser.add_argument("--run-id", default="", help="id of the Dagster run that launches this")
+    parser.add_argument("--run-id", default="", help="id of the Dagster run that launched this job")
     given, rest = parser.parse_known_args(argv)
     first, last = parse_date(given.first, "--from"), parse_date(given.last, "--to")
     if last < first:

@@ -1,7 +1,7 @@
-"""Judging a staged state: the schema, the row rules, the key, and the table's own audits."""
+"""Auditing a staged snapshot: the schema, the row rules, the key, and the table's own audits."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame, Observation, Window
@@ -17,7 +17,7 @@ UNIQUE_KEY = Check("unique_key", "The key's values are unique.", True)
 
 
 def checks_of(table: Table) -> list[Check]:
-    """Every check of a table, in the order in which it is judged."""
+    """Every check of a table, in the order in which they are evaluated."""
     kinds = dict.fromkeys(rule.kind for rule in table.rules)
     rules = [Check(kind, KINDS[kind], True) for kind in kinds]
     own = [check for audit in table.audits for check in audit.checks]
@@ -38,7 +38,7 @@ def schema_finding(table: Table, frame: DataFrame) -> Finding:
         passed=not wrong,
         counts={"columns": len(found), "differences": len(wrong)},
         sample=wrong[:10],
-        advice="Make the transformation select the columns that the model declares.",
+        advice="Make the transformation select exactly the columns that the model declares.",
     )
 
 
@@ -58,14 +58,14 @@ _REPEATED = "_repeated_key"
 def key_checked_apart(table: Table, affected: AffectedKeys | None, rows: int, large: int) -> bool:
     """Whether the key is checked in the written snapshot, by a Spark job of its own.
 
-    When only a part of a table is rewritten, the written rows cannot prove the key unique; and to
-    number all rows of a large table by key, of which few changed, would be to sort it.
+    Rows that replace only a part of a table cannot prove the key unique for the whole; and counting
+    keys while a large table with few changes is rewritten would sort all of it.
 
     Args:
         table: the table.
         affected: the refresh keys that the run recomputed; None for all.
         rows: rows of the published snapshot.
-        large: from how many rows on a table is large.
+        large: rows from which a table counts as large.
     """
     part = affected is not None and bool(table.partitioned_by)
     few_changed = affected is not None or table.refresh.keeps_sums
@@ -73,10 +73,10 @@ def key_checked_apart(table: Table, affected: AffectedKeys | None, rows: int, la
 
 
 def observed(table: Table, frame: DataFrame, *, apart: bool) -> tuple[DataFrame, Observation]:
-    """The frame, and an observation of its rows while they are written.
+    """The frame, and an observation that fills while its rows are written.
 
-    It tells which rules any row broke (bit n of `broken` for rule n: one aggregate for all), how
-    many rows repeat a key (unless that is checked apart), and what the table's audits asked for.
+    It holds the broken rules (bit n of `broken` stands for rule n), the number of rows that repeat
+    a key (unless `apart`), and the aggregates that the table's audits asked for.
     """
     observation = Observation()
     bits = [f"if({rule.broken}, {1 << n}L, 0L)" for n, rule in enumerate(table.rules)]
@@ -92,48 +92,46 @@ def observed(table: Table, frame: DataFrame, *, apart: bool) -> tuple[DataFrame,
     return numbered.observe(observation, broken, repeated, *asked).drop(_REPEATED), observation
 
 
-def row_findings(
-    table: Table, scope: Scope, observation: Mapping[str, Any], *, apart: bool
-) -> list[Finding]:
-    """One finding a kind of rule, and the key's; a Spark job is spent only on what was broken."""
-    mask = observation.get("broken") or 0
+def row_findings(table: Table, scope: Scope, *, apart: bool) -> list[Finding]:
+    """One finding per kind of rule and one for the key; only a broken rule costs a Spark job."""
+    mask = scope.observed.get("broken") or 0
     by_kind: dict[str, list[tuple[bool, RowRule]]] = defaultdict(list)
     for n, rule in enumerate(table.rules):
         by_kind[rule.kind].append((bool(mask >> n & 1), rule))
-    findings = [_rule_finding(kind, rules, scope.state) for kind, rules in by_kind.items()]
+    findings = [_rule_finding(kind, rules, scope.snapshot) for kind, rules in by_kind.items()]
     if apart:
-        checked = scope.only_affected(scope.state, str(table.refresh.key))
+        checked = scope.only_affected(scope.snapshot, str(table.refresh.key))
         return [*findings, _key_finding(table, checked)]
-    if observation.get(_REPEATED):
-        return [*findings, _key_finding(table, scope.state)]
+    if scope.observed.get(_REPEATED):
+        return [*findings, _key_finding(table, scope.snapshot)]
     return [*findings, _unique(table, keys=0, rows=0)]
 
 
-def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], state: DataFrame) -> Finding:
+def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], snapshot: DataFrame) -> Finding:
     check = Check(kind, KINDS[kind], True)
     broken = [rule for hit, rule in rules if hit]
     counts: dict[str, Any] = {"rules": len(rules), "broken_rules": len(broken)}
     if not broken:
         return Finding(check, passed=True, counts=counts)
-    row = state.agg(
+    row = snapshot.agg(
         *[
             F.expr(f"count_if({rule.broken})").alias(f"{rule.column}: {rule.reason}")
             for rule in broken
         ]
     ).collect()[0]
-    offending = state.where(" or ".join(f"({rule.broken})" for rule in broken))
+    offending = snapshot.where(" or ".join(f"({rule.broken})" for rule in broken))
     return Finding(
         check,
         passed=False,
         counts={**counts, **row.asDict()},
         sample=sample(offending),
-        advice="The transformation made values that its own model forbids: mend one of the two.",
+        advice="The transformation produced values that the model forbids: correct one of the two.",
     )
 
 
-def _key_finding(table: Table, state: DataFrame) -> Finding:
-    """Whether any key stands twice in the state."""
-    keys = state.groupBy(*table.key).count().where(F.col("count") > 1)
+def _key_finding(table: Table, snapshot: DataFrame) -> Finding:
+    """Whether any key occurs more than once."""
+    keys = snapshot.groupBy(*table.key).count().where(F.col("count") > 1)
     row = keys.agg(F.count("*").alias("keys"), F.sum("count").alias("rows")).collect()[0]
     offending = sample(keys, list(table.key)) if row["keys"] else []
     return _unique(table, row["keys"], row["rows"] or 0, offending)
@@ -147,7 +145,7 @@ def _unique(
         passed=not keys,
         counts={"key": ", ".join(table.key), "duplicate_keys": keys, "rows": rows},
         sample=offending or [],
-        advice="The transformation doubles rows: look at the grain of its joins.",
+        advice="The transformation duplicates rows: check the grain of its joins.",
     )
 
 

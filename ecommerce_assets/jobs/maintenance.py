@@ -1,4 +1,4 @@
-"""Maintenance of the lakehouse: every table that is there, its readers' needs respected.
+"""Maintenance of every table in the lakehouse; snapshots that other tables still need are kept.
 
 Also the Glue job ecommerce-maintenance.
 """
@@ -25,10 +25,10 @@ _log = logging.getLogger("ecommerce_assets.jobs")
 def maintain_lakehouse(
     lakehouse: str, now: datetime | None = None
 ) -> Iterator[tuple[Table, Maintained]]:
-    """Maintain every table that was made, yielding what was done to it.
+    """Maintain every existing table; yields what was done to each.
 
     Args:
-        now: the time that the ages of states are counted to, the present one when left out.
+        now: ages of snapshots are measured at this time; default: the current time.
 
     Raises:
         PipelineError: there is no lakehouse.

@@ -21,7 +21,7 @@ from dagster_pipes import (
     PipesS3MessageWriter,
 )
 
-from ecommerce_assets.jobs.materialize import AuditFailed, Published
+from ecommerce_assets.jobs.outcome import AuditFailed, Published
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.declaration import Table
 
@@ -46,7 +46,7 @@ class Reporter(Protocol):
 
 @contextmanager
 def open_pipes(arguments: Sequence[str]) -> Iterator[PipesContext | None]:
-    """The Pipes context that `arguments` tell of, over files or over S3; None where they don't."""
+    """The Pipes context for these arguments, over files or S3; None without any."""
     given, _ = DAGSTER_PIPES_CLI_PARSER.parse_known_args(arguments)
     if given.dagster_pipes_context is None:
         yield None
@@ -65,23 +65,23 @@ def open_pipes(arguments: Sequence[str]) -> Iterator[PipesContext | None]:
         client = boto3.client("s3")
         loader = PipesS3ContextLoader(client)
         writer = PipesS3MessageWriter(client, interval=S3_SECONDS)
-    # Built directly: `open_dagster_pipes` keeps one context for the life of the process.
+    # Not `open_dagster_pipes`, which keeps one context for the life of the process.
     with PipesContext(parameters, loader, writer) as context:
         yield context
 
 
 @contextmanager
 def open_reporter(arguments: Sequence[str]) -> Iterator[Reporter]:
-    """A Pipes reporter where `arguments` carry its parameters, else one for the log."""
+    """A Pipes reporter if `arguments` carry Pipes parameters, else one that logs."""
     with open_pipes(arguments) as context:
         yield PipesReporter(context) if context else LogReporter()
 
 
 class LogReporter:
-    """One line a table to the log; what is left when nobody launched the job."""
+    """One log line per table; used when Dagster did not launch the job."""
 
     def published(self, result: Published) -> None:
-        """Log the table, its rows, and the checks that warn."""
+        """Log the table, its row count and its warnings."""
         warnings = [finding.check.name for finding in result.findings if not finding.passed]
         note = f"   warnings: {', '.join(warnings)}" if warnings else ""
         if result.written is None:
@@ -95,12 +95,12 @@ class LogReporter:
         )
 
     def failed(self, table: Table, error: Exception) -> None:
-        """Log that the table was not published; the job's own error says why."""
+        """Log that the table failed; the job's error says why."""
         _log.info("%-32s%12s", table.identifier, "failed")
 
 
-def tell_progress(line: str) -> None:
-    """Say what else was made, where the lines of `LogReporter` go."""
+def log_progress(line: str) -> None:
+    """Log something else that was built, beside the lines of `LogReporter`."""
     _log.info(line)
 
 
@@ -130,7 +130,7 @@ class PipesReporter(LogReporter):
             "seconds": round(result.seconds, 3),
             "seconds_checking": round(result.seconds_checking, 3),
             "rows_written": result.written or 0,
-            "made": result.why,
+            "refresh": result.why,
             **_snapshot(result.snapshot),
             **result.metrics,
             ROWS_BY_DATE: {
@@ -167,7 +167,7 @@ class PipesReporter(LogReporter):
             self._context.log.error(str(error))
 
     def _check(self, table: Table, finding: Finding, snapshot: int | None = None) -> None:
-        metadata: dict[str, Any] = {**finding.counts, **_snapshot(snapshot), MESSAGE: finding.told}
+        metadata: dict[str, Any] = {**finding.counts, **_snapshot(snapshot), MESSAGE: finding.text}
         for name, rows in (("by_date", finding.by_date), ("sample", finding.sample)):
             if rows:
                 metadata[name] = {"type": "json", "raw_value": _plain(rows)}
@@ -181,7 +181,7 @@ class PipesReporter(LogReporter):
 
 
 def _snapshot(snapshot: int | None) -> dict[str, str]:
-    """As text: it has more digits than a browser's numbers."""
+    """As text, since JavaScript's numbers would lose digits."""
     return {} if snapshot is None else {SNAPSHOT: str(snapshot)}
 
 
@@ -191,7 +191,7 @@ def asset_key(table: Table) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON's own types; everything else as text."""
+    """JSON's types unchanged; everything else as text."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

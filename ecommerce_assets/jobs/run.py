@@ -1,15 +1,16 @@
-"""A job run: its tables in dependency order, independent ones side by side in one session."""
+"""A job run: its tables in dependency order, independent ones concurrently in one session."""
 
 import re
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ecommerce_assets.errors import PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.intervals import merged
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
-from ecommerce_assets.jobs.materialize import Published, TableFailed, materialize
+from ecommerce_assets.jobs.materialize import materialize
+from ecommerce_assets.jobs.outcome import Published, TableFailed
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
+from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
 from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.refresh.run_cache import RunCache
@@ -19,10 +20,10 @@ SIDE_BY_SIDE = 4
 
 
 def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
-    """Materialize the tables that `argv` names, report each as it is published.
+    """Materialize the tables named in `argv`; report each as soon as it is published.
 
     Raises:
-        PipelineError: wrong arguments, or tables that failed; the message names every one of them.
+        PipelineError: wrong arguments, or failed tables, all of them named in the message.
     """
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
@@ -40,7 +41,7 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
 
 
 def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
-    """Materialize the tables, reporting each; why by table that failed."""
+    """Materialize and report the tables; returns the reason for each one that failed."""
     spark = open_session(arguments.lakehouse, arguments.delivered_bytes())
     fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
     cache = RunCache()
@@ -54,15 +55,15 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
         cache.release()
 
 
-# How a message names a date whose file is to blame.
+# How error messages name the date of a bad file.
 _BAD_DATE = re.compile(r"ingestion_date=(\d{4}-\d{2}-\d{2})")
 
 
 def _the_others(arguments: JobArguments, lines: Sequence[str]) -> str:
-    """Of a range in which the files of some dates can't be read: the commands that run the others.
+    """If files of some dates can't be read: the commands that run the other dates.
 
-    Only bronze has dates that are independent of each other: silver and gold follow from all of
-    bronze. It ends the last line: Glue shows the last line of an error as a run's reason.
+    For bronze only, whose dates are independent of each other. Appended to the last line, since
+    Glue shows the last line of an error as the reason of a failed run.
     """
     if any(table.layer != "bronze" for table in arguments.tables):
         return ""
@@ -75,7 +76,7 @@ def _the_others(arguments: JobArguments, lines: Sequence[str]) -> str:
 
 
 def run_as_script(layer: str) -> None:
-    """`python -m ...`: like `run_layer`, an error for the user without a traceback, exit code 1."""
+    """`run_layer` for `python -m ...`: errors without a traceback, exit code 1."""
     show_progress()
     try:
         run_layer(layer)
@@ -84,7 +85,7 @@ def run_as_script(layer: str) -> None:
 
 
 def publish_groups(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
-    """The tables in the groups in which they are published, each in dependency order."""
+    """Tables by publish group, each group in dependency order."""
     groups: dict[str, list[Table]] = {}
     for table in tables:
         groups.setdefault(table.publish_group or table.identifier, []).append(table)
@@ -92,28 +93,28 @@ def publish_groups(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
 
 
 def _report(
-    reporter: Reporter, tables: Sequence[Table], make: Callable[[], list[Published]]
+    reporter: Reporter, tables: Sequence[Table], work: Callable[[], list[Published]]
 ) -> None:
     try:
-        made = make()
+        published = work()
     except Exception as error:
         culprit, cause = tables[0], error
         if isinstance(error, TableFailed):
             culprit, cause = error.table, error.error
-        told = raised_in_worker(cause, PipelineError) or _told_by_machine(cause)
-        reporter.failed(culprit, told or cause)
+        reason = raised_in_worker(cause, PipelineError) or _fault_of_machine(cause)
+        reporter.failed(culprit, reason or cause)
         others = [table for table in tables if table is not culprit]
         for table in others:
             left = f"{table.identifier} is published with {culprit.identifier}, which failed"
             reporter.failed(table, PipelineError(left))
-        if told:
-            raise (PipelineError(f"{culprit.identifier}: {told}") if others else told) from None
+        if reason:
+            raise (PipelineError(f"{culprit.identifier}: {reason}") if others else reason) from None
         raise cause from None
-    for published in made:
-        reporter.published(published)
+    for one in published:
+        reporter.published(one)
 
 
-def _told_by_machine(error: Exception) -> PipelineError | None:
+def _fault_of_machine(error: Exception) -> PipelineError | None:
     fault = machine_fault(error)
     return PipelineError(fault) if fault else None
 
@@ -121,44 +122,31 @@ def _told_by_machine(error: Exception) -> PipelineError | None:
 def work_through(
     groups: Sequence[tuple[Table, ...]], work: Callable[[tuple[Table, ...]], None]
 ) -> dict[str, str]:
-    """Work on groups of tables as soon as what they read is done; returns why by table that failed.
+    """Process publish groups as soon as their upstream tables are done; returns the reason for each
+    table that failed.
 
-    A group that fails does not stop those that don't read it; those that do are skipped and named
-    as failed because of it. Faults of the code are raised after all else is done.
+    A failed group does not stop groups that don't read it; those that do are skipped, with that as
+    their reason. Unexpected exceptions are raised after everything else is done.
+
+    Raises:
+        ExceptionGroup: the unexpected exceptions.
     """
-    waiting = list(groups)
-    chosen = {table.identifier for group in groups for table in group}
-    done: set[str] = set()
+    by_name = {group[0].identifier: group for group in groups}
+    group_of = {table.identifier: name for name, group in by_name.items() for table in group}
+    needs = {
+        name: {group_of[read] for table in group for read in table.reads if read in group_of}
+        - {name}
+        for name, group in by_name.items()
+    }
     failures: dict[str, str] = {}
-    faults: list[Exception] = []
-    running: dict[Future[None], tuple[Table, ...]] = {}
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="table") as pool:
-        while waiting or running:
-            for group in list(waiting):
-                own = {table.identifier for table in group}
-                needed = {name for table in group for name in table.reads if name in chosen} - own
-                failed = [name for name in sorted(needed) if name in failures]
-                if failed:
-                    failures |= dict.fromkeys(own, f"skipped, as {', '.join(failed)} failed")
-                    waiting.remove(group)
-                elif done.issuperset(needed):
-                    running[pool.submit(work, group)] = group
-                    waiting.remove(group)
-            if not running:
-                continue
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                group = running.pop(future)
-                own = {table.identifier for table in group}
-                error = future.exception()
-                if error is None:
-                    done |= own
-                    continue
-                if not isinstance(error, Exception):
-                    raise error
-                failures |= dict.fromkeys(own, str(error))
-                if not isinstance(error, PipelineError):
-                    faults.append(error)
+    failed = in_order(needs, lambda name: work(by_name[name]), SIDE_BY_SIDE, "table")
+    for name, error in failed.items():
+        why = str(error)
+        if isinstance(error, Skipped):
+            read = {read for table in by_name[name] for read in table.reads} & failures.keys()
+            why = f"skipped, as {', '.join(sorted(read))} failed"
+        failures |= {table.identifier: why for table in by_name[name]}
+    faults = [e for e in failed.values() if not isinstance(e, PipelineError | Skipped)]
     if faults:
         raise ExceptionGroup(f"failed: {', '.join(failures)}", faults)
     return failures

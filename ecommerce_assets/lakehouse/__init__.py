@@ -1,1 +1,1 @@
-"""The lakehouse: Spark session, Iceberg catalog, audit and publish. Knows no table by name."""
+"""The lakehouse: Spark session, Iceberg catalog, staging, publishing. It knows no table by name."""

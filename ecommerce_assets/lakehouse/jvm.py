@@ -1,6 +1,6 @@
-"""The one door to Spark's and Iceberg's Java objects, and to the process that they live in.
+"""Access to Spark's and Iceberg's Java objects, and to the JVM's process.
 
-`Java` stands for an object of the JVM: py4j knows no types.
+No other module uses private attributes of pyspark. `Java` is any object of the JVM.
 """
 
 import json
@@ -25,13 +25,13 @@ def java_root(spark: "SparkSession") -> Java:
 
 
 def iceberg_table(spark: "SparkSession", name: str) -> Java:
-    """Iceberg's table of that name, or the Java error that there is none."""
+    """Iceberg's table object; a Java error if there is none."""
     util = java_root(spark).org.apache.iceberg.spark.Spark3Util
     return util.loadIcebergTable(spark._jsparkSession, name)
 
 
 def table_metadata(spark: "SparkSession", table: Java) -> dict[str, Any]:
-    """The table's metadata, as in its file: one JSON document, no Spark job."""
+    """The table's metadata as the JSON document of its file, without a Spark job."""
     java = java_root(spark)
     text = java.java.io.StringWriter()
     generator = java.org.apache.iceberg.util.JsonUtil.factory().createGenerator(text)
@@ -43,7 +43,7 @@ def table_metadata(spark: "SparkSession", table: Java) -> dict[str, Any]:
 
 
 def between(spark: "SparkSession", scan: Java, column: str, first: "date", last: "date") -> Java:
-    """The scan, of files that may hold a day from the first to the last one."""
+    """The scan, limited to files that may hold days of this range."""
     of = java_root(spark).org.apache.iceberg.expressions.Expressions
     scan = scan.filter(of.greaterThanOrEqual(column, first.isoformat()))
     return scan.filter(of.lessThanOrEqual(column, last.isoformat()))
@@ -60,7 +60,7 @@ def scanned_files(scan: Java) -> Iterator[Java]:
 
 
 def printable(spark: "SparkSession", values: Java) -> Java:
-    """A copy of a Java map that prints its entries, which Iceberg's own does not."""
+    """A copy of a Java map whose text shows its entries, unlike Iceberg's own."""
     return values and java_root(spark).java.util.HashMap(values)
 
 
@@ -84,15 +84,15 @@ def analyzed_plan(frame: "DataFrame") -> Java:
 
 
 def set_up(spark: "SparkSession") -> None:
-    """Set up a JVM that this process has started."""
+    """Configure a JVM started by this process."""
     py4j_tuning.remember_classes(java_root(spark))
-    # Hadoop would write a checksum file beside each file; what Parquet writes has its own.
+    # Parquet has its own checksums; Hadoop would write a .crc file beside each file.
     local = java_root(spark).org.apache.hadoop.fs.FileSystem
     local.getLocal(spark._jsc.hadoopConfiguration()).setWriteChecksum(False)
 
 
 def exit_code() -> int | None:
-    """Exit code of the JVM that this process started; None while it runs or there is none."""
+    """Exit code of the JVM started by this process; None while it runs, or without one."""
     from pyspark import SparkContext
 
     process = getattr(SparkContext._gateway, "proc", None)
@@ -106,7 +106,7 @@ def exit_code() -> int | None:
 
 
 def end_process(spark: "SparkSession") -> None:
-    """End the JVM that this process started, and wait until it is gone."""
+    """End the JVM started by this process and wait for it."""
     spark.stop()
     gateway: Any = spark.sparkContext._gateway
     gateway.shutdown()

@@ -1,4 +1,4 @@
-"""Column lineage of a frame, read off Spark's analyzed plan: no author has to declare it."""
+"""Column lineage of a frame, derived from Spark's analyzed plan."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _ATTRIBUTE = re.compile(r"(?s)(.*)#(\d+)L?")
 
 
 def lineage_of_code(history: History, version: str, find: Callable[[], Lineage]) -> Lineage:
-    """What `find` gives, asked only once for a version of a table's code; the table keeps it."""
+    """The result of `find`, cached in a table property by code version."""
     kept = json.loads(history.properties.get(PROPERTY, "{}"))
     if kept.get("version") == version:
         return {name: [(a, b) for a, b in pairs] for name, pairs in kept["lineage"].items()}
@@ -34,7 +34,7 @@ def lineage_of_code(history: History, version: str, find: Callable[[], Lineage])
 def column_lineage(frame: "DataFrame") -> Lineage:
     """For each column: the (table identifier, column) pairs whose values it is computed from.
 
-    Spark numbers every attribute of a plan; an alias says which numbers its value comes from.
+    Spark numbers the attributes of a plan; an alias references those its value comes from.
     """
     sources: dict[int, tuple[str, str]] = {}
     computed_from: dict[int, set[int]] = {}
@@ -55,9 +55,9 @@ def column_lineage(frame: "DataFrame") -> Lineage:
                 computed_from.setdefault(number, set()).update(taken)
         elif kind in COMPUTING:
             expressions = node.expressions()
-            for place, text in enumerate(expressions.mkString(_BETWEEN).split(_BETWEEN)):
+            for position, text in enumerate(expressions.mkString(_BETWEEN).split(_BETWEEN)):
                 if " AS " in text and (named := _ATTRIBUTE.fullmatch(text)):
-                    taken_from = expressions.apply(place).references().toSeq()
+                    taken_from = expressions.apply(position).references().toSeq()
                     computed_from.setdefault(int(named[2]), set()).update(
                         number for _, number in _attributes(taken_from)
                     )
@@ -85,7 +85,7 @@ def _origins(
 
 
 def _attributes(sequence: Java) -> list[tuple[str, int]]:
-    """Names and numbers of a Scala sequence of attributes, which print as `name#number`."""
+    """Names and numbers of a Scala sequence of attributes, printed as `name#number`."""
     texts = sequence.mkString(_BETWEEN).split(_BETWEEN)
     found = [_ATTRIBUTE.fullmatch(text) for text in texts]
     return [(attribute[1], int(attribute[2])) for attribute in found if attribute]

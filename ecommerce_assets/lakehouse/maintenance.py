@@ -1,6 +1,6 @@
-"""Maintenance of a table: compact small files, expire old states, remove lost files.
+"""Maintenance of a table: compact small files, expire old snapshots, remove lost files.
 
-None of it changes a row. Runs may go on meanwhile: a lost race is left for the next time.
+No row changes. Runs may continue meanwhile: after a lost race, the work waits for the next time.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SMALL_FILES = 5  # in one partition, from which they are rewritten as one
-KEPT = timedelta(days=7)  # time travel reaches back so far
-PINNED = timedelta(days=90)  # so long a state is kept for a table that was made from it
-ORPHANS = timedelta(days=3)  # older than any run: a file that a live run is writing is younger
+KEPT = timedelta(days=7)  # how far time travel reaches back
+PINNED = timedelta(days=90)  # how long a snapshot is kept for tables that were built from it
+ORPHANS = timedelta(days=3)  # longer than any run takes, so that no file in use is removed
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Maintained:
     bytes: int
 
     def metadata(self) -> dict[str, int]:
-        """As metadata of a run."""
+        """As Dagster metadata."""
         return asdict(self)
 
 
@@ -42,9 +42,9 @@ def maintain(
     """Compact, expire, and remove orphans.
 
     Args:
-        needed: snapshot ids that other tables were made from: as long as these are kept, those
-            tables can see what has changed since; else they are made anew by their next run.
-        now: the time that the ages of states are counted to.
+        needed: snapshot ids that other tables were built from. Without them, the next run of
+            those tables can't tell what has changed and recomputes them.
+        now: ages of snapshots are measured at this time.
     """
     now = now or datetime.now(UTC)
     compacted = _compact(spark, identifier)
@@ -72,7 +72,7 @@ def _compact(spark: "SparkSession", identifier: str) -> int:
             f"options => map('min-input-files', '{SMALL_FILES}'))"
         ).collect()
     except Exception as error:
-        # A run published the table meanwhile: its files are left for the next time.
+        # A run published the table meanwhile; compact it next time.
         if "ValidationException" in str(error) or "CommitFailed" in str(error):
             return 0
         raise
@@ -86,7 +86,7 @@ def _expire(history: History, needed: set[int], now: datetime) -> None:
         for snapshot in history.snapshots
         if snapshot.id in needed and snapshot.committed > now - PINNED
     ]
-    # What lies between a needed state and now tells what has changed, so all of it stays.
+    # Changes are found by walking from a needed snapshot to the current one: keep them all.
     until = min([oldest, *pinned])
     history.table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000)).commit()
 

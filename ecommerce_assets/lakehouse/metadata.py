@@ -1,6 +1,6 @@
-"""A table's snapshots, as its metadata file lists them: when, how many rows, built from what.
+"""A table's snapshots from its metadata file: when, how many rows, built from what.
 
-The document is Iceberg's own (Table Spec, "Table metadata"), whoever has read it.
+The document is defined by the Iceberg Table Spec, "Table metadata".
 """
 
 import json
@@ -13,37 +13,51 @@ from typing import Any
 SOURCES = "ecommerce.sources"
 CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
+OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
-MONTH = "_month"  # Iceberg's name for a partition by the month of a column ends so
+MONTH = "_month"  # suffix of Iceberg's name for a partition by month
 UNPARTITIONED = date.min
 
 
 @dataclass(frozen=True)
 class BuildRecord:
-    """What a snapshot was built from; a part of the snapshot's summary.
+    """What a snapshot was built from; stored in the snapshot's summary.
 
     Attributes:
         sources: for a table with upstream tables, their snapshot ids by identifier (None where
             one was empty); for bronze, the fingerprint of each date's delivery that the run read.
         code_version: version of the code that built it.
         run: id of the run that built it.
-        is_note: the rows are those of the snapshot before: upstream has new snapshots that do not
-            affect this table, recorded so that the next run compares less.
+        is_note: the snapshot changes no row; it records that new upstream snapshots do not affect
+            the table, so that the next run compares less.
+        other_code: for bronze: the dates read by another version of the code, as intervals; None
+            for other tables.
     """
 
     sources: dict[str, Any]
     code_version: str
     run: str
     is_note: bool = False
+    other_code: tuple[str, ...] | None = None
+
+    def says_more_than(self, record: "BuildRecord") -> bool:
+        """Whether a note with this record, following `record`, adds anything."""
+        if self.other_code is None:
+            return self.sources != record.sources
+        return (self.code_version, self.other_code) != (record.code_version, record.other_code)
 
     def summary(self) -> dict[str, str]:
-        """As properties of a snapshot."""
+        """As properties of the snapshot's summary."""
         summary = {
             SOURCES: json.dumps(self.sources),
             CODE_VERSION: self.code_version,
             RUN: self.run,
         }
-        return summary | ({NOTE: "true"} if self.is_note else {})
+        if self.is_note:
+            summary[NOTE] = "true"
+        if self.other_code is not None:
+            summary[OTHER_CODE] = json.dumps(self.other_code)
+        return summary
 
 
 @dataclass(frozen=True)
@@ -57,22 +71,29 @@ class Snapshot:
 
     @property
     def operation(self) -> str:
-        """What was done, in Iceberg's words."""
+        """Iceberg's name of the operation."""
         return self.summary.get("operation", "")
 
     @property
     def rows_unchanged(self) -> bool:
-        """Whether it only rewrote files, as maintenance does."""
+        """Whether it only rewrote files, as compaction does."""
         return self.operation == "replace"
 
     @property
     def record(self) -> BuildRecord | None:
-        """What it was built from; None where there is no record, or none that can be read."""
+        """What it was built from; None without a readable record."""
         try:
             sources = json.loads(self.summary[SOURCES])
             if not isinstance(sources, dict):
                 return None
-            return BuildRecord(sources, self.summary[CODE_VERSION], self.summary[RUN])
+            other = self.summary.get(OTHER_CODE)
+            return BuildRecord(
+                sources,
+                self.summary[CODE_VERSION],
+                self.summary[RUN],
+                NOTE in self.summary,
+                None if other is None else tuple(json.loads(other)),
+            )
         except (KeyError, ValueError):
             return None
 
@@ -82,7 +103,7 @@ class TableMetadata:
 
     Args:
         document: the metadata file.
-        at: the id of a snapshot that is taken for the published one.
+        at: id of a snapshot to treat as the published one.
     """
 
     def __init__(self, document: Mapping[str, Any], at: int | None = None) -> None:
@@ -121,12 +142,12 @@ class TableMetadata:
 
     @property
     def snapshots(self) -> list[Snapshot]:
-        """Every snapshot that is not expired."""
+        """All snapshots that have not expired."""
         return list(self._snapshots.values())
 
     @property
     def snapshot_id(self) -> int | None:
-        """Id of the published snapshot; None for a table that never had one."""
+        """Id of the published snapshot; None for a new table."""
         return self.current.id if self.current else None
 
     @property
@@ -153,14 +174,12 @@ class TableMetadata:
         return self.record_at(self.snapshot_id)
 
     def record_at(self, snapshot: int | None) -> BuildRecord | None:
-        """What a snapshot was built from; where it only rewrote files, what that before it was."""
+        """What a snapshot was built from; compactions are skipped."""
         written = self.written_at(snapshot)
         return written.record if written else None
 
     def written_at(self, snapshot: int | None) -> Snapshot | None:
-        """The snapshot in which these rows were written, before files were rewritten; None where
-        it has expired.
-        """
+        """The snapshot that wrote these rows, before any compaction; None if it has expired."""
         for found in self.back_from(snapshot):
             if not found.rows_unchanged:
                 return found
@@ -168,14 +187,14 @@ class TableMetadata:
 
     @property
     def checked_id(self) -> int | None:
-        """Id of the snapshot whose checks hold for the published one, as it has the same rows."""
+        """Id of the last checked snapshot with the same rows as the published one."""
         for snapshot in self.back_from(self.snapshot_id):
             if not snapshot.rows_unchanged and NOTE not in snapshot.summary:
                 return snapshot.id
         return None
 
     def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
-        """The snapshot of that id, the one before it, and so on, up to the first not expired."""
+        """The snapshot and its ancestors, newest first, as far as they have not expired."""
         while snapshot in self._snapshots:
             found = self._snapshots[snapshot]
             yield found

@@ -1,4 +1,4 @@
-"""Partitions of a table, each known by the first day it holds."""
+"""Partitions of a table, each identified by its first day."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,10 +9,10 @@ class Partitions:
     """Partitions of a table by the day or the month of a column.
 
     Attributes:
-        column: what the table is partitioned by; None where it is not.
-        monthly: by the column's month; else by the column, a date.
-        added, removed: first days of the partitions that got files, and of those that lost files;
-            of a table that is not partitioned, `UNPARTITIONED`.
+        column: what the table is partitioned by; None if it is not.
+        monthly: whether by month; else by day.
+        added, removed: first days of the partitions that gained and lost files; `UNPARTITIONED`
+            for a table without partitions.
     """
 
     column: str | None

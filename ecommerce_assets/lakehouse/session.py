@@ -1,4 +1,4 @@
-"""The Spark session: one JVM a process, one session a lakehouse."""
+"""The Spark session: one JVM per process, one session per lakehouse."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CATALOG = "lakehouse"
 CATALOG_FILE = "catalog.db"
 LARGE_BYTES = 64 << 20
-PART_READ = 32  # of a lakehouse, a run reads so small a part beside what was delivered
+PART_READ = 32  # share of a lakehouse that a run reads, roughly
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 
@@ -31,17 +31,17 @@ _opening = threading.Lock()
 
 
 def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any]:
-    """Settings of the local JVM, tuned for tables of a laptop's size.
+    """Settings of the local JVM, tuned for data of a laptop's size.
 
-    Few shuffle partitions, no UI, a young generation that seldom fills and, for little data, the
-    first compiler tier alone halve the wall time of a small run. What pyspark takes from the
-    environment alone, Java and the workers' Python, is set there. `SPARK_DRIVER_MEMORY`, as
-    Spark's own scripts have it, is the most that the JVM's heap may grow to.
+    Few shuffle partitions, no UI, a large young generation and, for little data, only the first
+    compiler tier halve the time of a small run. Java and the workers' Python are set in the
+    environment, where pyspark looks for them. `SPARK_DRIVER_MEMORY` limits the JVM's heap, as in
+    Spark's own scripts.
 
     Args:
         delivered: bytes of the deliveries that the run reads.
-        lakehouse: folder of its tables. From `LARGE_BYTES` on, the deliveries with a part of the
-            tables, the second compiler pays for itself; below, it takes a third of the run's time.
+        lakehouse: folder of its tables. From `LARGE_BYTES` of deliveries and a share of the tables
+            on, the second compiler tier pays off; below, it costs a third of the run's time.
     """
     os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -54,17 +54,17 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         "-XX:+UseParallelGC",
         "-XX:ReservedCodeCacheSize=256m",
     ]
-    # The default lets the JVM collect all of the heap each time that its classes have doubled.
+    # By default, a full collection runs each time the loaded classes have doubled.
     java_options.append("-XX:MetaspaceSize=256m")
-    # The code that Spark makes for a table of many columns is longer than what Java compiles by
-    # default: interpreted, a million rows take twice as long.
+    # Spark's generated code for many columns exceeds the length up to which Java compiles by
+    # default; interpreted, a million rows take twice as long.
     java_options.append("-XX:-DontCompileHugeMethods")
     if delivered + bytes_below(lakehouse) // PART_READ < LARGE_BYTES:
         java_options.append("-XX:TieredStopAtLevel=1")
     java_options.append(
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
     )
-    # Standard output is for results. An archive that finds its addresses taken costs some seconds.
+    # Standard output is for results.
     java_options.append("-Xlog:disable -Xlog:all=warning:stderr -Xlog:cds*=off:stderr")
     archive = class_archive()
     if archive.is_file():
@@ -87,24 +87,24 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(cores),
         "spark.sql.adaptive.enabled": "false",
-        # By default Spark remembers 100 pieces of compiled code: fewer than one run has.
+        # Compiled classes to cache; a run has more than the default of 100.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.ui.explainMode": "simple",
-        # The first page of each hash table and each sort; by default up to 64 MB, mostly empty.
+        # First page of each hash table and sort; the default of up to 64 MB stays mostly empty.
         "spark.buffer.pageSize": "2m",
-        # By default the first look for some rows takes one partition, a second one the rest.
+        # By default, `limit` reads one partition first and the rest in a second job.
         "spark.sql.limit.initialNumPartitions": "64",
-        # Hadoop's own, without its native library, forks a `chmod` for each file and folder.
+        # Without its native library, Hadoop's implementation forks a `chmod` for each file.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
 
 
 def bytes_below(folder: str) -> int:
-    """Size of the files in a folder and those below it."""
+    """Total size of the files below a folder."""
     size = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            # Another process may remove a file while this one looks.
+            # Another process may remove a file meanwhile.
             with suppress(FileNotFoundError):
                 size += (Path(parent) / name).stat().st_size
     return size
@@ -113,7 +113,7 @@ def bytes_below(folder: str) -> int:
 def class_archive() -> Path:
     """The JVM's class data archive; `make install` writes it.
 
-    It serves one Java and one class path only, so both are part of its name.
+    It fits one Java and one class path, so both are part of its name.
     """
     spark = find_spec("pyspark")
     class_path = [java_home(), str(spark and spark.origin), *map(str, jars())]
@@ -122,17 +122,17 @@ def class_archive() -> Path:
 
 
 def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
-    """The session whose catalog is that of `lakehouse`; the JVM starts if need be.
+    """The session for a lakehouse; starts the JVM if necessary.
 
-    Sessions of several local lakehouses share one JVM, each with a catalog of its own. On Glue
-    there is one, the Data Catalog, and it is set up by the job's own settings.
+    Sessions of several local lakehouses share one JVM, each with its own catalog. On Glue, the
+    job's settings configure the one catalog, the Data Catalog.
 
     Args:
-        lakehouse: a folder; on Glue the `s3://` location of the job's catalog.
-        delivered: bytes of deliveries to read: a starting JVM is set up for the amount of data.
+        lakehouse: a folder; on Glue, the `s3://` location of the catalog.
+        delivered: bytes of deliveries to read; a new JVM is configured for that much.
 
     Raises:
-        PipelineError: on Glue: the job's catalog is another one.
+        PipelineError: on Glue, the job is configured for another catalog.
     """
     with _opening:
         if "://" in lakehouse:
@@ -153,10 +153,10 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
 
 
 def why_jvm_ended() -> str:
-    """What to say if the JVM that this process started has ended by itself, else nothing.
+    """The reason if the JVM started by this process has died, else None.
 
-    What asked it then fails with py4j's "Answer from Java side is empty", or is refused by a pool
-    of threads that is being shut down.
+    Calls to it then fail with py4j's "Answer from Java side is empty", or in a thread pool that is
+    shutting down.
     """
     code = jvm.exit_code()
     if code is None:
@@ -203,17 +203,17 @@ def _catalog_config(folder: Path) -> dict[str, str]:
         f"{catalog}.type": "jdbc",
         f"{catalog}.uri": f"jdbc:sqlite:{folder / CATALOG_FILE}{SQLITE_OPTIONS}",
         f"{catalog}.jdbc.schema-version": "V1",
-        # Iceberg 1.10.0 leaves a read lock open when it creates these tables itself, and every
-        # commit of a second process then fails with SQLITE_BUSY.
+        # When Iceberg 1.10.0 creates these tables, it leaves a read lock open, and every commit by
+        # another process fails with SQLITE_BUSY.
         f"{catalog}.jdbc.init-catalog-tables": "false",
         f"{catalog}.warehouse": str(folder / "warehouse"),
-        # With the cache on, a long session does not see another process's commits.
+        # With the cache, a long session would not see other processes' commits.
         f"{catalog}.cache-enabled": "false",
     }
 
 
 def must_be_there(lakehouse: str) -> None:
-    """Look for a local lakehouse.
+    """Check that a local lakehouse exists.
 
     Raises:
         PipelineError: there is none.
@@ -226,12 +226,12 @@ def must_be_there(lakehouse: str) -> None:
 
 
 def catalog_uri(folder: Path, how: str = "mode=rwc") -> str:
-    """The catalog's file as SQLAlchemy opens it; `how` are options of SQLite's."""
+    """The catalog's file as a SQLAlchemy URI; `how` holds options of SQLite."""
     return f"sqlite:///file:{quote(str(folder / CATALOG_FILE))}?{how}&uri=true"
 
 
 def prepare_catalog(folder: Path) -> None:
-    """Create the catalog's file, whole at once: another run may begin at the same moment."""
+    """Create the catalog's file atomically: another run may start at the same moment."""
     catalog = folder / CATALOG_FILE
     if catalog.exists():
         return
@@ -239,17 +239,16 @@ def prepare_catalog(folder: Path) -> None:
     from pyiceberg.catalog.sql import SqlCatalog
 
     with tempfile.TemporaryDirectory(prefix=".catalog.", dir=folder) as beside:
-        # Its constructor creates the two catalog tables in the form that Iceberg's JDBC catalog
-        # reads.
+        # Its constructor creates the two tables that Iceberg's JDBC catalog reads.
         warehouse = str(folder / "warehouse")
         SqlCatalog(CATALOG, uri=catalog_uri(Path(beside)), warehouse=warehouse).close()
         whole = Path(beside) / CATALOG_FILE
         try:
-            # A link, unlike a rename, never takes the place of a catalog that is there.
+            # Unlike a rename, a link never replaces an existing catalog.
             catalog.hardlink_to(whole)
         except FileExistsError:
             pass
         except OSError:
-            # Some file systems have no hard links.
+            # A file system without hard links.
             if not catalog.exists():
                 whole.rename(catalog)

@@ -1,7 +1,8 @@
-"""Write-audit-publish: a new state of a table on a branch that readers do not see, then published.
+"""Staging: the branch operations behind write-audit-publish.
 
-A state is written to a branch of its own, judged there, and published by fast-forwarding `main` to
-it, one atomic commit. What is not published is dropped with its files.
+A new snapshot is written to its own branch, which readers do not see, audited there, and published
+by fast-forwarding `main` to it in one atomic commit. If it is not published, it is dropped with its
+files.
 """
 
 from typing import TYPE_CHECKING
@@ -21,15 +22,15 @@ GONE = "does not exist"
 
 
 class PublishConflict(Exception):
-    """Another run published the table since this one staged its state; stage it anew."""
+    """Another run has published the table since this one read it; start again."""
 
 
 class Staged:
-    """A new state, written to a branch that readers of the table do not see.
+    """A new snapshot on its own branch.
 
     Attributes:
         snapshot: its id.
-        frame: the whole table as it will be once published.
+        frame: the whole table as of the snapshot.
         rows: its rows.
         added: rows that this run wrote.
     """
@@ -47,10 +48,10 @@ class Staged:
         self.added = int(summary.get("added-records") or 0)
 
     def keep(self, rows: "DataFrame") -> None:
-        """Publish the state with these rows, which it has no more; `finish` takes them away.
+        """Add rows to the snapshot until `finish` removes them again.
 
-        They are rows that another table's published state may still need. A state with them has no
-        record: a run that is killed before `finish` has the next one make the table as a whole.
+        Another table's published snapshot may still need them. The added snapshot has no record, so
+        if the run is killed before `finish`, the next one recomputes the table.
         """
         target = f"{qualified(self._base.identifier)}.branch_{self._branch}"
         rows.writeTo(target).append()
@@ -58,18 +59,18 @@ class Staged:
         self._kept = self._table.snapshot(self._branch)
 
     def publish(self) -> None:
-        """Publish the state by one atomic commit.
+        """Publish the snapshot in one atomic commit.
 
         Raises:
-            PublishConflict: another run published since the base was read; nothing was published.
+            PublishConflict: another run has published since; nothing was published.
         """
         self._fast_forward(remove=self._kept is None)
 
     def finish(self) -> None:
-        """Publish the state without the rows that were kept.
+        """Publish the snapshot without the rows added by `keep`.
 
         Raises:
-            PublishConflict: another run published meanwhile, and made the table as a whole.
+            PublishConflict: another run published meanwhile, and recomputed the table.
         """
         if self._kept is None:
             return
@@ -82,7 +83,7 @@ class Staged:
         self._fast_forward(remove=True)
 
     def drop(self) -> None:
-        """Remove the branch, if it is there, and the files of states that were not published."""
+        """Remove the branch, if it exists, and the files of its unpublished snapshots."""
         drop_branch(self._table, self._branch)
 
     def _fast_forward(self, *, remove: bool) -> None:
@@ -95,12 +96,12 @@ class Staged:
         try:
             change_refs(table, change)
         except Exception as error:
-            # Either main is no ancestor any more, or the run that published dropped this branch.
+            # Another run has moved main, or has dropped this branch.
             if "ancestor" in str(error) or GONE in str(error):
                 raise PublishConflict(str(error)) from error
             raise
-        # No other branch can be published any more: all began at a state that is past. They belong
-        # to runs that were killed, or to one that is at work and will begin anew.
+        # Other branches start from an older snapshot and can't be published any more. Their runs
+        # were killed, or will start again.
         for name in table.refs().keySet().toArray():
             if name.startswith(BRANCH) and name != branch:
                 drop_branch(table, name)
@@ -113,12 +114,12 @@ def stage(
     replace: str,
     record: BuildRecord,
 ) -> Staged:
-    """Write `frame` to a branch of its own, in place of the rows of `base` that meet `replace`.
+    """Write `frame` to a new branch, replacing the rows of `base` that satisfy `replace`.
 
     Args:
-        base: the published state that the new one is derived from.
-        frame: the rows to write; None writes none and only leaves the record.
-        replace: SQL that is true for the rows to replace; whole files of them.
+        base: the table's history; its published snapshot is the parent of the new one.
+        frame: the rows to write; None to write only the record.
+        replace: SQL condition of the rows to replace; must cover whole files.
 
     Raises:
         PublishConflict: another run published since `base` was read; nothing was written.
@@ -135,8 +136,8 @@ def stage(
             with_properties(commit, record.summary()).commit()
         else:
             properties = {f"snapshot-property.{k}": v for k, v in record.summary().items()}
-            # An open file costs 1 MB at the least: of many dates a task writes one by one; of few
-            # months all at once, which needs no sort.
+            # An open file costs at least 1 MB, so dates are written one after the other; the few
+            # months are written at once, which needs no sort.
             properties["fanout-enabled"] = "false" if base.by_date else "true"
             target = f"{qualified(identifier)}.branch_{branch}"
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
@@ -153,14 +154,14 @@ def stage(
 
 
 def moved(base: History) -> bool:
-    """Whether another state was published since `base` was read."""
+    """Whether another snapshot has been published since `base` was read."""
     base.table.refresh()
     now = base.table.currentSnapshot()
     return now is not None and now.snapshotId() != base.snapshot_id
 
 
 def drop_branch(table: Java, branch: str) -> None:
-    """Remove a branch, and the files of its states that were never published."""
+    """Remove a branch and the files of its unpublished snapshots."""
     table.refresh()
     reference = table.refs().get(branch)
     if reference is None:
@@ -169,7 +170,7 @@ def drop_branch(table: Java, branch: str) -> None:
         change_refs(table, lambda refs: refs.removeBranch(branch))
     except Exception as error:
         if GONE in str(error):
-            return  # Another run dropped it at the same moment.
+            return  # Another run has just dropped it.
         raise
     published = set()
     snapshot = table.currentSnapshot()

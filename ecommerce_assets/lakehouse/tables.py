@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-SHUFFLE_BYTES = 16 << 20  # of compressed files a shuffle partition
+SHUFFLE_BYTES = 16 << 20  # compressed bytes per shuffle partition
 COMMIT_ATTEMPTS = 30
 COMMIT_WAIT_SECONDS = 0.1
 
@@ -28,15 +28,15 @@ def create_table(
     *,
     clustered: bool = False,
 ) -> None:
-    """Create the table unless it is there; add columns that it lacks, partition it as declared.
+    """Create the table if it does not exist; add missing columns, update the partitioning.
 
-    Files that are there stay in their old partitions until they are replaced.
+    Existing files keep their old partitions until they are replaced.
 
     Args:
-        clustered: rows come partition by partition, so that a write needs no shuffle.
+        clustered: rows arrive partition by partition, so a write needs no shuffle.
 
     Raises:
-        PipelineError: a column is there with another type.
+        PipelineError: a column exists with another type.
     """
     namespace = identifier.split(".")[0]
     if not exists(spark, identifier):
@@ -78,7 +78,7 @@ def create_table(
 
 
 def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:
-    """Run a CREATE ... IF NOT EXISTS: its look and its creation are two steps to the catalog."""
+    """Run a CREATE ... IF NOT EXISTS, which is not atomic in the catalog; retry a lost race."""
     try:
         spark.sql(statement)
     except Exception:
@@ -87,14 +87,14 @@ def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -
 
 
 def exists(spark: "SparkSession", identifier: str) -> bool:
-    """Whether the table is there."""
+    """Whether the table exists."""
     return bool(spark.catalog.tableExists(qualified(identifier)))
 
 
 def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
-    """Set the session's shuffle partitions to the size of the tables that it is to read.
+    """Set the session's shuffle partitions for the size of the tables to be read.
 
-    Where adaptive execution is on, as on Glue, it does this by itself.
+    With adaptive execution, as on Glue, Spark does that.
     """
     if spark.conf.get("spark.sql.adaptive.enabled") == "true":
         return
@@ -106,14 +106,14 @@ def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
 
 
 def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataFrame":
-    """The table as it was published in `snapshot`, whatever is published meanwhile."""
+    """The table at a snapshot, whatever is published meanwhile."""
     if snapshot is None:
         return spark.table(qualified(identifier))
     return spark.read.option("snapshot-id", snapshot).table(qualified(identifier))
 
 
 def change_refs(table: Java, change: Callable[[Java], Java]) -> None:
-    """Commit a change of branches; Iceberg 1.10 gives up when another commit came between."""
+    """Commit a change of branches; retried, since Iceberg 1.10 gives up on a concurrent commit."""
     for attempt in range(COMMIT_ATTEMPTS):
         table.refresh()
         try:

@@ -1,7 +1,7 @@
-"""Made once by `make install`: the jars, and the JVM's archive of loaded classes.
+"""Run once by `make install`: fetches the jars and writes the JVM's class data archive.
 
-Class data sharing halves the time to a first table; the archive is tied to the Java and the jars
-that made it, and the JVM leaves it aside where they differ.
+Class data sharing halves the time to the first table. The JVM ignores an archive that was written
+with another Java or other jars.
 """
 
 import subprocess
@@ -42,14 +42,14 @@ def main() -> None:
         return
     print("Preparing Java's class archive (once, half a minute)", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-        made = Path(folder) / "classes.jsa"
-        command = [sys.executable, "-c", DUMPING_RUN, f"{folder}/lakehouse", str(made)]
+        dumped = Path(folder) / "classes.jsa"
+        command = [sys.executable, "-c", DUMPING_RUN, f"{folder}/lakehouse", str(dumped)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if not made.is_file():
-            # Everything works without it, only slower.
+        if not dumped.is_file():
+            # Everything works without it, but slower.
             print(f"No class archive: {done.stderr.strip()[-300:]}", file=sys.stderr)
             return
-        made.replace(archive)
+        dumped.replace(archive)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Landing: where deliveries arrive, which files they are, and what their records say."""
+"""Landing: where deliveries arrive, their files and their records."""

@@ -28,10 +28,10 @@ class LandedFile:
     """One delivered file.
 
     Attributes:
-        entry: where it is, as `store_of(landing)` addresses it, and its size.
+        entry: its address in `store_of(landing)` and its size.
         source_file: its path below landing.
         ingestion_date: the date of its folder.
-        digest: of its content, once that was looked at.
+        digest: of its content, once computed.
     """
 
     entry: Entry
@@ -42,12 +42,12 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Landed:
-    """What there is for a table and some dates.
+    """The files of a table for some dates.
 
     Attributes:
-        files: the delivered files, by date and name; empty ones left out.
-        unread: paths below landing of what is there and will not be read: other endings, folders
-            in a date's folder, whatever stands beside the date folders or the tables' folders.
+        files: the delivered files by date and name, without empty ones.
+        unread: paths below landing that are ignored: other suffixes, folders inside a date's
+            folder, anything beside the date folders or the tables' folders.
     """
 
     files: list[LandedFile]
@@ -55,20 +55,20 @@ class Landed:
 
 
 def landed_dates(landing: str, table: str) -> dict[date, str]:
-    """Ingestion dates that have a folder, and the folder's path.
+    """The folder's path by ingestion date.
 
     Raises:
-        PipelineError: there is no landing folder, or it can't be looked at; a folder's name is no
-            date; a delivered file lies outside a date's folder, where it would never be read.
+        PipelineError: there is no landing folder, or it can't be listed; a folder's name is not a
+            date; a file is outside the date folders, where it would never be read.
     """
     return _looked_at(must_exist(landing), table)[0]
 
 
 def must_exist(landing: str) -> Store:
-    """The store of a landing place where something has landed.
+    """The store of an existing landing location.
 
     Raises:
-        PipelineError: there is no landing folder, or it can't be looked at.
+        PipelineError: there is no landing folder, or it can't be listed.
     """
     store = store_of(landing)
     if not store.exists():
@@ -80,7 +80,7 @@ def must_exist(landing: str) -> Store:
 
 
 def _looked_at(store: Store, table: str) -> tuple[dict[date, str], list[str]]:
-    """The folders of a table by date, and what else is in the table's folder."""
+    """A table's folders by date, and what else its folder contains."""
     found, unread = {}, []
     for entry in store.entries(below(store, table)):
         name = f"{entry.name}/" if entry.is_folder else entry.name
@@ -93,10 +93,10 @@ def _looked_at(store: Store, table: str) -> tuple[dict[date, str], list[str]]:
 
 
 def landed_date(table: str, name: str) -> date | None:
-    """The ingestion date of a path below a table's folder; None of what is not looked at.
+    """The ingestion date of a path below a table's folder; None for ignored paths.
 
     Args:
-        name: a file, or a folder with a slash at its end.
+        name: a file, or a folder with a trailing slash.
 
     Raises:
         PipelineError: as `landed_dates`.
@@ -116,7 +116,7 @@ def landed_date(table: str, name: str) -> date | None:
 
 
 def landed(landing: str, table: str, first: date, last: date) -> Landed:
-    """What there is for the dates from `first` to `last`.
+    """The files for the dates from `first` to `last`.
 
     Raises:
         PipelineError: as `landed_dates`.
@@ -124,7 +124,7 @@ def landed(landing: str, table: str, first: date, last: date) -> Landed:
     store = must_exist(landing)
     dates, unread = _looked_at(store, table)
     folders = [(day, folder) for day, folder in sorted(dates.items()) if first <= day <= last]
-    # On S3 a listing is a request; a backfill has one for every date.
+    # On S3, each listing is a request, and a backfill lists every date.
     with ThreadPoolExecutor(READERS) as pool:
         listed = list(pool.map(lambda folder: store.entries(folder[1]), folders))
     files = []
@@ -139,7 +139,7 @@ def landed(landing: str, table: str, first: date, last: date) -> Landed:
 
 
 def _beside_tables(store: Store, table: str) -> list[str]:
-    """What lies beside the tables' folders and may have been meant for this table."""
+    """Paths beside the tables' folders that may have been meant for this table."""
     return [
         f"{entry.name}/" if entry.is_folder else entry.name
         for entry in store.entries(store.root)
@@ -148,15 +148,15 @@ def _beside_tables(store: Store, table: str) -> list[str]:
 
 
 def _meant_for(table: str, name: str) -> bool:
-    """Whether a name begins with the table's, in any case; one with no table's is for all."""
+    """Whether a name starts with the table's, ignoring case, or with no table's at all."""
     known = [source for source in SOURCES if name.lower().startswith(source)]
     return table in known or not known
 
 
 def delivered_bytes(landing: str, first: date, last: date) -> int:
-    """Size of the files in a local landing folder's date folders, as far as it is easily known.
+    """Approximate size of the deliveries in a local landing folder.
 
-    An estimate, by which a JVM is set up: what can't be looked at is left to those who read it.
+    Used to configure the JVM; errors are left to the code that reads the files.
     """
     size = 0
     for folder in Path(landing).glob(f"*/{FOLDER}*"):
@@ -169,10 +169,10 @@ def delivered_bytes(landing: str, first: date, last: date) -> int:
 
 
 def digested(landing: str, files: Sequence[LandedFile]) -> list[LandedFile]:
-    """The files with the digests of their contents.
+    """The files with their digests.
 
     Raises:
-        DeliveryChanged: a file is gone since it was listed.
+        DeliveryChanged: a listed file has disappeared.
         PipelineError: a file can't be read.
     """
     store = store_of(landing)
@@ -182,9 +182,9 @@ def digested(landing: str, files: Sequence[LandedFile]) -> list[LandedFile]:
 
 
 def fingerprints(files: Sequence[LandedFile], days: Sequence[date]) -> dict[date, str]:
-    """A digest of each day's delivery: names and contents of its files, which are digested.
+    """By date, a digest of the delivery: the names and contents of its files.
 
-    Contents, not times of change: the same delivery again is the same delivery.
+    Modification times don't count, so repeating a delivery does not change it.
     """
     digests = {day: blake2b(digest_size=DIGEST_BYTES) for day in days}
     for file in files:
@@ -193,9 +193,9 @@ def fingerprints(files: Sequence[LandedFile], days: Sequence[date]) -> dict[date
 
 
 def line_in(landing: str, source_file: str, row_number: int) -> int | None:
-    """The line on which a record begins; None where the file can't tell it any more.
+    """The line on which a record begins; None if it can't be determined any more.
 
-    For messages: the record's number is what bronze keeps.
+    Bronze stores record numbers; people look for lines.
     """
     store = store_of(landing)
     folder, _, name = source_file.rpartition("/")
@@ -210,7 +210,7 @@ def line_in(landing: str, source_file: str, row_number: int) -> int | None:
 
 
 def below(store: Store, table: str) -> str:
-    """The path of a table's folder in a store."""
+    """A table's folder."""
     return f"{store.root}/{table}" if store.root else table
 
 

@@ -1,4 +1,4 @@
-"""Landed files as a Spark frame: executors read the records, the driver only lists the files."""
+"""Landed files as a Spark frame: executors read records, the driver only lists files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -28,17 +28,17 @@ def landed_frame(
     """The records of landed files, with their provenance.
 
     Args:
-        columns: the source columns, and whether a header must have them.
+        columns: by source column, whether a header must have it.
         struct: the frame's schema: `columns` as strings and the metadata columns.
 
     Raises:
-        DeliveryChanged: a file is not what was listed; when the frame is used.
-        PipelineError: a file can't be read; when the frame is used.
+        DeliveryChanged: when evaluated: a file has changed since it was listed.
+        PipelineError: when evaluated: a file can't be read.
     """
     if not files:
         return spark.createDataFrame([], struct)
     cores = spark.sparkContext.defaultParallelism
-    # For the write a task sorts its records by date: few enough files to do it in memory.
+    # A task sorts its records by date for the write: limit the files so that it fits in memory.
     slices = min(len(files), max(cores, -(-len(files) // FILES_A_TASK)))
 
     def read(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
@@ -47,18 +47,17 @@ def landed_frame(
             for number in batch.column("id").to_pylist():
                 yield from _batches(store, files[number], columns, ingested_at)
 
-    # A range is cut into runs of neighbours: a task reads neighbouring dates, so that few tasks
-    # write to one date's partition.
+    # A task reads adjacent dates, so that few tasks write to the same partition.
     return spark.range(0, len(files), 1, slices).mapInArrow(read, struct)
 
 
 def _batches(
     store: Store, file: LandedFile, columns: Mapping[str, bool], ingested_at: datetime
 ) -> "Iterator[pa.RecordBatch]":
-    """The file's records; they count only if the bytes that were read are those that were listed.
+    """The file's records, if the bytes read are those that were listed.
 
     Raises:
-        DeliveryChanged: they are not. It comes before any complaint about what the file says.
+        DeliveryChanged: they are not; takes precedence over errors in the content.
         PipelineError: the file can't be read.
     """
     delivered = store.open(file.entry, file.digest)

@@ -1,4 +1,4 @@
-"""Putting flat files, like the classic data/raw folder, into the landing layout."""
+"""Copying flat files, like the classic data/raw folder, to the landing layout."""
 
 import shutil
 from datetime import date
@@ -11,11 +11,10 @@ from ecommerce_assets.landing.layout import ENDINGS, SOURCES, date_folder
 def land_files(source: Path, day: date, landing: str) -> list[Path]:
     """Copy each `<table>.csv` or `.csv.gz` of `source` to its folder for `day`; returns the copies.
 
-    A reader never sees half a file: each is copied beside its place under a name that is not
-    read, and then renamed.
+    Each file is copied under a hidden name and then renamed, so readers never see half a file.
 
     Raises:
-        PipelineError: `source` is no folder or holds none of the tables; `landing` is not local.
+        PipelineError: `source` is not a folder or has no table's file; `landing` is not local.
     """
     if "://" in landing:
         raise PipelineError(
@@ -36,7 +35,7 @@ def land_files(source: Path, day: date, landing: str) -> list[Path]:
 
 
 def flat_deliveries(source: Path) -> list[tuple[str, Path]]:
-    """The flat files of a folder, like `orders.csv`, with their tables.
+    """A folder's flat files, like `orders.csv`, by table.
 
     Raises:
         PipelineError: there is no such folder.

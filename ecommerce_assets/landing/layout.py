@@ -1,4 +1,4 @@
-"""The landing layout, and the columns that say where a landed row came from."""
+"""The landing layout, and the names of the provenance columns."""
 
 from datetime import date
 
@@ -12,5 +12,5 @@ PROVENANCE = (INGESTION_DATE, SOURCE_FILE, ROW_NUMBER)
 
 
 def date_folder(day: date) -> str:
-    """Name of a delivery's folder."""
+    """Name of a date's folder."""
     return f"{FOLDER}{day.isoformat()}"

@@ -1,6 +1,6 @@
-"""The records of one CSV file (RFC 4180), as batches of columns; strict, streaming, no Spark.
+"""The records of one CSV file (RFC 4180) as batches of columns; strict, streaming, without Spark.
 
-Columns are matched by header name. What the contract has no column for is kept as JSON.
+Columns are matched by header name. Data without a column in the contract is kept as JSON.
 """
 
 import csv
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from ecommerce_assets.errors import PipelineError
 
-BATCH = 500  # few enough that Python's garbage collector has no use for looking at them
+BATCH = 500  # few enough not to trigger Python's garbage collector
 SURPLUS = "_surplus_fields"
 CUT_OFF = "_cut_off"
 MAX_FIELD = 1 << 27
@@ -38,27 +38,27 @@ def read_records(
 ) -> Iterator[tuple[int, Columns, list[str | None]]]:
     """Batches of (number of the first record, values by column, rescued JSON).
 
-    The last record of a file that ends without a line end and has fewer fields than the header is
-    most likely cut off; its rescued JSON says so (`_cut_off`).
+    If a file ends without a line end and its last record has fewer fields than the header, the
+    record is probably cut off: its rescued JSON has `_cut_off`.
 
     Args:
-        source_file: name for errors; `.gz` at its end means gzip.
+        source_file: name for errors; the suffix `.gz` means gzip.
         stream: the file's bytes.
-        columns: the contract's columns, and whether a header must have them.
+        columns: by column of the contract, whether a header must have it.
 
     Raises:
-        PipelineError: the file is not UTF-8, not gzip, not CSV, or its header lacks a required
-            column or names one twice; the message names the file and the reason.
+        PipelineError: the file is not UTF-8, gzip or CSV, or its header lacks a required column or
+            repeats one; the message has the file and the reason.
     """
     csv.field_size_limit(MAX_FIELD)
     kind = _likely_kind(stream)
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
-    # The signature variant of UTF-8 drops a byte order mark; newlines stay as they are.
+    # utf-8-sig drops a byte order mark; newlines are not translated.
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     lines = _Lines(text)
     reader = csv.reader(lines, strict=True)
     try:
-        # A record without fields is a blank line; one white-space field is, too.
+        # No field, or a single one of white space, is a blank line.
         records = (record for record in reader if len(record) > 1 or "".join(record).strip())
         header = next(records, None)
         if header is None:
@@ -81,14 +81,14 @@ def read_records(
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PipelineError(f"{source_file}: not a complete gzip file: {error}") from None
     finally:
-        text.detach()  # else it would close the stream, which its owner does
+        text.detach()  # otherwise it would close the stream
 
 
 def line_of(source_file: str, stream: BinaryIO, row_number: int) -> int | None:
-    """The line of a file, as an editor counts them, on which a record begins.
+    """The line, as an editor counts, on which a record begins.
 
     Returns:
-        None where the file has no such record, or can't be read that far.
+        None if the file has no such record, or can't be read that far.
     """
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
     text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
@@ -108,7 +108,7 @@ def line_of(source_file: str, stream: BinaryIO, row_number: int) -> int | None:
 
 
 class _Lines:
-    """The lines of a text, and whether the last one that was read has an end."""
+    """The lines of a text; remembers whether the last one ended with a line end."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
@@ -125,7 +125,7 @@ class _Lines:
 
 
 def _likely_kind(stream: BinaryIO) -> str:
-    """What a file that is no UTF-8 text may be, by its first bytes; for an error's end."""
+    """A guess, by its first bytes, at what a file is if not UTF-8; appended to errors."""
     first = stream.peek(4)[:4] if isinstance(stream, io.BufferedReader) else b""
     for begins, kind in KINDS.items():
         if first.startswith(begins):
@@ -154,7 +154,7 @@ def _checked_header(source_file: str, header: list[str], columns: Mapping[str, b
 
 
 def _likely_cause(names: list[str], missing: list[str]) -> str:
-    """Why a header may lack columns; for an error's end."""
+    """A guess at why a header lacks columns; appended to errors."""
     line = names[0] if len(names) == 1 else ""
     for separator, name in SEPARATORS.items():
         if separator in line:

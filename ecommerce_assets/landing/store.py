@@ -1,8 +1,8 @@
-"""Where deliveries lie: a local folder or an S3 prefix, listed and read in the same way.
+"""Storage of deliveries: a local folder or an S3 prefix.
 
-A listing is complete or fails: what is there and can't be looked at is an error that names it,
-never nothing. S3 is read with boto3, which finds region, credentials and private endpoints on
-Glue's driver and workers as it does on a laptop.
+A listing is complete or raises an error that names what can't be listed; it never skips anything
+silently. S3 is read with boto3, which finds region, credentials and endpoints on Glue's driver and
+workers as on a laptop.
 """
 
 import io
@@ -26,26 +26,26 @@ BUFFER_BYTES = 1 << 16
 S3_ATTEMPTS = 8
 LOOKS = 20
 LONGEST_PAUSE_SECONDS = 0.05
-HIDDEN = (".", "_")  # as Spark has it: files of tools, and files that are still being written
-# What S3 answers for an object that is not, or no more, the one that was listed.
+HIDDEN = (".", "_")  # as in Spark: files of tools, and files still being written
+# S3's errors for an object that has changed or disappeared since it was listed.
 CHANGED_CODES = {"NoSuchKey", "404", "PreconditionFailed", "412"}
 
 
 class DeliveryChanged(Exception):
-    """A file is not, or no more, what was listed: list again. Nothing was published."""
+    """A file has changed or disappeared since it was listed, so it has to be listed again."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder directly below another.
+    """A file or folder in a folder.
 
     Attributes:
-        name: its name there.
-        path: where it is, as its store addresses it.
+        name: its name.
+        path: its path in the store.
         is_folder: whether it is a folder.
         size: bytes of a file.
-        stamp: differs when a file was written anew; costs nothing to find.
-        written: when it was written last, in seconds since 1970.
+        stamp: changes when a file is rewritten; free to obtain.
+        written: modification time, in seconds since 1970.
     """
 
     name: str
@@ -61,10 +61,10 @@ class Delivered(Protocol):
 
     @property
     def stream(self) -> BinaryIO:
-        """The bytes; whoever opened the file closes it."""
+        """The bytes; the caller closes the file."""
 
     def verify(self) -> None:
-        """Read what is left, and compare all that was read with what was listed.
+        """Read the rest, and compare everything read with what was listed.
 
         Raises:
             DeliveryChanged: other bytes were read.
@@ -72,34 +72,34 @@ class Delivered(Protocol):
 
 
 class Store(Protocol):
-    """A tree of files. Every method raises PipelineError for what it can't look at."""
+    """A tree of files. Methods raise PipelineError for anything that can't be listed or read."""
 
     root: str
 
     def exists(self) -> bool:
-        """Whether there is anything."""
+        """Whether the tree exists."""
 
     def entries(self, path: str) -> list[Entry]:
-        """What is directly below a path, by name; nothing where there is no such folder.
+        """The entries of a folder by name; empty if the folder does not exist.
 
-        Hidden entries, whose names begin with a dot or an underscore, are left out.
+        Hidden entries, with a leading dot or underscore, are left out.
         """
 
     def files_below(self, path: str) -> Iterator[Entry]:
-        """Every file below a path, at any depth, but hidden ones, named by its path from there."""
+        """All files below a path, except hidden ones, named by their relative path."""
 
     def digest(self, entry: Entry) -> str:
-        """A digest of a file's content: the same delivery again has the same.
+        """A digest of a file's content.
 
         Raises:
-            DeliveryChanged: the file is gone.
+            DeliveryChanged: the file has disappeared.
         """
 
     def open(self, entry: Entry, digest: str) -> Delivered:
-        """A file to be read, which had that digest when it was listed.
+        """Open a file that had this digest when it was listed.
 
         Raises:
-            DeliveryChanged: the file is gone.
+            DeliveryChanged: the file has disappeared.
         """
 
 
@@ -115,11 +115,11 @@ class FolderStore:
         self.root = location
 
     def exists(self) -> bool:
-        """Whether the folder is there."""
+        """Whether the folder exists."""
         return _is_folder(self.root)
 
     def entries(self, path: str) -> list[Entry]:
-        """Files and folders in a folder, as they are at one moment."""
+        """A folder's entries at one moment."""
         for _ in range(LOOKS):
             listed = _listed(path)
             if listed is not None:
@@ -130,7 +130,7 @@ class FolderStore:
         )
 
     def files_below(self, path: str) -> Iterator[Entry]:
-        """Files of a folder and of the folders in it."""
+        """All files below a folder."""
         waiting = [path]
         while waiting:
             for entry in self.entries(waiting.pop()):
@@ -149,12 +149,12 @@ class FolderStore:
         return digest.hexdigest()
 
     def open(self, entry: Entry, digest: str) -> "_Digested":
-        """The file's bytes, which are digested as they are read."""
+        """The file's bytes, digested while they are read."""
         return _Digested(_opened(entry.path), entry.path, digest)
 
 
 class _Digested(io.RawIOBase):
-    """A file's bytes, digested as they pass."""
+    """A file's bytes, digested while they are read."""
 
     def __init__(self, raw: BinaryIO, path: str, expected: str) -> None:
         self._raw, self._path, self._expected = raw, path, expected
@@ -174,7 +174,7 @@ class _Digested(io.RawIOBase):
         return int(count)
 
     def verify(self) -> None:
-        """Compare the digest of the bytes that were read."""
+        """Compare the digest of the bytes read."""
         buffer = bytearray(CHUNK_BYTES)
         while self.readinto(buffer):
             pass
@@ -197,13 +197,13 @@ class S3Store:
 
     @property
     def client(self) -> Any:
-        """A boto3 S3 client; made where it is used, as it can't be sent to a worker."""
+        """A boto3 S3 client; created lazily, since it can't be pickled."""
         if self._client is None:
             self._client = _client()
         return self._client
 
     def exists(self) -> bool:
-        """Whether any object lies below the prefix."""
+        """Whether any object exists below the prefix."""
         prefix = self._folder("")
         with self._explained(prefix):
             found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
@@ -219,13 +219,13 @@ class S3Store:
                 found.append(Entry(key.rsplit("/", 1)[-1], key, is_folder=True))
             for item in page.get("Contents", ()):
                 name = item["Key"].removeprefix(prefix)
-                if name:  # a console's folder marker is an object of its folder's own name
+                if name:  # the folder marker of the S3 console
                     found.append(_object_entry(item, name))
         shown = [entry for entry in found if not entry.name.startswith(HIDDEN)]
         return sorted(shown, key=lambda entry: entry.name)
 
     def files_below(self, path: str) -> Iterator[Entry]:
-        """Objects below a prefix; a thousand a request."""
+        """Objects below a prefix, a thousand per request."""
         prefix = self._folder(path)
         for page in self._pages(prefix):
             for item in page.get("Contents", ()):
@@ -235,11 +235,11 @@ class S3Store:
                     yield _object_entry(item, name)
 
     def digest(self, entry: Entry) -> str:
-        """Of S3's own entity tag, which follows the content: nothing is read."""
+        """From S3's entity tag, which depends on the content, so nothing is read."""
         return blake2b(entry.stamp.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
     def open(self, entry: Entry, digest: str) -> "_Object":
-        """The object's bytes, if they are those of the listed entity tag."""
+        """The object's bytes, if it still has the listed entity tag."""
         from botocore.exceptions import ClientError
 
         tag = entry.stamp.partition("-")[2]
@@ -277,16 +277,16 @@ class S3Store:
 
 @dataclass(frozen=True)
 class _Object:
-    """An S3 object's bytes; S3 itself made sure that they are those that were listed."""
+    """An S3 object's bytes, which S3 has checked against the entity tag."""
 
     stream: BinaryIO
 
     def verify(self) -> None:
-        """Nothing is left to compare."""
+        """Nothing to do."""
 
 
 def _is_folder(path: str) -> bool:
-    """Whether there is a folder; a file in its place, or nothing, is none."""
+    """Whether the path is a folder."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -296,7 +296,7 @@ def _is_folder(path: str) -> bool:
 
 
 def _listed(path: str) -> list[Entry] | None:
-    """The entries of a folder; None where it changed meanwhile."""
+    """The entries of a folder; None if it changed meanwhile."""
     if not _is_folder(path):
         if os.path.islink(path):
             raise PipelineError(f"{path} is a broken link: mend it or remove it")
@@ -357,7 +357,7 @@ def _client() -> Any:
     import boto3
     from botocore.config import Config
 
-    # A session of its own: the default one may not be used by several threads.
+    # Not the default session, which is not thread-safe.
     retries = Config(retries={"mode": "standard", "max_attempts": S3_ATTEMPTS})
     region = os.environ.get("AWS_REGION")
     return boto3.session.Session(region_name=region).client("s3", config=retries)

@@ -1,4 +1,4 @@
-"""What has changed in landing between two looks: dates whose files came, changed or went."""
+"""Changes in landing between two scans: dates whose files arrived, changed or disappeared."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from ecommerce_assets.intervals import merged
 from ecommerce_assets.landing.files import below, landed_date, must_exist
 from ecommerce_assets.landing.layout import ENDINGS
 
-DIGEST_BYTES = 6  # a date's change goes unnoticed once in 2^48 times
+DIGEST_BYTES = 6  # bits per date; a change goes unnoticed once in 2^48 times
 NOTHING = b"\0" * DIGEST_BYTES
 
 Digests = dict[date, bytes]
@@ -20,18 +20,18 @@ Digests = dict[date, bytes]
 
 @dataclass(frozen=True)
 class Seen:
-    """Landing at one look.
+    """Landing at one moment.
 
     Attributes:
-        digests: by table and date, a digest of names, sizes and times of the date's files.
-        unsettled: dates that have a file which may still be being written, by table.
+        digests: by table and date, a digest of names, sizes and times of the files.
+        unsettled: by table, dates with a file that may still be written to.
     """
 
     digests: Mapping[str, Digests]
     unsettled: Mapping[str, set[date]]
 
     def after(self, before: Mapping[str, Digests], held: Iterable[date] = ()) -> "Change":
-        """What differs from an earlier look; unsettled and held dates are left for a later one."""
+        """The changes since an earlier scan; unsettled and held dates are left for later."""
         held = set(held)
         known: dict[str, Digests] = {}
         changed: set[date] = set()
@@ -47,39 +47,39 @@ class Seen:
 
 @dataclass(frozen=True)
 class Change:
-    """Dates that differ between two looks.
+    """Dates that differ between two scans.
 
     Attributes:
         dates: the dates, of any table.
-        known: what is to be compared with next time.
+        known: the digests to compare with next time.
     """
 
     dates: list[date]
     known: Mapping[str, Digests]
 
     def ranges(self, gap: timedelta) -> list[tuple[date, date]]:
-        """The dates as ranges, both ends included; dates at most `gap` apart share one."""
+        """The dates as inclusive ranges; dates at most `gap` apart share one."""
         found = merged(self.dates, gap=gap - timedelta(days=1))
         return [(interval.start, interval.last) for interval in found]
 
     @property
     def key(self) -> str:
-        """Tells this change from every other."""
+        """A unique key of this change."""
         text = [f"{table}{day}{self.known[table].get(day, NOTHING).hex()}"
                 for table in sorted(self.known) for day in self.dates]  # fmt: skip
         return blake2b("\n".join(text).encode(), digest_size=16).hexdigest()
 
 
 def look(landing: str, tables: Iterable[str], *, now: float, settle_seconds: float) -> Seen:
-    """Look at every file of the tables' deliveries, without reading one.
+    """Scan all files of the tables' deliveries without reading them.
 
     Args:
         now: seconds since 1970.
-        settle_seconds: a file that was written less long ago may still be being written.
+        settle_seconds: a file modified less than this ago may still be written to.
 
     Raises:
-        PipelineError: there is no landing folder, or it can't be looked at; a folder's name is no
-            date, or a delivery lies outside a date's folder.
+        PipelineError: there is no landing folder, or it can't be listed; a folder's name is not a
+            date, or a file is outside the date folders.
     """
     store = must_exist(landing)
     digests: dict[str, Digests] = {}
@@ -101,7 +101,7 @@ def look(landing: str, tables: Iterable[str], *, now: float, settle_seconds: flo
 
 
 def to_cursor(known: Mapping[str, Digests]) -> str:
-    """The digests as text: by table the first date, and a digest for each day from there on."""
+    """The digests as text: by table, the first date and a digest for each day from then on."""
     packed = {}
     for table, digests in known.items():
         if digests:
@@ -115,7 +115,7 @@ def to_cursor(known: Mapping[str, Digests]) -> str:
 
 
 def from_cursor(text: str | None) -> dict[str, Digests]:
-    """What `to_cursor` packed; nothing known where there is no text."""
+    """The inverse of `to_cursor`; empty for an empty text."""
     known: dict[str, Digests] = {}
     for table, row in json.loads(text or "{}").items():
         known[table] = {}

@@ -1,4 +1,4 @@
-"""Dagster's side: assets, checks, partitions, jobs, the schedule, and the launchers of Glue jobs.
+"""The Dagster side: assets, checks, partitions, jobs, schedules, and the launchers of Glue jobs.
 
-Made from the tables' declarations; loading it starts no JVM, reads no data, reaches no network.
+Derived from the tables' declarations. Loading it starts no JVM and uses neither data nor network.
 """

@@ -1,4 +1,4 @@
-"""One message to a chat when a run fails: what, which check, how many rows, where to look."""
+"""A chat message for each failed run: what failed, which checks, how many rows, a link."""
 
 import json
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ SAMPLES = 1
 
 
 def failure_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Posts to the webhook of `settings` after each failed run; switched on in the UI.
+    """Posts to the webhook of `settings` after each failed run; enabled in the UI.
 
-    Slack's format, which Mattermost and others take, too. A webhook that refuses a message fails
-    the tick, so that the UI shows why.
+    Uses Slack's format, which Mattermost and others accept. If the webhook refuses a message, the
+    tick fails, so that the UI shows why.
     """
 
     @dg.run_failure_sensor(
@@ -41,7 +41,7 @@ def failure_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def webhook(settings: Settings) -> str:
-    """The webhook's URL, from the environment or from Secrets Manager; empty where there is none.
+    """The webhook's URL, from the environment or from Secrets Manager; empty without one.
 
     Raises:
         PipelineError: the secret can't be read, or is empty.
@@ -59,7 +59,7 @@ def send(url: str, text: str) -> None:
     """Post a message.
 
     Raises:
-        PipelineError: the webhook does not take it; its URL, which is a secret, is not told.
+        PipelineError: the webhook refuses it; the message leaves out the URL, a secret.
     """
     import requests  # not needed to load the code location
 
@@ -86,9 +86,9 @@ def message(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> st
         for event in events
         if event and event.is_step_failure
     ]
-    told = [f":red_circle: *{run.job_name}* failed{_dates(run)}", *checks, *steps]
-    # Slack takes these three characters for markup.
-    return "\n".join([*(escape(part, quote=False) for part in told), _link(run, ui_url)])
+    lines = [f":red_circle: *{run.job_name}* failed{_dates(run)}", *checks, *steps]
+    # Slack treats these three characters as markup.
+    return "\n".join([*(escape(part, quote=False) for part in lines), _link(run, ui_url)])
 
 
 def _blocked(event: dg.DagsterEvent) -> bool:
@@ -113,7 +113,7 @@ def _first(rows: Any) -> Sequence[Any]:
 
 
 def _filled(row: Any) -> str:
-    """The row's values, without the empty ones and those that only say when it was read."""
+    """The row's values, without empty ones and `_ingested_at`."""
     if isinstance(row, dict):
         row = {name: value for name, value in row.items() if value is not None}
         row.pop("_ingested_at", None)
@@ -126,8 +126,8 @@ def _short(text: str) -> str:
 
 def _reason(event: dg.DagsterEvent) -> str:
     failure = event.step_failure_data
-    told = failure.user_failure_data and failure.user_failure_data.description
-    text = told or (failure.error.message if failure.error else "no reason given")
+    given = failure.user_failure_data and failure.user_failure_data.description
+    text = given or (failure.error.message if failure.error else "no reason given")
     return text.strip()[:LONGEST_REASON]
 
 

@@ -1,4 +1,4 @@
-"""One multi-asset a layer: any selection of its tables is one run of the layer's job."""
+"""One multi-asset per layer: any selection of its tables is one run of the layer's job."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -14,11 +14,11 @@ from ecommerce_assets.tables import tables_of
 
 
 class RunConfig(dg.Config):
-    """What can be chosen when a layer is materialized, in the launchpad or by `run_config`."""
+    """Run configuration of a layer's materialization."""
 
     full_refresh: bool = Field(
         default=False,
-        description="Make the tables anew instead of bringing them up to date with what changed.",
+        description="Recompute the tables as a whole instead of updating them.",
     )
 
 
@@ -65,7 +65,7 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
     """First and last ingestion date of the run.
 
     Raises:
-        dagster.Failure: the range ends before it begins, which Dagster itself lets pass.
+        dagster.Failure: the range ends before it starts, which Dagster does not check.
     """
     keys = context.partition_key_range
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
@@ -80,10 +80,10 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
 def _spread_over_partitions(
     context: dg.AssetExecutionContext, result: dg.MaterializeResult
 ) -> dg.MaterializeResult:
-    """The result without what belongs to single partitions: that is added to those.
+    """The result without metadata of single partitions, which is added to those.
 
-    Dagster copies a result's metadata to every partition of a range. Each gets its own row count,
-    and the newest, which is the one that the asset's page shows, the column lineage.
+    Dagster copies a result's metadata to every partition of a range. Each partition gets its own
+    row count; the newest, which the asset's page shows, gets the column lineage.
     """
     metadata = dict(result.metadata or {})
     counts = metadata.pop(ROWS_BY_DATE, None)

@@ -1,4 +1,4 @@
-"""AwsGlueJobs: a layer's job as a run of its Glue job, results coming by Pipes over S3."""
+"""AwsGlueJobs: runs a layer's job on Glue, with results by Pipes over S3."""
 
 import hashlib
 import json
@@ -15,18 +15,18 @@ from dagster_pipes import PipesBlobStoreMessageWriter, PipesContextData, PipesPa
 
 from ecommerce_assets.aws import release as releases
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, explained
-from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_place
+from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_location
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
-LAST_MESSAGES_SECONDS = 20  # after a job's end; its messages may come late
-TOLD_BY_JOB = "Error: "  # what the user can mend, as the entry scripts print it
+LAST_MESSAGES_SECONDS = 20  # seconds to wait for messages after a job's end
+TOLD_BY_JOB = "Error: "  # errors that users can mend, as printed by the entry scripts
 
 
 class AwsGlueJobs(GlueJobs):
-    """Launches the Glue jobs that Terraform deploys, with the release of the code running here.
+    """Launches the Glue jobs deployed by Terraform, with the release of the running code.
 
     Attributes:
         artifacts: `s3://` location of releases and Pipes messages.
@@ -35,10 +35,10 @@ class AwsGlueJobs(GlueJobs):
     artifacts: str
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
-        """Run the job on Glue, yielding its results, with what they cost, once it has ended.
+        """Run the job on Glue; yields its results, with their cost, when it has ended.
 
-        While it runs, what it logs goes to the run's log. A retried step or a restarted worker
-        goes on with the job run that it had started.
+        Progress is logged meanwhile. A retried step or a restarted worker continues with the job
+        run that it had started.
         """
         arguments = self.arguments_for(request)
         session, run, runs = self._to_its_end(context, request.layer, arguments)
@@ -74,7 +74,7 @@ class AwsGlueJobs(GlueJobs):
         s3 = client("s3")
         if not releases.is_published(release, self.artifacts, s3):
             raise PipelineError(
-                f"release {release.id}, the code that runs here, is not in {self.artifacts}: "
+                f"release {release.id}, the running code, is not in {self.artifacts}: "
                 "run `ecommerce package --publish`"
             )
         arguments = {**own, **release.arguments(self.artifacts, name)}
@@ -82,35 +82,39 @@ class AwsGlueJobs(GlueJobs):
         key = _key(context, arguments)
         found = runs.find(key)
         if found and not found.going_on and not _answers(found, context, s3):
-            found = None  # one that is being stopped is waited for by the start
-        place = pipes_place(found) if found else self._new_place(context)
-        with dg.open_pipes_session(context, _Injector(place, s3), _Reader(place, s3)) as session:
+            found = None  # the start waits for one that is being stopped
+        location = pipes_location(found) if found else self._new_location(context)
+        with dg.open_pipes_session(
+            context, _Injector(location, s3), _Reader(location, s3)
+        ) as session:
             if found:
                 run_id, how = found.id, "going on with"
             else:
-                own_run = {"--run-id": context.run_id}  # no part of the key, which is the work's
+                own_run = {
+                    "--run-id": context.run_id
+                }  # not part of the key, which identifies the work
                 given = {**arguments, **own_run, **session.get_bootstrap_cli_arguments()}
                 run_id, how = runs.start(given, key, context.log.info), "started"
             link = runs.console_link(run_id)
             context.log.info(f"{how} {runs.job.name} run {run_id}: {link}")
             with _stopped_when_interrupted(context, runs, run_id):
-                told = 0
+                shown = 0
                 for state in runs.follow(run_id):
                     run = state
-                    told = _tell_progress(context, session, told)
+                    shown = _show_progress(context, session, shown)
                 _wait_for_last_messages(session)
         return session, run, runs
 
-    def _new_place(self, context: Context) -> PipesParams:
+    def _new_location(self, context: Context) -> PipesParams:
         bucket, prefix = bucket_and_prefix(f"{self.artifacts}/{deployment().storage['pipes']}")
         return {"bucket": bucket, "key_prefix": f"{prefix}/{context.run_id}/{uuid4().hex}"}
 
 
 def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> None:
-    """Fail as the job failed.
+    """Raise the error of a failed job.
 
     Raises:
-        dagster.Failure: with the job's own last lines, and the links.
+        dagster.Failure: with the last lines of the job's log, and links.
     """
     if run.state == SUCCEEDED and not missing:
         return
@@ -128,25 +132,25 @@ def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> Non
 
 
 def _answers(ended: JobRun, context: Context, s3: Any) -> bool:
-    """Whether a job run that has ended has done the work of this step: its worker was lost.
+    """Whether a finished job run has done the work of this step, whose worker was lost.
 
-    Not so where the Dagster run is another one: who runs a step again wants it done again.
+    False for another Dagster run: running a step again means doing the work again.
     """
-    place = pipes_place(ended)
-    own = f"/{context.run_id}/" in place["key_prefix"]
-    return own and ended.state == SUCCEEDED and is_closed(s3, place)
+    location = pipes_location(ended)
+    own = f"/{context.run_id}/" in location["key_prefix"]
+    return own and ended.state == SUCCEEDED and is_closed(s3, location)
 
 
 class _Reader(PipesS3MessageReader):
-    """Reads the messages of a place that is known beforehand, so that another process can go on."""
+    """Reads messages from a given location, so that another process can continue reading."""
 
-    def __init__(self, place: PipesParams, s3: Any) -> None:
-        super().__init__(interval=0, bucket=place["bucket"], client=s3)
-        self.place = place
+    def __init__(self, location: PipesParams, s3: Any) -> None:
+        super().__init__(interval=0, bucket=location["bucket"], client=s3)
+        self.location = location
 
     @contextmanager
     def get_params(self) -> Iterator[PipesParams]:
-        yield {**self.place, PipesBlobStoreMessageWriter.INCLUDE_STDIO_IN_MESSAGES_KEY: False}
+        yield {**self.location, PipesBlobStoreMessageWriter.INCLUDE_STDIO_IN_MESSAGES_KEY: False}
 
     def messages_are_readable(self, params: PipesParams) -> bool:
         return True
@@ -155,24 +159,24 @@ class _Reader(PipesS3MessageReader):
         try:
             return super().download_messages_chunk(index, params)
         except BotoCoreError:
-            return None  # no connection: the next try is a second away
+            return None  # no connection: try again in a second
 
 
 class _Injector(dg.PipesContextInjector):
-    """Puts the context where the messages go; a lifecycle rule removes both."""
+    """Writes the context beside the messages; a lifecycle rule removes both."""
 
-    def __init__(self, place: PipesParams, s3: Any) -> None:
-        self.place, self.s3 = place, s3
+    def __init__(self, location: PipesParams, s3: Any) -> None:
+        self.location, self.s3 = location, s3
 
     @contextmanager
     def inject_context(self, context: PipesContextData) -> Iterator[PipesParams]:
-        bucket, key = self.place["bucket"], f"{self.place['key_prefix']}/context.json"
+        bucket, key = self.location["bucket"], f"{self.location['key_prefix']}/context.json"
         with explained(f"writing to s3://{bucket}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(context).encode())
         yield {"bucket": bucket, "key": key}
 
     def no_messages_debug_text(self) -> str:
-        return f"The job's messages go to s3://{self.place['bucket']}/{self.place['key_prefix']}."
+        return f"The job's messages go to s3://{self.location['bucket']}/{self.location['key_prefix']}."
 
 
 @contextmanager
@@ -185,16 +189,16 @@ def _stopped_when_interrupted(context: Context, runs: GlueRuns, run_id: str) -> 
 
 
 def _key(context: Context, arguments: Mapping[str, str]) -> str:
-    """The same for a step's retries and for re-executions of its run, and for nothing else."""
+    """An idempotency key, the same for retries of a step and re-executions of its run."""
     root = context.run.root_run_id or context.run_id
     step = context.get_step_execution_context().step.key
     text = json.dumps([root, step, sorted(arguments.items())])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _tell_progress(context: Context, session: dg.PipesSession, told: int) -> int:
+def _show_progress(context: Context, session: dg.PipesSession, shown: int) -> int:
     results = session.get_reported_results()
-    for result in results[told:]:
+    for result in results[shown:]:
         if isinstance(result, dg.MaterializeResult) and result.asset_key:
             rows = _number(result, "dagster/row_count")
             context.log.info(f"{result.asset_key.to_user_string()} published, {rows:,.0f} rows")
@@ -202,7 +206,7 @@ def _tell_progress(context: Context, session: dg.PipesSession, told: int) -> int
 
 
 def _with_costs(results: Any, run: JobRun, runs: GlueRuns) -> Iterator[Result]:
-    """The results, materializations with what the run cost and the table's share by its time."""
+    """The results; materializations get the run's cost and the table's share by its time."""
     seconds = {
         result.asset_key: _number(result, "seconds")
         for result in results

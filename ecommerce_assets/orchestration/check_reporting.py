@@ -1,8 +1,8 @@
-"""How the results of checks are told to Dagster, so that its Checks page says what is true.
+"""Reporting check results to Dagster, so that its Checks page is correct.
 
-Results are events of their own, not outputs of the step, and name no materialization. A result that
-is an output belongs to the partitions of its run: Dagster shows one for an older date as "not
-evaluated" beside a newer date's materialization, and one row for each date of a range.
+Results are separate events instead of outputs of the step, without a target materialization. A
+result that is an output belongs to the partitions of its run: Dagster then shows one for an older
+date as "not evaluated" beside a newer date's materialization, and one row for each date of a range.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from ecommerce_assets.jobs.reporting import MESSAGE, SNAPSHOT
 from ecommerce_assets.orchestration.metadata import check_specs
 from ecommerce_assets.tables import all_tables
 
-PAGE = 25  # records that are looked through at a time
+PAGE = 25  # records read at a time
 NOTE = "not_re_evaluated"
 
 
@@ -36,7 +36,7 @@ class CheckReporting:
         self._told: set[dg.AssetCheckKey] = set()
 
     def evaluated(self, result: dg.AssetCheckResult) -> AssetCheckEvaluation:
-        """A result that the job reported."""
+        """Report a result of the job."""
         assert result.asset_key is not None
         assert result.check_name is not None
         key = dg.AssetCheckKey(result.asset_key, result.check_name)
@@ -54,9 +54,9 @@ class CheckReporting:
         )
 
     def standing(self, result: dg.MaterializeResult) -> Iterator[AssetCheckEvaluation]:
-        """For a table that had nothing to do: the evaluations of its published state, once more.
+        """For an unchanged table: repeat the evaluations of its published snapshot.
 
-        A check of which there is none, as Dagster's history was lost, is not evaluated.
+        A check without an earlier evaluation stays unevaluated.
         """
         metadata = result.metadata or {}
         snapshot = metadata.get(SNAPSHOT)
@@ -69,7 +69,7 @@ class CheckReporting:
                 yield said
 
     def _last(self, key: dg.AssetCheckKey, snapshot: str) -> AssetCheckEvaluation | None:
-        """The newest evaluation of that state of the table, to be said again."""
+        """The newest evaluation of the snapshot, to be repeated."""
         for said, when in evaluations(self._instance, key):
             found = said.metadata.get(SNAPSHOT)
             if found is not None and str(found.value) == snapshot:
@@ -78,9 +78,9 @@ class CheckReporting:
 
     @contextmanager
     def of_unfinished_run(self) -> Iterator[None]:
-        """Where the step fails, have the checks that its run will not reach say what they said.
+        """After a failure, repeat the last evaluations of checks that the run did not reach.
 
-        Dagster takes a check for failed that a failed run had planned and not evaluated.
+        Dagster shows a check as failed if a failed run had planned it and not evaluated it.
         """
         try:
             yield
@@ -101,19 +101,19 @@ class CheckReporting:
 
 
 class ReportingContext(dg.AssetExecutionContext):
-    """The step's context for Pipes, which does not ask for an output of each selected check."""
+    """The step's context for Pipes, which then expects no outputs for checks."""
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
         super().__init__(context.op_execution_context)
 
     def set_requires_typed_event_stream(self, *, error_message: str | None = None) -> None:
-        """Results of checks are events of their own."""
+        """No check is an output."""
 
 
 def evaluations(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey
 ) -> Iterator[tuple[AssetCheckEvaluation, datetime]]:
-    """Evaluations of a check with their times, the newest first; what was only planned is none."""
+    """Evaluations of a check with their times, newest first, without planned ones."""
     history = instance.event_log_storage.get_asset_check_execution_history
     cursor = None
     while records := history(key, limit=PAGE, cursor=cursor):
@@ -124,7 +124,7 @@ def evaluations(
 
 
 def again(said: AssetCheckEvaluation, when: datetime) -> AssetCheckEvaluation:
-    """An evaluation once more, with when it was made."""
+    """An evaluation, repeated with its original date."""
     note = f"The table has not changed since {when:%Y-%m-%d %H:%M} UTC."
     return AssetCheckEvaluation(
         asset_key=said.asset_key,

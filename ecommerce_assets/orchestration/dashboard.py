@@ -1,8 +1,8 @@
-"""The dashboard as an asset: made anew after gold, its file or link in the run's metadata."""
+"""The dashboard as an asset: rebuilt after gold, its file or link in the run's metadata."""
 
 import dagster as dg
 
-from ecommerce_assets.jobs.reporting import tell_progress
+from ecommerce_assets.jobs.reporting import log_progress
 from ecommerce_assets.orchestration.metadata import BY_NINE, asset_key
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import tables_of
@@ -15,10 +15,10 @@ NAME = "sales_dashboard"
 def dashboard_asset(
     settings: Settings, partitions: dg.DailyPartitionsDefinition
 ) -> dg.AssetsDefinition:
-    """`sales_dashboard`, from the gold tables.
+    """The asset `sales_dashboard`, built from the gold tables.
 
-    It has their partitions, though it shows all of their dates: so a run of the tables and it, for
-    whatever dates, is one run.
+    It has their partitions although it shows all dates, so that the tables and the dashboard can be
+    materialized in one run.
     """
 
     @dg.multi_asset(
@@ -26,7 +26,7 @@ def dashboard_asset(
         specs=[
             dg.AssetSpec(
                 key=NAME,
-                # Its page of data quality reads silver, too, which gold comes after.
+                # Its quality page also reads silver, which is upstream of gold.
                 deps=[asset_key(table.identifier) for table in tables_of("gold")],
                 group_name=GROUP,
                 kinds={"html"},
@@ -41,12 +41,12 @@ def dashboard_asset(
         pool=GROUP,
     )
     def sales_dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        # DuckDB, pyiceberg and the charting library are loaded by the run that makes the page.
+        # Imported here, since DuckDB, pyiceberg and the charting library are slow to load.
         from ecommerce_assets.dashboard.build import build_dashboard
 
         built = build_dashboard(settings)
         context.log.info(f"Dashboard: {built.link}")
-        tell_progress(f"{NAME:<32}{built.size / 1e6:>14.1f} MB {built.seconds:6.1f} s")
+        log_progress(f"{NAME:<32}{built.size / 1e6:>14.1f} MB {built.seconds:6.1f} s")
         return dg.MaterializeResult(
             metadata={
                 "link": dg.MetadataValue.url(built.link),

@@ -1,4 +1,4 @@
-"""The launcher's interface: start a layer's Glue job, yield its results, fail as it failed."""
+"""The launcher's interface: runs a layer's Glue job and yields its results."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ class JobRequest:
         return deployment().jobs[self.layer].name
 
     def arguments(self) -> Mapping[str, str]:
-        """What the job's `main` takes, by option."""
+        """The job's options and values."""
         return {
             "--tables": ",".join(self.tables),
             "--from": self.first.isoformat(),
@@ -39,12 +39,12 @@ class JobRequest:
 
 
 class GlueJobs(dg.ConfigurableResource):
-    """Launches a layer's job; where it runs is the deployment's choice.
+    """Launches a layer's job, locally or on AWS.
 
     Attributes:
-        landing: folder, on AWS `s3://` prefix, below which deliveries land.
-        lakehouse: folder of the catalog and the tables, on AWS the tables' `s3://` location.
-        thresholds: by name as in `Thresholds`, from what share on the checks warn or block.
+        landing: folder or, on AWS, `s3://` prefix of the deliveries.
+        lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://` location.
+        thresholds: by name as in `Thresholds`, shares from which checks warn or block.
     """
 
     landing: str
@@ -52,7 +52,7 @@ class GlueJobs(dg.ConfigurableResource):
     thresholds: dict[str, float]
 
     def arguments_for(self, request: JobRequest) -> dict[str, str]:
-        """What the job's `main` takes for this request, by option."""
+        """The job's options and values for this request."""
         return {
             **request.arguments(),
             "--landing": self.landing,
@@ -62,7 +62,7 @@ class GlueJobs(dg.ConfigurableResource):
 
     @abstractmethod
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
-        """Run the job to its end, yielding each result as soon as the job reports it.
+        """Run the job; yields each result as soon as the job reports it.
 
         Raises:
             dagster.Failure: the job failed; its message says why, table by table.
@@ -70,7 +70,7 @@ class GlueJobs(dg.ConfigurableResource):
 
     @abstractmethod
     def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
-        """Maintain every table, yielding its identifier and what was done to it.
+        """Maintain every table; yields its identifier and what was done.
 
         Raises:
             dagster.Failure: the job failed.

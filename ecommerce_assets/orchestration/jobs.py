@@ -25,8 +25,8 @@ HOUR_OF_DAY = 5
 def asset_jobs() -> "list[UnresolvedAssetJobDefinition]":
     """`ecommerce_bronze`, `_silver`, `_gold`, and `ecommerce_daily` for the whole graph.
 
-    Checks are part of the tables' own runs, and reported by them (see check_reporting); to select
-    them as well would have Dagster plan each of them for each date.
+    Checks are reported by the runs of their tables (see check_reporting) and not selected, since
+    Dagster would plan each of them for each date.
     """
     whole = dg.define_asset_job(
         "ecommerce_daily",
@@ -45,7 +45,7 @@ def asset_jobs() -> "list[UnresolvedAssetJobDefinition]":
 
 
 def daily_schedule(job: "UnresolvedAssetJobDefinition") -> "UnresolvedScheduleDefinition":
-    """At 05:00 UTC, the last complete day; switched on in the UI."""
+    """At 05:00 UTC, the last complete day; enabled in the UI."""
     return dg.build_schedule_from_partitioned_job(
         job,
         name="ecommerce_daily_schedule",

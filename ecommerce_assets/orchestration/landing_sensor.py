@@ -1,4 +1,4 @@
-"""The sensor that runs what has landed late, again or changed, by itself."""
+"""The sensor that requests runs for late, repeated and changed deliveries."""
 
 import time
 from collections.abc import Iterator
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 SECONDS = 60
 SETTLE_SECONDS = 60
-GAP = timedelta(days=31)  # dates that are further apart get runs of their own
+GAP = timedelta(days=31)  # dates further apart get separate runs
 
 
 def landing_sensor(
     landing: str, job: "UnresolvedAssetJobDefinition", partitions: dg.DailyPartitionsDefinition
 ) -> dg.SensorDefinition:
-    """Watches the landing place; switched on in the UI.
+    """Watches the landing location; enabled in the UI.
 
-    A look reads no file: names, sizes and times tell a change. Dates that changed are requested as
-    one run from the first to the last of them, in which bronze reads just the deliveries that
-    differ; dates more than `GAP` apart get a run each. A file written within the last
-    `SETTLE_SECONDS` waits for a later look, and so does a date that is no partition yet, as today.
+    Files are not read: their names, sizes and times show changes. Changed dates are requested as
+    one run from the first to the last of them, in which bronze reads only changed deliveries; dates
+    more than `GAP` apart get separate runs. Files written within the last `SETTLE_SECONDS`, and
+    dates that are not yet a partition, like today, wait for a later tick.
     """
 
     @dg.sensor(
         name="landing_sensor",
         job=job,
         minimum_interval_seconds=SECONDS,
-        description="Requests the ingestion dates whose delivered files came, changed or vanished.",
+        description="Requests runs for dates whose files arrived, changed or disappeared.",
     )
     def watch(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         names = [table.name for table in tables_of("bronze")]
@@ -61,14 +61,14 @@ def landing_sensor(
             )
         if not change.dates:
             waiting = sorted({day for days in seen.unsettled.values() for day in days})
-            told = f"; {len(waiting)} dates are still being written" if waiting else ""
-            yield dg.SkipReason(f"nothing has changed among {len(dates):,} dates{told}")
+            note = f"; {len(waiting)} dates are still being written" if waiting else ""
+            yield dg.SkipReason(f"nothing has changed among {len(dates):,} dates{note}")
 
     return watch
 
 
 def _span(partitions: dg.DailyPartitionsDefinition) -> tuple[date, date]:
-    """The first and the last date that is a partition now."""
+    """The first and the last existing partition."""
     first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
     if first is None or last is None:
         return date.max, date.min

@@ -1,4 +1,4 @@
-"""LocalGlueJobs: the same `main(argv)` as on Glue, in this process, in one warm JVM."""
+"""LocalGlueJobs: the same `main(argv)` as on Glue, in this process."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class LocalGlueJobs(GlueJobs):
     """Glue's stand-in on a laptop: no account, no server."""
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
-        """Run the job in a thread, its results coming over Pipes by files."""
+        """Run the job in a thread; results come by Pipes over a file."""
         arguments = {**self.arguments_for(request), "--run-id": context.run_id}
         seen = 0
         messages = WholeLines()
@@ -69,7 +69,7 @@ class LocalGlueJobs(GlueJobs):
 
     @staticmethod
     def _start(config: dict[str, Any]) -> None:
-        # The process's first session sets up the JVM; all else then takes what is running.
+        # The process's first session configures the JVM.
         _ = LazyPySparkResource(spark_config=config).spark_session
 
     @staticmethod
@@ -79,17 +79,17 @@ class LocalGlueJobs(GlueJobs):
 
 
 class WholeLines(dg.PipesMessageReader):
-    """Reads a file of one message a line, in the step's own thread, when it is asked to.
+    """Reads a file with one message per line, on demand, in the step's thread.
 
-    A line is read once it is whole: Dagster's own reader takes what is there of a line that is
-    still being written, and loses it.
+    Only complete lines are read. Dagster's reader may read, and lose, a line that is still being
+    written.
     """
 
-    expected_writer_count = 1  # Dagster's own, but its property warns that it is in preview
+    expected_writer_count = 1  # the public property warns that it is in preview
 
     @contextmanager
     def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[PipesParams]:
-        """Have the job write to a file that goes with the session, read whole at its end."""
+        """Provide a temporary file for the job's messages."""
         self._handler, self._begun = handler, ""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "messages"
@@ -101,7 +101,7 @@ class WholeLines(dg.PipesMessageReader):
                     self.read()
 
     def read(self) -> None:
-        """Hand on the messages that have come since the last call."""
+        """Handle the messages written since the last call."""
         while text := self._lines.readline():
             self._begun += text
             if self._begun.endswith("\n"):
@@ -109,5 +109,5 @@ class WholeLines(dg.PipesMessageReader):
                 self._handler.handle_message(json.loads(line))
 
     def no_messages_debug_text(self) -> str:
-        """Where the messages should have come from."""
+        """Shown when no messages arrived."""
         return "The job runs in this process; its messages go through a file in a temporary folder."

@@ -1,4 +1,4 @@
-"""The weekly maintenance as a Dagster job; what it did shows on each table's page."""
+"""The weekly maintenance as a Dagster job; results appear on each table's page."""
 
 from datetime import timedelta
 from time import time
@@ -9,19 +9,19 @@ from ecommerce_assets.orchestration.glue_jobs import GlueJobs
 from ecommerce_assets.orchestration.local_storage import KeptEnginesEventLog
 from ecommerce_assets.orchestration.metadata import asset_key
 
-LOG_DAYS = 90  # as long as dagster.yaml keeps the ticks of schedules and sensors
+LOG_DAYS = 90  # as long as dagster.yaml keeps ticks
 
 
 @dg.op(name="maintain_tables")
 def maintain_tables(context: dg.OpExecutionContext, glue_jobs: dg.ResourceParam[GlueJobs]) -> None:
-    """Compact small files, expire old states, remove lost files, table by table."""
+    """Compact small files, expire old snapshots, remove lost files, table by table."""
     for identifier, done in glue_jobs.maintain(context):
         context.log_event(dg.AssetObservation(asset_key(identifier), metadata=done))
     _forget_old_logs(context)
 
 
 def _forget_old_logs(context: dg.OpExecutionContext) -> None:
-    """On a laptop: remove event logs and outputs of old runs; what is known of assets stays."""
+    """Local only: remove event logs and outputs of old runs; the assets' history stays."""
     history = context.instance.event_log_storage
     if not isinstance(history, KeptEnginesEventLog):
         return
@@ -33,7 +33,7 @@ def _forget_old_logs(context: dg.OpExecutionContext) -> None:
 
 @dg.job(
     name="ecommerce_maintenance",
-    description="Compacts small files, expires old states, removes lost files. Changes no row.",
+    description="Compacts small files, expires old snapshots, removes lost files. Changes no row.",
 )
 def maintenance_job() -> None:
     """One step over all tables."""
@@ -41,7 +41,7 @@ def maintenance_job() -> None:
 
 
 def weekly_maintenance() -> dg.ScheduleDefinition:
-    """Sundays at 03:00 UTC; switched on in the UI."""
+    """Sundays at 03:00 UTC; enabled in the UI."""
     return dg.ScheduleDefinition(
         name="ecommerce_weekly_maintenance",
         job=maintenance_job,

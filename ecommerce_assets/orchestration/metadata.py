@@ -1,4 +1,4 @@
-"""What Dagster shows of a table before it is ever materialized: specs from the declaration."""
+"""Asset and check specs from a table's declaration."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from ecommerce_assets.tables.bronze import LANDING, source_columns
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY
 
-# The schedule runs at five: by nine, figures hold the last complete day.
+# The schedule runs at five; by nine, the last complete day is there.
 BY_NINE = dg.FreshnessPolicy.cron(deadline_cron="0 9 * * *", lower_bound_delta=timedelta(hours=9))
 
 
@@ -19,7 +19,7 @@ def asset_key(identifier: str) -> dg.AssetKey:
 
 
 def asset_spec(table: Table) -> dg.AssetSpec:
-    """The asset of a table: deps, group, kinds, owner, code version, column schema."""
+    """The asset spec of a table: deps, group, kinds, owner, code version, column schema."""
     upstream = table.reads or (f"{LANDING}.{table.name}",)
     return dg.AssetSpec(
         key=asset_key(table.identifier),
@@ -42,7 +42,7 @@ def asset_spec(table: Table) -> dg.AssetSpec:
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """One asset check a check of the table's audit."""
+    """One check spec per check of the table."""
     return [
         dg.AssetCheckSpec(
             name=check.name,
@@ -55,7 +55,7 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def landing_spec(table: Table) -> dg.AssetSpec:
-    """The delivered files that a bronze table reads: outside Dagster, so never materialized."""
+    """The external asset of the files that a bronze table reads."""
     return dg.AssetSpec(
         key=dg.AssetKey([LANDING, table.name]),
         description=f"CSV files `{LANDING}/{table.name}/ingestion_date=YYYY-MM-DD/*.csv`.",

@@ -1,4 +1,4 @@
-"""The daily partitions that all assets share, keyed on ingestion date."""
+"""The daily partitions of all assets, keyed on ingestion date."""
 
 from datetime import date
 

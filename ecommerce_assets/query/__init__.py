@@ -1,1 +1,1 @@
-"""SQL over the lakehouse: DuckDB reads the files of the tables' published states."""
+"""SQL over the lakehouse: DuckDB reads the files of the tables' published snapshots."""

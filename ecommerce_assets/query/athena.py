@@ -1,4 +1,4 @@
-"""SQL over the tables on AWS: Athena runs it, the rows come back typed as a DuckDB relation."""
+"""SQL over the tables on AWS: run by Athena, with the rows as a typed DuckDB relation."""
 
 import re
 import time
@@ -19,7 +19,7 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
 LAYERS = deployment().jobs["maintenance"].writes
 READING = ("select", "with", "values", "table", "show", "describe", "explain")
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
-# DuckDB's names by those of Athena.
+# DuckDB's type names by Athena's.
 TYPES = {
     name: name
     for name in ("boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "real",
@@ -29,7 +29,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """A query's answer.
+    """The result of a query.
 
     Attributes:
         relation: its rows.
@@ -42,14 +42,14 @@ class Answer:
     usd: float
 
 
-def ask(
+def run(
     connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, tell: Callable[[str], None]
 ) -> Answer:
     """Run a statement in Athena, wait for it, fetch all of its rows.
 
     Args:
-        connection: holds the answer.
-        tell: takes the query's id, by which the console shows it.
+        connection: holds the result.
+        tell: receives a line with the query's id.
 
     Raises:
         PipelineError: Athena refuses it, or it failed; the message has Athena's reason.
@@ -57,7 +57,7 @@ def ask(
     if not re.match(rf"\s*\(*\s*({'|'.join(READING)})\b", _without_comments(sql), re.IGNORECASE):
         raise PipelineError("`ecommerce query` takes one statement, and only for reading")
     athena = client("athena")
-    with explained(f"asking Athena, workgroup {workgroup}"):
+    with explained(f"starting the query in Athena, workgroup {workgroup}"):
         started = athena.start_query_execution(
             QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Catalog": CATALOG}
         )
@@ -84,14 +84,14 @@ def _without_comments(sql: str) -> str:
 
 
 def at(sql: str, as_of: datetime | int | None) -> str:
-    """The statement with every table `layer.name` read as of a time, or at one of its states."""
+    """The statement with every table `layer.name` as of a time, or at a snapshot."""
     if as_of is None:
         return sql
     if isinstance(as_of, int):
         when = f"FOR VERSION AS OF {as_of}"
     else:
         when = f"FOR TIMESTAMP AS OF TIMESTAMP '{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC'"
-    # Where a table may stand: what follows FROM, JOIN or a comma; not the qualifier of a column.
+    # A table follows FROM, JOIN or a comma; other dotted names are columns.
     return re.sub(
         rf"((?:\bfrom|\bjoin|,)\s+)((?:{'|'.join(LAYERS)})\.\w+)\b(?!\.)",
         rf"\1\2 {when}",
@@ -103,7 +103,7 @@ def at(sql: str, as_of: datetime | int | None) -> str:
 def _wait(athena: Any, identifier: str) -> dict[str, Any]:
     wait = FIRST_WAIT_SECONDS
     while True:
-        with explained(f"asking for the state of query {identifier}"):
+        with explained(f"polling query {identifier}"):
             answer = athena.get_query_execution(QueryExecutionId=identifier)
         execution: dict[str, Any] = answer["QueryExecution"]
         if execution["Status"]["State"] in ENDED:
@@ -122,7 +122,7 @@ def _relation(
         found = [[cell.get("VarCharValue") for cell in row["Data"]] for row in result["Rows"]]
         if number == 0:
             columns = result["ResultSetMetadata"]["ColumnInfo"]
-            # A query's first row is its header; that of SHOW and DESCRIBE is not.
+            # The first row of a SELECT is its header; SHOW and DESCRIBE have none.
             names = [column["Name"] for column in columns]
             found = found[1:] if found and found[0] == names else found
         rows += found
@@ -149,5 +149,5 @@ def _type(column: dict[str, Any]) -> str:
     name = str(column["Type"])
     if name == "decimal":
         return f"decimal({column['Precision']},{column['Scale']})"
-    # What DuckDB has no like for stays text.
+    # Types without an equivalent stay text.
     return TYPES.get(name, "varchar")

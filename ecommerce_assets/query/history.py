@@ -1,53 +1,47 @@
-"""The published states of a table: when, by which run, how many rows, from what."""
+"""The published snapshots of a table: when, by which run, how many rows, from what."""
 
-import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.metadata import CODE_VERSION, RUN, SOURCES
+from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
 from ecommerce_assets.query.local import open_catalog
 from ecommerce_assets.tables import all_tables, table_named
 
 if TYPE_CHECKING:
-    from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.table import Table
 
 SHOWN_DATES = 3
-# States that no run of the pipeline made, by Iceberg's name of what was done.
-UNMARKED = {"append": "created", "replace": "maintenance"}
+# Snapshots that no run of the pipeline wrote, by Iceberg's name of the operation.
+UNRECORDED = {"append": "created", "replace": "maintenance"}
 
 
-def published_states(lakehouse: str, table: str) -> list[dict[str, Any]]:
-    """The states of a table, the newest first, as rows for people and for `--as-of`.
+def published_snapshots(lakehouse: str, table: str) -> list[dict[str, Any]]:
+    """The snapshots of a table, the newest first, as rows for people and for `--as-of`.
 
-    Maintenance forgets old ones. A state that only compacts files changes no row.
+    Maintenance expires old ones. A snapshot that only compacts files changes no row.
 
     Raises:
-        PipelineError: there is no such table, or it is not there yet.
+        PipelineError: there is no such table, or it does not exist yet.
     """
     from pyiceberg.exceptions import NoSuchTableError
 
     with open_catalog(lakehouse) as catalog:
         identifier = table_named(table).identifier
         try:
-            found = catalog.load_table(identifier)
+            metadata = _metadata(catalog.load_table(identifier))
         except NoSuchTableError as error:
             raise PipelineError(
-                f"{identifier} is not there yet: make it by `ecommerce run --select {identifier}`"
+                f"{identifier} does not exist yet: create it by "
+                f"`ecommerce run --select {identifier}`"
             ) from error
-        by_id = {snapshot.snapshot_id: snapshot for snapshot in found.snapshots()}
-        states = []
-        current = found.current_snapshot()
-        while current is not None:
-            states.append(_row(current))
-            current = by_id.get(current.parent_snapshot_id or -1)
-        return states
+        return [_row(snapshot) for snapshot in metadata.back_from(metadata.snapshot_id)]
 
 
-def last_states(lakehouse: str) -> dict[str, dict[str, Any] | None]:
-    """By table that is there: its state, as a row of `published_states`; None if it has none yet.
+def last_snapshots(lakehouse: str) -> dict[str, dict[str, Any] | None]:
+    """By existing table: its last snapshot, as a row of `published_snapshots`; None if it is empty.
 
-    A state that maintenance made stands for the one before: its rows, its time, its run.
+    Snapshots by maintenance are represented by the one before: its rows, its time, its run.
 
     Raises:
         PipelineError: there is no lakehouse.
@@ -58,43 +52,38 @@ def last_states(lakehouse: str) -> dict[str, dict[str, Any] | None]:
     with open_catalog(lakehouse) as catalog:
         for identifier in all_tables():
             try:
-                table = catalog.load_table(identifier)
+                metadata = _metadata(catalog.load_table(identifier))
             except NoSuchTableError:
                 continue
-            current = made = table.current_snapshot()
-            while made is not None and _operation(made) == "replace":
-                made = table.snapshot_by_id(made.parent_snapshot_id or -1)
-            # Of a state that maintenance has forgotten, only what it made of it tells.
-            last[identifier] = _row(made or current) if current else None
+            # If the snapshot before has expired, only that of maintenance is left.
+            shown = metadata.written_at(metadata.snapshot_id) or metadata.current
+            last[identifier] = _row(shown) if shown else None
     return last
 
 
-def _operation(snapshot: "Snapshot") -> str:
-    return snapshot.summary.operation.value if snapshot.summary else ""
+def _metadata(table: "Table") -> TableMetadata:
+    return TableMetadata(table.metadata.model_dump(mode="json", by_alias=True))
 
 
-def _row(snapshot: "Snapshot") -> dict[str, Any]:
-    given = snapshot.summary.additional_properties if snapshot.summary else {}
-    made_from = json.loads(given.get(SOURCES, "null"))
+def _row(snapshot: Snapshot) -> dict[str, Any]:
+    record, summary = snapshot.record, snapshot.summary
     return {
-        "published": datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).replace(tzinfo=None),
-        "state": str(snapshot.snapshot_id),
-        "run": given.get(RUN, "").split("_")[0][:8],
-        "rows": int(given.get("total-records", 0)),
-        "written": int(given.get("added-records", 0)),
-        "removed": int(given.get("deleted-records", 0)),
-        "made_from": _told(made_from)
-        if made_from is not None
-        else UNMARKED.get(_operation(snapshot), ""),
-        "code_version": given.get(CODE_VERSION, ""),
+        "published": snapshot.committed.replace(tzinfo=None),
+        "snapshot": str(snapshot.id),
+        "run": record.run.split("_")[0][:8] if record else "",
+        "rows": int(summary.get("total-records", 0)),
+        "written": int(summary.get("added-records", 0)),
+        "removed": int(summary.get("deleted-records", 0)),
+        "sources": _described(record.sources) if record else UNRECORDED.get(snapshot.operation, ""),
+        "code_version": record.code_version if record else "",
     }
 
 
-def _told(made_from: dict[str, Any]) -> str:
-    """Dates of the deliveries that were read; or the states of the tables."""
-    if all("." in name for name in made_from):
-        return ", ".join(f"{name} {state}" for name, state in made_from.items())
-    dates = sorted(made_from)
+def _described(sources: Mapping[str, Any]) -> str:
+    """The dates of the deliveries that were read, or the snapshots of the upstream tables."""
+    if all("." in name for name in sources):
+        return ", ".join(f"{name} {snapshot}" for name, snapshot in sources.items())
+    dates = sorted(sources)
     if len(dates) <= SHOWN_DATES:
         return ", ".join(dates)
     return f"{len(dates)} dates, {dates[0]} to {dates[-1]}"

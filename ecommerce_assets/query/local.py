@@ -1,6 +1,6 @@
-"""SQL over the local lakehouse: Iceberg names the files of a table's published state, DuckDB reads.
+"""SQL over the local lakehouse: pyiceberg lists a snapshot's files, DuckDB reads them.
 
-No JVM: the catalog is read by pyiceberg. Tables are copy-on-write, so a state is its data files.
+No JVM is needed. Tables are copy-on-write, so a snapshot consists of its data files.
 """
 
 import os
@@ -30,17 +30,17 @@ FROM_TABLE = re.compile(r"\b(bronze|silver|gold)\.(\w+)", re.IGNORECASE)
 def connect(
     lakehouse: str, sql: str | None = None, as_of: AsOf | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A connection in which tables are views `layer.name`: those whose name stands in `sql`.
+    """A connection with a view `layer.name` of each table named in `sql`.
 
-    All of them where none does: `show all tables`, say.
+    If `sql` names none, as in `show all tables`, of all tables.
 
     Raises:
-        PipelineError: there is no lakehouse, or a table has no state as of then.
+        PipelineError: there is no lakehouse, or a table has no snapshot as of then.
     """
     if "://" in lakehouse:
-        raise PipelineError(f"{lakehouse} is not local: ask Athena, by `ecommerce query`")
+        raise PipelineError(f"{lakehouse} is not local: use Athena, by `ecommerce query`")
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")  # as on Athena, whatever the laptop's zone is
+    connection.execute("SET TimeZone = 'UTC'")  # as on Athena, whatever the local time zone is
     create_views(connection, lakehouse, sql, as_of)
     return connection
 
@@ -51,7 +51,7 @@ def create_views(
     sql: str | None = None,
     as_of: AsOf | None = None,
 ) -> None:
-    """Make the views of `connect` in a connection.
+    """Create the views of `connect` in a connection.
 
     Raises:
         PipelineError: as `connect`.
@@ -62,7 +62,7 @@ def create_views(
         FROM_TABLE.search(sql or "")
         and not {name.lower() for _, name in FROM_TABLE.findall(sql or "")} <= known
     ):
-        words = set()  # one is mistyped: DuckDB suggests one of those that are there
+        words = set()  # for a mistyped name, DuckDB suggests one of the existing views
     with open_catalog(lakehouse) as catalog:
         tables = [
             table for layer in catalog.list_namespaces() for table in catalog.list_tables(layer)
@@ -75,7 +75,7 @@ def create_views(
 
 @contextmanager
 def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
-    """The catalog of a lakehouse: on AWS the Data Catalog, with pyiceberg's own settings for it.
+    """The catalog of a lakehouse; on AWS, the Data Catalog.
 
     Raises:
         PipelineError: there is no lakehouse, or AWS refuses it or its files.
@@ -88,20 +88,20 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
         with explained(f"looking at {lakehouse}"):
             try:
                 yield load_catalog(CATALOG, type="glue")
-            except OSError as error:  # Arrow's, which reads the files
+            except OSError as error:  # Arrow reads the files
                 raise PipelineError(f"looking at {lakehouse}: {error}") from error
         return
     must_be_there(lakehouse)
     from pyiceberg.catalog.sql import SqlCatalog
 
     with ExitStack() as stack:
-        place, how = Path(lakehouse), "mode=ro"
-        if not os.access(place, os.W_OK):
-            # SQLite would have to write beside the file to see its last commits.
-            place, how = _copied(place, stack.enter_context(TemporaryDirectory())), "mode=rw"
+        folder, how = Path(lakehouse), "mode=ro"
+        if not os.access(folder, os.W_OK):
+            # To see the last commits, SQLite has to write beside the file.
+            folder, how = _copied(folder, stack.enter_context(TemporaryDirectory())), "mode=rw"
         catalog = SqlCatalog(
             CATALOG,
-            uri=catalog_uri(place, how),
+            uri=catalog_uri(folder, how),
             warehouse=f"file://{lakehouse}",
             init_catalog_tables="false",
         )
@@ -110,7 +110,7 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
 
 
 def _copied(lakehouse: Path, folder: str) -> Path:
-    """The catalog of a lakehouse that can't be written, with its last commits, in a folder."""
+    """A copy, in `folder`, of the catalog of a read-only lakehouse, including its last commits."""
     for name in (CATALOG_FILE, f"{CATALOG_FILE}-wal"):
         if (lakehouse / name).exists():
             shutil.copy(lakehouse / name, folder)
@@ -119,7 +119,7 @@ def _copied(lakehouse: Path, folder: str) -> Path:
 
 def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: AsOf | None) -> None:
     layer, name = table.name()
-    snapshot = None if as_of is None else state_as_of(table, as_of)
+    snapshot = None if as_of is None else snapshot_as_of(table, as_of)
     files = [
         task.file.file_path.removeprefix("file://").removeprefix("file:")
         for task in table.scan(snapshot_id=snapshot).plan_files()
@@ -135,7 +135,7 @@ def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: A
     else:
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         columns = ", ".join(f'"{field}"' for field in schema.names)
-        # Hive partitioning off: a folder's name is not a column.
+        # Without Hive partitioning, by which folder names would become columns.
         rows = (
             f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, "
             "hive_partitioning = false)"
@@ -143,27 +143,27 @@ def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: A
     connection.execute(f'CREATE VIEW "{layer}"."{name}" AS {rows}')
 
 
-def state_as_of(table: "Table", as_of: AsOf) -> int:
-    """The id of the state that readers of the table saw then.
+def snapshot_as_of(table: "Table", as_of: AsOf) -> int:
+    """The id of the snapshot that was published at a time.
 
     Args:
-        as_of: a time, or the id of a state.
+        as_of: a time, or the id of a snapshot.
 
     Raises:
-        PipelineError: there is no such state; the message says which there are.
+        PipelineError: there is no such snapshot; the message says when the first one was.
     """
     identifier = ".".join(table.name())
     if isinstance(as_of, int):
         if table.snapshot_by_id(as_of) is None:
-            raise PipelineError(f"{identifier} has no state {as_of}: see `ecommerce history`")
+            raise PipelineError(f"{identifier} has no snapshot {as_of}: see `ecommerce history`")
         return as_of
     moment = int(as_of.timestamp() * 1000)
     published = [entry for entry in table.history() if entry.timestamp_ms <= moment]
     if not published:
         first = min((entry.timestamp_ms for entry in table.history()), default=None)
-        told = "it has none"
+        known = "it has none"
         if first is not None:
             since = datetime.fromtimestamp(first / 1000, UTC)
-            told = f"its first is of {since:%Y-%m-%d %H:%M:%S} UTC"
-        raise PipelineError(f"{identifier} had no state at {as_of}: {told}")
+            known = f"its first is of {since:%Y-%m-%d %H:%M:%S} UTC"
+        raise PipelineError(f"{identifier} had no snapshot at {as_of}: {known}")
     return int(published[-1].snapshot_id)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.asking import asked_of_athena, asking
+from ecommerce_assets.query.engine import open_engine, query_athena
 from ecommerce_assets.query.local import AsOf, connect
 from ecommerce_assets.settings import Settings
 
@@ -23,7 +23,7 @@ COPY = {
     "json": "FORMAT json, ARRAY true",
     "parquet": "FORMAT parquet",
 }
-# DuckDB's own shows the tables of one schema, in which there are none.
+# DuckDB's own shows only the tables of the current schema.
 SHOWN = {
     "show tables": "SELECT schema_name AS layer, view_name AS name FROM duckdb_views() "
     "WHERE schema_name IN ('bronze', 'silver', 'gold') ORDER BY ALL"
@@ -35,15 +35,15 @@ MAX_WIDTH = 10_000
 def write_result(
     settings: Settings, sql: str, form: str, output: Path | None, as_of: AsOf | None = None
 ) -> None:
-    """Run `sql` where the tables are and write its result to `output`, or to standard output.
+    """Run a query and write its result to `output`, or to standard output.
 
     Raises:
-        PipelineError: the statement is refused or fails, or `output` can't be written.
+        PipelineError: the query fails, or `output` can't be written.
     """
     connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse, sql, as_of)
     try:
         if settings.on_aws:
-            relation = asked_of_athena(connection, sql, settings.workgroup, as_of)
+            relation = query_athena(connection, sql, settings.workgroup, as_of)
         else:
             _must_only_read(connection, sql)
             relation = connection.sql(SHOWN.get(sql.strip().rstrip(";").lower(), sql))
@@ -63,7 +63,7 @@ def write_result(
     except duckdb.Error as error:
         raise PipelineError(str(error)) from error
     except BrokenPipeError:
-        raise  # who reads has enough
+        raise  # the reader has closed the pipe
     except OSError as error:
         raise PipelineError(f"can't write the result: {error}") from error
     finally:
@@ -73,7 +73,7 @@ def write_result(
 def print_trace(
     settings: Settings, table: str, key: str, limit: int, *, json_output: bool = False
 ) -> None:
-    """Print what a row was made from, part by part, to standard output; as one JSON text if so.
+    """Print what a row was computed from, part by part; with `json_output` as JSON.
 
     Raises:
         PipelineError: as `trace`.
@@ -81,11 +81,13 @@ def print_trace(
     from ecommerce_assets.query.trace import trace
 
     join_texts = "array_join" if settings.on_aws else "array_to_string"
-    with asking(settings) as ask:
-        parts = trace(table, key, ask, limit=limit, join_texts=join_texts)
+    with open_engine(settings) as query:
+        parts = trace(table, key, query, limit=limit, join_texts=join_texts)
         if json_output:
-            told = [{"part": p.title, "rows": p.rows, "first": p.first.to_pylist()} for p in parts]
-            print(as_json(told))
+            listed = [
+                {"part": p.title, "rows": p.rows, "first": p.first.to_pylist()} for p in parts
+            ]
+            print(as_json(listed))
             return
         for part in parts:
             shown = f", the first {limit}" if part.rows > limit else ""
@@ -101,7 +103,7 @@ def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def print_table(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table that fits the terminal, if that is where standard output goes."""
+    """Print rows as a table; on a terminal, it fits the width."""
     console = _console()
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold",
                   pad_edge=False)  # fmt: skip
@@ -114,12 +116,12 @@ def print_table(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def as_json(rows: Any) -> str:
-    """Rows as JSON; dates and exact numbers as text."""
+    """Rows as JSON; dates and decimals as text."""
     return json.dumps(rows, indent=2, default=str, ensure_ascii=False)
 
 
 def _console() -> Console:
-    """Colour and the terminal's width where there is one; else as wide as the rows are."""
+    """A console with colour and the terminal's width; without a terminal, as wide as the rows."""
     return Console() if sys.stdout.isatty() else Console(width=MAX_WIDTH, color_system=None)
 
 
@@ -130,7 +132,7 @@ def _shown(value: Any) -> str:
 
 
 def as_table(relation: duckdb.DuckDBPyRelation) -> str:
-    """The rows as a box table, no column left out."""
+    """The rows as a box table with all columns."""
     import io
     from contextlib import redirect_stdout
 

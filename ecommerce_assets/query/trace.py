@@ -1,4 +1,4 @@
-"""From a figure to its rows: what a row of a table was made from, down to each record's file."""
+"""From a figure to its source: what a row was computed from, down to the delivered records."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import end_of_month, end_of_week
-from ecommerce_assets.query.asking import Ask
+from ecommerce_assets.query.engine import Query
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, table_named
 from ecommerce_assets.tables.declaration import Table
 
 FACT = "gold.fact_sales"
-# Of a key column that the facts lack: the interval of their order dates.
+# For key columns that the facts lack: the interval of their order dates.
 INTERVALS = {"week_start_date": end_of_week, "month_start_date": end_of_month}
 DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One step of the way back.
+    """One step back from the row.
 
     Attributes:
         title: what the rows are.
-        rows: how many there are.
-        first: the first of them.
+        rows: number of rows.
+        first: the first rows.
     """
 
     title: str
@@ -34,26 +34,26 @@ class Part:
     first: pa.Table
 
 
-def trace(name: str, key: str, ask: Ask, *, limit: int, join_texts: str) -> Iterator[Part]:
-    """The row with this key; the facts behind it; every version of every source record of these.
+def trace(name: str, key: str, query: Query, *, limit: int, join_texts: str) -> Iterator[Part]:
+    """The row with this key; the facts behind it; all versions of their source records.
 
     Args:
-        name: a table, with or without its layer (gold, if it has none).
-        key: value of its key, or of the natural key that it shows; several parted by commas.
-        ask: runs a statement where the tables are.
+        name: a table, with or without its layer (default: gold).
+        key: value of its key or natural key; several columns separated by commas.
+        query: runs a statement on the tables.
         limit: rows to show of each part.
-        join_texts: the SQL dialect's function that joins an array of texts.
+        join_texts: the SQL dialect's function that joins an array of strings.
 
     Raises:
-        PipelineError: no such table, no row with this key, or a table that can't be followed.
+        PipelineError: no such table, no row with this key, or a table that can't be traced.
     """
     table = table_named(name)
-    row = _row(table, key, ask)
+    row = _row(table, key, query)
     yield Part(f"{table.identifier}, the row", 1, row)
     if table.layer == "gold":
         facts = f"SELECT * FROM {FACT} WHERE {_facts_of(table, row)}"
         order = "ORDER BY order_date, order_id, order_item_id"
-        yield _part(f"{FACT}, the rows behind it", facts, order, ask, limit)
+        yield _part(f"{FACT}, the rows behind it", facts, order, query, limit)
         wanted = {
             "orders": f"SELECT order_id FROM ({facts}) f",
             "order_items": f"SELECT order_item_id FROM ({facts}) f",
@@ -73,10 +73,10 @@ def trace(name: str, key: str, ask: Ask, *, limit: int, join_texts: str) -> Iter
         statement = _versions(source, ids, join_texts)
         order = "ORDER BY 1, fate, _source_file, _row_number"
         title = f"bronze.{source}, every version of their records, and what became of it"
-        yield _part(title, statement, order, ask, limit)
+        yield _part(title, statement, order, query, limit)
 
 
-def _row(table: Table, key: str, ask: Ask) -> pa.Table:
+def _row(table: Table, key: str, query: Query) -> pa.Table:
     """The row by its key, or by the natural key beside a surrogate one."""
     values = [value.strip() for value in key.split(",")]
     natural = [name.replace("_key", "_id") for name in table.key]
@@ -87,22 +87,22 @@ def _row(table: Table, key: str, ask: Ask) -> pa.Table:
             f"CAST({column} AS varchar) = {ansi_literal(value)}"
             for column, value in zip(columns, values, strict=True)
         )
-        row = ask(f"SELECT * FROM {table.identifier} WHERE {where}")
+        row = query(f"SELECT * FROM {table.identifier} WHERE {where}")
         if row.num_rows == 1:
             return row
     raise PipelineError(
         f"{table.identifier} has no row whose {', '.join(table.key)} is {key!r}"
-        + ("; give the values parted by commas" if len(table.key) != len(values) else "")
+        + ("; separate the values by commas" if len(table.key) != len(values) else "")
     )
 
 
 def _values(row: pa.Table) -> dict[str, Any]:
-    (values,) = row.to_pylist()  # `_row` has counted it
+    (values,) = row.to_pylist()  # checked by `_row`
     return dict(values)
 
 
 def _facts_of(table: Table, row: pa.Table) -> str:
-    """SQL that is true for the facts behind a row."""
+    """SQL condition of the facts behind a row."""
     facts, values = all_tables()[FACT], _values(row)
     conditions = []
     for column in table.key:
@@ -128,25 +128,25 @@ def _facts_of(table: Table, row: pa.Table) -> str:
 
 
 def _versions(source: str, ids: str, join_texts: str) -> str:
-    """Each record of bronze with one of these ids, and what became of it."""
+    """All bronze records with one of these ids, and what became of them."""
     (key,) = all_tables()[f"silver.{source}"].key
     names = [name for name in all_tables()[f"bronze.{source}"].columns if not name.startswith("_")]
     rest = ", ".join(f"b.{name}" for name in names if name != key)
-    place = "x._source_file = b._source_file AND x._row_number = b._row_number"
+    same_record = "x._source_file = b._source_file AND x._row_number = b._row_number"
     return (
         f"SELECT b.{key}, CASE WHEN s._row_number IS NOT NULL THEN 'current' "
         f"WHEN q._row_number IS NOT NULL THEN 'quarantined: ' || {join_texts}(q._reasons, '; ') "
         f"ELSE 'superseded' END AS fate, b._source_file, b._row_number, {rest} "
         f"FROM bronze.{source} b "
-        f"LEFT JOIN silver.{source} s ON {place.replace('x.', 's.')} "
-        f"LEFT JOIN silver.{source}_quarantine q ON {place.replace('x.', 'q.')} "
+        f"LEFT JOIN silver.{source} s ON {same_record.replace('x.', 's.')} "
+        f"LEFT JOIN silver.{source}_quarantine q ON {same_record.replace('x.', 'q.')} "
         f"WHERE trim(b.{key}) IN ({ids})"
     )
 
 
-def _part(title: str, statement: str, order: str, ask: Ask, limit: int) -> Part:
-    first = ask(f"{statement} {order} LIMIT {limit}")
+def _part(title: str, statement: str, order: str, query: Query, limit: int) -> Part:
+    first = query(f"{statement} {order} LIMIT {limit}")
     rows = first.num_rows
     if rows == limit:
-        rows = int(ask(f"SELECT count(*) FROM ({statement}) t").column(0)[0].as_py())
+        rows = int(query(f"SELECT count(*) FROM ({statement}) t").column(0)[0].as_py())
     return Part(title, rows, first)

@@ -1,6 +1,6 @@
-"""What a run of a table has to recompute, and how.
+"""Which rows of a table a run recomputes, and how.
 
-A table declares a strategy. From what changed upstream since the published snapshot was written,
-the strategy decides on `Nothing`, on `Rows` to write in place of others, or on the `Whole` table,
-which is always right. The transformation is the same for a part and for the whole.
+A table declares a strategy. Given the upstream changes since the published snapshot, the strategy
+returns `Nothing`, `Rows` that replace others, or `Whole`, which is always correct. The
+transformation is the same for a part of the table and for the whole.
 """

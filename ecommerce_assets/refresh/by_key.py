@@ -14,18 +14,18 @@ from ecommerce_assets.refresh.upstream import NOTHING_CHANGED, Changes, affected
 
 @dataclass(frozen=True)
 class ByKey(Strategy):
-    """Recompute the rows of the keys that what changed upstream affects.
+    """Recompute the rows of the keys affected by upstream changes.
 
     Attributes:
         key: the refresh key, a column of the table.
-        on: by upstream table, the refresh key of its rows.
+        on: by upstream table, how its rows map to refresh keys.
     """
 
     key: str
     on: Mapping[str, DependencyMapping] = field(default_factory=dict)
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
-        """The rows of the affected keys, from the upstream rows of these keys."""
+        """The rows of the affected keys, computed from the upstream rows of these keys."""
         affected = affected_keys(inputs, changes)
         if isinstance(affected, Whole):
             return affected

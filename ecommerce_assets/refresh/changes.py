@@ -17,18 +17,18 @@ SIGN = "_sign"
 def changed_rows(
     after: "DataFrame", before: "DataFrame | None", key: Sequence[str], most: int
 ) -> "DataFrame | None":
-    """All rows of the keys that differ: those of after with `_sign` 1, those of before with -1.
+    """All rows of the keys that differ: the later ones with `_sign` 1, the earlier ones with -1.
 
-    The rows of a key count as unchanged where both snapshots have as many of them, and the sums of
-    their 64-bit hashes are equal: of 2^64 changes, one would be missed.
+    A key counts as unchanged if both snapshots have the same number of rows for it and the sums of
+    their 64-bit hashes are equal; one change in 2^64 would be missed.
 
     Args:
-        before: None for a table that was empty.
-        key: the columns that name the key a row belongs to.
-        most: changed keys.
+        before: the earlier rows; None for an empty table.
+        key: the columns of the key.
+        most: limit of changed keys.
 
     Returns:
-        None where more keys differ, or the columns do.
+        None if more keys differ, or if the columns differ.
     """
     if before is not None and before.columns != after.columns:
         return None
@@ -49,12 +49,12 @@ def changed_rows(
 
 
 def _hash(columns: Sequence[str]) -> "Column":
-    """Spark's hash skips nulls, so that which columns are null is hashed with the rest."""
+    """A hash of all columns. Spark's hash skips nulls, so the null flags are hashed as well."""
     nulls = [F.col(name).isNull() for name in columns]
     return F.xxhash64(*[F.col(name) for name in columns], *nulls)
 
 
 def differing(rows: "DataFrame", columns: Sequence[str]) -> "DataFrame":
-    """The values of `columns` whose number of rows differs between the two snapshots."""
+    """The values of `columns` whose row counts differ between the two snapshots."""
     counted = rows.groupBy(*columns).agg(F.sum(SIGN).alias(SIGN))
     return counted.where(f"{SIGN} != 0").select(*columns)

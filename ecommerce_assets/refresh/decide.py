@@ -1,4 +1,4 @@
-"""One decision for one table: ask its strategy, and turn "the whole table" into rows."""
+"""One table's decision: apply its strategy, and turn `Whole` into rows."""
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.decision import Nothing, Rows, Whole
@@ -8,14 +8,14 @@ from ecommerce_assets.refresh.upstream import upstream_changes
 
 
 def decide(strategy: Strategy, inputs: Inputs) -> Nothing | Rows:
-    """What a run has to write, for the upstream tables as the run sees them.
+    """What a run has to write, given the upstream snapshots that it reads.
 
     Args:
-        strategy: that of the table.
+        strategy: the table's.
 
     Raises:
-        DeliveryChanged: of a bronze table: a file is gone since it was listed.
-        PipelineError: of a bronze table: what has landed can't be looked at.
+        DeliveryChanged: for bronze, a listed file has disappeared.
+        PipelineError: for bronze, landed files can't be listed or read.
     """
     changes = upstream_changes(inputs) if inputs.table.upstream else {}
     if isinstance(changes, Nothing):

@@ -1,4 +1,4 @@
-"""What a strategy decides: nothing, the whole table, or these rows in place of those."""
+"""What a strategy decides: nothing, the whole table, or certain rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +17,18 @@ class Nothing:
 
     Attributes:
         why: for people.
-        unread: for bronze: paths below landing that are there and are not read.
+        unread: for bronze: paths below landing that are ignored.
+        other_code: for bronze: the dates read by another version of the code, as intervals.
     """
 
     why: str
     unread: tuple[str, ...] = ()
+    other_code: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Whole:
-    """The table is to be recomputed from its whole upstream tables.
+    """The table has to be recomputed from its whole upstream tables.
 
     Attributes:
         why: for people.
@@ -37,20 +39,21 @@ class Whole:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows to write, and what the checks need to know of them.
+    """The rows to write, and what the checks need to know about them.
 
     Attributes:
         why: for people: what is recomputed, and for what reason.
-        written: the recomputed rows, and those of the replaced partitions that stay.
-        replace: Spark SQL that is true for the published rows that `written` replaces; whole files.
-        affected: the refresh keys that are recomputed; None for all.
+        written: the recomputed rows, and the unchanged rows of replaced partitions.
+        replace: Spark SQL condition of the published rows that `written` replaces; whole files.
+        affected: the recomputed refresh keys; None for all.
         dates: ingestion dates whose deliveries are checked.
-        candidates: for silver: the parsed rows among which the latest versions were selected.
-        rewritten: where keys are replaced one by one: their new rows, and their published ones.
-        is_whole: the rows are what the transformation gives for whole upstream tables.
-        replaced_deliveries: for silver: the parsed rows of deliveries that were replaced since.
+        candidates: for silver: the parsed rows from which the latest versions were selected.
+        rewritten: if keys are replaced individually: their new rows and their published rows.
+        is_whole: whether the transformation read whole upstream tables.
+        replaced_deliveries: for silver: the parsed rows of deliveries replaced since the last run.
         fingerprints: for bronze: the fingerprint of each date's delivery, to be recorded.
-        unread: for bronze: paths below landing that are there and are not read.
+        unread: for bronze: paths below landing that are ignored.
+        other_code: for bronze: the dates read by another version of the code, as intervals.
     """
 
     why: str
@@ -64,6 +67,7 @@ class Rows:
     replaced_deliveries: "DataFrame | None" = None
     fingerprints: Mapping[str, str] | None = None
     unread: tuple[str, ...] = ()
+    other_code: tuple[str, ...] | None = None
 
 
 Decision = Nothing | Whole | Rows

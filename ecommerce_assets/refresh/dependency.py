@@ -1,8 +1,8 @@
-"""How changes upstream map to the refresh keys of a table.
+"""How upstream changes map to a table's refresh keys.
 
-A table's refresh key is the column by whose values its rows are recomputed: an order, a customer,
-a day. A dependency mapping says which of these values an upstream row belongs to. Without one, any
-change in that upstream table affects all of them, which is always right.
+Rows are recomputed by refresh key: an order, a customer, a day. A dependency mapping gives the
+refresh key of an upstream row. Without a mapping, any change of the upstream table affects all
+keys, which is always correct.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from ecommerce_assets.intervals import EndOf, end_of_day, end_of_month, end_of_w
 
 @dataclass(frozen=True)
 class DependencyMapping:
-    """What a table takes from one upstream table, and which refresh keys a row there affects.
+    """What a table reads from one upstream table, and which refresh keys a row of it affects.
 
     Attributes:
-        key: the refresh key of an upstream row; None where a change affects all of them.
-        columns: the only columns that the transformation sees: changes in others affect nothing.
-            None is all.
+        key: the refresh key of an upstream row; None if a change affects all keys.
+        columns: the only columns that the transformation sees, so that changes of others affect
+            nothing; None for all.
         column: the upstream column from which the key is computed.
-        end_of: for a key that is the first day of an interval: the interval's end.
-        computed: the key is computed from the column, not its value.
-        unless_in: another upstream table: keys that it has a row of are not affected, as that row
-            determines them.
+        end_of: if the key is the first day of an interval: computes the interval's end.
+        computed: whether the key is computed from the column instead of being its value.
+        unless_in: another upstream table, whose rows determine their keys alone: keys found there
+            are not affected.
     """
 
     key: Callable[[], Column] | None = None
@@ -43,7 +43,7 @@ class DependencyMapping:
 
     @property
     def prunes(self) -> bool:
-        """Whether refresh keys tell which values of `column` there can be."""
+        """Whether the refresh keys restrict the values of `column`."""
         return self.is_value or self.end_of is not None
 
 
@@ -53,7 +53,7 @@ def any_change(*columns: str) -> DependencyMapping:
 
 
 def by_column(column: str, *columns: str) -> DependencyMapping:
-    """The refresh key is the value of `column`; the transformation sees `columns` alone."""
+    """The refresh key is the value of `column`; the transformation sees only `columns`."""
     return DependencyMapping(lambda: F.col(column), columns or None, column)
 
 

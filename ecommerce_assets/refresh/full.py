@@ -12,7 +12,7 @@ from ecommerce_assets.refresh.upstream import NOTHING_CHANGED, Changes, affected
 
 @dataclass(frozen=True)
 class Full(Strategy):
-    """Recompute the table when anything upstream changed that it depends on.
+    """Recompute the table whenever something that it depends on has changed.
 
     Attributes:
         on: by upstream table, `any_change` of the columns that it depends on.
@@ -22,6 +22,6 @@ class Full(Strategy):
     key: None = field(default=None, init=False)
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
-        """The whole table, or nothing where no column that it depends on changed."""
+        """The whole table, or nothing if no column that it depends on has changed."""
         affected = affected_keys(inputs, changes)
         return affected if isinstance(affected, Whole) else Nothing(why=NOTHING_CHANGED)

@@ -1,4 +1,4 @@
-"""What a strategy works with: the table, its published snapshot, its upstream tables, the run."""
+"""The input of a strategy: the table, its published snapshot, its upstream tables, the run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Refreshed(Protocol):
-    """What one table's refresh may know of a table's strategy: see `Strategy`."""
+    """The part of `Strategy` that the refresh of other tables may use."""
 
     @property
     def key(self) -> str | None:
@@ -31,14 +31,14 @@ class Refreshed(Protocol):
 
     @property
     def selects_versions(self) -> bool:
-        """Whether rows are the latest versions of their keys."""
+        """Whether the table holds the latest version of each key."""
 
     def visible_columns(self, upstream: str) -> tuple[str, ...]:
-        """The only columns that the transformation sees; () is all."""
+        """The only columns that the transformation sees; () for all."""
 
 
 class Declared(Protocol):
-    """A declared table, as far as its refresh has to know it: see `Table`."""
+    """The part of `Table` that a refresh uses."""
 
     @property
     def identifier(self) -> str:
@@ -46,11 +46,11 @@ class Declared(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in its layer."""
+        """Its name within the layer."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns whose values are unique together."""
+        """The columns that identify a row."""
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -58,11 +58,11 @@ class Declared(Protocol):
 
     @property
     def transform(self) -> Callable[..., "DataFrame"]:
-        """From the upstream frames to its rows."""
+        """Computes the rows from the upstream frames."""
 
     @property
     def prepare(self) -> Mapping[str, Prepare]:
-        """What is done first to the frame of an upstream table."""
+        """By upstream table, a preparation applied to its frame first."""
 
     @property
     def partitioned_by(self) -> tuple[str, ...]:
@@ -79,10 +79,10 @@ class Declared(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What a run was asked for.
+    """What a run was asked to do.
 
     Attributes:
-        first, last: ingestion dates, both included.
+        first, last: ingestion dates, inclusive.
         landing: folder or s3 prefix of the delivered files.
         full_refresh: recompute everything.
     """
@@ -100,16 +100,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the refresh of one table reads.
+    """Everything that the refresh of one table reads.
 
     Attributes:
         table: its declaration.
         published: its history as published now.
-        upstream: the histories of its upstream tables: as published, or as this run wrote them.
+        upstream: the histories of its upstream tables, as published or as written by this run.
         tables: every declared table by identifier.
-        request: what the run was asked for.
-        cache: what this run's tables share.
-        limits: from what sizes on another way is taken.
+        request: what the run was asked to do.
+        cache: results shared by the tables of the run.
+        limits: sizes at which another method is used.
     """
 
     spark: "SparkSession"
@@ -123,12 +123,12 @@ class Inputs:
 
     @property
     def source_snapshots(self) -> dict[str, int | None]:
-        """The upstream snapshots that this run reads; None for a table that has none yet."""
+        """The upstream snapshots that this run reads; None for an empty table."""
         return {name: self.upstream[name].snapshot_id for name in self.table.upstream}
 
     @property
     def record(self) -> BuildRecord:
-        """What the published snapshot was built from; a strategy runs only where that is known."""
+        """What the published snapshot was built from; strategies run only if it is known."""
         record = self.published.record
         assert record is not None
         return record
@@ -151,11 +151,11 @@ class Inputs:
         return self.at(name, self.upstream[name].snapshot_id)
 
     def published_rows(self) -> "DataFrame":
-        """The table as it is published."""
+        """The table's published rows."""
         return self.at(self.table.identifier, self.published.snapshot_id)
 
     def collected(self, keys: "DataFrame") -> AffectedKeys:
-        """A frame of refresh keys, made distinct; in the driver too unless they are too many."""
+        """The distinct refresh keys of a frame, collected to the driver unless too many."""
         distinct, most = checkpointed(keys.distinct()), self.limits.collected_keys
         rows = distinct.limit(most + 1).collect()
         values = sorted(row[0] for row in rows if row[0] is not None)
@@ -164,7 +164,7 @@ class Inputs:
     def not_determined_elsewhere(
         self, keys: "DataFrame", mapping: DependencyMapping
     ) -> "DataFrame":
-        """The keys of which the table named by `unless_in`, if there is one, has no row."""
+        """The keys without a row in the table named by `unless_in`, if that is set."""
         if mapping.unless_in is None:
             return keys
         key = self.mapping(mapping.unless_in).key
@@ -173,11 +173,11 @@ class Inputs:
         return keys.distinct().join(known, KEY, "left_anti")
 
     def transformed(self, frames: "Mapping[str, DataFrame]") -> "DataFrame":
-        """What the transformation gives for these upstream frames."""
+        """The transformation's result for these upstream frames."""
         return self.table.transform(*[frames[name] for name in self.table.upstream])
 
     def whole(self, name: str) -> "DataFrame":
-        """A whole upstream table as the transformation takes it, prepared once a run."""
+        """A whole upstream table as the transformation reads it, prepared once per run."""
         prepare = self.table.prepare.get(name)
         if prepare is None:
             return self.taken(name)
@@ -185,11 +185,11 @@ class Inputs:
         return self._visible(name, self.cache.whole(key, lambda: self._taken(name, None)))
 
     def taken(self, name: str, affected: AffectedKeys | None = None) -> "DataFrame":
-        """An upstream table as the transformation takes it, planned anew."""
+        """An upstream table as the transformation reads it, in a new plan."""
         return self._visible(name, self._taken(name, affected))
 
     def of_keys(self, name: str, affected: AffectedKeys) -> "DataFrame":
-        """As `whole`, of the affected keys alone."""
+        """Like `whole`, limited to the affected keys."""
         mapping, prepare = self.mapping(name), self.table.prepare.get(name)
         if prepare is None:
             return self.taken(name, affected)
@@ -203,7 +203,7 @@ class Inputs:
         if affected is keys:
             found: DataFrame = rows
             return found
-        # Another table has prepared the same already, maybe of more keys.
+        # Another table has already prepared this, possibly for more keys.
         if mapping.is_value and mapping.column in rows.columns and affected.among(keys):
             return affected.within(rows, str(mapping.column))
         return self._taken(name, affected)

@@ -26,8 +26,8 @@ class AffectedKeys:
 
     Attributes:
         frame: one column, `_refresh_key`.
-        values: the same in the driver, sorted; None where they are too many for that.
-        limits: how many are listed in a filter.
+        values: the keys, sorted, in the driver; None if there are too many.
+        limits: how many keys a filter may list.
     """
 
     frame: "DataFrame"
@@ -36,22 +36,22 @@ class AffectedKeys:
 
     @property
     def none(self) -> bool:
-        """Whether there is none."""
+        """Whether there are no keys."""
         return self.values is not None and not self.values
 
     @property
     def few(self) -> bool:
-        """Whether they can be listed in a filter."""
+        """Whether they fit into a filter."""
         return self.values is not None and len(self.values) <= self.limits.listed_keys
 
     def among(self, others: "AffectedKeys") -> bool:
-        """Whether all of these keys are known to be among the others."""
+        """Whether these keys are known to be a subset of the others."""
         if self.values is None or others.values is None:
             return False
         return set(self.values) <= set(others.values)
 
     def of(self, frame: "DataFrame", mapping: DependencyMapping) -> "DataFrame":
-        """The rows of an upstream frame that belong to these keys; other files are not read."""
+        """The rows of an upstream frame for these keys; files without any are not read."""
         if mapping.key is None:
             return frame
         if self.none:
@@ -85,7 +85,7 @@ class AffectedKeys:
         if self.few:
             return self._listed(column)
         if not isinstance(values[0], str):
-            return F.lit(True)  # Surrogate keys are hashes, spread over every file.
+            return F.lit(True)  # Surrogate keys are hashes, so every file holds some.
         bounds = F.lit(False)
         for first, last in ranges(values, self.limits.key_ranges):
             bounds |= F.col(column).between(first, last)
@@ -93,9 +93,9 @@ class AffectedKeys:
 
 
 def ranges(values: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """Sorted texts as at most `count` ranges that hold them all, cut where the gaps are widest.
+    """Cover sorted texts by at most `count` ranges, cut at the widest gaps.
 
-    So a few old keys among many new ones do not make one range that spans everything.
+    A few old keys among many new ones then do not lead to one range over everything.
     """
     numbers = [_number(value) for value in values]
     gaps = sorted(range(1, len(values)), key=lambda i: numbers[i - 1] - numbers[i])
@@ -104,11 +104,11 @@ def ranges(values: Sequence[str], count: int) -> list[tuple[str, str]]:
 
 
 def _number(text: str) -> int:
-    """A text's first bytes as a number, in the order of the texts."""
+    """A text's first bytes as a number that sorts like the text."""
     return int.from_bytes(text.encode()[:_PREFIX_BYTES].ljust(_PREFIX_BYTES, b"\0"))
 
 
 def frame_of_days(spark: "SparkSession", days: Iterable[date]) -> "DataFrame":
-    """Days as a frame of refresh keys."""
+    """A frame of refresh keys that are days."""
     dates = f"cast(array({spark_list(sorted(days))}) as array<date>)"
     return spark.sql(f"select explode({dates}) as {KEY}")

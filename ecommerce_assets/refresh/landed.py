@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from pyspark.sql import types as T
 
-from ecommerce_assets.intervals import lies_in
+from ecommerce_assets.intervals import days_in, lies_in, written
 from ecommerce_assets.landing.files import digested, fingerprints, landed
 from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.landing.layout import INGESTION_DATE
@@ -20,10 +20,10 @@ from ecommerce_assets.refresh.upstream import Changes
 
 @dataclass(frozen=True)
 class Landed(Strategy):
-    """Read the landed files of the run's dates whose delivery is not the one that was read last.
+    """Read the landed files of those dates whose delivery differs from the one read last.
 
     Attributes:
-        columns: the source columns, and whether a header must have them.
+        columns: by source column, whether a header must have it.
         struct: Spark schema of the frame of landed files.
     """
 
@@ -36,8 +36,8 @@ class Landed(Strategy):
         """The rows of the new and the changed deliveries.
 
         Raises:
-            DeliveryChanged: a file is gone since it was listed.
-            PipelineError: what has landed can't be looked at.
+            DeliveryChanged: a listed file has disappeared.
+            PipelineError: landed files can't be listed or read.
         """
         request, name = inputs.request, inputs.table.name
         found = landed(request.landing, name, request.first, request.last)
@@ -47,8 +47,9 @@ class Landed(Strategy):
         if not request.full_refresh:
             known = _known_fingerprints(inputs, prints)
             prints = {day: text for day, text in prints.items() if known.get(day) != text}
+        other = written(_read_by_other_code(inputs) - set(request.days))
         if not prints:
-            return Nothing(why="nothing new has landed", unread=unread)
+            return Nothing(why="nothing new has landed", unread=unread, other_code=other)
         days = tuple(sorted(prints))
         frame = landed_frame(
             inputs.spark,
@@ -66,11 +67,25 @@ class Landed(Strategy):
             dates=days,
             fingerprints={day.isoformat(): text for day, text in prints.items()},
             unread=unread,
+            other_code=other,
         )
 
 
+def _read_by_other_code(inputs: Inputs) -> set[date]:
+    """Published dates not known to have been read by the present code."""
+    published = inputs.published
+    record = published.record
+    if (
+        record is None
+        or record.other_code is None
+        or record.code_version != inputs.table.code_version
+    ):
+        return set(published.rows_by_date(published.snapshot_id, INGESTION_DATE))
+    return days_in(record.other_code)
+
+
 def _known_fingerprints(inputs: Inputs, wanted: Iterable[date]) -> dict[date, str]:
-    """By date: the delivery from which this code read the published rows of that date."""
+    """By date: the fingerprint of the delivery that the present code has read."""
     known: dict[date, str] = {}
     missing = {day.isoformat(): day for day in wanted}
     for snapshot in inputs.published.back_from(inputs.published.snapshot_id):

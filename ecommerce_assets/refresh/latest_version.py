@@ -25,17 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LatestVersion(Strategy):
-    """Compare what the changed deliveries hold with the published versions of the same keys.
+    """Compare the versions in changed deliveries with the published versions of the same keys.
 
-    The one upstream table holds every version of a key, partitioned by ingestion date. A version
-    that is added can only take the place of a lesser one. Only a key whose latest version came
-    from a changed delivery, which holds no equal or greater one any more, is looked up in all
-    deliveries.
+    The only upstream table holds every version of each key, partitioned by ingestion date. An added
+    version can only replace a lower one. All deliveries are searched only for keys whose published
+    version came from a changed delivery that no longer holds an equal or higher one.
 
     Attributes:
-        key: the key whose versions there are.
-        order: the columns by which versions are compared, the most important first.
-        valid: Spark SQL that is true for the versions that count.
+        key: the column whose values have versions.
+        order: the columns by which versions are compared, most significant first.
+        valid: Spark SQL condition of valid versions.
     """
 
     key: str
@@ -45,11 +44,11 @@ class LatestVersion(Strategy):
 
     @property
     def selects_versions(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
-        """The latest versions of the keys in the changed deliveries."""
+        """The latest versions of the keys found in the changed deliveries."""
         (bronze,) = inputs.table.upstream
         partitions = changes[bronze]
         dates = sorted(partitions.firsts)
@@ -69,7 +68,7 @@ class LatestVersion(Strategy):
             if not demoted.none:
                 parse = inputs.table.prepare[bronze]
                 earlier = inputs.now(bronze).where(~in_dates)
-                # Spark parses the key of every row, the other columns only of the keys sought.
+                # Spark parses the key of every row, and the other columns only for the wanted keys.
                 candidates = candidates.unionByName(demoted.within(parse(earlier), self.key))
         candidates = checkpointed(candidates)
         recomputed = inputs.transformed({bronze: candidates})
@@ -81,7 +80,7 @@ class LatestVersion(Strategy):
         )
 
     def demoted_keys(self, latest: "DataFrame", valid: "DataFrame") -> "DataFrame":
-        """The refresh keys of published rows of which `valid` holds no equal or greater version."""
+        """The keys of published rows for which `valid` holds no equal or higher version."""
         version = F.struct(*self.order)
         best = valid.groupBy(F.col(self.key).alias(KEY)).agg(F.max(version).alias("_best"))
         joined = latest.join(best, F.col(self.key) == F.col(KEY), "left").drop(KEY)
@@ -90,7 +89,7 @@ class LatestVersion(Strategy):
 
     @staticmethod
     def _replaced(inputs: Inputs, bronze: str, dates: list[date]) -> "DataFrame | None":
-        """The parsed rows of deliveries that are not there any more."""
+        """The parsed rows of deliveries that have been replaced or removed."""
         if not dates:
             return None
         before = inputs.at(bronze, inputs.before(bronze))
@@ -98,7 +97,7 @@ class LatestVersion(Strategy):
 
 
 def as_candidates(latest: "DataFrame", parsed: "DataFrame") -> "DataFrame":
-    """Published rows in the form of parsed rows: valid, so without anything that speaks against."""
+    """Published rows in the form of parsed rows: valid, so without reasons."""
     return latest.select(
         *[
             F.col(field.name)

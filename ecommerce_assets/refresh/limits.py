@@ -1,21 +1,21 @@
-"""The sizes at which a refresh, or the check of a key, takes another way to the same rows."""
+"""Sizes at which a refresh, or the check of a key, switches to another method."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes that decide how rows are computed, never which.
+    """Sizes that affect how rows are computed, never the result.
 
     Attributes:
-        changed_keys: from so many changed keys of an upstream table on, the whole table is
-            recomputed: that costs no more.
-        collected_keys: up to so many affected keys are collected to the driver, so that files
-            which hold none of them are not read.
-        listed_keys: up to so many affected keys are listed in a filter, which Iceberg compares
-            with the bounds of each file; more are given as ranges.
-        key_ranges: how many ranges those are at most.
-        large_table: a table of more rows is not sorted by its key only to check the key.
+        changed_keys: with more changed keys of an upstream table than this, the whole table is
+            recomputed, which is then no slower.
+        collected_keys: up to this many affected keys are collected to the driver, so that files
+            without any of them are not read.
+        listed_keys: up to this many affected keys are listed in a filter, which Iceberg compares
+            with the bounds of each file; more are covered by ranges.
+        key_ranges: the largest number of such ranges.
+        large_table: a table with more rows is not sorted just to check its key.
     """
 
     changed_keys: int = 500_000
@@ -29,5 +29,5 @@ DEFAULT = Limits()
 
 
 def default_limits() -> Limits:
-    """The sizes of a run."""
+    """The limits of a run."""
     return DEFAULT

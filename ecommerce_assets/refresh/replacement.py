@@ -1,4 +1,4 @@
-"""Rows that take the place of the published rows of the same keys."""
+"""Replacement of the published rows of affected keys."""
 
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ def replacement(
     recomputed: "DataFrame",
     published: "DataFrame | None" = None,
 ) -> Rows:
-    """The recomputed rows in place of the published ones of the affected keys.
+    """Replace the published rows of the affected keys by the recomputed ones.
 
-    Iceberg replaces whole files: what else lies in the replaced partitions is written again.
+    Iceberg replaces whole files, so the other rows of the replaced partitions are written again.
 
     Args:
-        published: the published rows of the affected keys, if they are at hand.
+        published: the published rows of the affected keys, if already read.
     """
     table, key = inputs.table, str(inputs.table.refresh.key)
     count = "many" if affected.values is None else f"{len(affected.values):,}"
@@ -46,7 +46,7 @@ def replacement(
 
 
 def _partitions_of(partitioned_by: tuple[str, ...], *frames: "DataFrame") -> str:
-    """Spark SQL for the days or months, as the table is partitioned, in which the rows lie."""
+    """Spark SQL condition of the partitions, days or months, that hold the rows."""
     (transform,) = partitioned_by
     column = transform.removeprefix("months(").removesuffix(")")
     monthly = column != transform

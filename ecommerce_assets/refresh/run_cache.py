@@ -1,4 +1,4 @@
-"""What several tables of a run need alike, computed once: prepared frames, changes, figures."""
+"""The run cache: what several tables of a run need, computed once."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,11 +13,10 @@ Prepare = Callable[["DataFrame"], "DataFrame"]
 
 
 def checkpointed(frame: "DataFrame") -> "DataFrame":
-    """The frame with its lineage cut: its rows are computed once, when they are first needed.
+    """The frame with its lineage cut; its rows are computed once, on first use.
 
-    What is computed from it is planned as fast as from a table. Frames that are cached and built
-    on each other, as those of a run's changes are, take longer and longer to plan. The rows are
-    not compressed, though, so whole tables are better cached.
+    Planning on top of it is as fast as on a table, whereas frames cached on top of each other take
+    longer and longer to plan. The rows are not compressed, so whole tables are better cached.
     """
     return frame.localCheckpoint(eager=False)
 
@@ -33,10 +32,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An upstream table at a snapshot, prepared for a transformation.
+    """A prepared upstream table at a snapshot.
 
     Attributes:
-        where: Spark SQL for a part of its rows, or the column by which affected keys select them.
+        where: a Spark SQL condition, or the column by which affected keys select rows.
     """
 
     table: str
@@ -55,7 +54,7 @@ class Figure:
 
 
 class RunCache:
-    """Computes each thing once for all tables of a run; `release` frees it when the run is done."""
+    """Computes each entry once for all tables of a run; `release` frees them at the end."""
 
     def __init__(self) -> None:
         self._known: dict[object, Any] = {}
@@ -65,12 +64,12 @@ class RunCache:
         self._lock = Lock()
 
     def whole(self, key: Prepared, compute: "Callable[[], DataFrame]") -> "DataFrame":
-        """A whole prepared table, cached in memory, on disk where it does not fit."""
+        """A whole prepared table, cached in memory or, beyond that, on disk."""
         frame: DataFrame = self._once(key, lambda: self._persisted(compute()))
         return frame
 
     def part(self, key: Prepared, compute: Callable[[], Any]) -> Any:
-        """A part of a prepared table, as `compute` gives it."""
+        """A part of a prepared table."""
         return self._once(key, compute)
 
     def figure(self, key: Figure, compute: Callable[[], Any]) -> Any:
@@ -78,12 +77,12 @@ class RunCache:
         return self._once(key, compute)
 
     def change(self, key: Change, compute: "Callable[[], DataFrame | None]") -> "DataFrame | None":
-        """The rows that changed; from what was offered, if anything was, instead of `compute`."""
+        """The changed rows; from an offer if there is one, else from `compute`."""
         found: DataFrame | None = self._once(key, lambda: self._offered.pop(key, compute)())
         return found
 
     def offer(self, key: Change, compute: "Callable[[], DataFrame | None]") -> None:
-        """Offer a cheaper way to a change: the run that wrote it knows which rows it replaced."""
+        """Offer a cheaper way to compute a change, from the rows known to be replaced."""
         self._offered[key] = compute
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""The strategy of a table of sums: what changed is added and subtracted."""
+"""The strategy of a table of sums: changed rows are added and subtracted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ from ecommerce_assets.refresh.upstream import (
 
 @dataclass(frozen=True)
 class RunningSums(Strategy):
-    """Add what the changed rows of a table give now, subtract what they gave before.
+    """Add the new values of changed upstream rows and subtract their old values.
 
-    The table's rows are then computed from the sums, all of them: ranks move with any sum.
+    All rows of the table are then derived from the sums, since any sum may move the ranks.
 
     Attributes:
-        of: the upstream table that is summed up by its `prepare`.
-        key: the column by which it is summed up, there and here.
-        sums: by column of what `prepare` gives: the column here that holds it. The first of them
-            counts: where it is 0 there is no row.
-        on: for the other upstream tables, `any_change` of the columns that matter.
+        of: the upstream table that its `prepare` sums.
+        key: the grouping column, in both tables.
+        sums: by column of the prepared table, the column of this table that holds it. The first one
+            is a count: a row exists only if it is not 0.
+        on: for other upstream tables, `any_change` of the relevant columns.
     """
 
     of: str
@@ -40,15 +40,15 @@ class RunningSums(Strategy):
 
     @property
     def keeps_sums(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def visible_columns(self, upstream: str) -> tuple[str, ...]:
-        """Of the table that is summed up: what can be brought up to date."""
+        """For the summed table: only the columns that can be updated incrementally."""
         return (self.key, *self.sums) if upstream == self.of else ()
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
-        """All rows, from the published sums and the rows that changed."""
+        """All rows, from the published sums and the changed rows."""
         rows = rows_that_changed(inputs, self.of, changes[self.of]) if changes[self.of] else None
         if changes[self.of] and rows is None:
             return Whole(why=f"much of {self.of} changed")

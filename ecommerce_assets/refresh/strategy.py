@@ -1,4 +1,4 @@
-"""What every strategy is: a value that a table declares, and that plans the table's refresh."""
+"""The base of all strategies: a value, declared by a table, that plans its refresh."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ class Strategy(ABC):
     """How a table is refreshed.
 
     Attributes:
-        key: the refresh key, the column by whose values rows are recomputed; None where the table
-            is recomputed as a whole.
-        on: by upstream table, how its changes map to refresh keys; any change in a table left out
-            affects all of them.
+        key: the refresh key, the column by which rows are recomputed; None if the table is always
+            recomputed as a whole.
+        on: by upstream table, how its changes map to refresh keys; changes of a table without a
+            mapping affect all keys.
     """
 
     key: str | None
@@ -24,22 +24,22 @@ class Strategy(ABC):
 
     @abstractmethod
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
-        """What to recompute.
+        """Decide what to recompute.
 
         Args:
-            changes: the changed partitions by upstream table; some of them changed.
+            changes: the changed partitions by upstream table; at least one.
         """
 
     @property
     def selects_versions(self) -> bool:
-        """Whether rows are the latest versions of their keys: only deliveries change them."""
+        """Whether the table holds the latest version of each key, changed by deliveries alone."""
         return False
 
     @property
     def keeps_sums(self) -> bool:
-        """Whether published rows are brought up to date by adding and subtracting."""
+        """Whether published rows are updated by adding and subtracting."""
         return False
 
     def visible_columns(self, upstream: str) -> tuple[str, ...]:
-        """The only columns of a prepared upstream table that the transformation sees; () is all."""
+        """The columns of a prepared upstream table that the transformation sees; () for all."""
         return ()

@@ -1,4 +1,4 @@
-"""What changed upstream since the published snapshot was written, and which keys that affects."""
+"""What changed upstream since the published snapshot, and which keys that affects."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -23,7 +23,7 @@ NOTHING_CHANGED = "nothing changed upstream"
 
 
 def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
-    """The partitions that changed, by upstream table; or why that can't, or need not, be told."""
+    """The changed partitions by upstream table; or why they are unknown or irrelevant."""
     table, record = inputs.table, inputs.published.record
     if inputs.request.full_refresh:
         return Whole(why="a full refresh was asked for")
@@ -46,7 +46,7 @@ def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
 
 
 def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
-    """The refresh keys that the changes affect; or why they affect the whole table."""
+    """The affected refresh keys; or why the whole table is affected."""
     found = []
     for name, partitions in changes.items():
         if not partitions:
@@ -74,7 +74,7 @@ def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
 
 
 def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> "DataFrame | None":
-    """As `changed_rows`, computed once for all tables of the run that need the same change."""
+    """Like `changed_rows`, computed once for all tables of the run."""
     before, after = inputs.before(name), inputs.upstream[name].snapshot_id
     where = _condition(partitions)
 
@@ -89,11 +89,11 @@ def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> "Dat
 def offer_changed_rows(
     inputs: Inputs, rewritten: "tuple[DataFrame, DataFrame]", snapshot: int
 ) -> None:
-    """Let the tables downstream in this run compare only what this table rewrote.
+    """Let downstream tables of this run compare only the rows that this table rewrote.
 
     Args:
-        rewritten: the new and the published rows of the keys that were replaced.
-        snapshot: the one just written.
+        rewritten: the new and the published rows of the replaced keys.
+        snapshot: id of the new snapshot.
     """
     name, (now, before) = inputs.table.identifier, rewritten
     inputs.cache.offer(
@@ -103,11 +103,10 @@ def offer_changed_rows(
 
 
 def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> "DataFrame | None":
-    """Keys of a silver table whose latest version lies in deliveries that changed since.
+    """Keys of a silver table that have a version in deliveries changed since.
 
-    Of any other key, the version that was the latest then is still there, and no greater one has
-    come, so its row is the same. None where that can't be told, or where a table depends on more
-    than the key.
+    Any other key still has the version that was the latest, and no higher one has arrived, so its
+    row is unchanged. None if that is unknown, or if the table depends on more than the key.
     """
     declared, history, then = inputs.tables[name], inputs.upstream[name], inputs.before(name)
     selects_versions = declared.refresh.selects_versions
@@ -131,13 +130,13 @@ def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> 
 
 
 def _compared_by(inputs: Inputs, name: str) -> tuple[str, ...]:
-    """The columns by which the rows of a table are compared between two snapshots."""
+    """The columns compared between two snapshots of a table."""
     declared = inputs.tables[name]
     return (declared.refresh.key,) if declared.refresh.key else declared.key
 
 
 def _condition(partitions: Partitions) -> str:
-    """Spark SQL that is true for the rows in these partitions, and that prunes the others."""
+    """Spark SQL condition of these partitions, by which Iceberg prunes the others."""
     if partitions.column is None:
         return "true" if partitions else "false"
     end_of = end_of_month if partitions.monthly else end_of_day

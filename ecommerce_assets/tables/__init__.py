@@ -1,7 +1,7 @@
-"""The tables: one module each, found here by looking into the layer packages.
+"""The tables: one module each, discovered in the layer packages.
 
-A module below `bronze`, `silver` or `gold` that has a `TABLE` is a table of the pipeline; nothing
-else needs to know of it. Modules here use pure Spark: no Dagster, no Glue, no paths.
+A module in `bronze`, `silver` or `gold` with a `TABLE` is a table of the pipeline; nothing else has
+to be registered. Modules here use only Spark: no Dagster, no Glue, no paths.
 """
 
 from functools import cache
@@ -16,10 +16,10 @@ LAYERS = ("bronze", "silver", "gold")
 
 @cache
 def all_tables() -> dict[str, Table]:
-    """Every table by its identifier `layer.name`, upstream tables before those made from them.
+    """Every table by its identifier `layer.name`, upstream tables before those built from them.
 
     Raises:
-        PipelineError: a table names an upstream table that does not exist, or a cycle.
+        PipelineError: an upstream table does not exist, or tables depend on each other.
     """
     found: dict[str, Table] = {}
     for layer in LAYERS:
@@ -32,13 +32,13 @@ def all_tables() -> dict[str, Table]:
 
     def visit(table: Table, path: tuple[str, ...]) -> None:
         if table.identifier in path:
-            raise PipelineError("tables made from each other: " + " <- ".join(path))
+            raise PipelineError("tables depend on each other: " + " <- ".join(path))
         if table.identifier in ordered:
             return
         for upstream in table.reads:
             if upstream not in found:
                 raise PipelineError(
-                    f"{table.identifier} is made from {upstream}, which no module declares"
+                    f"{table.identifier} depends on {upstream}, which no module declares"
                 )
             visit(found[upstream], (*path, table.identifier))
         ordered[table.identifier] = table
@@ -54,10 +54,10 @@ def tables_of(layer: str) -> tuple[Table, ...]:
 
 
 def table_named(name: str) -> Table:
-    """A table by its identifier, or by its name alone: that of gold, of silver, of bronze.
+    """A table by its identifier, or by its name alone: searched in gold, silver, bronze.
 
     Raises:
-        PipelineError: there is none; the message names the nearest one.
+        PipelineError: there is none; the message suggests the nearest name.
     """
     for identifier in (name, *[f"{layer}.{name}" for layer in reversed(LAYERS)]):
         if identifier in all_tables():

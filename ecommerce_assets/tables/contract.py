@@ -1,8 +1,8 @@
-"""The contract of a source: typed values from received texts, and the reasons for quarantine.
+"""The contract of a source: typed values from received strings, and the reasons for quarantine.
 
-A silver table's pandera model is the contract of its source: a value that can't be cast to the
-column's type, or that breaks one of its checks, sends the row to quarantine with that reason;
-the same checks then audit what is published.
+A silver table's pandera model is the contract of its source. A value that can't be cast to the
+column's type, or that fails a check, sends the row to quarantine with that reason; the same checks
+then audit what is published.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,8 +46,8 @@ class CrossFieldRule:
     """A rule over several typed values of one row.
 
     Attributes:
-        reason: what stands in `_reasons`.
-        broken: the condition under which it is broken, over the typed columns; null is not broken.
+        reason: the text in `_reasons`.
+        broken: the condition of a broken rule, on the typed columns; null counts as not broken.
     """
 
     reason: str
@@ -55,12 +55,12 @@ class CrossFieldRule:
 
 
 def required(description: str, **checks: Any) -> Any:
-    """A contract column that every row must fill."""
+    """A required column of a contract."""
     return _contract_field(description, nullable=False, **checks)
 
 
 def optional(description: str, **checks: Any) -> Any:
-    """A contract column that may be empty; `default` fills it."""
+    """An optional column of a contract; empty values become `default`."""
     return _contract_field(description, nullable=checks.get("default") is None, **checks)
 
 
@@ -86,7 +86,7 @@ class Contract:
     rules: tuple[CrossFieldRule, ...]
 
     def version_parts(self) -> tuple[object, ...]:
-        """What decides about the typed values and the reasons, for the code version."""
+        """What decides the typed values and the reasons, for the code version."""
         columns = [
             (name, column.dtype.type, column.metadata or {}, row_rules({name: column}))
             for name, column in self.schema.columns.items()
@@ -94,11 +94,11 @@ class Contract:
         return (columns, self.computed, self.rules)
 
     def parse(self, bronze: DataFrame) -> DataFrame:
-        """The typed values, the provenance, `_reasons`, and `_received` where there are reasons.
+        """The typed values, the provenance, `_reasons`, and `_received` if there are reasons.
 
         One row per bronze row. In steps, so that each value is trimmed, cast and computed once
-        and only then judged. Only functions for which Spark makes code: with an interpreted one
-        a million rows take half as long again.
+        before it is checked. All functions used support Spark's code generation: with an
+        interpreted one, a million rows take 50 % longer.
         """
         columns = self.schema.columns
         trimmed = [_trimmed(name).alias(_TRIMMED + name) for name in columns]
@@ -137,7 +137,7 @@ class Contract:
         )
 
     def _reasons(self) -> list[Column]:
-        """One column a rule: its reason where the row breaks it, else null."""
+        """One column per rule: the reason if the row breaks it, else null."""
         found = []
         for name, column in self.schema.columns.items():
             text, cast = F.col(_TEXT + name), F.col(_CAST + name)
@@ -152,7 +152,7 @@ class Contract:
                 if name in self.computed:
                     if rule.kind == NULLABILITY:
                         continue
-                    # What is wrong with a computed value is wrong with what it is made from.
+                    # An error in a computed value is an error in its inputs.
                     broken = text.isNotNull() & broken
                 found.append(F.when(broken, F.lit(f"{name}: {rule.reason}")))
         values = {name: F.col(name) for name in self.schema.columns}
@@ -167,14 +167,14 @@ _TRIMMED = "_trimmed_"
 _TEXT = "_text_"
 _CAST = "_cast_"
 _JOINED = "_joined"
-_BETWEEN = "\x1f"  # ASCII's unit separator; no reason holds it
+_BETWEEN = "\x1f"  # ASCII unit separator; occurs in no reason
 
 
 def _trimmed(name: str) -> Column:
-    """The received text without white space at its ends.
+    """The received string without surrounding white space.
 
-    Spark looks up every character of every text among those to trim, so only the texts are handed
-    to it whose first or last character is not a printable one of ASCII.
+    Trimming by Spark is slow, so only strings are trimmed whose first or last character is not
+    printable ASCII.
     """
     text = F.col(name)
     starts = (text >= "!") & (text < "\x7f")
@@ -184,7 +184,7 @@ def _trimmed(name: str) -> Column:
 
 
 def _text(name: str, column: pa.Column) -> Column:
-    """The trimmed text, empty as null, defaulted, and in the column's letter case."""
+    """The trimmed string: null or the default if empty, in the column's letter case."""
     metadata = column.metadata or {}
     trimmed = F.col(_TRIMMED + name)
     text = F.when(trimmed != "", trimmed)
@@ -206,20 +206,20 @@ _NOT_A: dict[type[T.DataType], str] = {
 
 
 def _plausible(name: str) -> Column:
-    """Whether a time can be one of the delivery; null where there is none (DESIGN, section 2)."""
+    """Whether a time is plausible for the delivery; null without a time (see docs, "Promises")."""
     day = F.to_date(_CAST + name)
     return day.between(F.lit(EARLIEST).cast("date"), F.add_months("_ingestion_date", MONTHS_AHEAD))
 
 
 def _cast(name: str, column: pa.Column) -> Column:
-    """The text as the column's type; null where it is not one."""
+    """The string cast to the column's type; null if it can't be."""
     kind = column.dtype.type
     text = F.col(_TEXT + name)
     if isinstance(kind, T.IntegerType):
-        # From the text itself: a cast of a decimal would wrap around where it is out of range.
+        # Cast from the string: a cast from decimal would overflow silently.
         return F.when(text.rlike(_WHOLE), text.cast(kind.simpleString()))
     if isinstance(kind, T.DecimalType):
-        # Spark rounds half up when it casts a text to a decimal.
+        # Spark rounds half up when casting a string to decimal.
         return F.when(text.rlike(_DECIMAL), text.cast(kind.simpleString()))
     if isinstance(kind, T.BooleanType):
         word = F.lower(text)
@@ -227,7 +227,7 @@ def _cast(name: str, column: pa.Column) -> Column:
             word.isin("false", "f", "no", "0"), F.lit(False)
         )
     if isinstance(kind, T.TimestampType):
-        # The session's zone is UTC; to read the zone "Z", Spark compiles two regular expressions.
+        # The session's time zone is UTC; without the Z, Spark parses faster.
         utc = F.replace(text, F.lit("Z"), F.lit(""))
         return F.when(text.rlike(_TIMESTAMP), utc.cast(kind.simpleString()))
     return text

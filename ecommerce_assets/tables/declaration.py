@@ -1,4 +1,4 @@
-"""What a table is: its pandera schema, where it comes from, and the function that makes it."""
+"""The declaration of a table: its pandera schema, its upstream tables and its transformation."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -27,29 +27,28 @@ OWNER = "team:data-engineering"
 
 @dataclass(frozen=True)
 class Table:
-    """One table, declared once; schema, DDL, asset, checks and lineage follow from it.
+    """A table. DDL, asset, checks and lineage are derived from its declaration.
 
     Attributes:
         layer: bronze, silver or gold; also the database and the Dagster group.
-        name: the table's name in its layer.
+        name: the table's name within the layer.
         schema: pandera schema: columns in order, types, nullability, checks, descriptions,
             `unique` for the key, and the table's description (first line: its grain).
-        transform: pure function from the upstream frames, in the order of `upstream`, to the
-            table's rows. A bronze table gets the frame of its landed files.
-        upstream: identifiers of the tables it is made from.
-        prepare: by upstream table, what is done to its frame before `transform` gets it; done once
-            a run for all tables that ask for the same.
-        refresh: the strategy: what a run recomputes when something upstream has changed.
-        copies, copied_columns: columns that are unchanged copies of those of the same name in
-            `copies`, for the column lineage where the plan does not tell.
+        transform: pure function that computes the rows from the upstream frames, in the order of
+            `upstream`; for bronze, from the frame of landed files.
+        upstream: identifiers of the tables it is built from.
+        prepare: by upstream table, a function applied to its frame before `transform`; applied
+            once per run for all tables with the same function.
+        refresh: the strategy, which decides what a run recomputes after upstream changes.
+        copies, copied_columns: columns copied unchanged from those of the same name in `copies`,
+            for column lineage that Spark's plan does not show.
         partitioned_by: Iceberg partition transforms, as in DDL.
         audits: checks beyond single rows and the key.
-        key_checked_apart: the key is checked by a Spark job of its own. By default it is checked
-            while the rows are written, which costs nothing where the transformation ends grouped
-            by the key, and a shuffle of whole rows where it does not.
-        publish_group: name of the tables that are published together when one run writes several
-            of them: the last ones first, so that a fact row is never there before its dimensions'
-            rows.
+        key_checked_apart: whether a separate Spark job checks the key. By default it is checked
+            while the rows are written, which is free if the transformation ends grouped by the
+            key, and otherwise shuffles whole rows.
+        publish_group: name of a group of tables that a run publishes together, dimensions before
+            facts, so that each published fact row has its members.
         owner: owner shown in Dagster, `team:NAME` or an address.
     """
 
@@ -75,12 +74,12 @@ class Table:
 
     @property
     def description(self) -> str:
-        """What the table holds; the first line names the grain."""
+        """What the table holds; the first line states the grain."""
         return inspect.cleandoc(self.schema.description or "")
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns whose values are unique together."""
+        """The columns that identify a row."""
         unique = self.schema.unique or []
         return (unique,) if isinstance(unique, str) else tuple(unique)
 
@@ -91,7 +90,7 @@ class Table:
 
     @cached_property
     def columns(self) -> dict[str, pa.Column]:
-        """The pandera columns; metadata columns, whose names begin with `_`, come last."""
+        """The pandera columns; metadata columns, prefixed with `_`, come last."""
         ordered = sorted(self.schema.columns.items(), key=lambda item: item[0].startswith("_"))
         return dict(ordered)
 
@@ -112,13 +111,13 @@ class Table:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Every table that a run of this one reads: upstream, or to audit it against."""
+        """All tables that a run of this one reads: upstream tables, and those that audits read."""
         against = [name for audit in self.audits for name in audit.against]
         return tuple(dict.fromkeys([*self.upstream, *against]))
 
     @property
     def decides_rows(self) -> tuple[object, ...]:
-        """Everything that decides the table's rows, and nothing that only judges them."""
+        """Everything that decides the table's rows; not what only checks them."""
         return (
             decide,
             self.refresh,
@@ -131,9 +130,9 @@ class Table:
 
     @cached_property
     def code_version(self) -> str:
-        """Version of the code that decides the rows; nobody has to remember a number.
+        """Version of the code that decides the rows, derived from the code.
 
         Raises:
-            TypeError: a value that the declaration uses can't be followed to its code.
+            TypeError: the code behind a value used by the declaration can't be found.
         """
         return code_version(*self.decides_rows)

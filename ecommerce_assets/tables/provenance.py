@@ -1,4 +1,4 @@
-"""The columns that say where a row came from."""
+"""The provenance columns: where a row came from."""
 
 import pandera.pyspark as pa
 
@@ -7,7 +7,7 @@ from ecommerce_assets.tables.types import COUNT, DATE, TEXT
 
 
 def provenance() -> dict[str, pa.Column]:
-    """The columns that say where a row came from; `_source_file` and `_row_number` name it."""
+    """The provenance columns; `_source_file` and `_row_number` identify a delivered record."""
     return {
         INGESTION_DATE: pa.Column(DATE, description="Date of the delivery's folder."),
         SOURCE_FILE: pa.Column(TEXT, description="Path of the file below landing."),

@@ -1,7 +1,7 @@
-"""pandera's checks as Spark conditions: what a single row can break.
+"""pandera's checks as Spark conditions on single rows.
 
-pandera declares; its own PySpark backend takes more than ten Spark jobs for a few columns
-(0.35.0), so here its declarations become conditions that one pass over the rows can judge.
+pandera's own PySpark backend (0.35.0) takes more than ten Spark jobs for a few columns, so its
+declarations are compiled to conditions that are evaluated in one pass.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ RANGES = "ranges"
 ALLOWED_VALUES = "allowed_values"
 FORMATS = "formats"
 KINDS = {
-    NULLABILITY: "Required columns hold a value in every row.",
+    NULLABILITY: "Required columns have a value in every row.",
     RANGES: "Numbers lie in the ranges of the contract.",
     ALLOWED_VALUES: "Values come from the lists of the contract.",
     FORMATS: "Text matches the required format (e-mail, country code).",
@@ -26,14 +26,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class RowRule:
-    """A condition on one column that every row must meet.
+    """A condition on one column.
 
     Attributes:
         kind: the asset check it belongs to, a key of `KINDS`.
-        column: the column it judges.
-        reason: what is wrong with a value that breaks it.
-        requirement: what a value must be.
-        condition: Spark SQL that is true where it is met; null counts as met.
+        column: the column.
+        reason: what is wrong with a value that breaks the rule.
+        requirement: what a value must satisfy.
+        condition: Spark SQL condition that rows must satisfy; null counts as satisfied.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class RowRule:
 
     @property
     def broken(self) -> str:
-        """Spark SQL that is true where the rule is broken, never null."""
+        """Spark SQL condition of a broken rule, never null."""
         return f"not coalesce({self.condition}, true)"
 
 
@@ -53,7 +53,7 @@ Statistics = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Kind:
-    """How one of pandera's checks is judged, and said."""
+    """How one of pandera's checks is compiled and worded."""
 
     kind: str
     comparison: Callable[[Statistics], str]
@@ -96,8 +96,8 @@ def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:
     """The rules of a table's pandera columns: nullability first, then each check.
 
     Raises:
-        ValueError: a column has a pandera check that is not in `_CHECKS`; it would
-            otherwise be declared and never judged.
+        ValueError: a column has a pandera check missing from `_CHECKS`, which would never be
+            evaluated.
     """
     rules = []
     for name, column in columns.items():

@@ -19,10 +19,10 @@ const time = (iso) => (iso ? `${new Date(iso).toISOString().slice(0, 16).replace
 const byId = (id) => document.getElementById(id);
 
 function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children.filter((child) => child !== null));
+  return node;
 }
 
 function put(id, ...children) {

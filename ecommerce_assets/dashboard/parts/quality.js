@@ -79,11 +79,11 @@ function drawQuality() {
   put("waiting", waiting.items ? scrolled(table(waitingColumns, waiting.examples, "Items waiting for their order"), "Items waiting for their order")
     : note("Every item's order is known."));
 
-  const stateColumns = [
+  const snapshotColumns = [
     named("Table", "table"), count("Rows", "rows"),
     { name: "Last published", show: (row) => time(row.published) },
     { name: "Run", show: (row) => row.run ?? "–" },
   ];
-  offerCsv("states", stateColumns, tables);
-  put("states", scrolled(table(stateColumns, tables, "Published states"), "Published states"));
+  offerCsv("snapshots", snapshotColumns, tables);
+  put("snapshots", scrolled(table(snapshotColumns, tables, "Published snapshots"), "Published snapshots"));
 }

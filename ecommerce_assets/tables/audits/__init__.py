@@ -1,7 +1,7 @@
-"""Checks beyond single rows: what a table's new state must satisfy beside its upstream tables.
+"""Checks beyond single rows, on a table's new snapshot and its upstream tables.
 
-An audit is one Spark job that answers one or more checks; samples of offending rows cost one
-more, and only when a check fails.
+An audit is one Spark job that evaluates one or more checks; samples of offending rows take another
+job, only if a check fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +21,12 @@ WARNING_FRACTION = 5
 
 @dataclass(frozen=True)
 class Check:
-    """A named question that an audit answers.
+    """A named condition that an audit evaluates.
 
     Attributes:
         name: name of the Dagster asset check.
         description: what must hold.
-        blocking: a failed check keeps the new state from being published.
+        blocking: whether a failure keeps the new snapshot from being published.
     """
 
     name: str
@@ -36,17 +36,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """An audit's answer to one check.
+    """The result of one check.
 
     Attributes:
         check: the check.
-        passed: whether what must hold does.
+        passed: whether the condition holds.
         counts: its figures.
-        sample: a few rows to look at.
-        advice: what to do where it failed.
-        severity: where it is not the check's own.
-        message: for people: what is so, in numbers, with the most telling example.
-        by_date: its figures by ingestion date, where it judged several.
+        sample: a few offending rows.
+        advice: what to do after a failure.
+        severity: if it differs from the check's.
+        message: for people: the result in numbers, with the most telling example.
+        by_date: its figures by ingestion date, for several dates.
     """
 
     check: Check
@@ -59,30 +59,30 @@ class Finding:
     by_date: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def told(self) -> str:
-        """The message, what to do where it failed; of an audit without a message, the figures."""
+    def text(self) -> str:
+        """The message (or the figures, without one), followed by the advice after a failure."""
         figures = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in self.counts.items())
         said = self.message or f"{self.check.description} Found: {figures}."
         return said if self.passed or not self.advice else f"{said} {self.advice}"
 
     @property
     def level(self) -> Severity:
-        """How bad a failure is: as the finding says, else ERROR if and only if it blocks."""
+        """The severity of a failure: the finding's, else ERROR for blocking checks."""
         return self.severity or ("ERROR" if self.check.blocking else "WARN")
 
     @property
     def blocks(self) -> bool:
-        """Whether the new state must not be published."""
+        """Whether the new snapshot must not be published."""
         return not self.passed and self.check.blocking and self.level == "ERROR"
 
 
 @dataclass(frozen=True)
 class Filled:
-    """The columns of a partition that hold something.
+    """The columns of a partition that hold values.
 
     Attributes:
-        there: columns that are not null in every row: the delivered file has them.
-        filled: columns that hold more than empty texts.
+        there: columns with any value, so the delivered file has them.
+        filled: columns with any non-empty text.
     """
 
     there: frozenset[str]
@@ -91,37 +91,37 @@ class Filled:
 
 @dataclass(frozen=True)
 class Scope:
-    """What an audit may look at.
+    """What an audit may read.
 
     Attributes:
-        state: the new state of the table, written and not yet published.
+        snapshot: the table's new snapshot, not yet published.
         rows: its rows.
-        upstream: the frames of every table that the run of this one reads, whole.
-        affected: the refresh keys that this run recomputed; None for all. Rows of other keys are as
-            they were when an earlier run checked them.
-        dates: ingestion dates whose deliveries this run judged.
-        candidates: for silver: the parsed rows from which the affected rows were chosen.
-        received: for silver: rows of bronze by judged date, counted from its metadata.
-        observed: the aggregates that the audits asked for, of the rows as they were written;
-            None for a sum over no row.
-        figure: `figure(identifier, name, compute)` is `compute(frame)` of that upstream frame,
-            computed once for all tables of the run.
-        rows_by_date: rows of the state by ingestion date, where the table is partitioned by it: of
-            the run's dates, and of those before them that an audit `looks_back` to.
+        upstream: whole frames of the tables that this one reads.
+        affected: the recomputed refresh keys; None for all. Rows of other keys were checked by an
+            earlier run.
+        dates: ingestion dates whose deliveries this run checks.
+        candidates: for silver: the parsed rows from which the affected rows were selected.
+        received: for silver: rows of bronze by checked date, counted from its metadata.
+        observed: aggregates of the rows, taken while they were written; None for a sum over no
+            row.
+        figure: `figure(identifier, name, compute)` returns `compute(frame)` for that upstream
+            frame, computed once for all tables of the run.
+        rows_by_date: rows of the snapshot by ingestion date, if the table is partitioned by it:
+            for the run's dates and the earlier ones that an audit `looks_back` to.
         upstream_rows: rows of an upstream table, from its metadata.
-        thresholds: from what share on checks warn or block.
-        rows_before: as `rows_by_date`, of the state that is published now.
-        unread: for bronze: paths below landing of what is there and is not read.
-        filled: for bronze: by ingestion date, the columns that any row fills, and of these those
-            that hold more than empty texts; from the table's metadata.
-        delivered_before: for silver: the parsed rows of earlier deliveries that this run's
-            replace; None where it replaces none.
-        consult: a table that may not be there yet, as published now.
-        line_of: the line of a landed file on which a record begins, by file and record number;
-            None where it can't be told any more.
+        thresholds: shares from which checks warn or block.
+        rows_before: like `rows_by_date`, for the published snapshot.
+        unread: for bronze: paths below landing that are ignored.
+        other_code: for bronze: the dates read by another version of the code, as intervals.
+        filled: for bronze: by ingestion date, the columns with values, from the table's metadata.
+        delivered_before: for silver: the parsed rows of deliveries that this run's replace; None
+            if there are none.
+        consult: returns a table as published now; None if it does not exist yet.
+        line_of: returns the line on which a record of a landed file begins, by file and record
+            number; None if it is no longer known.
     """
 
-    state: DataFrame
+    snapshot: DataFrame
     rows: int
     upstream: Mapping[str, DataFrame]
     affected: AffectedKeys | None
@@ -135,29 +135,30 @@ class Scope:
     thresholds: Thresholds
     rows_before: Mapping[date, int]
     unread: Sequence[str]
+    other_code: Sequence[str] | None
     filled: Callable[[Sequence[date]], Mapping[date, "Filled"]]
     delivered_before: DataFrame | None
     consult: Callable[[str], DataFrame | None]
     line_of: Callable[[str, int], int | None]
 
-    def place(self, file: str, row_number: int) -> str:
-        """Where a record stands, for people."""
+    def location(self, file: str, row_number: int) -> str:
+        """Where a record is, for people."""
         line = self.line_of(file, row_number)
         return f"{file} line {line}" if line else f"{file} record {row_number:,}"
 
     def only_affected(self, frame: DataFrame, column: str) -> DataFrame:
-        """The rows of the affected keys, by the column that holds the refresh key."""
+        """The rows of the affected keys; `column` holds the refresh key."""
         return frame if self.affected is None else self.affected.within(frame, column)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one audit found.
+    """The result of one audit.
 
     Attributes:
-        findings: one a check.
-        rows_by_date: rows of the new state by ingestion date, where the audit counted them anyway.
-        metrics: figures for the table's page, by name.
+        findings: one per check.
+        rows_by_date: rows of the new snapshot by ingestion date, if the audit counted them.
+        metrics: figures for the table's page in Dagster.
     """
 
     findings: list[Finding]
@@ -167,14 +168,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Audit:
-    """Checks answered together, by one Spark job at the most.
+    """Checks evaluated together, by at most one Spark job.
 
     Attributes:
-        checks: what it answers.
-        run: gives one finding a check.
-        against: tables it reads beside those that the table is made from.
-        observes: aggregates to take of the rows while they are written, by name.
-        looks_back: how far before the run's first date it asks for rows by date.
+        checks: what it evaluates.
+        run: returns one finding per check.
+        against: tables that it reads in addition to the upstream tables.
+        observes: by name, aggregates to take while the rows are written.
+        looks_back: how far before the run's first date it needs rows by date.
     """
 
     checks: tuple[Check, ...]
@@ -185,11 +186,11 @@ class Audit:
 
 
 def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, Any]]:
-    """The first few rows as dictionaries: `order` makes them the same on every run."""
+    """A few rows as dictionaries; with `order`, the same ones on every run."""
     rows = frame.orderBy(*order) if order else frame
     return [row.asDict(recursive=True) for row in rows.limit(SAMPLE_ROWS).collect()]
 
 
 def percent(share: float) -> str:
-    """A share as people write it."""
+    """A share as a percentage."""
     return f"{share * 100:.3g} %"

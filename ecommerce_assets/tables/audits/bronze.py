@@ -1,4 +1,4 @@
-"""Audits of bronze: is a delivery whole, and as large as usual."""
+"""Audits of bronze: is a delivery complete, and as large as usual?"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from ecommerce_assets.intervals import days_in
 from ecommerce_assets.tables.audits import (
     SAMPLE_ROWS,
     Audit,
@@ -37,48 +38,48 @@ def _empty_delivery(scope: Scope) -> Report:
     return Report([finding], rows_by_date)
 
 
-def _first(days: Sequence[str]) -> str:
+def _first(days: Sequence[object]) -> str:
     return f", the first of them {days[0]}" if days else ""
 
 
 empty_delivery = Audit((DELIVERED,), _empty_delivery)
 
 WEEKS = 4
-FEWEST_WEEKS = 3  # so that the median is no mean
+FEWEST_WEEKS = 3  # with two, the median would be a mean
 
 USUAL = Check(
     "volume_as_usual",
-    "Each date's row count is within ECOMMERCE_VOLUME_CHANGE (50 %), and within what chance makes "
-    f"of few rows, of the median of the same weekday in the previous {WEEKS} weeks; skipped with "
-    f"fewer than {FEWEST_WEEKS} such weeks, and in a table's first load.",
+    "Each date's row count is within ECOMMERCE_VOLUME_CHANGE (50 %) of the median of the same "
+    f"weekday in the previous {WEEKS} weeks, random variation of small counts allowed for; skipped "
+    f"with fewer than {FEWEST_WEEKS} such weeks, and in a table's first load.",
     False,
 )
-CHANCE = 3  # standard deviations of a count, which is about the square root of it
+CHANCE = 3  # standard deviations; that of a count is about its square root
 
 
 def _volume_as_usual(scope: Scope) -> Report:
     unusual: list[dict[str, Any]] = []
-    judged, limit = 0, scope.thresholds.volume_change
+    compared, limit = 0, scope.thresholds.volume_change
     for day in scope.dates if any(scope.rows_before.values()) else ():
         weeks = [scope.rows_by_date.get(day - timedelta(weeks=n), 0) for n in range(1, WEEKS + 1)]
         known = [rows for rows in weeks if rows]
         if len(known) < FEWEST_WEEKS:
             continue
-        judged += 1
+        compared += 1
         usual, rows = median(known), scope.rows_by_date.get(day, 0)
         if abs(rows - usual) > max(limit * usual, CHANCE * usual**0.5):
             unusual.append({"date": day.isoformat(), "rows": rows, "usual": round(usual)})
-    message = f"{len(unusual):,} of {judged:,} dates are not as large as usual"
+    message = f"{len(unusual):,} of {compared:,} dates are not as large as usual"
     if unusual:
         worst = max(unusual, key=lambda found: abs(found["rows"] - found["usual"]))
         message += f"; {worst['date']} has {worst['rows']:,} rows, usual are {worst['usual']:,}"
     finding = Finding(
         USUAL,
         passed=not unusual,
-        counts={"dates": judged, "unusual_dates": len(unusual), "limit": limit},
+        counts={"dates": compared, "unusual_dates": len(unusual), "limit": limit},
         sample=unusual[:SAMPLE_ROWS],
         message=f"{message}.",
-        advice="Nothing to do if the shop had such a day; otherwise ask for what is missing.",
+        advice="Nothing to do if the shop had such a day; otherwise request the missing data.",
         by_date=unusual,
     )
     return Report([finding])
@@ -125,7 +126,7 @@ rows_as_before = Audit((REPLACED,), _rows_as_before)
 
 WHOLE = Check(
     "last_record_complete",
-    "No file ends in the middle of a record: without a line end, and with too few fields.",
+    "No file ends in the middle of a record, without a line end and with too few fields.",
     False,
 )
 
@@ -136,19 +137,19 @@ def _cut_off() -> Column:
 
 def _last_record_complete(scope: Scope) -> Report:
     cut = scope.observed["cut_off"] or 0
-    rows = sample(scope.state.where(_cut_off()).select("_source_file", "_row_number"),
+    rows = sample(scope.snapshot.where(_cut_off()).select("_source_file", "_row_number"),
                   ["_source_file"]) if cut else []  # fmt: skip
     message = f"{cut:,} files end in the middle of a record"
     if rows:
-        message += f", like {scope.place(rows[0]['_source_file'], rows[0]['_row_number'])}"
+        message += f", like {scope.location(rows[0]['_source_file'], rows[0]['_row_number'])}"
     finding = Finding(
         WHOLE,
         passed=not cut,
         counts={"files_cut_off": cut},
         sample=rows,
         message=f"{message}.",
-        advice="Rows are missing, and the last value may be: have the file delivered again, and "
-        "run its date. If it is whole, let it end with a line end.",
+        advice="Rows are missing, and the last value may be cut off: have the file delivered "
+        "again, and run its date. If the file is complete, end it with a line end.",
     )
     return Report([finding])
 
@@ -159,11 +160,11 @@ last_record_complete = Audit(
     observes={"cut_off": lambda: F.count_if(_cut_off())},
 )
 
-READ = Check("all_files_read", "Every file in the landing folder is one that is read.", False)
+READ = Check("all_files_read", "Every file in the landing folder is read.", False)
 
 
 def all_files_read(unread: Sequence[str]) -> Finding:
-    """Names what is there and is not read; judged in every run, as it needs only the listing."""
+    """The finding on files that are not read."""
     example = f", like {unread[0]}" if unread else ""
     return Finding(
         READ,
@@ -172,8 +173,41 @@ def all_files_read(unread: Sequence[str]) -> Finding:
         sample=[{"path": path} for path in unread[:SAMPLE_ROWS]],
         message=f"{len(unread):,} files or folders are not read{example}.",
         advice="Deliveries are TABLE/ingestion_date=YYYY-MM-DD/NAME.csv or .csv.gz, in lower case: "
-        "rename them, or move away what is none.",
+        "rename the files, or move away what does not belong there.",
     )
 
 
-files_read = Audit((READ,), lambda scope: Report([all_files_read(scope.unread)]))
+CURRENT = Check(
+    "read_by_this_code",
+    "Every published date was read by the present version of the code.",
+    False,
+)
+
+
+def read_by_this_code(other_code: Sequence[str]) -> Finding:
+    """The finding on dates read by another version of the code.
+
+    Args:
+        other_code: intervals of ISO dates.
+    """
+    days = sorted(days_in(other_code))
+    again = [interval.split("/") for interval in other_code]
+    commands = [f"ecommerce run --from {first} --to {last}" for first, last in again]
+    return Finding(
+        CURRENT,
+        passed=not days,
+        counts={"dates": len(days)},
+        sample=[{"from": first, "to": last} for first, last in again[:SAMPLE_ROWS]],
+        message=f"{len(days):,} dates were read by another version of the code{_first(days)}.",
+        advice=f"Run them again, or backfill them: {' && '.join(commands[:SAMPLE_ROWS])}",
+    )
+
+
+def every_run(unread: Sequence[str], other_code: Sequence[str] | None) -> list[Finding]:
+    """The findings that need no row, so that a run with nothing to read reports them too."""
+    return [all_files_read(unread), read_by_this_code(other_code or ())]
+
+
+every_run_audit = Audit(
+    (READ, CURRENT), lambda scope: Report(every_run(scope.unread, scope.other_code))
+)

@@ -1,4 +1,4 @@
-"""Audit of bronze: does a delivery have the columns of the one before it."""
+"""Audit of bronze: does a delivery have the same columns as the one before?"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -18,16 +18,16 @@ from ecommerce_assets.tables.audits import (
 
 SCHEMA = Check(
     "schema_as_usual",
-    "Each date's files have the columns of the delivery before, and fill those that it filled.",
+    "Each date's files have, and fill, the columns of the delivery before.",
     False,
 )
 LOOKED_BACK = timedelta(days=31)
-EXPECTED = 10  # values of a column that is empty now, by its share in the delivery before
+EXPECTED = 10  # expected values of a column that is now empty, by its share in the delivery before
 RESCUED = "_rescued_data"
 
 
 def _schema_as_usual(scope: Scope) -> Report:
-    """Columns come from the table's metadata; only what is odd costs a Spark job."""
+    """Columns come from the table's metadata; only a difference costs a Spark job."""
     counted = scope.rows_by_date
     earlier = sorted(day for day in counted if counted[day] and day < min(scope.dates, default=day))
     days = [*earlier[-1:], *[day for day in scope.dates if counted.get(day)]]
@@ -46,8 +46,8 @@ def _schema_as_usual(scope: Scope) -> Report:
         }  # fmt: skip
         if found["new"] or found["gone"] or found["newly_empty"]:
             differing.append(found)
-    judged = max(len(days) - 1, 0)
-    message = f"{len(differing):,} of {judged:,} dates have other columns than the one before"
+    compared = max(len(days) - 1, 0)
+    message = f"{len(differing):,} of {compared:,} dates have other columns than the one before"
     if differing:
         first = differing[0]
         odd = [f"{what.replace('_', ' ')}: {', '.join(first[what])}"
@@ -56,7 +56,7 @@ def _schema_as_usual(scope: Scope) -> Report:
     finding = Finding(
         SCHEMA,
         passed=not differing,
-        counts={"dates": judged, "dates_that_differ": len(differing)},
+        counts={"dates": compared, "dates_that_differ": len(differing)},
         sample=differing[:SAMPLE_ROWS],
         message=f"{message}.",
         advice="A column that the shop renamed counts as empty, and its values are only in "
@@ -73,7 +73,7 @@ def _names(columns: Filled) -> set[str]:
 def _newly_empty(
     scope: Scope, before: date, day: date, columns: Mapping[date, Filled]
 ) -> list[str]:
-    """Columns that are there and empty, and of which the delivery before fills enough rows."""
+    """Empty columns that enough rows of the delivery before fill."""
     odd = sorted(
         (_names(columns[day]) - columns[day].filled) & _names(columns[before])
         & columns[before].filled
@@ -81,17 +81,19 @@ def _newly_empty(
     if not odd:
         return []
     filled = [F.count_if(F.trim(name) != "").alias(name) for name in odd]
-    row = scope.state.where(F.col("_ingestion_date") == before).agg(*filled).collect()[0]
+    row = scope.snapshot.where(F.col("_ingestion_date") == before).agg(*filled).collect()[0]
     share = scope.rows_by_date[day] / scope.rows_by_date[before]
     return [name for name in odd if row[name] * share >= EXPECTED]
 
 
 def _unknown_columns(scope: Scope, days: Sequence[date]) -> dict[date, set[str]]:
-    """Names of columns that the contract does not know, by date."""
+    """By date, the names of columns that the contract does not know."""
     if not days:
         return {}
     names = F.explode(F.json_object_keys(RESCUED)).alias("name")
-    rows = scope.state.where(F.col("_ingestion_date").isin(list(days)) & F.col(RESCUED).isNotNull())
+    rows = scope.snapshot.where(
+        F.col("_ingestion_date").isin(list(days)) & F.col(RESCUED).isNotNull()
+    )
     found: dict[date, set[str]] = {}
     for row in rows.select("_ingestion_date", names).distinct().collect():
         if not row["name"].startswith("_"):

@@ -10,7 +10,7 @@ from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope,
 FACTS = "gold.fact_sales"
 TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
 
-JOINED = Check("fact_rows_join", "Every row of gold.fact_sales finds its row here.", True)
+JOINED = Check("fact_rows_join", "Every row of gold.fact_sales has its row in this table.", True)
 RECONCILED = Check(
     "revenue_reconciles",
     "The table's revenue adds up to that of the sales in gold.fact_sales.",
@@ -28,19 +28,19 @@ INFERRED = Check(
 )
 
 
-def fact_rows_join(key: str, unit: str | None = None) -> Audit:
+def fact_rows_join(key: str, refresh_key: str | None = None) -> Audit:
     """Every fact row joins this dimension on the surrogate key `key`.
 
     Args:
-        unit: the facts' column with the dimension's refresh key: only facts of affected keys can
-            have won or lost their row.
+        refresh_key: the facts' column with the dimension's refresh key; only facts of affected
+            keys have to be checked.
     """
 
     def run(scope: Scope) -> Report:
         facts = scope.upstream[FACTS]
-        if unit:
-            facts = scope.only_affected(facts, unit)
-        orphans = facts.join(scope.state, key, "left_anti")
+        if refresh_key:
+            facts = scope.only_affected(facts, refresh_key)
+        orphans = facts.join(scope.snapshot, key, "left_anti")
         lost = orphans.count()
         finding = Finding(
             JOINED,
@@ -61,7 +61,7 @@ def inferred_members(key: str) -> Audit:
         inferred = scope.observed["inferred"] or 0
         share = inferred / scope.rows if scope.rows else 0.0
         limit = scope.thresholds.inferred_limit
-        inferred_ids = scope.state.where("is_inferred").select(key)
+        inferred_ids = scope.snapshot.where("is_inferred").select(key)
         rows = sample(inferred_ids, [key]) if share > limit else []
         message = (
             f"{inferred:,} of {scope.rows:,} members ({percent(share)}, limit {percent(limit)}) "
@@ -94,7 +94,7 @@ def revenue_reconciles(column: str) -> Audit:
             RECONCILED,
             passed=here == sold,
             counts={"here": str(here), FACTS: str(sold), "difference": str(here - sold)},
-            advice=f"{TOGETHER} loses or doubles sales: look at the grain of its joins.",
+            advice=f"{TOGETHER} loses or duplicates sales: check the grain of its joins.",
         )
         return Report([finding])
 
@@ -102,7 +102,7 @@ def revenue_reconciles(column: str) -> Audit:
 
 
 def _sold(scope: Scope) -> Any:
-    """Revenue of the sales: one job for all tables of a run."""
+    """Revenue of the sales, computed once for all tables of a run."""
     return scope.figure(
         FACTS,
         "sold",
@@ -113,14 +113,14 @@ def _sold(scope: Scope) -> Any:
 def _orders_reconcile(scope: Scope) -> Report:
     facts = scope.only_affected(scope.upstream[FACTS], "customer_key").where("is_sale")
     sold = facts.select("order_id").distinct().agg(F.count("*").alias("sold"))
-    state = scope.only_affected(scope.state, "customer_key")
-    row = state.agg(F.sum("orders").alias("here")).crossJoin(sold).collect()[0]
+    snapshot = scope.only_affected(scope.snapshot, "customer_key")
+    row = snapshot.agg(F.sum("orders").alias("here")).crossJoin(sold).collect()[0]
     here = row["here"] or 0
     finding = Finding(
         COUNTED,
         passed=here == row["sold"],
         counts={"here": here, FACTS: row["sold"]},
-        advice=f"{TOGETHER} loses or doubles orders: look at the grain of its joins.",
+        advice=f"{TOGETHER} loses or duplicates orders: check the grain of its joins.",
     )
     average = (scope.observed["orders"] or 0) / scope.rows if scope.rows else 0.0
     return Report([finding], metrics={"average_orders_per_customer": round(average, 4)})

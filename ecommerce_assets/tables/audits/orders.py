@@ -1,4 +1,4 @@
-"""Audit of the fact table: are all published orders and items there, and do they agree."""
+"""Audit of the fact table: are the published orders and items complete, and do they agree?"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,12 +14,12 @@ CENT = "0.01"
 
 WAITING = Check(
     "items_without_order",
-    "At most ECOMMERCE_TOLERANCE (1 %) of the order items wait for an order that is not there.",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the order items have no order yet.",
     False,
 )
 EMPTY = Check(
     "orders_have_items",
-    "At most ECOMMERCE_TOLERANCE (1 %) of the orders sold have no item.",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the sales orders have no item.",
     False,
 )
 AMOUNTS = Check(
@@ -30,29 +30,29 @@ AMOUNTS = Check(
 )
 LINES = Check(
     "line_totals_agree",
-    "line_total is quantity x unit_price less discount_percent, give or take a cent; at most "
+    "line_total is quantity x unit_price less discount_percent, within a cent; at most "
     "ECOMMERCE_TOLERANCE (1 %) of the items disagree.",
     False,
 )
 PERCENTS = Check(
     "discounts_are_percent",
-    "No discount_percent lies between 0 and 1, as it would if 15 % were delivered as 0.15.",
+    "No discount_percent is between 0 and 1, as if 15 % were delivered as 0.15.",
     False,
 )
 
 
 def orders_and_items(not_sold: Sequence[str]) -> Audit:
-    """All published orders beside all published items.
+    """Compare all published orders with all published items.
 
     Args:
-        not_sold: the statuses of orders that are no sale.
+        not_sold: the statuses of orders that are not sales.
     """
     checks = (WAITING, EMPTY, AMOUNTS, LINES, PERCENTS)
     return Audit(checks, partial(_orders_and_items, not_sold))
 
 
 def _orders_and_items(not_sold: Sequence[str], scope: Scope) -> Report:
-    """One Spark job over all published orders and items, whichever of them the run recomputed."""
+    """One Spark job over all published orders and items, not only the recomputed ones."""
     joined = _joined(scope.upstream[ORDERS], scope.upstream[ITEMS], not_sold)
     known = F.col("order_id").isNotNull()
     row = joined.agg(
@@ -82,7 +82,7 @@ def _orders_and_items(not_sold: Sequence[str], scope: Scope) -> Report:
 
 
 def _joined(orders: DataFrame, items: DataFrame, not_sold: Sequence[str]) -> DataFrame:
-    """One row an order, with the sums of its items; and one for each unknown order of items."""
+    """One row per order with the sums of its items, including orders known only from items."""
     share = (100 - F.col("discount_percent")) * F.lit(CENT).cast("decimal(2,2)")
     expected = F.round(F.col("quantity") * F.col("unit_price") * share, 2)
     per_order = items.groupBy(F.col("order_id").alias("item_order_id")).agg(
@@ -94,14 +94,14 @@ def _joined(orders: DataFrame, items: DataFrame, not_sold: Sequence[str]) -> Dat
         .alias("odd_percents"),
         F.count_if(F.col("discount_percent") > 0).alias("discounted"),
     )  # fmt: skip
-    # A broadcast would be a Spark job of its own.
+    # A broadcast would be another Spark job.
     joined = orders.join(
         per_order.hint("merge"), orders.order_id == per_order.item_order_id, "full_outer"
     )
     here = F.coalesce("items_total", F.lit(0))
     parts = F.coalesce("subtotal", here) - F.col("discount_amount")
     extras = F.col("tax_amount") + F.col("shipping_amount")
-    # Where tax or shipping is not delivered, the total can only be more than the rest.
+    # If tax or shipping is not delivered, the total may only exceed the sum of the other parts.
     total_disagrees = F.when(extras.isNotNull(), F.col("total_amount") != parts + extras).otherwise(
         F.col("total_amount") < parts
     )
@@ -190,7 +190,7 @@ def _empty(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Finding:
                 "share": share, "limit": limit},
         sample=rows,
         message=f"{message}.",
-        advice="No figure counts them: see silver.order_items_quarantine, and ask the shop for "
+        advice="No figure counts them: see silver.order_items_quarantine, and request "
         "the items that are missing.",
     )  # fmt: skip
 
@@ -212,8 +212,8 @@ def _amounts(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Findin
         counts={"orders": orders, "disagreeing": disagreeing, "share": share, "limit": limit},
         sample=rows,
         message=f"{message}.",
-        advice="Items may be missing or in quarantine, or a discount may stand in a column that "
-        "is not read (see schema_as_usual in bronze); else ask the shop about these orders.",
+        advice="Items may be missing or in quarantine, or a discount may be in a column that is "
+        "not read (see schema_as_usual in bronze); otherwise report these orders to the shop.",
     )
 
 
@@ -223,7 +223,7 @@ def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
     rows: list[dict[str, Any]] = []
     message = (
         f"The line_total of {odd:,} of {items:,} items ({percent(share)}, limit {percent(limit)}) "
-        "is not what quantity, unit_price and discount_percent give"
+        "differs from quantity x unit_price less discount_percent"
     )
     if share > limit:
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
@@ -238,7 +238,7 @@ def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
         counts={"items": items, "disagreeing": odd, "share": share, "limit": limit},
         sample=rows,
         message=f"{message}.",
-        advice="Revenue follows line_total: ask the shop which of the columns is right.",
+        advice="Revenue is based on line_total: find out from the shop which column is right.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Audits of what was quarantined: how many rows, worth what, and what goes on counting for them."""
+"""Audits of quarantine: number of rows, their value, older versions in their place."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ QUARANTINE_SHARE = Check(
 
 @dataclass(frozen=True)
 class Keyed:
-    """What the audits of a silver table need to know of its contract.
+    """What the audits of a silver table need from its contract.
 
     Attributes:
         bronze: identifier of the bronze table.
         key: the key.
-        parent: the column that all versions of a key should name alike; None for none.
-        value: the column that says what a row is worth, EUR; None for none.
-        parse: typed values and reasons of bronze rows.
+        parent: the column that should be the same in all versions of a key; None for none.
+        value: the column with a row's value, EUR; None for none.
+        parse: returns typed values and reasons of bronze rows.
     """
 
     bronze: str
@@ -56,7 +56,7 @@ class Keyed:
 
 
 def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[Mapping[str, Any]]) -> Finding:
-    """The share of quarantined rows, from the rows by date and fate; blocks above the limit."""
+    """The share of quarantined rows; blocks above the limit."""
     rows = sum(row["bronze"] for row in by_date)
     bad = sum(row["quarantined"] for row in by_date)
     limit = scope.thresholds.quarantine_limit
@@ -95,18 +95,20 @@ def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[Mapping[str, 
 
 
 def _worst(over: Sequence[Mapping[str, Any]], limit: float) -> str:
-    """The date with most quarantined rows, and every other one that is above the limit itself."""
+    """The date with the most quarantined rows, and all dates above the limit."""
     worst = over[0]
-    told = f"{worst['date']} with {worst['quarantined']:,} of {worst['rows']:,} rows"
+    described = f"{worst['date']} with {worst['quarantined']:,} of {worst['rows']:,} rows"
     above = sorted(found["date"] for found in over if found["share"] > limit)
     if worst["date"] not in above:
-        return f"Worst date: {told}" + (f". Over the limit: {', '.join(above)}" if above else "")
+        return f"Worst date: {described}" + (
+            f". Over the limit: {', '.join(above)}" if above else ""
+        )
     others = [day for day in above if day != worst["date"]]
-    return f"Over the limit: {', '.join([told, *others])}"
+    return f"Over the limit: {', '.join([described, *others])}"
 
 
 def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
-    """Some quarantined rows, of the most common reason first; and that reason, for people."""
+    """A sample of quarantined rows, most common reason first; and a sentence on that reason."""
     broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
     reasons = broken.select("*", F.explode("_reasons").alias("reason")).groupBy("reason")
     first = F.min(F.struct("_source_file", "_row_number")).alias("first")
@@ -120,7 +122,7 @@ def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
     )
     column = top["reason"].split(":")[0]
     value = f"{rows[0][column]!r} in " if column in rows[0] else "in "
-    where = scope.place(top["first"]["_source_file"], top["first"]["_row_number"])
+    where = scope.location(top["first"]["_source_file"], top["first"]["_row_number"])
     for row in rows:
         row["_line"] = scope.line_of(row["_source_file"], row["_row_number"])
     return rows, f"{top['reason']} ({top['rows']:,}), e.g. {value}{where}"
@@ -156,14 +158,14 @@ VALUE_QUARANTINED = Check(
 
 
 def held_back(keyed: Keyed) -> Audit:
-    """What lies in quarantine and no valid version has replaced, of all ingestion dates."""
+    """Quarantined rows of all ingestion dates that no valid version has replaced."""
     checks = (NEWEST, VALUE_QUARANTINED) if keyed.value else (NEWEST,)
     return Audit(checks, partial(_held_back, keyed))
 
 
 def _held_back(keyed: Keyed, scope: Scope) -> Report:
     broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
-    # A time that can't be is no reason to take a row for newer than the day on which it came.
+    # An implausible time must not make a row newer than the day on which it arrived.
     updated_at = F.when(
         F.array_contains("_reasons", f"updated_at: {IMPLAUSIBLE}"),
         F.to_timestamp(INGESTION_DATE),
@@ -179,15 +181,15 @@ def _held_back(keyed: Keyed, scope: Scope) -> Report:
     version = F.struct("updated_at", *PROVENANCE)
     newest = broken.groupBy(F.col(keyed.key).alias("held_key")).agg(
         F.max(version).alias("held"),
-        # Rows without a key have nothing in common.
+        # Rows without a key are counted one by one.
         F.when(F.first(keyed.key).isNull(), F.sum(value))
         .otherwise(F.max_by(value, version)).alias("held_value"),
     )  # fmt: skip
-    current = scope.state.select(
+    current = scope.snapshot.select(
         F.col(keyed.key).alias("key"), version.alias("kept"), value.alias("value")
     )
     stale = F.col("held") > F.col("kept")
-    # A broadcast would be a Spark job of its own.
+    # A broadcast would be another Spark job.
     joined = current.join(
         newest.hint("merge"), F.col("key") == F.col("held_key"), "full_outer"
     ).select(
@@ -228,7 +230,7 @@ def _newest(keyed: Keyed, scope: Scope, joined: DataFrame, row: Any) -> Finding:
         )
         example = sample(rows, [keyed.key])
         first = example[0]
-        where = scope.place(first["_source_file"], first["_row_number"])
+        where = scope.location(first["_source_file"], first["_row_number"])
         message += f". E.g. {keyed.key} {first[keyed.key]}: {where} is quarantined"
     return Finding(
         NEWEST,
@@ -263,8 +265,8 @@ REASONED = Check("reasons_given", "Every quarantined row says why it is here.", 
 
 
 def _quarantined_rows(scope: Scope) -> Report:
-    state = scope.only_affected(scope.state, "_ingestion_date")
-    groups = state.groupBy("_ingestion_date", "_reasons").count().collect()
+    snapshot = scope.only_affected(scope.snapshot, "_ingestion_date")
+    groups = snapshot.groupBy("_ingestion_date", "_reasons").count().collect()
     by_reason: dict[str, int] = {}
     rows_by_date = dict.fromkeys(scope.dates, 0)
     for row in groups:
@@ -276,8 +278,8 @@ def _quarantined_rows(scope: Scope) -> Report:
         REASONED,
         passed=not unexplained,
         counts={"quarantined": sum(row["count"] for row in groups), **by_reason},
-        sample=sample(state.where(F.size("_reasons") == 0)) if unexplained else [],
-        advice="A row without a reason is a defect of the contract's rules.",
+        sample=sample(snapshot.where(F.size("_reasons") == 0)) if unexplained else [],
+        advice="A row without a reason is a defect of the contract.",
     )
     return Report([finding], rows_by_date)
 

@@ -1,4 +1,4 @@
-"""Audits of silver: where every bronze row went, and whether keys and values hold."""
+"""Audits of silver: what became of every bronze row, and whether keys and values are plausible."""
 
 from datetime import date
 from decimal import Decimal
@@ -32,11 +32,11 @@ HELD = "held"
 
 
 def accounting(keyed: Keyed) -> Audit:
-    """Where each bronze row went, counted from both ends.
+    """What became of each bronze row, counted independently on both sides.
 
-    One end: rows of bronze by date, from its metadata. The other: rows that the new silver state
-    holds by date, counted in it; rows that break the contract; rows of whose key silver holds a
-    greater version. A valid row whose key silver lacks, or holds with a lesser version, is lost.
+    On one side, rows of bronze by date, from its metadata. On the other, by date: rows in the new
+    silver snapshot; rows that break the contract; rows superseded by a higher version. A valid row
+    is lost if silver lacks its key or has it only with a lower version.
     """
     checks = [CONSERVED, QUARANTINE_SHARE]
     checks += [unambiguous(keyed.parent)] if keyed.parent else []
@@ -45,7 +45,7 @@ def accounting(keyed: Keyed) -> Audit:
 
 
 def _account(keyed: Keyed, scope: Scope) -> Report:
-    judged = set(scope.dates)
+    checked = set(scope.dates)
     counts: dict[str, dict[date, int]] = {fate: {} for fate in (*FATES, HELD)}
     values: dict[date, Decimal] = {}
     ambiguous: dict[date, int] = {}
@@ -66,7 +66,7 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
             "lost": counts["lost"].get(day, 0),
             "found_again": counts["current"].get(day, 0),
         }
-        for day in sorted(judged | counts["lost"].keys())
+        for day in sorted(checked | counts["lost"].keys())
     ]
     findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
     if keyed.parent:
@@ -95,14 +95,14 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
         message=f"{total['bronze']:,} rows of bronze: {total['current']:,} current, "
         f"{total['superseded']:,} superseded, {total['quarantined']:,} quarantined, "
         f"{total['lost']:,} lost.",
-        advice="Rows were lost or invented: this is a defect of the transformation, not of the "
+        advice="Rows were lost or added: this is a defect of the transformation, not of the "
         "delivery. The published table is unchanged.",
         by_date=by_date if len(by_date) > 1 else [],
     )
 
 
 def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
-    """Day and fate of every candidate, and day of every row that the state holds of these days."""
+    """Date and outcome of every candidate, and the date of the snapshot's rows of these days."""
     version = ["updated_at", *PROVENANCE]
     parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
     value = F.col(keyed.value) if keyed.value else F.lit(None)
@@ -113,7 +113,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         parent.alias("parent"),
         value.cast(MONEY_SUM).alias("value"),
     )
-    affected = scope.only_affected(scope.state, keyed.key)
+    affected = scope.only_affected(scope.snapshot, keyed.key)
     kept = affected.select(
         F.col(keyed.key).alias("kept_key"),
         F.struct(*version).alias("kept"),
@@ -128,7 +128,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
-    # A broadcast would be a Spark job of its own.
+    # A broadcast would be another Spark job.
     known = kept.hint("merge")
     fates = received.join(known, F.col("key") == F.col("kept_key"), "left").select(
         F.col("received._ingestion_date").alias("day"),
@@ -136,7 +136,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         "value",
         (~F.col("broken") & (F.col("parent") != F.col("kept_parent"))).alias("ambiguous"),
     )
-    held = scope.state.where(F.col("_ingestion_date").isin(list(scope.dates))).select(
+    held = scope.snapshot.where(F.col("_ingestion_date").isin(list(scope.dates))).select(
         F.col("_ingestion_date").alias("day"),
         F.lit(HELD).alias("fate"),
         F.lit(None).cast(MONEY_SUM).alias("value"),
@@ -146,7 +146,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
 
 
 def unambiguous(parent: str) -> Check:
-    """The check that the versions of a key name one parent."""
+    """The check that all versions of a key have the same parent."""
     return Check(
         "key_unambiguous",
         f"All versions of a key name the same {parent}; blocks if more than "
@@ -197,7 +197,7 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
 
 VALUE_AS_BEFORE = Check(
     "value_as_before",
-    "A date that is delivered again is worth as much as the delivery that it replaces, within "
+    "A date that is delivered again has the same value as the delivery that it replaces, within "
     "ECOMMERCE_REDELIVERY_CHANGE (10 %).",
     False,
 )

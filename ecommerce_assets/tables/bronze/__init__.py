@@ -1,4 +1,4 @@
-"""Bronze: the rows as delivered. One table per source, from its header names."""
+"""Bronze: the rows as delivered, one table per source."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from ecommerce_assets.landing.layout import INGESTION_DATE, ROW_NUMBER, SOURCE_F
 from ecommerce_assets.refresh.landed import Landed
 from ecommerce_assets.tables.audits.bronze import (
     empty_delivery,
-    files_read,
+    every_run_audit,
     last_record_complete,
     rows_as_before,
     volume_as_usual,
@@ -50,9 +50,9 @@ def bronze_table(
             "_rescued_data": pa.Column(
                 TEXT,
                 nullable=True,
-                description="JSON of what the contract has no column for: unknown columns by "
-                "name, surplus fields of a row as a list under `_surplus_fields`, and `_cut_off` "
-                "where the file ends in the middle of the record.",
+                description="JSON of data without a column in the contract: unknown columns by "
+                "name, surplus fields of a row as a list in `_surplus_fields`, and `_cut_off` "
+                "if the file ends in the middle of the record.",
             ),
         },
         name=name,
@@ -71,7 +71,7 @@ def bronze_table(
         refresh=Landed({name: name in required for name in columns}, T.StructType(landed)),
         audits=(
             empty_delivery,
-            files_read,
+            every_run_audit,
             last_record_complete,
             rows_as_before,
             schema_as_usual,
@@ -82,11 +82,11 @@ def bronze_table(
 
 
 def as_received(landed: DataFrame) -> DataFrame:
-    """One row per record of the landed files, nothing changed."""
+    """One row per record of the landed files, unchanged."""
     return landed
 
 
 def source_columns(table: Table) -> Mapping[str, bool]:
-    """The source columns of a bronze table, in order, and whether a header must have them."""
+    """By source column of a bronze table, in order, whether a header must have it."""
     assert isinstance(table.refresh, Landed)
     return table.refresh.columns

@@ -14,7 +14,7 @@ TABLE = bronze_table(
     },
     optional={
         "discount_percent": "Discount on the item, 0 to 100; empty = 0.",
-        "line_total": "What the item costs, in EUR; empty = computed.",
+        "line_total": "Net amount of the item, in EUR; empty = computed.",
         "updated_at": "When the shop last changed the row.",
     },
 )

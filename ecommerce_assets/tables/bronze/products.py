@@ -13,8 +13,8 @@ TABLE = bronze_table(
     },
     optional={
         "sku": "Stock keeping unit.",
-        "description": "Text for the shop's page.",
-        "subcategory": "Category below the category.",
+        "description": "Description on the shop's page.",
+        "subcategory": "Subcategory.",
         "brand": "Brand.",
         "cost": "What the shop pays, in EUR.",
         "stock_quantity": "Pieces in stock.",

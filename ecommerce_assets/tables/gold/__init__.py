@@ -28,18 +28,17 @@ def gold_table(
     prepare: Mapping[str, Callable[[DataFrame], DataFrame]] | None = None,
     publish_group: str | None = None,
 ) -> Table:
-    """A table of the star schema or a KPI, named as its module.
+    """A table of the star schema or a KPI, named after its module.
 
     Args:
         module: `__name__` of the declaring module.
-        model: columns, key (`Config.unique`) and, as docstring, the description.
+        model: pandera model: columns, key (`Config.unique`), and the description as its docstring.
         transform: pure function from the upstream frames, in the order of `upstream`.
         upstream: identifiers of its upstream tables.
         partitioned_by: Iceberg partition transforms.
         audits: checks beyond single rows and the key.
-        revenue: the column whose sum must equal the revenue of all sales, if there is one.
-        refresh: the strategy; by default the whole table is recomputed when anything upstream has
-            changed.
+        revenue: the column whose sum must equal the revenue of all sales, if any.
+        refresh: the strategy; by default the whole table is recomputed after any upstream change.
         key_checked_apart, prepare, publish_group: as in `Table`.
     """
     schema = model.to_schema()

@@ -30,7 +30,7 @@ class CategoryPerformance(pa.DataFrameModel):
 
 
 def category_performance(fact_sales: DataFrame, dim_product: DataFrame) -> DataFrame:
-    """The sales of each category in each month, and their share of the month."""
+    """Sales by category and month, with their share of the month."""
     categories = fact_sales.join(dim_product, "product_key", "inner")
     month = F.trunc("order_date", "month").alias("month_start_date")
     sold = sales_by(categories, F.col("category"), month)

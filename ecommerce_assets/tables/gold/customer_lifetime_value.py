@@ -1,4 +1,4 @@
-"""gold.customer_lifetime_value: what each customer has brought."""
+"""gold.customer_lifetime_value: revenue by customer."""
 
 import pandera.pyspark as pa
 from pyspark.sql import DataFrame, Window
@@ -21,7 +21,7 @@ class CustomerLifetimeValue(pa.DataFrameModel):
     orders: COUNT = pa.Field(ge=0, description="Distinct orders.")
     lifetime_value: MONEY_SUM = pa.Field(ge=0, description=f"{NET_REVENUE} 0.00 without a sale.")
     value_rank: WHOLE = pa.Field(
-        ge=1, description="1 = greatest lifetime_value; ties by customer_id."
+        ge=1, description="1 = highest lifetime_value; ties by customer_id."
     )
 
     class Config:

@@ -21,7 +21,7 @@ class DailyRevenue(SalesMeasures):
 
 
 def daily_revenue(fact_sales: DataFrame) -> DataFrame:
-    """The measures of the sales of each day."""
+    """Sales measures by day."""
     grain = F.col("order_date").alias("order_date")
     return sales_by(fact_sales, grain).select("order_date", *MEASURES)
 

@@ -38,7 +38,7 @@ class DimCustomer(pa.DataFrameModel):
 
 
 def dim_customer(customers: DataFrame, orders: DataFrame, sales: DataFrame) -> DataFrame:
-    """Known customers and inferred members; segments from sales only, no clock is read."""
+    """Known customers and inferred members; segments depend on sales, not on the clock."""
     named = orders.select(F.col("customer_id").alias("named_id")).distinct()
     everyone = customers.join(named, F.col("customer_id") == F.col("named_id"), "full_outer")
     members = everyone.select(

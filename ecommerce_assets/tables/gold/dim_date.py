@@ -34,7 +34,7 @@ class DimDate(pa.DataFrameModel):
 
 
 def dim_date(orders: DataFrame) -> DataFrame:
-    """Every day of the years that silver.orders spans; no row without an order."""
+    """Every day of the years with orders; empty without orders."""
     years = orders.agg(
         F.year(F.min("order_date")).alias("first"), F.year(F.max("order_date")).alias("last")
     ).where(F.col("first").isNotNull())

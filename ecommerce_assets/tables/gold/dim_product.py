@@ -22,7 +22,7 @@ class DimProduct(pa.DataFrameModel):
     sku: TEXT = pa.Field(nullable=True, description="Stock keeping unit.")
     name: TEXT = pa.Field(description="Name; `unknown` while inferred.")
     category: TEXT = pa.Field(description="Category; `unknown` while inferred.")
-    subcategory: TEXT = pa.Field(nullable=True, description="Category below the category.")
+    subcategory: TEXT = pa.Field(nullable=True, description="Subcategory.")
     brand: TEXT = pa.Field(nullable=True, description="Brand.")
     price: MONEY = pa.Field(nullable=True, ge=0, description="List price, EUR.")
     cost: MONEY = pa.Field(nullable=True, ge=0, description="What the shop pays, EUR.")
@@ -36,7 +36,7 @@ class DimProduct(pa.DataFrameModel):
 
 
 def dim_product(products: DataFrame, order_items: DataFrame) -> DataFrame:
-    """Known products and inferred members, which a real row replaces as soon as it arrives."""
+    """Known products and inferred members; an inferred member is replaced when its row arrives."""
     named = order_items.select(F.col("product_id").alias("named_id")).distinct()
     everything = products.join(named, F.col("product_id") == F.col("named_id"), "full_outer")
     return everything.select(

@@ -12,8 +12,8 @@ from ecommerce_assets.tables.star import date_key, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
 
 NOT_SOLD = ("cancelled", "returned")
-# No row follows from these, but the checks of the table's state do.
-JUDGED = ("subtotal", "tax_amount", "shipping_amount", "total_amount")
+# Not used for rows, but for the audits of the table.
+AUDITED = ("subtotal", "tax_amount", "shipping_amount", "total_amount")
 
 
 class FactSales(pa.DataFrameModel):
@@ -29,7 +29,7 @@ class FactSales(pa.DataFrameModel):
     status: TEXT = pa.Field(description="Order status.")
     payment_method: TEXT = pa.Field(nullable=True, description="How the order is paid.")
     is_sale: FLAG = pa.Field(
-        description="The order is neither cancelled nor returned; every KPI is of these rows."
+        description="True unless the order is cancelled or returned; KPIs count only these rows."
     )
     quantity: WHOLE = pa.Field(ge=1, description="Pieces.")
     unit_price: MONEY = pa.Field(ge=0, description="Price of a piece, EUR.")
@@ -46,7 +46,7 @@ class FactSales(pa.DataFrameModel):
 
 
 def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
-    """Items joined with their orders; items without a known order wait in silver."""
+    """Items joined with their orders; items without an order stay in silver until it arrives."""
     items = order_items.join(
         orders,
         "order_id",
@@ -78,10 +78,11 @@ def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
 
 
 def discount_share() -> Column:
-    """The item's share of its order's discount, in whole cents, so that the shares add up.
+    """The item's share of its order's discount, in whole cents that add up.
 
-    Proportional to line_total; each share is rounded down, and the cents that are left go to the
-    largest remainders, ties by order_item_id. The sum is min(discount_amount, sum of line_total).
+    Proportional to line_total, by the largest remainder method: shares are rounded down, and the
+    remaining cents go to the largest remainders, ties by order_item_id. The shares sum to
+    min(discount_amount, sum of line_total).
     """
     order = Window.partitionBy("order_id")
     cents = F.col("line_total") * 100
@@ -113,7 +114,7 @@ TABLE = gold_table(
                 "status",
                 "payment_method",
                 "discount_amount",
-                *JUDGED,
+                *AUDITED,
             ),
             "silver.order_items": by_column("order_id"),
         },

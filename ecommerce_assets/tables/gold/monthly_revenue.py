@@ -21,7 +21,7 @@ class MonthlyRevenue(SalesMeasures):
 
 
 def monthly_revenue(fact_sales: DataFrame) -> DataFrame:
-    """The measures of the sales of each month."""
+    """Sales measures by month."""
     grain = F.trunc("order_date", "month").alias("month_start_date")
     return sales_by(fact_sales, grain).select("month_start_date", *MEASURES)
 

@@ -20,14 +20,16 @@ class OrdersPerCustomer(pa.DataFrameModel):
     units: COUNT = pa.Field(ge=1, description="Pieces.")
     first_order_date: DATE = pa.Field(description="Day of the first order.")
     last_order_date: DATE = pa.Field(description="Day of the last order.")
-    average_order_value: MONEY_SUM = pa.Field(ge=0, description="Revenue / orders, half up, EUR.")
+    average_order_value: MONEY_SUM = pa.Field(
+        ge=0, description="Average order value, rounded half up to the cent, EUR."
+    )
 
     class Config:
         unique = "customer_id"
 
 
 def orders_per_customer(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
-    """Orders, units and dates of each customer who bought."""
+    """Orders, units, revenue and order dates by customer."""
     return sales.join(dim_customer, "customer_key", "inner").select(
         "customer_key",
         "customer_id",

@@ -21,7 +21,7 @@ class TopProducts(pa.DataFrameModel):
     units: COUNT = pa.Field(ge=1, description="Pieces.")
     orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
     revenue: MONEY_SUM = pa.Field(ge=0, description=NET_REVENUE)
-    revenue_rank: WHOLE = pa.Field(ge=1, description="1 = greatest revenue; ties by product_id.")
+    revenue_rank: WHOLE = pa.Field(ge=1, description="1 = highest revenue; ties by product_id.")
 
     class Config:
         unique = "product_id"
@@ -42,7 +42,7 @@ def product_sales(fact_sales: DataFrame) -> DataFrame:
 
 
 def top_products(sold: DataFrame, dim_product: DataFrame) -> DataFrame:
-    """Units, orders and revenue of every product sold, ranked."""
+    """Units, orders and revenue by product, ranked by revenue."""
     greatest_first = Window.orderBy(F.col("revenue").desc(), "product_id")
     return sold.join(dim_product, "product_key", "inner").select(
         "product_key",

@@ -21,7 +21,7 @@ class WeeklyRevenue(SalesMeasures):
 
 
 def weekly_revenue(fact_sales: DataFrame) -> DataFrame:
-    """The measures of the sales of each week."""
+    """Sales measures by week."""
     grain = F.trunc("order_date", "week").alias("week_start_date")
     return sales_by(fact_sales, grain).select("week_start_date", *MEASURES)
 

@@ -1,4 +1,4 @@
-"""Silver: the latest valid version of each key, and the quarantine of what broke the contract."""
+"""Silver: the latest valid version of each key, and quarantine for the other rows."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,7 +19,7 @@ from ecommerce_assets.tables.provenance import provenance
 from ecommerce_assets.tables.types import REASONS
 
 VALID = "size(_reasons) = 0"
-# Versions of a key are compared by these; the greatest is the latest, and nulls are least.
+# Versions of a key are compared by these columns; nulls sort lowest.
 VERSION_ORDER = ("updated_at", *PROVENANCE)
 
 
@@ -39,10 +39,10 @@ def silver_table(
         name: name of the bronze and of the silver table.
         model: the contract; its first column is the key.
         partitioned_by: Iceberg partition transforms.
-        computed: for a column that may be empty in the source: its value, from the typed columns.
-        rules: rules over several values of a row.
-        parent: the column that all versions of a key should name alike.
-        value: the column that says what a row is worth, EUR.
+        computed: by column that may be empty in the source, its value from the typed columns.
+        rules: rules on several values of a row.
+        parent: the column that should be the same in all versions of a key.
+        value: the column with a row's value, EUR.
     """
     schema = model.to_schema()
     (key,) = [schema.unique] if isinstance(schema.unique, str) else schema.unique
@@ -69,13 +69,13 @@ def silver_table(
 
 
 def quarantine_table(*, silver: Table, bronze: Table) -> Table:
-    """The rows of `bronze` that break the contract of `silver`, with every reason."""
+    """The rows of `bronze` that break the contract of `silver`, with all reasons."""
     schema = pa.DataFrameSchema(
         {
             **bronze.schema.columns,
             "_reasons": pa.Column(
                 REASONS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
-                description="Every reason why the row broke the contract.",
+                description="All reasons why the row breaks the contract.",
             ),
         },
         name=f"{silver.name}_quarantine",
@@ -111,5 +111,5 @@ def latest_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) ->
 
 
 def quarantined(parsed: DataFrame) -> DataFrame:
-    """The bronze rows that break the contract, as received, with every reason."""
+    """The bronze rows that break the contract, as received, with all reasons."""
     return parsed.where(f"not ({VALID})").select("_received.*", "_reasons")

@@ -24,7 +24,7 @@ class OrderItems(pa.DataFrameModel):
         "Discount on the item, percent.", default="0", in_range={"min_value": 0, "max_value": 100}
     )
     line_total: MONEY = required(
-        "What the item costs, EUR; where the source is empty: quantity x unit_price x "
+        "Net amount of the item, EUR; if empty in the source: quantity x unit_price x "
         "(1 - discount_percent / 100), rounded half up.",
         ge=0,
     )
@@ -35,7 +35,7 @@ class OrderItems(pa.DataFrameModel):
 
 
 def line_total(item: Mapping[str, Column]) -> Column:
-    """Exact until the one rounding at the end, half up; null when it does not fit MONEY."""
+    """Exact, rounded once, half up; null if it exceeds MONEY."""
     paid_share = (F.lit(100) - item["discount_percent"]) * F.lit("0.01").cast("decimal(2,2)")
     return F.round(item["quantity"] * item["unit_price"] * paid_share, 2).cast(MONEY)
 

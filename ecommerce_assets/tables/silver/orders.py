@@ -18,14 +18,14 @@ class Orders(pa.DataFrameModel):
 
     order_id: TEXT = required("Order number; the key.")
     customer_id: TEXT = required("Customer who ordered.")
-    order_date: TIMESTAMP = required("When it was ordered, UTC.")
+    order_date: TIMESTAMP = required("Time of the order, UTC.")
     status: TEXT = required("Order status.", case="lower", isin=ORDER_STATUSES)
     payment_method: TEXT = optional("How it is paid.", case="lower", isin=PAYMENT_METHODS)
     subtotal: MONEY = optional("Sum of the items, EUR.", ge=0)
     tax_amount: MONEY = optional("Tax, EUR.", ge=0)
     shipping_amount: MONEY = optional("Shipping, EUR.", ge=0)
     discount_amount: MONEY = optional("Discount on the whole order, EUR.", default="0", ge=0)
-    total_amount: MONEY = required("What the customer pays, EUR.", ge=0)
+    total_amount: MONEY = required("Amount paid by the customer, EUR.", ge=0)
     currency: TEXT = optional("Currency.", case="upper", default="EUR", isin=["EUR"])
     shipping_country: TEXT = optional("Country of delivery, ISO 3166 two letters.", case="upper",
                                       str_matches=COUNTRY, reason="not two letters")  # fmt: skip

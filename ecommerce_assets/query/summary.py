@@ -1,4 +1,4 @@
-"""The account of a lakehouse: what became of each source's rows, and the latest KPIs."""
+"""The summary of a lakehouse: what became of each source's rows, and the latest KPIs."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from ecommerce_assets.tables import all_tables, tables_of
 
 MANIFEST = "_manifest.json"
 REASONS = 5
-# The KPIs of the report: what is shown of each, and in which order.
+# The KPIs of the report: query and number of rows.
 KPIS = {
     "monthly_revenue": ("select * from gold.monthly_revenue order by month_start_date desc", 3),
     "daily_revenue": ("select * from gold.daily_revenue order by order_date desc", 5),
@@ -26,7 +26,7 @@ KPIS = {
 }  # fmt: skip
 
 
-def account(settings: Settings) -> dict[str, Any]:
+def summary(settings: Settings) -> dict[str, Any]:
     """The figures of the report.
 
     Returns:
@@ -45,18 +45,18 @@ def account(settings: Settings) -> dict[str, Any]:
             **{name: _rows(connection, f"{sql} limit {n}") for name, (sql, n) in KPIS.items()},
         }
     except duckdb.CatalogException as error:
-        raise PipelineError("some tables are not there yet: run `ecommerce run` first") from error
+        raise PipelineError("some tables do not exist yet: run `ecommerce run` first") from error
     finally:
         connection.close()
 
 
-def print_account(settings: Settings) -> None:
-    """Print the account to standard output: about a screen.
+def print_summary(settings: Settings) -> None:
+    """Print the summary, about a screen.
 
     Raises:
-        PipelineError: as `account`.
+        PipelineError: as `summary`.
     """
-    found = account(settings)
+    found = summary(settings)
     print_table("What became of the delivered rows", found["sources"])
     print_table("Most common reasons for quarantine", found["reasons"])
     for name in KPIS:
@@ -65,21 +65,21 @@ def print_account(settings: Settings) -> None:
         f"{row['source']} {row['injected']:,}" for row in found["sources"] if "injected" in row
     ]
     if injected:
-        print(f"The generator had injected, by its manifest: {', '.join(injected)} broken rows")
+        print(f"Broken rows injected by the generator, from its manifest: {', '.join(injected)}")
 
 
 def _sources(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     injected = _injected(Path(settings.landing) / MANIFEST)
     found = []
     for table in tables_of("bronze"):
-        places = {
+        relations = {
             "delivered": f"bronze.{table.name}",
             "current": f"silver.{table.name}",
             "quarantined": f"silver.{table.name}_quarantine",
         }
         counts = {
-            name: _rows(connection, f"select count(*) as n from {place}")[0]["n"]
-            for name, place in places.items()
+            name: _rows(connection, f"select count(*) as n from {relation}")[0]["n"]
+            for name, relation in relations.items()
         }
         superseded = counts["delivered"] - counts["current"] - counts["quarantined"]
         row: dict[str, Any] = {"source": table.name, **counts, "superseded": superseded}

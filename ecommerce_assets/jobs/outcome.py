@@ -1,0 +1,62 @@
+"""What became of a table in a run: published, nothing to do, or failed."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.lineage import Lineage
+from ecommerce_assets.tables.audits import Finding
+from ecommerce_assets.tables.declaration import Table
+
+
+class AuditFailed(PipelineError):
+    """A blocking check failed, so nothing was published. `findings` holds all findings so far."""
+
+    def __init__(self, table: Table, findings: list[Finding]) -> None:
+        self.findings = findings
+        failed = [finding for finding in findings if finding.blocks]
+        reasons = "; ".join(f"{finding.check.name}: {finding.text}" for finding in failed)
+        super().__init__(
+            f"{table.identifier} was not published, so readers keep its last snapshot; "
+            f"failed checks: {reasons}"
+        )
+
+
+class TableFailed(PipelineError):
+    """A table failed, so nothing of its publish group was published."""
+
+    def __init__(self, table: Table, error: Exception) -> None:
+        super().__init__(str(error))
+        self.table = table
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a table's materialization did.
+
+    Attributes:
+        table: the table.
+        rows: its rows.
+        written: rows that the run wrote; None where there was nothing to do.
+        why: what was recomputed, and why.
+        rows_by_date: rows by checked ingestion date.
+        metrics: figures of its audits.
+        findings: results of its checks.
+        lineage: column lineage.
+        snapshot: id of the snapshot that the findings are of; None for a table without one.
+        seconds: how long it took.
+        seconds_checking: the part of it spent on checks after the rows were written.
+    """
+
+    table: Table
+    rows: int
+    written: int | None
+    why: str
+    rows_by_date: dict[date, int]
+    metrics: dict[str, float]
+    findings: list[Finding]
+    lineage: Lineage
+    snapshot: int | None
+    seconds: float
+    seconds_checking: float = 0.0

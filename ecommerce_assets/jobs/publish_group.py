@@ -1,0 +1,256 @@
+"""Write-audit-publish (WAP) of tables that are published together.
+
+Each table is written to a branch that readers do not see, and audited there. Only if every table of
+the group passes is any of them published, each by one atomic commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ecommerce_assets.errors import PipelineError, raised_in_worker
+from ecommerce_assets.jobs import audit
+from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.column_lineage import lineage_of
+from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed
+from ecommerce_assets.jobs.scope import Written, rows_by_date, scope_of
+from ecommerce_assets.jobs.side_by_side import Skipped, in_order
+from ecommerce_assets.lakehouse import staging
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.metadata import BuildRecord
+from ecommerce_assets.landing.store import DeliveryChanged
+from ecommerce_assets.refresh.decide import decide
+from ecommerce_assets.refresh.decision import Nothing
+from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.run_cache import RunCache, checkpointed
+from ecommerce_assets.refresh.upstream import offer_changed_rows
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables.audits.bronze import every_run
+from ecommerce_assets.tables.declaration import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class PublishGroup:
+    """A context manager: on leaving, whatever was written and not published is dropped.
+
+    Args:
+        tables: in dependency order; usually one.
+    """
+
+    def __init__(
+        self,
+        spark: "SparkSession",
+        tables: Sequence[Table],
+        arguments: JobArguments,
+        cache: RunCache,
+    ) -> None:
+        self._spark = spark
+        self._tables = {table.identifier: table for table in tables}
+        self._arguments = arguments
+        self._cache = cache
+        self._published: list[History] = []
+        self._snapshots: dict[str, int | None] = {}
+        self._written: dict[str, Written] = {}
+        self._branches: dict[str, staging.Staged] = {}
+        self._outcomes: dict[str, Published] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for branch in self._branches.values():
+            branch.drop()
+
+    def write(self) -> None:
+        """Write each table's new snapshot to a branch, after those of the group that it reads.
+
+        Raises:
+            PublishConflict: another run published one of the tables meanwhile.
+            DeliveryChanged: what has landed changed while it was read.
+            TableFailed: any other error; that of the first table that failed.
+        """
+        own = self._tables.keys()
+        needs = {name: set(table.upstream) & own for name, table in self._tables.items()}
+        self._work(needs, self._write)
+
+    def audit(self) -> None:
+        """Audit every written snapshot.
+
+        Raises:
+            PublishConflict: another run published one of the tables meanwhile.
+            TableFailed: a blocking check failed, or a check could not be evaluated.
+        """
+        self._work({name: set() for name in self._written}, self._audit)
+
+    def publish(self) -> list[Published]:
+        """Publish in reverse order: dimensions before facts.
+
+        A dimension is first published with the members that it loses, and without them once the
+        facts are published: at every moment, each published fact finds its members.
+
+        Raises:
+            PublishConflict: another run published one of the tables since this one read it.
+        """
+        branches = [self._branches[name] for name in self._tables if name in self._branches]
+        for branch in reversed(branches):
+            branch.publish()
+        for branch in branches:
+            branch.finish()
+        return [
+            replace(outcome, snapshot=self._branches[name].snapshot)
+            if outcome.written is not None
+            else outcome
+            for name, outcome in ((name, self._outcomes[name]) for name in self._tables)
+        ]
+
+    def _work(self, needs: dict[str, set[str]], work: Any) -> None:
+        failed = in_order(needs, work, max(len(needs), 1), next(iter(self._tables)))
+        for name in self._tables:  # in dependency order: the first error caused the others
+            error = failed.get(name)
+            if error is not None and not isinstance(error, Skipped):
+                raise self._cause(self._tables[name], error) from error
+
+    def _cause(self, table: Table, error: Exception) -> Exception:
+        if isinstance(error, staging.PublishConflict):
+            return error
+        if changed := raised_in_worker(error, DeliveryChanged):
+            return changed
+        if not isinstance(error, PipelineError) and any(map(staging.moved, self._published)):
+            # Another run published and dropped this run's branch.
+            return staging.PublishConflict(str(error))
+        return TableFailed(table, error)
+
+    def _histories(self, names: Iterable[str]) -> dict[str, History]:
+        """Tables as published, or, if they belong to the group, as this run wrote them."""
+        return {name: History(self._spark, name, self._snapshots.get(name)) for name in names}
+
+    def _write(self, name: str) -> None:
+        started = perf_counter()
+        table, spark = self._tables[name], self._spark
+        published = History(spark, name)
+        self._published.append(published)
+        inputs = Inputs(
+            spark,
+            table,
+            published,
+            self._histories(table.upstream),
+            all_tables(),
+            self._arguments.request,
+            self._cache,
+            self._arguments.limits,
+        )
+        decision = decide(table.refresh, inputs)
+        if isinstance(decision, Nothing):
+            self._note(inputs, decision)
+            self._outcomes[name] = self._nothing(inputs, decision, started)
+            self._snapshots[name] = published.snapshot_id
+            return
+        schema = audit.schema_finding(table, decision.written)
+        if schema.blocks:
+            raise AuditFailed(table, [schema])
+        large = self._arguments.limits.large_table
+        apart = audit.key_checked_apart(table, decision.affected, published.rows, large)
+        frame, observation = audit.observed(table, decision.written, apart=apart)
+        sources = decision.fingerprints or inputs.source_snapshots
+        record = BuildRecord(
+            dict(sources),
+            table.code_version,
+            self._arguments.attempt(),
+            other_code=decision.other_code,
+        )
+        branch = staging.stage(spark, published, frame, decision.replace, record)
+        self._branches[name], self._snapshots[name] = branch, branch.snapshot
+        if decision.rewritten is not None:
+            offer_changed_rows(inputs, decision.rewritten, branch.snapshot)
+        seconds = perf_counter() - started
+        self._written[name] = Written(inputs, decision, branch, observation, apart, schema, seconds)
+
+    def _audit(self, name: str) -> None:
+        started = perf_counter()
+        table, written = self._tables[name], self._written[name]
+        branch, days = written.branch, self._arguments.days
+        against = self._histories(set(table.reads) - written.inputs.upstream.keys())
+        back = max((audit.looks_back for audit in table.audits), default=timedelta())
+        earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
+        counted = rows_by_date(written.inputs.published, branch.snapshot, [*earlier, *days])
+        scope = scope_of(written, counted, against, self._arguments)
+        findings = [
+            written.schema,
+            *audit.row_findings(table, scope, apart=written.key_apart),
+        ]
+        own = audit.own_findings(table, scope)
+        of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
+        findings += own.findings
+        if any(finding.blocks for finding in findings):
+            raise AuditFailed(table, findings)
+        self._keep_members_that_leave(table, written)
+        seconds = perf_counter() - started
+        self._outcomes[name] = Published(
+            table,
+            branch.rows,
+            branch.added,
+            written.decision.why,
+            own.rows_by_date | of_run,
+            own.metrics,
+            findings,
+            lineage_of(table, written.inputs, written.decision),
+            written.inputs.published.checked_id,
+            written.seconds + seconds,
+            seconds,
+        )
+
+    def _nothing(self, inputs: Inputs, decision: Nothing, started: float) -> Published:
+        published, table = inputs.published, self._tables[inputs.table.identifier]
+        days = self._arguments.days
+        return Published(
+            table,
+            published.rows,
+            None,
+            decision.why,
+            rows_by_date(published, published.snapshot_id, days),
+            {},
+            [] if table.upstream else every_run(decision.unread, decision.other_code),
+            lineage_of(table, inputs, decision),
+            published.checked_id,
+            perf_counter() - started,
+        )
+
+    def _note(self, inputs: Inputs, decision: Nothing) -> None:
+        """Record what was compared although no row changes, so that the next run compares less.
+
+        For tables with upstream tables: snapshots that do not affect them. For bronze: dates that
+        the present code would read the same way.
+        """
+        note = BuildRecord(
+            inputs.source_snapshots,
+            inputs.table.code_version,
+            self._arguments.attempt(),
+            is_note=True,
+            other_code=decision.other_code,
+        )
+        record, name = inputs.published.record, inputs.table.identifier
+        if record and note.says_more_than(record):
+            self._branches[name] = staging.stage(self._spark, inputs.published, None, "false", note)
+
+    def _keep_members_that_leave(self, table: Table, written: Written) -> None:
+        """Keep the members that a dimension loses until the facts are published."""
+        facts = next(iter(self._tables))
+        if table.identifier == facts or written.inputs.published.current is None:
+            return
+        now, before = written.decision.rewritten or (
+            written.branch.frame, written.inputs.published_rows()
+        )  # fmt: skip
+        left = before.join(now.select(*table.key), list(table.key), "left_anti")
+        left = checkpointed(left.select(*table.columns))
+        if not left.isEmpty():
+            written.branch.keep(left)

@@ -1,0 +1,122 @@
+"""A table's snapshot on its branch, and what its audits may read."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.lakehouse import tables as lakehouse
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.staging import Staged
+from ecommerce_assets.landing.files import line_in
+from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.refresh.decision import Rows
+from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.run_cache import Figure
+from ecommerce_assets.tables.audits import Filled, Finding, Scope
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Observation, SparkSession
+
+
+@dataclass
+class Written:
+    """A table's new snapshot on its branch, not yet audited.
+
+    Attributes:
+        inputs: what the table was refreshed from.
+        decision: which rows were written, and why.
+        branch: where they were written.
+        observation: aggregates of the rows, taken while they were written.
+        key_apart: whether the key is checked by a Spark job of its own.
+        schema: the finding on the schema, known before the write.
+        seconds: how long it took to write.
+    """
+
+    inputs: Inputs
+    decision: Rows
+    branch: Staged
+    observation: "Observation"
+    key_apart: bool
+    schema: Finding
+    seconds: float
+
+    def observed(self) -> Mapping[str, Any]:
+        """Aggregates of the written rows; each is None if no row was written."""
+        # Without rows, Spark may never fill the observation.
+        return self.observation.get if self.branch.added else defaultdict(lambda: None)
+
+
+def scope_of(
+    written: Written,
+    counted: Mapping[date, int],
+    against: Mapping[str, History],
+    arguments: JobArguments,
+) -> Scope:
+    """The scope of a table's audits.
+
+    Args:
+        written: the snapshot.
+        counted: rows by ingestion date, for the run's dates and those that audits look back to.
+        against: further tables that it is audited against.
+        arguments: of the job.
+    """
+    inputs, decision, branch = written.inputs, written.decision, written.branch
+    histories = {**inputs.upstream, **against}
+    frames = {name: inputs.at(name, found.snapshot_id) for name, found in histories.items()}
+    published = inputs.published
+    return Scope(
+        snapshot=branch.frame,
+        rows=branch.rows,
+        upstream=frames,
+        affected=decision.affected,
+        dates=decision.dates,
+        candidates=decision.candidates,
+        received=_received(inputs, decision),
+        observed=written.observed(),
+        figure=lambda name, what, compute: inputs.cache.figure(
+            Figure(name, histories[name].snapshot_id, what), lambda: compute(frames[name])
+        ),
+        rows_by_date=counted,
+        upstream_rows=lambda name: histories[name].rows,
+        thresholds=arguments.thresholds,
+        rows_before=rows_by_date(published, published.snapshot_id, sorted(counted)),
+        unread=decision.unread,
+        other_code=decision.other_code,
+        filled=lambda days: {
+            day: Filled(*found)
+            for day, found in published.filled_columns(
+                branch.snapshot, INGESTION_DATE, days
+            ).items()
+        },
+        delivered_before=decision.replaced_deliveries,
+        consult=_consult(inputs.spark),
+        line_of=lambda file, number: line_in(arguments.landing, file, number),
+    )
+
+
+def rows_by_date(table: History, snapshot: int | None, days: Sequence[date]) -> dict[date, int]:
+    """Rows by ingestion date at a snapshot; empty if the table is not partitioned by it."""
+    if not table.partitioned_by(INGESTION_DATE):
+        return {}
+    return dict.fromkeys(days, 0) | table.rows_by_date(snapshot, INGESTION_DATE, days)
+
+
+def _received(inputs: Inputs, decision: Rows) -> dict[date, int]:
+    """Rows of bronze by checked date."""
+    if decision.candidates is None:
+        return {}
+    (bronze,) = inputs.table.upstream
+    history = inputs.upstream[bronze]
+    return history.rows_by_date(history.snapshot_id, INGESTION_DATE, decision.dates)
+
+
+def _consult(spark: "SparkSession") -> "Callable[[str], DataFrame | None]":
+    def consult(name: str) -> "DataFrame | None":
+        if not lakehouse.exists(spark, name):
+            return None
+        return lakehouse.read(spark, name, History(spark, name).snapshot_id)
+
+    return consult
