@@ -120,7 +120,7 @@ class FakeRun:
     @property
     def state(self) -> str:
         """The state at this poll."""
-        return self.states[min(self.text, len(self.states) - 1)]
+        return self.states[min(self.told, len(self.states) - 1)]
 
 
 @dataclass
@@ -150,7 +150,7 @@ class FakeGlue:
         self._called("get_job_run")
         run = self.runs[RunId]
         told = self._told(run)
-        run.text += 1
+        run.told += 1
         return {"JobRun": told}
 
     def get_job_runs(self, JobName: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803

@@ -126,7 +126,7 @@ def test_a_function_may_move_to_another_module():
 
 
 def test_a_value_that_can_not_be_followed_is_refused():
-    with pytest.raises(TypeError, match="behind .* can't be determined"):
+    with pytest.raises(TypeError, match=r"behind .* can't be determined"):
         code_version(object())
     assert code_version(MappingProxyType({"a": 1})) == code_version({"a": 1})
 
