@@ -12,10 +12,10 @@ FIRST_LANDED = $(shell ls -d $(DEMO)/landing/*/ingestion_date=* 2>/dev/null | se
 CHECKOV := .venv-checkov
 CHECKOV_VERSION := 3.3.30
 
-.PHONY: help install demo dev test soak mutations lint security docs bench deploy destroy pictures clean
+.PHONY: help install demo dev test test-unit soak mutations mutations-quick lint security docs bench deploy destroy pictures clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
 
 install: $(VENV)/.installed ## .venv with everything, the jars, Java's class archive
 
@@ -45,7 +45,7 @@ demo: install ## generate three months of deliveries, run the whole pipeline thr
 	@echo "Next:  make dev                             the same in Dagster's UI, on localhost port 3000"
 	@echo "       $(BIN)/ecommerce dashboard             the dashboard, in a browser"
 	@echo "       $(BIN)/ecommerce query \"select * from gold.daily_revenue order by order_date desc limit 7\""
-	@echo "       README.md, \"Five minutes\""
+	@echo "       docs/tutorial.md                        five minutes"
 
 # The first partition is the first date that has landed, so that the UI offers just these dates.
 dev: export ECOMMERCE_START_DATE := $(or $(ECOMMERCE_START_DATE),$(FIRST_LANDED))
@@ -55,19 +55,30 @@ dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 	@test -f $$DAGSTER_HOME/dagster.yaml -a ! dagster.yaml -nt $$DAGSTER_HOME/dagster.yaml || cp dagster.yaml $$DAGSTER_HOME/dagster.yaml
 	$(if $(DEMO_IS_THERE),$(DEMO_LIMITS)) PYTHONWARNINGS='ignore:Function `dev_command` is superseded' $(BIN)/dagster dev
 
+CODE := ecommerce_assets ecommerce_assets_tests tools
+
 test: install ## the test suite, and how much of the package it covers
 	$(BIN)/python -m pytest --cov=ecommerce_assets --cov-report=term:skip-covered --cov-fail-under=90
+
+test-unit: install ## the tests without a process or a lakehouse of their own: what to run at each save
+	$(BIN)/python -m pytest -q -m unit
 
 soak: install ## the random histories of the test suite, many more of them
 	$(BIN)/python -m pytest ecommerce_assets_tests/test_incremental.py --hypothesis-profile soak --timeout 0 -s
 
 mutations: install ## the incremental logic broken on purpose: does the test suite notice?
-	$(BIN)/python -m ecommerce_assets_tests.mutations
+	$(BIN)/python -m tools.mutations
 
-lint: install ## style and types
-	$(BIN)/ruff check ecommerce_assets ecommerce_assets_tests
-	$(BIN)/ruff format --check ecommerce_assets ecommerce_assets_tests
+mutations-quick: install ## those mutations whose tests take seconds
+	$(BIN)/python -m tools.mutations --quick
+
+lint: install ## style, types, complexity, spelling, prose
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	@test -z "$$($(BIN)/radon cc -n D ecommerce_assets tools)" || { $(BIN)/radon cc -s -n D ecommerce_assets tools; exit 1; }
+	$(BIN)/codespell
+	$(BIN)/python -m tools.prose
 
 security: $(CHECKOV)/.installed ## checkov on the Terraform code
 	$(CHECKOV)/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download
@@ -88,14 +99,15 @@ destroy: ## remove what `make deploy` made on AWS
 	terraform -chdir=terraform destroy
 	rm -f .env
 
-docs: install ## the data dictionary, from the tables' declarations
+docs: install ## the data dictionary, from the tables' declarations, and all documents as a site
 	$(BIN)/ecommerce docs --output ecommerce_assets/tables/README.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: install ## figures of the whole pipeline beside a bare PySpark script
-	$(BIN)/python -m ecommerce_assets_tests.benchmark
+	$(BIN)/python -m tools.benchmark
 
 pictures: install ## the README's pictures, taken of Dagster and the dashboard with Chromium
-	$(BIN)/python -m ecommerce_assets_tests.pictures
+	$(BIN)/python -m tools.pictures
 
 clean: ## remove what was generated, the lakehouse and Dagster's history
-	rm -rf $(DEMO)/landing $(DEMO)/lakehouse $(DEMO)/dashboard.html .dagster .tmp_dagster_home_*
+	rm -rf $(DEMO)/landing $(DEMO)/lakehouse $(DEMO)/dashboard.html .dagster .tmp_dagster_home_* site

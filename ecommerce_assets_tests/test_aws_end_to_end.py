@@ -131,7 +131,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             patch.setenv(f"PYICEBERG_CATALOG__LAKEHOUSE__S3__{name}", value)
         # pyiceberg has read its environment when it was imported.
         patch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
-        patch.setattr(athena, "ask", instead_of_athena)
+        patch.setattr(athena, "run", instead_of_athena)
         s3, catalog = boto3.client("s3"), boto3.client("glue")
         settings = deployed_settings()
         lakehouse = settings["ECOMMERCE_LAKEHOUSE"]

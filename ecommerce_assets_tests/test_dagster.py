@@ -315,8 +315,8 @@ def test_a_failed_blocking_check_fails_the_run_and_shows(shop: Shop, instance: d
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data.description
     assert (
-        f"silver.products was not published, its last snapshot stays: failed {check.check_name}: "
-        in told
+        "silver.products was not published, so readers keep its last snapshot; failed checks: "
+        f"{check.check_name}: " in told
     )
     assert check.description in told
 

@@ -24,6 +24,7 @@ from ecommerce_assets.dashboard import build
 from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.dashboard.figures import reads
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.metadata import Snapshot
 from ecommerce_assets.query.engine import Query, open_engine
 from ecommerce_assets.query.history import last_snapshots
 from ecommerce_assets.settings import Settings
@@ -508,12 +509,12 @@ def test_a_date_to_come_and_a_person(shop: Shop):
     assert "eve at" not in page
 
 
-def test_a_state_whose_origin_maintenance_forgot_still_counts(
+def test_a_snapshot_whose_origin_has_expired_still_counts(
     shown: Shop, monkeypatch: pytest.MonkeyPatch
 ):
     before = last_snapshots(str(shown.lakehouse))
     assert before["gold.fact_sales"]["rows"] == len(shown.content("gold.fact_sales"))
-    monkeypatch.setattr("ecommerce_assets.query.history._operation", lambda snapshot: "replace")
+    monkeypatch.setattr(Snapshot, "rows_unchanged", True)
     found = last_snapshots(str(shown.lakehouse))["gold.fact_sales"]
     assert found["rows"] == before["gold.fact_sales"]["rows"]
 

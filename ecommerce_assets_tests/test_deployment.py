@@ -81,8 +81,8 @@ def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned):
     }
 
 
-def test_the_costs_in_the_readme_follow_from_the_price_list():
-    text = Path(REPOSITORY / "README.md").read_text("utf-8")
+def test_the_costs_in_the_documents_follow_from_the_price_list():
+    text = Path(REPOSITORY / "docs/how-to/aws.md").read_text("utf-8")
     prices, job = deployment().prices, deployment().jobs["bronze"]
     dpus = job.workers * prices.dpus_per_worker[job.worker_type]
     assert prices.as_of in text

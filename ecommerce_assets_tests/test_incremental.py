@@ -270,7 +270,7 @@ def test_any_history_equals_the_oracle(
 
 
 def test_the_oracle_sees_a_difference(shop: Shop) -> None:
-    """What keeps the test above from passing for ever."""
+    """What keeps the test above from passing forever."""
     shop.deliver_one_of_each()
     shop.run_all()
     assert differences(shop.lakehouse, ["gold.daily_revenue"], {}) == {}

@@ -1,6 +1,6 @@
-"""Dagster's storage of a laptop beside Dagster's own: it writes the same rows, only faster.
+"""The local storage compared with Dagster's own: it writes the same rows, only faster.
 
-But for checks: a row for a check of a run, where Dagster has one for each of its partitions.
+Checks are the exception: one row per check of a run, where Dagster has one per partition.
 """
 
 import sqlite3

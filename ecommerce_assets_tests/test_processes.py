@@ -1,4 +1,5 @@
-"""Dagster as users start it: `dagster dev` with its API, `dagster asset materialize`, the README."""
+"""Dagster as users start it: `dagster dev` with its API, `dagster asset materialize`, the
+documents' commands."""
 
 import os
 import re
@@ -6,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,16 +123,27 @@ def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(shop: Shop, s
     assert shop.query("select sum(orders) as n from gold.daily_revenue") == [{"n": 4}]
 
 
-def readme_blocks(language: str) -> list[str]:
-    text = (REPOSITORY / "README.md").read_text("utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+# In the order in which a new user meets them.
+PAGES = ("README.md", "docs/tutorial.md", "docs/how-to/run.md", "docs/how-to/deliveries.md",
+         "docs/how-to/kpi.md", "docs/how-to/read.md", "docs/how-to/operate.md")  # fmt: skip
 
 
-def readme_commands() -> list[str]:
-    return [line for block in readme_blocks("sh") for line in block.strip().splitlines()]
+def blocks(language: str) -> list[str]:
+    """The code blocks of the pages; those within a list without its indent."""
+    found = []
+    for page in PAGES:
+        text = (REPOSITORY / page).read_text("utf-8")
+        found += re.findall(rf"^ *```{language}\n(.*?)```", text, re.M | re.S)
+    return [textwrap.dedent(block) for block in found]
 
 
-def test_every_command_of_the_readme(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def commands() -> list[str]:
+    return [line for block in blocks("sh") for line in block.strip().splitlines()]
+
+
+def test_every_command_of_the_documents(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """In the order in which they stand there, after what `make demo` has made."""
     folder = workplace(tmp_path / "place")
     monkeypatch.chdir(folder)
@@ -143,7 +156,7 @@ def test_every_command_of_the_readme(shop: Shop, tmp_path: Path, monkeypatch: py
     whole = "ecommerce run"
     shop.landing, shop.lakehouse = folder / "data/landing", folder / "data/lakehouse"
     day = ""
-    for command in [demo, whole, *readme_commands()]:
+    for command in [demo, whole, *commands()]:
         if command.strip().startswith("DAY="):
             day = subprocess.check_output(
                 ["sh", "-c", f"{command}; echo $DAY"], cwd=folder, text=True
@@ -159,7 +172,7 @@ def test_every_command_of_the_readme(shop: Shop, tmp_path: Path, monkeypatch: py
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (folder / "quarantine.csv").exists()
     assert shop.dashboard.exists()
-    reading = [block for block in readme_blocks("python") if "print(" in block]
+    reading = [block for block in blocks("python") if "print(" in block]
     assert len(reading) == 2
     for code in reading:
         done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True,
@@ -169,16 +182,16 @@ def test_every_command_of_the_readme(shop: Shop, tmp_path: Path, monkeypatch: py
     assert (folder / "shop/landing/orders/ingestion_date=2024-02-01/orders.csv").exists()
 
 
-def test_a_kpi_is_added_as_the_readme_says(tmp_path: Path):
+def test_a_kpi_is_added_as_the_page_says(tmp_path: Path):
     """One file, `make docs`, and what the suite knows of all tables is still true."""
-    for name in ("ecommerce_assets", "ecommerce_assets_tests", "terraform"):
+    for name in ("ecommerce_assets", "ecommerce_assets_tests", "terraform", "tools", "docs"):
         shutil.copytree(REPOSITORY / name, tmp_path / name,
                         ignore=shutil.ignore_patterns("__pycache__", ".terraform*"))  # fmt: skip
     for name in ("README.md", "pyproject.toml", "Makefile"):
         shutil.copy(REPOSITORY / name, tmp_path)
-    text = (tmp_path / "README.md").read_text("utf-8")
+    text = (tmp_path / "docs/how-to/kpi.md").read_text("utf-8")
     (path,) = re.findall(r"^One file, `(.*?)`", text, re.M)
-    (code,) = [block for block in readme_blocks("python") if "gold_table(" in block]
+    (code,) = [block for block in blocks("python") if "gold_table(" in block]
     (tmp_path / path).write_text(code, "utf-8")
     (docs,) = re.findall(
         r"^docs:.*?\n\t\$\(BIN\)/ecommerce (.*)$", (tmp_path / "Makefile").read_text(), re.M
@@ -189,7 +202,7 @@ def test_a_kpi_is_added_as_the_readme_says(tmp_path: Path):
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "ecommerce_assets_tests/test_declarations.py",
          "--deselect", "ecommerce_assets_tests/test_declarations.py::test_a_kpi_is_one_module",
          "ecommerce_assets_tests/test_dagster.py::test_the_graph",
-         "ecommerce_assets_tests/test_deployment.py::test_the_costs_in_the_readme_follow_from_the_price_list",
+         "ecommerce_assets_tests/test_deployment.py::test_the_costs_in_the_documents_follow_from_the_price_list",
          "ecommerce_assets_tests/test_safety.py::test_nothing_changed_nothing_written"],
     ):  # fmt: skip
         done = subprocess.run([sys.executable, *call], cwd=tmp_path, env=env, capture_output=True,
@@ -197,10 +210,11 @@ def test_a_kpi_is_added_as_the_readme_says(tmp_path: Path):
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
-def test_every_make_target_of_the_readme_exists():
-    text = (REPOSITORY / "README.md").read_text("utf-8")
-    targets = set(re.findall(r"`make (\w+)`|^make (\w+)$", text, re.M))
-    named = {target for pair in targets for target in pair if target}
+def test_every_make_target_that_the_documents_name_exists():
+    pages = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
+    pages += (REPOSITORY / "docs").rglob("*.md")
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    named = {a or b for a, b in re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)$", text, re.M)}
     makefile = (REPOSITORY / "Makefile").read_text("utf-8")
     assert named
-    assert all(re.search(rf"^{target}:", makefile, re.M) for target in named)
+    assert {name for name in named if not re.search(rf"^{name}:", makefile, re.M)} == set()

@@ -1,4 +1,4 @@
-"""From a figure to its records: what is shown is what the figure was made from."""
+"""From a figure to its records: what is shown is what the figure was computed from."""
 
 from decimal import Decimal
 from typing import Any

@@ -111,27 +111,11 @@ def execute(
         PipelineError: nothing is selected, a date before the first partition, or a failed run.
     """
     definitions = build_definitions(settings)
-    graph = definitions.resolve_asset_graph()
-    chosen = _chosen(selection, graph)
-    reads_landing = any(key.path[0] == "bronze" for key in chosen) and not settings.on_aws
-    there = landed_days(settings) if first is None or reads_landing else None
-    asked = first is not None
-    if first is None:
-        first, last = _range_of(settings, there or [])
-    last = last or first
-    _must_be_possible(settings, first, last, asked=asked)
-    if asked and there is not None:
-        _say_what_is_missing(first, last, there)
-    span = f"{first}" if first == last else f"{first} to {last}"
-    tables = len([key for key in chosen if key.path[0] in LAYERS])
-    rest = " and the dashboard" if len(chosen) > tables else ""
+    chosen = _chosen(selection, definitions.resolve_asset_graph())
+    first, last = _dates(settings, chosen, first, last)
     started = monotonic()
     if not quiet:
-        print(
-            f"{tables} table{'s' if tables != 1 else ''}{rest}, ingestion dates {span}",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"{_described(chosen)}, ingestion dates {_span(first, last)}", file=sys.stderr)
         show_progress()
     # Tables report their checks; if selected, each check would be planned for each date.
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
@@ -143,9 +127,7 @@ def execute(
             run_config={
                 "loggers": VERBOSE if verbose else QUIET,
                 "ops": {
-                    layer: {"config": {"full_refresh": full_refresh}}
-                    for layer in LAYERS
-                    if any(key.path[0] == layer for key in chosen)
+                    layer: {"config": {"full_refresh": full_refresh}} for layer in _layers(chosen)
                 },
             },
             tags={
@@ -161,6 +143,39 @@ def execute(
         for line in warnings_of(done):
             print(line, file=sys.stderr)
         print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
+
+
+def _dates(
+    settings: Settings, chosen: set[dg.AssetKey], first: date | None, last: date | None
+) -> tuple[date, date]:
+    """The first and the last date of the run.
+
+    Raises:
+        PipelineError: nothing has landed, or a date is before the first partition or in the future.
+    """
+    if first is None:
+        first, last = _range_of(settings, landed_days(settings))
+        _must_be_possible(settings, first, last, asked=False)
+        return first, last
+    last = last or first
+    _must_be_possible(settings, first, last, asked=True)
+    if "bronze" in _layers(chosen) and not settings.on_aws:
+        _say_what_is_missing(first, last, landed_days(settings))
+    return first, last
+
+
+def _layers(chosen: set[dg.AssetKey]) -> list[str]:
+    return [layer for layer in LAYERS if any(key.path[0] == layer for key in chosen)]
+
+
+def _described(chosen: set[dg.AssetKey]) -> str:
+    tables = len([key for key in chosen if key.path[0] in LAYERS])
+    rest = " and the dashboard" if len(chosen) > tables else ""
+    return f"{tables} table{'s' if tables != 1 else ''}{rest}"
+
+
+def _span(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
 
 
 def surrogate_key(natural_key: str) -> Column:
-    """The same 64-bit number for the same natural key for ever, in whatever order data came."""
+    """The same 64-bit number for the same natural key forever, in whatever order data came."""
     return F.xxhash64(natural_key)
 
 

@@ -39,7 +39,9 @@ def gold_table(
         audits: checks beyond single rows and the key.
         revenue: the column whose sum must equal the revenue of all sales, if any.
         refresh: the strategy; by default the whole table is recomputed after any upstream change.
-        key_checked_apart, prepare, publish_group: as in `Table`.
+        key_checked_apart: as in `Table`.
+        prepare: as in `Table`.
+        publish_group: as in `Table`.
     """
     schema = model.to_schema()
     own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)

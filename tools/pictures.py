@@ -1,6 +1,6 @@
 """`make pictures`: the README's pictures, taken of a real Dagster and a real browser.
 
-    python -m ecommerce_assets_tests.pictures [FOLDER]
+    python -m tools.pictures [FOLDER]
 
 A month of the generator's deliveries goes through `dagster dev` as one backfill. Then the pages that
 the README shows are opened and saved to the folder.
@@ -20,7 +20,7 @@ from ecommerce_assets_tests.browser import started
 from ecommerce_assets_tests.dagster_dev import BACKFILL, Server
 from ecommerce_assets_tests.shop import Shop
 
-FOLDER = Path(__file__).parents[1] / "ecommerce_assets" / "docs" / "pictures"
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 DAYS = 30  # up to yesterday
 SIZE = {"width": 1680, "height": 900}
 QUALITY = 60  # of a JPEG: letters are sharp enough, a picture has some 80 kB

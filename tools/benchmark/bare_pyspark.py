@@ -4,7 +4,7 @@ No Iceberg, no bronze or silver tables, no checks, no quarantine, no Dagster; tu
 pipeline's own session is (same JVM settings, few shuffle partitions, no adaptive execution), with
 what is read twice kept in memory. It shares no transformation with the product.
 
-    python -m ecommerce_assets_tests.benchmark.bare_pyspark LANDING OUTPUT
+    python -m tools.benchmark.bare_pyspark LANDING OUTPUT
 """
 
 import os

@@ -17,7 +17,7 @@ from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.maintenance import KEPT
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets_tests.benchmark.deliveries import FIRST, generate
+from tools.benchmark.deliveries import FIRST, generate
 
 JOBS = (bronze_ingestion, silver_transformation, gold_aggregation)
 ORDERS_A_DAY = 40

@@ -1,6 +1,6 @@
 """`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
 
-    python -m ecommerce_assets_tests.benchmark [--orders 10000 --orders 1000000]
+    python -m tools.benchmark [--orders 10000 --orders 1000000]
         [--history 30 --history 365] [--backfill 100000] [--sensor] [--daily 365]
 
 Then a backfill of 30 days beside one day with as many rows; a daily run after so many days of
@@ -35,8 +35,8 @@ from ecommerce_assets.landing.layout import date_folder
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, tables_of
-from ecommerce_assets_tests.benchmark.deliveries import FIRST, REPOSITORY, generate
-from ecommerce_assets_tests.benchmark.year import year
+from tools.benchmark.deliveries import FIRST, REPOSITORY, generate
+from tools.benchmark.year import year
 
 DAYS = 30
 ORDERS_A_DAY = 5_000
@@ -161,7 +161,7 @@ def bare(landing: Path, folder: Path, *, archive: bool) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     if not archive:
         environment["BENCH_NO_ARCHIVE"] = "1"
-    call = [sys.executable, "-m", "ecommerce_assets_tests.benchmark.bare_pyspark", str(landing),
+    call = [sys.executable, "-m", "tools.benchmark.bare_pyspark", str(landing),
             str(folder / "gold")]  # fmt: skip
     return measured(call, folder, environment)
 

@@ -1,0 +1,47 @@
+"""The documents name what exists: functions on the walk, settings, checks."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.tables import all_tables
+
+REPOSITORY = Path(__file__).parents[1]
+DOCS = REPOSITORY / "docs"
+WALK = (DOCS / "explanation" / "walk.md").read_text("utf-8")
+# `name` (`path`), or (`path`, `name`).
+NAMED = re.findall(r"`([A-Za-z_.]+)`\s+\(`([a-z_/]+\.py)`\)", WALK) + [
+    (name, path) for path, name in re.findall(r"\(`([a-z_/]+\.py)`,\s+`([A-Za-z_.]+)`\)", WALK)
+]
+
+
+@pytest.mark.parametrize(("name", "path"), NAMED)
+def test_the_walk_names_what_exists(name: str, path: str):
+    text = (REPOSITORY / "ecommerce_assets" / path).read_text("utf-8")
+    assert re.search(rf"\b(def|class) {name.split('.')[-1]}\b", text), f"no {name} in {path}"
+
+
+def test_the_walk_passes_every_room():
+    rooms = {path.split("/")[0] for _, path in NAMED}
+    assert rooms >= {"orchestration", "jobs", "refresh", "tables", "lakehouse", "landing"}
+
+
+def test_every_setting_is_documented():
+    text = "\n".join(
+        file.read_text("utf-8") for file in (REPOSITORY / "ecommerce_assets").rglob("*.py")
+    )
+    page = (DOCS / "reference" / "settings.md").read_text("utf-8")
+    used = set(re.findall(r"\bECOMMERCE_[A-Z_]+[A-Z]\b", text))
+    assert {name for name in used if name not in page} == set()
+
+
+def test_every_check_of_its_own_is_documented():
+    page = (DOCS / "reference" / "checks.md").read_text("utf-8")
+    names = {check.name for table in all_tables().values() for check in checks_of(table)}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_the_readme_is_a_front_page():
+    assert len((REPOSITORY / "README.md").read_text("utf-8").splitlines()) <= 200

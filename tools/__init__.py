@@ -1,0 +1,1 @@
+"""The developers' own tools: benchmark, mutations, pictures. Not part of the package."""
