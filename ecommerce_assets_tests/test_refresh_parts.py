@@ -1,0 +1,248 @@
+"""Change finding, affected keys, intervals and snapshots, on frames that fit into a glance."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from ecommerce_assets.intervals import (
+    Interval,
+    days_in,
+    end_of_month,
+    end_of_week,
+    lies_in,
+    merged,
+    written,
+)
+from ecommerce_assets.lakehouse.metadata import BuildRecord, TableMetadata
+from ecommerce_assets.refresh.changes import changed_rows, differing
+from ecommerce_assets.refresh.dependency import by_column, by_hash, by_month
+from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days, ranges
+from ecommerce_assets.refresh.limits import Limits
+
+pytestmark = pytest.mark.unit
+JAN, FEB, MAR = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
+
+
+def items(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
+    return spark.createDataFrame(list(rows), "id string, order_id string, amount int")
+
+
+def signed(frame: DataFrame | None) -> list[tuple[Any, ...]]:
+    assert frame is not None
+    return sorted(
+        (row["_sign"], row["id"], row["order_id"], row["amount"]) for row in frame.collect()
+    )
+
+
+# ---- changed rows
+
+
+def test_rows_of_unchanged_keys_are_left_out(spark: SparkSession):
+    before = items(spark, ("1", "A", 5), ("2", "A", 6), ("3", "B", 7))
+    after = items(spark, ("3", "B", 7), ("1", "A", 5), ("2", "A", 9))
+    assert signed(changed_rows(after, before, ["id"], 10)) == [(-1, "2", "A", 6), (1, "2", "A", 9)]
+
+
+def test_all_rows_of_a_changed_key_come_with_it(spark: SparkSession):
+    before = items(spark, ("1", "A", 5), ("2", "A", 6), ("3", "B", 7))
+    after = items(spark, ("1", "A", 5), ("2", "A", 9), ("3", "B", 7))
+    found = signed(changed_rows(after, before, ["order_id"], 10))
+    assert found == [(-1, "1", "A", 5), (-1, "2", "A", 6), (1, "1", "A", 5), (1, "2", "A", 9)]
+
+
+def test_a_doubled_row_a_gone_row_and_a_null_are_changes(spark: SparkSession):
+    before = items(spark, ("1", "A", 5), ("2", "A", 6), ("3", None, 7))
+    after = items(spark, ("1", "A", 5), ("1", "A", 5), ("3", "B", 7))
+    changed = changed_rows(after, before, ["id"], 10)
+    assert changed is not None
+    assert {row["id"] for row in changed.collect()} == {"1", "2", "3"}
+    assert sorted(row["id"] for row in differing(changed, ["id"]).collect()) == ["1", "2"]
+
+
+def test_a_null_that_moves_to_another_column_is_a_change(spark: SparkSession):
+    schema = "id string, a int, b int"
+    before = spark.createDataFrame([("1", 5, None)], schema)
+    after = spark.createDataFrame([("1", None, 5)], schema)
+    changed = changed_rows(after, before, ["id"], 10)
+    assert changed is not None
+    assert changed.count() == 2
+
+
+def test_a_table_that_was_empty_has_only_new_rows(spark: SparkSession):
+    assert signed(changed_rows(items(spark, ("1", "A", 5)), None, ["id"], 10)) == [(1, "1", "A", 5)]
+
+
+def test_too_many_changes_and_other_columns_are_unknown(spark: SparkSession):
+    after = items(spark, ("1", "A", 5), ("2", "A", 6))
+    assert changed_rows(after, None, ["id"], 1) is None
+    assert changed_rows(after, after.drop("amount"), ["id"], 10) is None
+
+
+# ---- affected keys
+
+
+def keys(spark: SparkSession, *values: Any, limits: Limits | None = None) -> AffectedKeys:
+    frame = spark.createDataFrame([(value,) for value in values], "_refresh_key string")
+    return AffectedKeys(frame, sorted(values), limits or Limits())
+
+
+@pytest.mark.parametrize("listed", [0, 100], ids=["by ranges and join", "by list"])
+def test_rows_of_keys_and_the_others(spark: SparkSession, listed: int):
+    rows = items(spark, ("1", "A", 5), ("2", "B", 6), ("3", "C", 7), ("4", None, 8))
+    affected = keys(spark, "A", "C", limits=Limits(listed_keys=listed))
+    assert [row["id"] for row in affected.within(rows, "order_id").orderBy("id").collect()] == [
+        "1",
+        "3",
+    ]
+    mapping = by_column("order_id")
+    assert affected.of(rows, mapping).count() == 2
+    stays = [row["id"] for row in affected.without(rows, "order_id").orderBy("id").collect()]
+    # A null is no key; `in` is null for it, and no such row is ever written.
+    assert stays in (["2"], ["2", "4"])
+
+
+def test_surrogate_keys_select_by_their_natural_key(spark: SparkSession):
+    rows = items(spark, ("1", "A", 5), ("2", "B", 6))
+    mapping = by_hash("order_id")
+    assert mapping.key is not None
+    (key,) = rows.where("order_id = 'B'").select(mapping.key()).collect()[0]
+    frame = spark.createDataFrame([(key,)], "_refresh_key long")
+    affected = AffectedKeys(frame, [key], Limits())
+    assert [row["id"] for row in affected.of(rows, mapping).collect()] == ["2"]
+
+
+def test_months_select_their_days(spark: SparkSession):
+    rows = spark.sql("select explode(sequence(date'2024-01-30', date'2024-03-02')) as day")
+    affected = AffectedKeys(frame_of_days(spark, [FEB]), [FEB], Limits())
+    found = [row["day"] for row in affected.of(rows, by_month("day")).collect()]
+    assert (min(found), max(found), len(found)) == (FEB, date(2024, 2, 29), 29)
+
+
+def test_no_keys_select_no_rows(spark: SparkSession):
+    rows = items(spark, ("1", "A", 5))
+    affected = AffectedKeys(spark.createDataFrame([], "_refresh_key string"), [], Limits())
+    assert affected.none
+    assert affected.within(rows, "order_id").count() == 0
+    assert affected.without(rows, "order_id").count() == 1
+
+
+def test_subsets_are_known_only_from_values(spark: SparkSession):
+    few, more = keys(spark, "A"), keys(spark, "A", "B")
+    unknown = AffectedKeys(more.frame, None, Limits())
+    assert few.among(more)
+    assert not more.among(few)
+    assert not few.among(unknown)
+
+
+def test_ranges_are_cut_at_the_widest_gaps():
+    assert ranges(["a1", "a2", "a3", "x1", "x2"], 2) == [("a1", "a3"), ("x1", "x2")]
+    assert ranges(["a1", "a2", "a3"], 1) == [("a1", "a3")]
+    assert ranges(["a1"], 16) == [("a1", "a1")]
+
+
+# ---- intervals
+
+
+def test_adjacent_days_weeks_and_months_are_merged():
+    days = [date(2024, 1, 2), date(2024, 1, 1), date(2024, 1, 4)]
+    assert merged(days) == [
+        Interval(JAN, date(2024, 1, 3)),
+        Interval(date(2024, 1, 4), date(2024, 1, 5)),
+    ]
+    assert merged([JAN, date(2024, 1, 8)], end_of_week) == [Interval(JAN, date(2024, 1, 15))]
+    assert merged([JAN, FEB], end_of_month) == [Interval(JAN, MAR)]
+
+
+def test_days_survive_being_written():
+    days = {date(2024, 2, 28), date(2024, 2, 29), MAR, date(2024, 12, 31)}
+    assert written(days) == ("2024-02-28/2024-03-01", "2024-12-31/2024-12-31")
+    assert days_in(written(days)) == days
+    assert days_in(()) == set()
+
+
+def test_a_condition_takes_the_first_moment_and_leaves_the_end(spark: SparkSession):
+    times = spark.sql(
+        "select explode(array('2024-01-31 23:59:59', '2024-02-01 00:00:00', '2024-02-29 23:59:59.9', "
+        "'2024-03-01 00:00:00')) as t"
+    ).selectExpr("cast(t as timestamp) as t")
+    assert times.where(lies_in("t", [FEB], end_of_month)).count() == 2
+    assert times.where(lies_in("t", [])).count() == 0
+
+
+# ---- snapshots
+
+
+def snapshot(
+    number: int, operation: str = "overwrite", record: BuildRecord | None = None
+) -> dict[str, Any]:
+    summary = {"operation": operation, "total-records": str(number)}
+    return {
+        "snapshot-id": number,
+        "parent-snapshot-id": number - 1 or None,
+        "timestamp-ms": number,
+        "summary": summary | (record.summary() if record else {}),
+    }
+
+
+def metadata(*snapshots: dict[str, Any]) -> TableMetadata:
+    document: dict[str, Any] = {
+        "snapshots": list(snapshots),
+        "properties": {},
+        "default-spec-id": 0,
+        "partition-specs": [
+            {"spec-id": 0, "fields": [{"name": "day_month", "source-id": 1, "transform": "month"}]}
+        ],
+        "schemas": [{"schema-id": 0, "fields": [{"id": 1, "name": "day"}]}],
+        "current-schema-id": 0,
+        "refs": {"main": {"snapshot-id": snapshots[-1]["snapshot-id"]}} if snapshots else {},
+    }
+    return TableMetadata(document)
+
+
+RECORD = BuildRecord({"silver.orders": 7}, "v1", "run_1")
+
+
+def test_a_record_survives_the_summary_of_a_snapshot():
+    for record in (
+        RECORD,
+        BuildRecord({"2024-01-01": "x"}, "v1", "r", other_code=("2024-01-02/2024-01-03",)),
+    ):
+        assert metadata(snapshot(1, record=record)).record == record
+
+
+def test_a_compaction_has_the_record_of_what_it_compacted():
+    table = metadata(snapshot(1, record=RECORD), snapshot(2, "replace"))
+    assert (table.snapshot_id, table.rows, table.record, table.checked_id) == (2, 2, RECORD, 1)
+
+
+def test_a_note_is_not_what_was_checked():
+    note = BuildRecord({"silver.orders": 8}, "v1", "run_2", is_note=True)
+    table = metadata(snapshot(1, record=RECORD), snapshot(2, "append", note))
+    assert (table.record, table.checked_id) == (note, 1)
+    assert note.says_more_than(RECORD)
+    assert not BuildRecord(RECORD.sources, "v1", "run_3", is_note=True).says_more_than(RECORD)
+
+
+def test_what_has_expired_is_unknown():
+    table = metadata(snapshot(3, "replace"))
+    assert (table.record, table.written_at(3), table.checked_id) == (None, None, None)
+    assert [found.id for found in table.back_from(3)] == [3]
+
+
+def test_a_snapshot_of_somebody_else_has_no_record():
+    foreign = snapshot(1)
+    foreign["summary"]["ecommerce.sources"] = "not JSON"
+    assert metadata(foreign).record is None
+    assert metadata().snapshot_id is None
+
+
+def test_partitions_by_month():
+    table = metadata(snapshot(1))
+    assert (table.monthly, table.by_date, table.partition_transforms) == (
+        True,
+        False,
+        ["months(day)"],
+    )
+    assert table.first_day("day_month=2024-02") == FEB
