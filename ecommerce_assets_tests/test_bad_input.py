@@ -1,4 +1,4 @@
-"""DESIGN, section 2, "Bad input", row by row: what fails names it, and nothing is lost."""
+"""Bad input, row by row of docs/how-to/deliveries.md: errors name the file, and nothing is lost."""
 
 import pytest
 

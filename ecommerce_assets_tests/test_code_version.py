@@ -91,22 +91,26 @@ def changed(read: Callable[[str], str]) -> set[str]:
     }  # fmt: skip
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("edit", BEHAVIOUR, ids=lambda edit: edit.name)
 def test_a_change_of_behaviour_recomputes_what_it_decides(edit: Edit):
     assert changed(edit.read) == set(edit.tables)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("edit", NO_BEHAVIOUR, ids=lambda edit: edit.name)
 def test_what_decides_nothing_changes_no_version(edit: Edit):
     assert changed(edit.read) == set()
 
 
+@pytest.mark.unit
 def test_the_name_of_a_local_variable_decides_nothing():
     text = source_of("ecommerce_assets.tables.silver")
     assert text.count("latest_first") > 1
     assert changed(lambda module: source_of(module).replace("latest_first", "renamed")) == set()
 
 
+@pytest.mark.unit
 def test_a_function_may_move_to_another_module():
     star, types = "ecommerce_assets.tables.star", "ecommerce_assets.tables.types"
     start = source_of(star).index("def share_of(")
@@ -125,12 +129,14 @@ def test_a_function_may_move_to_another_module():
     assert changed(read) == set()
 
 
+@pytest.mark.unit
 def test_a_value_that_can_not_be_followed_is_refused():
     with pytest.raises(TypeError, match=r"behind .* can't be determined"):
         code_version(object())
     assert code_version(MappingProxyType({"a": 1})) == code_version({"a": 1})
 
 
+@pytest.mark.unit
 def test_values_count_with_their_code():
     assert code_version({"a": 1}) != code_version({"a": 2})
     assert code_version(TABLES["gold.top_products"].refresh) != code_version(

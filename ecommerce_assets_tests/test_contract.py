@@ -1,4 +1,4 @@
-"""A value of a delivery: what it becomes in silver, or why it is quarantined (DESIGN, section 2)."""
+"""A value of a delivery: what it becomes in silver, or why it is quarantined (the source contract of docs/explanation/design.md)."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -9,6 +9,8 @@ from pyspark.sql import SparkSession
 
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import VALID
+
+pytestmark = pytest.mark.unit
 
 D = Decimal
 IMPLAUSIBLE = "implausible: before 1970-01-01, or more than a year after the delivery"

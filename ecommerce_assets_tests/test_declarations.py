@@ -16,7 +16,7 @@ from ecommerce_assets_tests.shop import Shop
 from tools.mutations import MUTATIONS, REPOSITORY, Mutation
 
 PACKAGE = Path(ecommerce_assets.__file__).parent
-# Column by column, as DESIGN.md, section 3, lists them.
+# Column by column, so that no column changes unnoticed.
 GOLD = {
     "daily_revenue": "order_date revenue discount orders units customers average_order_value",
     "weekly_revenue": "week_start_date revenue discount orders units customers average_order_value",
@@ -152,7 +152,7 @@ def test_an_unknown_upstream_table_is_named(tmp_path: Path, monkeypatch: pytest.
         sys.modules.pop("ecommerce_assets.tables.gold.bad_kpi", None)
 
 
-# A room may import those after it, and no other (DESIGN, section 5).
+# A room may import those after it, and no other (docs/explanation/layout.md).
 DOORS = {
     "definitions": {"orchestration", "tables", "settings"},
     "orchestration": {

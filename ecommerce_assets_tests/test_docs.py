@@ -8,6 +8,8 @@ import pytest
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.tables import all_tables
 
+pytestmark = pytest.mark.unit
+
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
 WALK = (DOCS / "explanation" / "walk.md").read_text("utf-8")

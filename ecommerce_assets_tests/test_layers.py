@@ -1,4 +1,4 @@
-"""What the layers hold, by the rules of DESIGN, section 3; every run through the jobs."""
+"""What the layers hold, by docs/explanation/design.md; every run through the jobs."""
 
 from datetime import date
 from decimal import Decimal

@@ -15,7 +15,9 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from ecommerce_assets.orchestration.local_storage import KeptEnginesEventLog
+from ecommerce_assets.orchestration import local_storage
+from ecommerce_assets.orchestration.local_event_log import KeptEnginesEventLog
+from ecommerce_assets.orchestration.local_storage import why_slow
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-05")
 ROWS = {
@@ -129,3 +131,29 @@ def test_logs_of_old_runs_are_forgotten_and_their_assets_are_not(tmp_path: Path)
         assert [found.run_id for found in instance.get_runs()] == [run.run_id]
         assert instance.all_logs(run.run_id) == []
         assert len(instance.get_materialized_partitions(dg.AssetKey("watched"))) == 4
+
+
+def test_another_version_of_dagster_gets_its_own_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(local_storage, "TESTED", "1.99.")
+    run_range(tmp_path / "home", OURS)
+    reference = InstanceRef.from_dir(str(tmp_path / "home"))
+    with dg.DagsterInstance.from_ref(reference) as instance:
+        assert type(instance.event_log_storage) is SqliteEventLogStorage
+        assert why_slow(instance) == ""  # nothing that the user could change
+        assert len(instance.get_materialized_partitions(dg.AssetKey("watched"))) == 4
+    said = {record.message for record in caplog.records if record.name == local_storage.__name__}
+    assert len(said) == 1
+    assert "is only tested with 1.99.x, so Dagster's own is used" in said.pop()
+
+
+def test_a_home_without_dagster_yaml_is_told_that_it_is_slow(tmp_path: Path):
+    for name, config, advice in (
+        ("bare", {}, "copy the project's dagster.yaml there"),
+        ("ours", OURS, ""),
+    ):
+        run_range(tmp_path / name, config)
+        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path / name))) as instance:
+            assert why_slow(instance).endswith(advice)
+            assert bool(why_slow(instance)) == bool(advice)

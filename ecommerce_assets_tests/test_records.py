@@ -12,6 +12,8 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing import records
 from ecommerce_assets.landing.files import delivered_bytes
 
+pytestmark = pytest.mark.unit
+
 CONTRACT = {"id": True, "name": True, "note": False}
 
 

@@ -5,6 +5,8 @@ import pytest
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.settings import Settings
 
+pytestmark = pytest.mark.unit
+
 
 def test_defaults():
     settings = Settings.from_environment({})

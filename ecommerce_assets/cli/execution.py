@@ -19,7 +19,7 @@ from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
-from ecommerce_assets.orchestration.local_storage import HOME
+from ecommerce_assets.orchestration.local_storage import HOME, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, table_named, tables_of
@@ -122,6 +122,8 @@ def execute(
         asset_selection=chosen, asset_check_selection=set()
     )
     with _instance() as instance:
+        if first != last and not quiet and (advice := why_slow(instance)):
+            print(f"Note: {advice}", file=sys.stderr)
         result = job.execute_in_process(
             instance=instance,
             run_config={

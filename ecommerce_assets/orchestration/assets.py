@@ -9,6 +9,7 @@ from pydantic import Field
 from ecommerce_assets.jobs.reporting import LINEAGE, ROWS_BY_DATE
 from ecommerce_assets.orchestration.check_reporting import CheckReporting, ReportingContext
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest
+from ecommerce_assets.orchestration.local_storage import why_slow
 from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
 from ecommerce_assets.tables import tables_of
 
@@ -43,6 +44,8 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
         glue_jobs: dg.ResourceParam[GlueJobs],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation]:
         first, last = _dates(context)
+        if first != last and (advice := why_slow(context.instance)):
+            context.log.warning(advice)
         selected = tuple(
             table.name
             for table in tables

@@ -1,212 +1,68 @@
-"""Dagster's SQLite storage with open connections: for the instance on a laptop (dagster.yaml).
+"""Dagster's storage on a laptop (dagster.yaml): SQLite, fast for ranges of dates."""
 
-Dagster 1.13 makes a new database engine for every statement to its SQLite event log, and so
-compiles every statement anew and opens and closes the file. A range run writes two events for each
-table and date, and that took as long as the tables themselves. Here an engine is kept for each of
-the last few databases, and events that come together are written in one transaction; the tables,
-files and statements are Dagster's own.
-"""
-
+import logging
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import sqlalchemy as db
-from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster_shared.serdes import serialize_value
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import StaticPool
-
-KEPT_ENGINES = 8
-EVENTS_A_BATCH = 1000
-BUSY_TIMEOUT_SECONDS = 60
-RUN_ID_LENGTH = 36  # of a UUID; the index is a file of another name beside those of the runs
-
-
-class _Batch(threading.local):
-    """What a thread that writes a batch of events has open, by database."""
-
-    transactions: ExitStack | None = None
-    connections: dict[str, Connection]
-    latest: dict[Any, tuple[Connection, EventLogEntry, int]]
-
-
-def _sync_seldom(connection: Any, _: Any) -> None:
-    """Only a power cut can lose the last events now; a killed process still can't, as before."""
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-class KeptEnginesEventLog(SqliteEventLogStorage):
-    """The SQLite event log, one engine a database (the index, and one a run)."""
-
-    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
-        self._batch = _Batch()
-        self._tables: set[str] = set()
-        super().__init__(base_dir, inst_data)
-
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Write all of the events or, if one can't be written, none."""
-        with self._all_or_none():
-            super().store_event_batch(events)
-
-    def store_event(self, event: EventLogEntry) -> None:
-        """Write the event to the run's database and to the index, or to neither."""
-        with self._all_or_none():
-            super().store_event(event)
-
-    @contextmanager
-    def _all_or_none(self) -> Iterator[None]:
-        """One transaction a database for all that this thread writes inside."""
-        if self._batch.transactions is not None:
-            yield
-            return
-        with self._db_lock, ExitStack() as transactions:
-            self._batch.transactions = transactions
-            self._batch.connections, self._batch.latest = {}, {}
-            try:
-                yield
-                for latest in self._batch.latest.values():
-                    super()._store_asset_event(*latest)
-            finally:
-                self._batch.transactions = None
-
-    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
-        if self._batch.transactions is None:
-            super()._store_asset_event(conn, event, event_id)
-            return
-        # An asset's row tells its latest event of a kind: of a batch, that is one of many.
-        happened = event.get_dagster_event()
-        kind = happened.event_type, happened.asset_key
-        self._batch.latest.pop(kind, None)
-        self._batch.latest[kind] = conn, event, event_id
-
-    @contextmanager
-    def _connect(self, shard: str) -> Iterator[Connection]:
-        if self._batch.transactions is None:
-            # The lock makes one connection serve all threads, as in the method this replaces.
-            with self._db_lock, self._transaction(shard) as connection:
-                yield connection
-            return
-        opened = self._batch.connections
-        if shard not in opened:
-            opened[shard] = self._batch.transactions.enter_context(self._transaction(shard))
-        yield opened[shard]
-
-    @contextmanager
-    def _transaction(self, shard: str) -> Iterator[Connection]:
-        with self._engine(shard).connect() as connection, connection.begin():
-            yield connection
-
-    def has_table(self, table_name: str) -> bool:
-        """Whether the index has the table; asked for each event, and it never loses one."""
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
-
-    def _has_asset_key_index_cols_on_connection(self, conn: Connection) -> bool:
-        # Dagster reads the schema again for each event.
-        return True
-
-    def _store_asset_check_evaluation_planned(
-        self, event: EventLogEntry, event_id: int | None
-    ) -> None:
-        # Dagster has a row for each partition of the run. The results of these checks are those of
-        # whole tables: one row, which the result then fills.
-        planned: Any = event.get_dagster_event().event_specific_data
-        row = {
-            "partition": None,
-            "asset_key": planned.asset_key.to_string(),
-            "check_name": planned.check_name,
-            "run_id": event.run_id,
-            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
-            "evaluation_event": serialize_value(event),
-            "evaluation_event_timestamp": self._event_insert_timestamp(event),
-            "evaluation_event_storage_id": event_id,
-        }
-        with self.index_connection() as connection:
-            connection.execute(AssetCheckExecutionsTable.insert(), row)
-
-    def _engine(self, shard: str) -> Engine:
-        if shard not in self._engines:
-            engine = db.create_engine(
-                self.conn_string_for_shard(shard),
-                poolclass=StaticPool,
-                connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-            )
-            db.event.listen(engine, "connect", _sync_seldom)
-            # Another process may have removed it, see forget_logs_of_runs.
-            is_there = Path(self.path_for_shard(shard)).exists()
-            if shard not in self._initialized_dbs or not is_there:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            self._engines[shard] = engine
-            if len(self._engines) > KEPT_ENGINES:
-                self._engines.popitem(last=False)[1].dispose()
-        self._engines.move_to_end(shard)
-        return self._engines[shard]
-
-    def forget_logs_of_runs(self, before: float) -> list[str]:
-        """Remove the databases of runs that were last written to before a time; gives their ids.
-
-        Runs stay in the list of runs without their event logs, and what the index holds of their
-        assets stays: materializations, checks, observations. Dagster itself keeps these files for
-        ever, 0.3 to 1 MB a daily run.
-
-        Args:
-            before: seconds since 1970.
-        """
-        forgotten = []
-        with self._db_lock:
-            for file in Path(self._base_dir).glob("*.db"):
-                if len(file.stem) != RUN_ID_LENGTH or file.stat().st_mtime >= before:
-                    continue
-                if engine := self._engines.pop(file.stem, None):
-                    engine.dispose()
-                for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
-                    file.with_name(name).unlink(missing_ok=True)
-                forgotten.append(file.stem)
-        return forgotten
-
-    def dispose(self) -> None:
-        """Close the databases."""
-        with self._db_lock:
-            while self._engines:
-                self._engines.popitem()[1].dispose()
-        super().dispose()
-
 
 HOME = ".dagster"
+EVENTS_A_BATCH = 1000
+# The minor version of Dagster whose private methods `local_event_log` overrides.
+TESTED = "1.13."
+
+_log = logging.getLogger(__name__)
 
 
 class LocalDagsterStorage(DagsterSqliteStorage):
-    """Runs, events and schedules in SQLite, in DAGSTER_HOME; without one, in `.dagster` here.
+    """Runs, events and schedules in SQLite, in DAGSTER_HOME or else in `.dagster` here.
+
+    With a version of Dagster that it was not tested with, it is Dagster's own storage, and says so.
 
     Args:
         base_dir: another folder.
     """
 
     def __init__(self, base_dir: str = "", inst_data: Any = None) -> None:
-        folder = Path(base_dir or os.environ.get("DAGSTER_HOME") or HOME)
-        super().__init__(str(folder.absolute()), inst_data)
+        folder = Path(base_dir or os.environ.get("DAGSTER_HOME") or HOME).absolute()
+        super().__init__(str(folder), inst_data)
+        if not dg.__version__.startswith(TESTED):
+            _log.warning(
+                "Dagster %s: the fast local event log is only tested with %sx, so Dagster's own is "
+                "used, and runs of many dates take longer",
+                dg.__version__,
+                TESTED,
+            )
+            return
+        from ecommerce_assets.orchestration.local_event_log import KeptEnginesEventLog
+
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_A_BATCH))
-        self._event_log_storage = KeptEnginesEventLog(self._event_log_storage._base_dir)
+        own = self._event_log_storage
+        self._event_log_storage = KeptEnginesEventLog(own._base_dir)
 
     @classmethod
     def config_type(cls) -> Any:
-        """What dagster.yaml may say."""
+        """The keys in dagster.yaml."""
         return {"base_dir": dg.Field(dg.StringSource, is_required=False)}
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "LocalDagsterStorage":
-        """What dagster.yaml asks for."""
+        """The storage for the values in dagster.yaml."""
         return cls(inst_data=inst_data, **config_value)
+
+
+def why_slow(instance: dg.DagsterInstance) -> str:
+    """Advice if the instance stores events in Dagster's own SQLite event log, else nothing.
+
+    Storing a range's events takes as long as computing its tables there.
+    """
+    history = instance.event_log_storage
+    if type(history) is not SqliteEventLogStorage or not dg.__version__.startswith(TESTED):
+        return ""
+    return (
+        "DAGSTER_HOME has no dagster.yaml with this project's storage, so runs of many dates take "
+        "up to twice as long: copy the project's dagster.yaml there"
+    )

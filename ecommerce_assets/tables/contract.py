@@ -206,7 +206,7 @@ _NOT_A: dict[type[T.DataType], str] = {
 
 
 def _plausible(name: str) -> Column:
-    """Whether a time is plausible for the delivery; null without a time (see docs, "Promises")."""
+    """Whether a time is plausible for the delivery; null without one."""
     day = F.to_date(_CAST + name)
     return day.between(F.lit(EARLIEST).cast("date"), F.add_months("_ingestion_date", MONTHS_AHEAD))
 
