@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TypeVar
 
+SHOWN_AS = "Error: "  # begins the line of an error that users can mend
+
 
 class PipelineError(Exception):
     """An error that the user can mend; it says what was expected, what was found, what to do.

@@ -168,6 +168,7 @@ DOORS = {
     },
     "dashboard": {"aws", "query", "tables", "settings", "errors"},
     "jobs": {
+        "boto",
         "tables",
         "refresh",
         "lakehouse",
@@ -180,9 +181,9 @@ DOORS = {
     "tables": {"refresh", "landing", "code_version", "thresholds", "intervals", "sql", "errors"},
     "refresh": {"lakehouse", "landing", "intervals", "sql", "errors"},
     "lakehouse": {"sql", "errors"},
-    "landing": {"intervals", "errors"},
+    "landing": {"intervals", "errors", "boto"},
     "generator": {"landing", "errors"},
-    "aws": {"deployment", "landing", "errors"},
+    "aws": {"boto", "deployment", "landing", "errors"},
     "query": {
         "aws",
         "deployment",
@@ -211,6 +212,7 @@ DOORS = {
     },
     "settings": {"deployment", "thresholds", "errors"},
     "thresholds": set(),
+    "boto": set(),
     "deployment": set(),
     "code_version": set(),
     "intervals": set(),

@@ -1,13 +1,10 @@
 """boto3 clients, S3 locations, and readable messages for AWS errors."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -18,9 +15,9 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from ecommerce_assets.boto import boto_client
 from ecommerce_assets.errors import PipelineError
 
-ATTEMPTS = 8
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN = {
@@ -39,26 +36,14 @@ THROTTLED = {
 }
 
 
-def client(service: str, attempts: int = ATTEMPTS, **options: Any) -> Any:
-    """A boto3 client that retries throttling and server errors.
-
-    Args:
-        attempts: tries per call; 1 for calls that must not be repeated.
-        options: further settings of botocore.
+def client(service: str, **options: Any) -> Any:
+    """A boto3 client, see `boto_client`.
 
     Raises:
         PipelineError: no region is configured.
     """
-    retries = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        user_agent_extra="ecommerce",
-        **options,
-    )
     with explained(f"connecting to {service}"):
-        # Not the default session, which is not thread-safe. boto3 does not
-        # read AWS_REGION, which every other tool does.
-        session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
-        return session.client(service, config=retries)
+        return boto_client(service, **options)
 
 
 def bucket_and_prefix(location: str) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """Runs of one Glue job: start exactly one, follow it to its end, stop it, compute its cost."""
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+    wait_fixed,
+)
 
 from ecommerce_assets.aws.clients import client, code_of, explain, may_be_retried
 from ecommerce_assets.deployment import GlueJob, deployment
@@ -117,29 +124,34 @@ class GlueRuns:
         Raises:
             PipelineError: it can't be started; the message says why and what to do.
         """
-        given = {**arguments, KEY: key}
-        tries = waited = 0
-        while True:
-            try:
-                answer = self.glue.start_job_run(JobName=self.job.name, Arguments=given)
-                return str(answer["JobRunId"])
-            except (BotoCoreError, ClientError) as error:
-                if code_of(error) in BUSY:
-                    if waited >= self.job.timeout_minutes * 60:
-                        raise self._not_started(error) from error
-                    if not waited:
-                        tell(f"{self.job.name}: another run is going on; waiting for its end")
-                    waited += BUSY_SECONDS
-                    time.sleep(BUSY_SECONDS)
-                else:
-                    tries += 1
-                    if not may_be_retried(error) or tries >= TRIES:
-                        raise self._not_started(error) from error
-                    time.sleep(_wait(tries))
-            # A start without a response may have succeeded: the other run may be this one.
-            begun = self.find(key)
+        tried = False
+
+        def attempt() -> str:
+            nonlocal tried
+            # A start without a response may have succeeded: the run that is going on may be it.
+            begun = self.find(key) if tried else None
             if begun is not None and begun.going_on:
                 return begun.id
+            tried = True
+            given = {**arguments, KEY: key}
+            answer = self.glue.start_job_run(JobName=self.job.name, Arguments=given)
+            return str(answer["JobRunId"])
+
+        def say_once(state: RetryCallState) -> None:
+            if state.attempt_number == 1:
+                tell(f"{self.job.name}: another run is going on; waiting for its end")
+
+        until_free = Retrying(
+            retry=retry_if_exception(_busy),
+            wait=wait_fixed(BUSY_SECONDS),
+            stop=stop_after_attempt(self.job.timeout_minutes * 60 // BUSY_SECONDS + 1),
+            before_sleep=say_once,
+            reraise=True,
+        )
+        try:
+            return until_free(lambda: _patient()(attempt))
+        except (BotoCoreError, ClientError) as error:
+            raise self._not_started(error) from error
 
     def follow(self, run_id: str) -> Iterator[JobRun]:
         """Yield the run at every poll until it has ended.
@@ -210,18 +222,15 @@ class GlueRuns:
         return f"{page}#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{run_id}"
 
     def _retried(self, doing: str, call: Callable[[], Any]) -> Any:
-        for tries in range(1, TRIES + 1):
-            try:
-                return call()
-            except (BotoCoreError, ClientError) as error:
-                if not may_be_retried(error) or tries == TRIES:
-                    raise PipelineError(f"{doing}: {explain(error)}") from error
-                time.sleep(_wait(tries))
+        try:
+            return _patient()(call)
+        except (BotoCoreError, ClientError) as error:
+            raise PipelineError(f"{doing}: {explain(error)}") from error
 
     def _not_started(self, error: Exception) -> PipelineError:
         if code_of(error) == "EntityNotFoundException":
             reason = "there is no such job: apply Terraform, or set AWS_REGION to where it is"
-        elif code_of(error) in BUSY:
+        elif _busy(error):
             reason = "other runs did not end in time: look at them in the console"
         else:
             reason = explain(error)
@@ -270,9 +279,22 @@ def is_closed(s3: Any, location: Mapping[str, Any]) -> bool:
         number += 1
 
 
-def _wait(tries: int) -> float:
-    """Seconds before the next try: exponential, with jitter, at most a minute."""
-    return min(LONGEST_WAIT_SECONDS, 2**tries) * random.uniform(0.5, 1)
+def _patient() -> Retrying:
+    """Retries what may succeed later, after seconds that double, with jitter."""
+    return Retrying(
+        retry=retry_if_exception(lambda error: not _busy(error) and _may_succeed(error)),
+        wait=wait_exponential_jitter(initial=1, max=LONGEST_WAIT_SECONDS),
+        stop=stop_after_attempt(TRIES),
+        reraise=True,
+    )
+
+
+def _may_succeed(error: BaseException) -> bool:
+    return isinstance(error, BotoCoreError | ClientError) and may_be_retried(error)
+
+
+def _busy(error: BaseException) -> bool:
+    return isinstance(error, BotoCoreError | ClientError) and code_of(error) in BUSY
 
 
 def _not_the_drivers(name: str) -> tuple[bool, str]:

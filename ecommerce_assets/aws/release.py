@@ -29,7 +29,7 @@ PACKAGE = "ecommerce_assets"
 # The packages that jobs import; the rest is only needed by the orchestrator.
 ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing")
 MODULES = (
-    "__init__.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
+    "__init__.py", "boto.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
     "intervals.py", "settings.py", "sql.py", "thresholds.py",
 )  # fmt: skip
 # What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.

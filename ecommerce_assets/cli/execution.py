@@ -19,6 +19,7 @@ from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
+from ecommerce_assets.orchestration.failures import reason_of
 from ecommerce_assets.orchestration.local_storage import HOME, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
@@ -236,17 +237,8 @@ def _must_have_succeeded(result: dg.ExecuteInProcessResult) -> None:
     errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
     if any(error and error.cls_name == INTERRUPTED for error in errors):
         raise KeyboardInterrupt
-    raise PipelineError("the run failed.\n" + "\n".join(_reasons(result)))
-
-
-def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
-    reasons = []
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            reason = failure.user_failure_data and failure.user_failure_data.description
-            reasons.append(reason or str(failure.error and failure.error.to_string()))
-    return reasons
+    reasons = [reason_of(event) for event in result.all_events if event.is_step_failure]
+    raise PipelineError("\n".join(["the run failed.", *reasons]))
 
 
 def _chosen(selection: str | None, graph: Any) -> set[dg.AssetKey]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ecommerce_assets.errors import PipelineError, did_you_mean, machine_fault
+from ecommerce_assets.errors import SHOWN_AS, PipelineError, did_you_mean, machine_fault
 
 INTERRUPTED = 130
 
@@ -83,11 +83,11 @@ def main() -> None:
         # The reader has closed the pipe, like `head`. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"{SHOWN_AS}{error}", err=True)
         sys.exit(1)
     except Exception as error:
         fault = machine_fault(error)
         if fault is None:
             raise
-        click.echo(f"Error: {fault}", err=True)
+        click.echo(f"{SHOWN_AS}{fault}", err=True)
         sys.exit(1)

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.engine import Query
+from ecommerce_assets.tables.star import FACTS
 
-FACTS = "gold.fact_sales"
 READS = (FACTS, "gold.dim_customer", "gold.dim_product", "silver.orders")
 KEPT_DAYS = 731  # a year, and the one before to compare it with
 EPOCH = date(1970, 1, 1)

@@ -7,13 +7,13 @@ from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.bronze import LANDING
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY
+from ecommerce_assets.tables.star import FACTS
 
 TITLES = {
     "bronze": "Bronze: as received",
     "silver": "Silver: clean and current",
     "gold": "Gold: star schema and KPIs",
 }
-FACT = "gold.fact_sales"
 PERSONAL = {"email", "first_name", "last_name", "phone", "address"}
 
 
@@ -48,7 +48,7 @@ def _lines() -> Iterator[str]:
 
 
 def _star() -> Iterator[str]:
-    fact = all_tables()[FACT]
+    fact = all_tables()[FACTS]
     joins = [
         (table, next(name for name in table.columns if name in fact.columns))
         for table in tables_of("gold")

@@ -21,6 +21,7 @@ from dagster_pipes import (
     PipesS3MessageWriter,
 )
 
+from ecommerce_assets.boto import boto_client
 from ecommerce_assets.jobs.outcome import AuditFailed, Published
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.declaration import Table
@@ -60,9 +61,7 @@ def open_pipes(arguments: Sequence[str]) -> Iterator[PipesContext | None]:
     loader: PipesContextLoader = PipesDefaultContextLoader()
     writer: PipesMessageWriter = PipesDefaultMessageWriter()
     if "bucket" in parameters.load_messages_params():
-        import boto3
-
-        client = boto3.client("s3")
+        client = boto_client("s3")
         loader = PipesS3ContextLoader(client)
         writer = PipesS3MessageWriter(client, interval=S3_SECONDS)
     # Not `open_dagster_pipes`, which keeps one context for the life of the process.

@@ -18,12 +18,12 @@ from time import sleep
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
+from ecommerce_assets.boto import boto_client
 from ecommerce_assets.errors import PipelineError
 
 DIGEST_BYTES = 12
 CHUNK_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 16
-S3_ATTEMPTS = 8
 LOOKS = 20
 LONGEST_PAUSE_SECONDS = 0.05
 HIDDEN = (".", "_")  # as in Spark: files of tools, and files still being written
@@ -199,7 +199,7 @@ class S3Store:
     def client(self) -> Any:
         """A boto3 S3 client; created lazily, since it can't be pickled."""
         if self._client is None:
-            self._client = _client()
+            self._client = boto_client("s3")
         return self._client
 
     def exists(self) -> bool:
@@ -351,13 +351,3 @@ def _unseen(path: str, error: OSError) -> PipelineError:
 def _object_entry(item: dict[str, Any], name: str) -> Entry:
     stamp, written = f"{item['Size']}-{item['ETag']}", item["LastModified"].timestamp()
     return Entry(name, item["Key"], False, item["Size"], stamp, written)
-
-
-def _client() -> Any:
-    import boto3
-    from botocore.config import Config
-
-    # Not the default session, which is not thread-safe.
-    retries = Config(retries={"mode": "standard", "max_attempts": S3_ATTEMPTS})
-    region = os.environ.get("AWS_REGION")
-    return boto3.session.Session(region_name=region).client("s3", config=retries)

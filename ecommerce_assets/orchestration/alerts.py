@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.orchestration.failures import reason_of
 from ecommerce_assets.settings import Settings
 
 TIMEOUT_SECONDS = 10
@@ -82,7 +83,7 @@ def message(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> st
     events = [record.event_log_entry.dagster_event for record in records]
     checks = [_check(event) for event in events if event and _blocked(event)]
     steps = [
-        f"*{event.step_key}*: {_reason(event)}"
+        f"*{event.step_key}*: {reason_of(event)[:LONGEST_REASON]}"
         for event in events
         if event and event.is_step_failure
     ]
@@ -122,13 +123,6 @@ def _filled(row: Any) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_SAMPLE else f"{text[:LONGEST_SAMPLE]} ..."
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    failure = event.step_failure_data
-    given = failure.user_failure_data and failure.user_failure_data.description
-    text = given or (failure.error.message if failure.error else "no reason given")
-    return text.strip()[:LONGEST_REASON]
 
 
 def _dates(run: dg.DagsterRun) -> str:

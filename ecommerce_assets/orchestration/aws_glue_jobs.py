@@ -17,12 +17,11 @@ from ecommerce_assets.aws import release as releases
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, explained
 from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_location
 from ecommerce_assets.deployment import deployment
-from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.errors import SHOWN_AS, PipelineError
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
 LAST_MESSAGES_SECONDS = 20  # seconds to wait for messages after a job's end
-TOLD_BY_JOB = "Error: "  # errors that users can mend, as printed by the entry scripts
 
 
 class AwsGlueJobs(GlueJobs):
@@ -123,7 +122,7 @@ def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> Non
     else:
         reason = f"ended as {run.state}" + (f": {run.error}" if run.error else "")
     lines = runs.last_lines(run.id)
-    by_user = any(TOLD_BY_JOB in line for line in [run.error, *lines])
+    by_user = any(SHOWN_AS in line for line in [run.error, *lines])
     raise _failure(
         "\n".join([f"{runs.job.name} run {run.id} {reason}", *lines, runs.log_link(run.id)]),
         retry=not by_user,

@@ -13,16 +13,12 @@ import dagster as dg
 from dagster_pipes import PipesDefaultMessageWriter, PipesParams
 from dagster_pyspark import LazyPySparkResource
 
+from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments
 from ecommerce_assets.lakehouse.session import local_spark_config
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
-MODULES = {
-    "bronze": "ecommerce_assets.jobs.bronze_ingestion",
-    "silver": "ecommerce_assets.jobs.silver_transformation",
-    "gold": "ecommerce_assets.jobs.gold_aggregation",
-}
 POLL_SECONDS = 0.2
 
 
@@ -75,7 +71,7 @@ class LocalGlueJobs(GlueJobs):
     @staticmethod
     def _main(config: dict[str, Any], layer: str, argv: list[str]) -> None:
         LocalGlueJobs._start(config)
-        import_module(MODULES[layer]).main(argv)
+        _job(layer).main(argv)
 
 
 class WholeLines(dg.PipesMessageReader):
@@ -111,3 +107,8 @@ class WholeLines(dg.PipesMessageReader):
     def no_messages_debug_text(self) -> str:
         """Shown when no messages arrived."""
         return "The job runs in this process; its messages go through a file in a temporary folder."
+
+
+def _job(layer: str) -> Any:
+    """The module of a layer's job, by the entry script that is deployed."""
+    return import_module(f"ecommerce_assets.jobs.{Path(deployment().jobs[layer].script).stem}")

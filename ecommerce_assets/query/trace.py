@@ -12,8 +12,8 @@ from ecommerce_assets.query.engine import Query
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, table_named
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.star import FACTS
 
-FACT = "gold.fact_sales"
 # For key columns that the facts lack: the interval of their order dates.
 INTERVALS = {"week_start_date": end_of_week, "month_start_date": end_of_month}
 DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
@@ -51,9 +51,9 @@ def trace(name: str, key: str, query: Query, *, limit: int, join_texts: str) -> 
     row = _row(table, key, query)
     yield Part(f"{table.identifier}, the row", 1, row)
     if table.layer == "gold":
-        facts = f"SELECT * FROM {FACT} WHERE {_facts_of(table, row)}"
+        facts = f"SELECT * FROM {FACTS} WHERE {_facts_of(table, row)}"
         order = "ORDER BY order_date, order_id, order_item_id"
-        yield _part(f"{FACT}, the rows behind it", facts, order, query, limit)
+        yield _part(f"{FACTS}, the rows behind it", facts, order, query, limit)
         wanted = {
             "orders": f"SELECT order_id FROM ({facts}) f",
             "order_items": f"SELECT order_item_id FROM ({facts}) f",
@@ -103,7 +103,7 @@ def _values(row: pa.Table) -> dict[str, Any]:
 
 def _facts_of(table: Table, row: pa.Table) -> str:
     """SQL condition of the facts behind a row."""
-    facts, values = all_tables()[FACT], _values(row)
+    facts, values = all_tables()[FACTS], _values(row)
     conditions = []
     for column in table.key:
         value, surrogate = values[column], column.replace("_id", "_key")
@@ -122,7 +122,7 @@ def _facts_of(table: Table, row: pa.Table) -> str:
             conditions.append(f"product_key IN ({products})")
         else:
             raise PipelineError(
-                f"{table.identifier} can't be followed: {column} tells no rows of {FACT}"
+                f"{table.identifier} can't be followed: {column} tells no rows of {FACTS}"
             )
     return " AND ".join(conditions)
 

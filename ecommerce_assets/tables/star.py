@@ -6,6 +6,8 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
 
+FACTS = "gold.fact_sales"
+
 
 def surrogate_key(natural_key: str) -> Column:
     """The same 64-bit number for the same natural key forever, in whatever order data came."""

@@ -6,8 +6,8 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
+from ecommerce_assets.tables.star import FACTS
 
-FACTS = "gold.fact_sales"
 TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
 
 JOINED = Check("fact_rows_join", "Every row of gold.fact_sales has its row in this table.", True)
