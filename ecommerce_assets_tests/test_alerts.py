@@ -69,7 +69,7 @@ def failed_tick(shop: Shop, **settings: str) -> dg.SkipReason | None:
         return repository.get_sensor_def("failure_alert")(context)  # type: ignore[return-value]
 
 
-def test_a_failed_check_is_told_with_rows_and_a_link(shop: Shop, chat: Chat):
+def test_a_failed_check_is_told_with_rows_and_a_link(shop: Shop, chat: Chat) -> None:
     shop.deliver_one_of_each()
     shop.deliver("orders", {"order_id": "O2", "status": "lost & <found>"})
     failed_tick(shop, alert_webhook=chat.url, ui_url="https://dagster.example/")
@@ -85,7 +85,7 @@ def test_a_failed_check_is_told_with_rows_and_a_link(shop: Shop, chat: Chat):
     assert len(text) < 4000
 
 
-def test_bad_input_is_told_with_file_and_column(shop: Shop, chat: Chat):
+def test_bad_input_is_told_with_file_and_column(shop: Shop, chat: Chat) -> None:
     shop.deliver_one_of_each()
     shop.file("orders").write_text("x\n1\n")
     failed_tick(shop, alert_webhook=chat.url)
@@ -95,14 +95,14 @@ def test_bad_input_is_told_with_file_and_column(shop: Shop, chat: Chat):
     assert "<http://localhost:3000/runs/" in text
 
 
-def test_without_a_webhook_it_says_what_to_set(shop: Shop):
+def test_without_a_webhook_it_says_what_to_set(shop: Shop) -> None:
     shop.file("orders").write_text("x\n1\n")
     skipped = failed_tick(shop)
     assert skipped is not None
     assert "ECOMMERCE_ALERT_WEBHOOK" in str(skipped.skip_message)
 
 
-def test_a_webhook_that_refuses_fails_and_keeps_its_url_to_itself(chat: Chat):
+def test_a_webhook_that_refuses_fails_and_keeps_its_url_to_itself(chat: Chat) -> None:
     chat.status = 403
     with pytest.raises(PipelineError, match="refused the message: 403 told by the chat") as caught:
         send(chat.url, "x")
@@ -112,7 +112,7 @@ def test_a_webhook_that_refuses_fails_and_keeps_its_url_to_itself(chat: Chat):
     assert "secret" not in str(caught.value)
 
 
-def test_the_webhook_comes_from_secrets_manager():
+def test_the_webhook_comes_from_secrets_manager() -> None:
     with moto_server() as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -63,7 +63,7 @@ def query(*words: str) -> Result:
     return CliRunner().invoke(ecommerce, ["query", *words])
 
 
-def test_rows_come_typed_in_every_format(endpoint: str):
+def test_rows_come_typed_in_every_format(endpoint: str) -> None:
     rows: list[list[str | None]] = [
         ["2024-01-15", "1234.50", "3", None],
         ["2024-01-16", None, "0", 'a "b", c'],
@@ -83,7 +83,7 @@ def test_rows_come_typed_in_every_format(endpoint: str):
     assert "2 rows" in table or "1234.50" in table
 
 
-def test_many_pages(endpoint: str, monkeypatch: pytest.MonkeyPatch):
+def test_many_pages(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [
         {"ResultSet": {"Rows": seeded([["2024-01-01", "1.00", str(number), "x"]])["rows"][number > 0:],
                        "ResultSetMetadata": {"ColumnInfo": seeded([])["column_info"]}}}
@@ -94,13 +94,13 @@ def test_many_pages(endpoint: str, monkeypatch: pytest.MonkeyPatch):
     assert query("select 1", "--format", "csv").stdout.count("2024-01-01") == 3
 
 
-def test_a_query_that_fails_says_why(endpoint: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_query_that_fails_says_why(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     status = {"State": "FAILED", "StateChangeReason": "SYNTAX_ERROR: line 1:1: no such table"}
     monkeypatch.setattr(athena, "_wait", lambda *_: {"Status": status})
     assert "Athena: failed: SYNTAX_ERROR" in str(query("select 1").exception)
 
 
-def test_it_is_waited_for(endpoint: str, monkeypatch: pytest.MonkeyPatch):
+def test_it_is_waited_for(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     states = ["QUEUED", "RUNNING", "RUNNING", "SUCCEEDED"]
     real = boto3.client("athena")
 
@@ -133,7 +133,7 @@ def test_it_is_waited_for(endpoint: str, monkeypatch: pytest.MonkeyPatch):
     ],
 )
 def test_faults_are_one_line(endpoint: str, monkeypatch: pytest.MonkeyPatch, call: str,
-                             fault: Exception, said: str):  # fmt: skip
+                             fault: Exception, said: str) -> None:  # fmt: skip
     faulty = Faulty(boto3.client("athena"), **{call: [fault]})
     monkeypatch.setattr(athena, "client", lambda _: faulty)
     if call == "get_paginator":  # moto hands out what is seeded one by one
@@ -147,7 +147,7 @@ def test_faults_are_one_line(endpoint: str, monkeypatch: pytest.MonkeyPatch, cal
 @pytest.mark.parametrize(
     "sql", ["drop table gold.x", "/* select */ delete from gold.x", "msck repair table x"]
 )
-def test_only_reading(endpoint: str, monkeypatch: pytest.MonkeyPatch, sql: str):
+def test_only_reading(endpoint: str, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
     faulty = Faulty(boto3.client("athena"))
     monkeypatch.setattr(athena, "client", lambda _: faulty)
     assert "only for reading" in str(query(sql).exception)
@@ -157,12 +157,12 @@ def test_only_reading(endpoint: str, monkeypatch: pytest.MonkeyPatch, sql: str):
 @pytest.mark.parametrize(
     "sql", ["/* what\n */ (select 1)", "WITH a AS (SELECT 1) SELECT 1", "show tables"]
 )
-def test_what_reads_is_asked(endpoint: str, sql: str):
+def test_what_reads_is_asked(endpoint: str, sql: str) -> None:
     seed(endpoint, seeded([]))
     assert query(sql).exit_code == 0
 
 
-def test_types_that_duckdb_lacks_and_no_columns(endpoint: str):
+def test_types_that_duckdb_lacks_and_no_columns(endpoint: str) -> None:
     result = {"rows": [{"Data": [{"VarCharValue": "a"}, {"VarCharValue": "b"}]},
                        {"Data": [{}, {"VarCharValue": "2 00:00:00.000"}]}],
               "column_info": [column("a", "unknown"), column("b", "interval day to second")]}  # fmt: skip
@@ -171,14 +171,14 @@ def test_types_that_duckdb_lacks_and_no_columns(endpoint: str):
     assert query("describe x", "--format", "csv").stdout.splitlines() == ["result"]
 
 
-def test_an_interrupted_query_is_stopped(endpoint: str, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupted_query_is_stopped(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     faulty = Faulty(boto3.client("athena"), get_query_execution=[KeyboardInterrupt()])
     monkeypatch.setattr(athena, "client", lambda _: faulty)
     query("select 1")
     assert faulty.calls["stop_query_execution"] == 1
 
 
-def test_no_region(monkeypatch: pytest.MonkeyPatch, endpoint: str):
+def test_no_region(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     assert "no AWS region: set AWS_REGION" in str(query("select 1").exception)

@@ -153,7 +153,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         yield Account({**settings, **aws}, glue, Shop(tmp_path_factory.mktemp("shop")))
 
 
-def test_the_whole_way(account: Account):
+def test_the_whole_way(account: Account) -> None:
     account.ecommerce("generate", "--output", str(account.shop.landing), "--records", "300",
                       "--days", "3", "--defects", "0.02", "--late", "0.05")  # fmt: skip
     published = account.ecommerce(
@@ -196,7 +196,7 @@ def sales_of(page: str) -> dict[str, Any]:
     return found
 
 
-def test_a_second_run_and_maintenance(account: Account):
+def test_a_second_run_and_maintenance(account: Account) -> None:
     before = {name: account.content(name) for name in all_tables()}
     again = account.run(layer="silver")
     assert again.success, "\n".join(account.glue.outputs.values())
@@ -209,7 +209,7 @@ def test_a_second_run_and_maintenance(account: Account):
     assert {name: account.content(name) for name in all_tables()} == before
 
 
-def test_what_the_job_says_is_the_failure(account: Account):
+def test_what_the_job_says_is_the_failure(account: Account) -> None:
     bucket = account.environment["ECOMMERCE_LANDING"].removeprefix("s3://").split("/")[0]
     key = "landing/orders/ingestion_date=2024-01-02/broken.csv"
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"order_id\nO1\n")

@@ -117,7 +117,7 @@ def _counting(slept: list[float], sleep: Callable[[float], None]) -> Callable[[f
     return wait
 
 
-def test_succeeded(launch: Launch):
+def test_succeeded(launch: Launch) -> None:
     result = launch.run()
     assert result.success
     (made,) = result.asset_materializations_for_node("gold")
@@ -139,7 +139,9 @@ def test_succeeded(launch: Launch):
 
 
 @pytest.mark.parametrize("state", ["FAILED", "ERROR", "TIMEOUT", "STOPPED", "EXPIRED", "NEWSTATE"])
-def test_what_is_no_success_fails_and_results_before_it_are_kept(launch: Launch, state: str):
+def test_what_is_no_success_fails_and_results_before_it_are_kept(
+    launch: Launch, state: str
+) -> None:
     def work(run: FakeRun) -> None:
         report(run)
         run.states, run.error = ["STARTING", "RUNNING", "STOPPING", state], "it broke"
@@ -152,7 +154,7 @@ def test_what_is_no_success_fails_and_results_before_it_are_kept(launch: Launch,
     assert len(result.asset_materializations_for_node("gold")) == 1
 
 
-def test_the_jobs_last_lines_are_in_the_failure(launch: Launch):
+def test_the_jobs_last_lines_are_in_the_failure(launch: Launch) -> None:
     now = int(time.time() * 1000)
 
     def work(run: FakeRun) -> None:
@@ -172,12 +174,14 @@ def test_the_jobs_last_lines_are_in_the_failure(launch: Launch):
     assert "jr_0 began\nError: no such column" in said
 
 
-def test_success_without_results_is_a_failure(launch: Launch):
+def test_success_without_results_is_a_failure(launch: Launch) -> None:
     launch.work = lambda run: report(run, materialize=False)
     assert "ended well, and did not report daily_revenue" in launch.failure()
 
 
-def test_messages_that_come_late_are_waited_for(launch: Launch, monkeypatch: pytest.MonkeyPatch):
+def test_messages_that_come_late_are_waited_for(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting: list[FakeRun] = []
     launch.work = waiting.append
     follow = glue_runs.GlueRuns.follow
@@ -190,14 +194,14 @@ def test_messages_that_come_late_are_waited_for(launch: Launch, monkeypatch: pyt
     assert launch.run().success
 
 
-def test_another_run_is_waited_for(launch: Launch, capfd: pytest.CaptureFixture[str]):
+def test_another_run_is_waited_for(launch: Launch, capfd: pytest.CaptureFixture[str]) -> None:
     launch.glue.faults["start_job_run"] = [client_error("ConcurrentRunsExceededException")] * 3
     assert launch.run().success
     assert capfd.readouterr().err.count("another run is going on; waiting for its end") == 1
     assert launch.slept.count(glue_runs.BUSY_SECONDS) == 3
 
 
-def test_another_run_that_never_ends(launch: Launch):
+def test_another_run_that_never_ends(launch: Launch) -> None:
     launch.glue.faults["start_job_run"] = [client_error("ConcurrentRunsExceededException")] * 999
     assert "other runs did not end in time" in launch.failure()
 
@@ -213,7 +217,7 @@ def test_another_run_that_never_ends(launch: Launch):
     ],
 )
 @pytest.mark.parametrize("call", ["start_job_run", "get_job_run", "get_job_runs"])
-def test_faults_are_retried_with_growing_waits(launch: Launch, call: str, fault: Exception):
+def test_faults_are_retried_with_growing_waits(launch: Launch, call: str, fault: Exception) -> None:
     launch.glue.faults[call] = [fault] * 3
     assert launch.run().success
     assert len(launch.glue.runs) == 1
@@ -222,7 +226,7 @@ def test_faults_are_retried_with_growing_waits(launch: Launch, call: str, fault:
 
 def test_a_start_without_an_answer_is_not_done_twice(
     launch: Launch, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     start = launch.glue.start_job_run
     answers = [ReadTimeoutError(endpoint_url="x")]
 
@@ -238,7 +242,7 @@ def test_a_start_without_an_answer_is_not_done_twice(
     assert list(launch.glue.runs) == ["jr_0"]
 
 
-def test_a_lost_answer_and_then_a_busy_job(launch: Launch, monkeypatch: pytest.MonkeyPatch):
+def test_a_lost_answer_and_then_a_busy_job(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that keeps the job busy is the one whose start was not answered."""
     start, find = launch.glue.start_job_run, launch.glue.get_job_runs
     hidden = [{"JobRuns": []}] * 2  # Glue does not list it yet: at first, and after the lost answer
@@ -258,7 +262,7 @@ def test_a_lost_answer_and_then_a_busy_job(launch: Launch, monkeypatch: pytest.M
     assert list(launch.glue.runs) == ["jr_0"]
 
 
-def test_a_run_that_is_being_stopped_is_not_gone_on_with(launch: Launch):
+def test_a_run_that_is_being_stopped_is_not_gone_on_with(launch: Launch) -> None:
     launch.work = lambda run: setattr(run, "states", ["STOPPING"] * 99)
     launch.glue.faults["get_job_run"] = [client_error("AccessDeniedException", 403)]
     run_id = dg._core.utils.make_new_run_id()
@@ -268,7 +272,7 @@ def test_a_run_that_is_being_stopped_is_not_gone_on_with(launch: Launch):
     assert list(launch.glue.runs) == ["jr_0", "jr_1"]
 
 
-def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch):
+def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glue_runs, "client", lambda *_, **__: None)
     told = {"Id": "jr", "JobRunState": "SUCCEEDED", "ExecutionTime": 30, "WorkerType": "G.2X",
             "NumberOfWorkers": 3, "ExecutionClass": "FLEX", "DPUSeconds": 40.0}  # fmt: skip
@@ -277,7 +281,7 @@ def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch):
     assert run.usd == pytest.approx(0.1 * 0.29)
 
 
-def test_polls_that_stay_broken(launch: Launch):
+def test_polls_that_stay_broken(launch: Launch) -> None:
     launch.glue.faults["get_job_run"] = [client_error("InternalServiceException", 500)] * 99
     said = launch.failure()
     assert "run jr_0 may still be running; run the step again to continue with it" in said
@@ -296,7 +300,9 @@ def test_polls_that_stay_broken(launch: Launch):
         (NoCredentialsError(), "no AWS credentials: sign in"),
     ],
 )
-def test_what_can_not_be_retried_says_what_to_do(launch: Launch, fault: Exception, said: str):
+def test_what_can_not_be_retried_says_what_to_do(
+    launch: Launch, fault: Exception, said: str
+) -> None:
     launch.glue.faults["start_job_run"] = [fault]
     failed = launch.failure()
     assert "ecommerce-gold-aggregation in eu-central-1 was not started" in failed
@@ -304,7 +310,7 @@ def test_what_can_not_be_retried_says_what_to_do(launch: Launch, fault: Exceptio
     assert launch.glue.calls["start_job_run"] == 1
 
 
-def test_a_release_that_is_not_published(launch: Launch, monkeypatch: pytest.MonkeyPatch):
+def test_a_release_that_is_not_published(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     other = release.Release({"other.py": b""}, {}, ())
     monkeypatch.setattr(aws_glue_jobs.releases, "this_release", lambda: other)
     said = launch.failure()
@@ -313,7 +319,7 @@ def test_a_release_that_is_not_published(launch: Launch, monkeypatch: pytest.Mon
     assert not launch.glue.runs
 
 
-def test_a_bucket_that_is_not_there(launch: Launch, monkeypatch: pytest.MonkeyPatch):
+def test_a_bucket_that_is_not_there(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENVIRONMENT, "ECOMMERCE_ARTIFACTS", "s3://nowhere")
     assert "there is no such bucket: apply Terraform" in launch.failure()
 
@@ -327,7 +333,7 @@ def test_a_bucket_that_is_not_there(launch: Launch, monkeypatch: pytest.MonkeyPa
 )
 def test_faults_of_s3_before_a_job_is_started(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, call: str, said: str
-):
+) -> None:
     faulty = Faulty(boto3.client("s3"), **{call: [client_error("AccessDenied", 403)]})
     monkeypatch.setattr(aws_glue_jobs, "client", lambda _: faulty)
     assert said in launch.failure()
@@ -339,7 +345,7 @@ def test_faults_of_s3_before_a_job_is_started(
 )
 def test_messages_that_can_not_be_read_are_read_later(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, fault: Exception
-):
+) -> None:
     faulty = Faulty(boto3.client("s3"), get_object=[fault] * 3)
     monkeypatch.setattr(aws_glue_jobs, "client", lambda _: faulty)
     result = launch.run()
@@ -354,7 +360,7 @@ def test_messages_that_can_not_be_read_are_read_later(
 def test_an_interrupted_run_stops_the_job(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     refused: list[Any], said: str,
-):  # fmt: skip
+) -> None:  # fmt: skip
     poll, stop = launch.glue.get_job_run, launch.glue.batch_stop_job_run
 
     def interrupted(**given: Any) -> dict[str, Any]:
@@ -373,7 +379,7 @@ def test_an_interrupted_run_stops_the_job(
     assert said in capfd.readouterr().err
 
 
-def test_a_lost_worker_goes_on_with_its_job_run(launch: Launch):
+def test_a_lost_worker_goes_on_with_its_job_run(launch: Launch) -> None:
     """Dagster restarts a worker under the same run: the job is not paid twice."""
     waiting: list[FakeRun] = []
 
@@ -396,7 +402,7 @@ def test_a_lost_worker_goes_on_with_its_job_run(launch: Launch):
     assert list(launch.glue.runs) == ["jr_0"]
 
 
-def test_a_failed_job_is_started_anew_and_other_messages_stay_apart(launch: Launch):
+def test_a_failed_job_is_started_anew_and_other_messages_stay_apart(launch: Launch) -> None:
     def fail(run: FakeRun) -> None:
         report(run)
         run.states = ["FAILED"]
@@ -411,7 +417,7 @@ def test_a_failed_job_is_started_anew_and_other_messages_stay_apart(launch: Laun
     assert len(set(places)) == len(places) == 2
 
 
-def test_another_dagster_run_does_the_work_again(launch: Launch):
+def test_another_dagster_run_does_the_work_again(launch: Launch) -> None:
     assert launch.run().success
     assert launch.run().success
     assert len(launch.glue.runs) == 2

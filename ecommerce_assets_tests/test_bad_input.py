@@ -25,7 +25,7 @@ def fail(shop: Shop, tables: str = "orders") -> str:
     ],
     ids=["missing column", "Latin-1", "open quote", "a zip file"],
 )  # fmt: skip
-def test_a_file_that_can_not_be_read(shop: Shop, content: bytes, said: str):
+def test_a_file_that_can_not_be_read(shop: Shop, content: bytes, said: str) -> None:
     shop.deliver("orders", {})
     shop.deliver("customers", {}, day=NEXT)
     shop.run("bronze", "orders")
@@ -40,18 +40,18 @@ def test_a_file_that_can_not_be_read(shop: Shop, content: bytes, said: str):
 
 
 @pytest.mark.parametrize("folder", ["ingestion_date=2024-13-01", "ingestion_date=", "2024-01-02"])
-def test_a_folder_name_that_is_no_date(shop: Shop, folder: str):
+def test_a_folder_name_that_is_no_date(shop: Shop, folder: str) -> None:
     (shop.landing / "orders" / folder).mkdir(parents=True)
     assert f"orders/{folder}: the folder's name is no date" in fail(shop)
 
 
-def test_a_file_outside_a_date_folder(shop: Shop):
+def test_a_file_outside_a_date_folder(shop: Shop) -> None:
     shop.deliver("orders", {})
     (shop.landing / "orders" / "orders.csv").write_text("order_id\n")
     assert "orders/orders.csv: a delivery lies in a folder like" in fail(shop)
 
 
-def test_no_landing_folder_says_how_to_make_one(shop: Shop):
+def test_no_landing_folder_says_how_to_make_one(shop: Shop) -> None:
     shop.landing.rmdir()
     message = fail(shop)
     assert str(shop.landing) in message
@@ -60,7 +60,7 @@ def test_no_landing_folder_says_how_to_make_one(shop: Shop):
 
 @pytest.mark.parametrize("content", [None, "", "order_id,customer_id,order_date,status,total_amount\n"],
                          ids=["empty folder", "empty file", "only a header"])  # fmt: skip
-def test_an_empty_delivery_empties_the_partition(shop: Shop, content: str | None):
+def test_an_empty_delivery_empties_the_partition(shop: Shop, content: str | None) -> None:
     shop.deliver("orders", {})
     shop.run("bronze", "orders")
     shop.file("orders").unlink()
@@ -70,12 +70,12 @@ def test_an_empty_delivery_empties_the_partition(shop: Shop, content: str | None
     assert shop.content("bronze.orders") == []
 
 
-def test_no_folder_at_all(shop: Shop):
+def test_no_folder_at_all(shop: Shop) -> None:
     shop.run("bronze", "orders")
     assert shop.content("bronze.orders") == []
 
 
-def test_too_many_quarantined_rows_publish_nothing(shop: Shop):
+def test_too_many_quarantined_rows_publish_nothing(shop: Shop) -> None:
     shop.deliver("products", {})
     shop.run("bronze", "products")
     shop.run("silver", "products")
@@ -89,7 +89,7 @@ def test_too_many_quarantined_rows_publish_nothing(shop: Shop):
     assert len(shop.content("silver.products")) == 2
 
 
-def test_of_a_range_every_date_over_the_limit_is_named(shop: Shop):
+def test_of_a_range_every_date_over_the_limit_is_named(shop: Shop) -> None:
     """And what is advised works: their deliveries out of landing, the others are published."""
     bad, good, last = [f"2024-01-0{n}" for n in (1, 2, 3)]
     for day, prices in ((bad, ("x", "y", "1.00")), (good, ("1.00",)), (last, ("x", "1.00"))):
@@ -111,7 +111,7 @@ def test_of_a_range_every_date_over_the_limit_is_named(shop: Shop):
     assert shop.one("select count(*) as n from silver.products") == {"n": 1}
 
 
-def test_a_table_that_fails_stops_only_those_that_read_it(shop: Shop):
+def test_a_table_that_fails_stops_only_those_that_read_it(shop: Shop) -> None:
     shop.run_all()
     shop.deliver_one_of_each(NEXT)
     shop.file("orders", NEXT).write_text("nonsense\n1\n")
@@ -121,7 +121,7 @@ def test_a_table_that_fails_stops_only_those_that_read_it(shop: Shop):
             ("customers", "products", "orders", "order_items")] == [1, 1, 0, 1]  # fmt: skip
 
 
-def test_an_upstream_table_that_is_not_there(shop: Shop):
+def test_an_upstream_table_that_is_not_there(shop: Shop) -> None:
     with pytest.raises(
         PipelineError, match=r"bronze.orders does not exist yet: materialize it first"
     ):
@@ -136,6 +136,6 @@ def test_an_upstream_table_that_is_not_there(shop: Shop):
         ({"first": "tomorrow"}, "--from is 'tomorrow'"),
     ],
 )
-def test_wrong_arguments(shop: Shop, argv: dict[str, str], said: str):
+def test_wrong_arguments(shop: Shop, argv: dict[str, str], said: str) -> None:
     with pytest.raises(PipelineError, match=said):
         shop.run("silver", **argv)

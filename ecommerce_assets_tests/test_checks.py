@@ -118,7 +118,7 @@ SPOILT = [
 @pytest.mark.parametrize(
     ("table", "check", "spoil"), SPOILT, ids=[f"{table} {check}" for table, check, _ in SPOILT]
 )
-def test_a_spoilt_state_is_not_published(healthy: Shop, table: str, check: str, spoil: Any):
+def test_a_spoilt_state_is_not_published(healthy: Shop, table: str, check: str, spoil: Any) -> None:
     findings = attempt(healthy, table, spoil)
     assert not findings[check].passed
     assert findings[check].blocks
@@ -128,7 +128,7 @@ def test_a_spoilt_state_is_not_published(healthy: Shop, table: str, check: str, 
         assert findings[check].sample
 
 
-def test_a_healthy_state_passes_every_check(shop: Shop):
+def test_a_healthy_state_passes_every_check(shop: Shop) -> None:
     shop.deliver_one_of_each()
     cache, session = RunCache(), open_session(str(shop.lakehouse))
     findings = {
@@ -143,7 +143,7 @@ def test_a_healthy_state_passes_every_check(shop: Shop):
         assert [finding.check for finding in found] == checks_of(all_tables()[name]), name
 
 
-def test_every_kind_of_check_is_proven_to_fail():
+def test_every_kind_of_check_is_proven_to_fail() -> None:
     proven = {check for _, check, _ in SPOILT}
     proven |= {"reasons_given", "quarantine_share", "delivery_not_empty", "volume_as_usual"}
     proven |= {"all_files_read"}  # test_landing
@@ -166,7 +166,7 @@ def test_every_kind_of_check_is_proven_to_fail():
     assert {check.name for table in all_tables().values() for check in checks_of(table)} == proven
 
 
-def test_a_quarantined_row_without_a_reason(shop: Shop):
+def test_a_quarantined_row_without_a_reason(shop: Shop) -> None:
     shop.deliver("orders", {"status": "lost"})
     shop.run("bronze", "orders")
     shop.run("silver", "orders_quarantine")
@@ -176,7 +176,7 @@ def test_a_quarantined_row_without_a_reason(shop: Shop):
     assert counted == {"quarantined": 1, "status: not an allowed value": 1}
 
 
-def test_quarantine_share_warns_from_a_fifth_and_blocks_above_the_limit(shop: Shop):
+def test_quarantine_share_warns_from_a_fifth_and_blocks_above_the_limit(shop: Shop) -> None:
     shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(9)], {"status": "lost"})
     shop.run("bronze", "orders")
     shop.run("silver", "orders")
@@ -188,7 +188,7 @@ def test_quarantine_share_warns_from_a_fifth_and_blocks_above_the_limit(shop: Sh
     assert finding.counts == {"rows": 10, "quarantined": 1, "share": 0.1, "limit": 0.09}
 
 
-def test_an_empty_delivery_warns(shop: Shop):
+def test_an_empty_delivery_warns(shop: Shop) -> None:
     shop.run("bronze", "orders")
     finding = attempt(shop, "bronze.orders")["delivery_not_empty"]
     assert (finding.passed, finding.blocks, finding.level) == (False, False, "WARN")
@@ -200,7 +200,7 @@ def test_an_empty_delivery_warns(shop: Shop):
 )
 def test_a_delivery_of_another_size_than_in_the_weeks_before_warns(
     shop: Shop, rows: int, passed: bool
-):
+) -> None:
     for day, usual in (
         ("2024-01-01", 80),
         ("2024-01-08", 1200),
@@ -220,7 +220,7 @@ def test_a_delivery_of_another_size_than_in_the_weeks_before_warns(
     assert (early.passed, early.counts["dates"]) == (True, 0)
 
 
-def test_chance_and_a_first_load_are_usual(shop: Shop):
+def test_chance_and_a_first_load_are_usual(shop: Shop) -> None:
     for day, rows in (("2024-01-01", 4), ("2024-01-08", 4), ("2024-01-15", 4), ("2024-01-22", 11)):
         shop.deliver("orders", *[{"order_id": f"{day}{n}"} for n in range(rows)], day=day)
     made = make(shop, "bronze.orders", "2024-01-22")
@@ -235,14 +235,14 @@ def test_chance_and_a_first_load_are_usual(shop: Shop):
 
 def test_at_most_two_spark_jobs_beside_the_one_that_writes(
     healthy: Shop, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Counted by Spark itself, with all of a table's checks, in a healthy run."""
     tracker = spark.sparkContext.statusTracker()
     overwrite = DataFrameWriterV2.overwrite
     last: list[int] = []
 
     def last_job() -> int:
-        return max(tracker.getJobIdsForGroup(None), default=-1)  # type: ignore[arg-type]
+        return max(tracker.getJobIdsForGroup(None), default=-1)
 
     def counted(self: DataFrameWriterV2, condition: Any) -> None:
         overwrite(self, condition)
@@ -258,7 +258,7 @@ def test_at_most_two_spark_jobs_beside_the_one_that_writes(
         assert beside <= 2, f"{name}: {beside} Spark jobs beside the write"
 
 
-def test_a_failed_audit_leaves_no_branch(healthy: Shop, tmp_path: Path):
+def test_a_failed_audit_leaves_no_branch(healthy: Shop, tmp_path: Path) -> None:
     attempt(healthy, "gold.daily_revenue", doubled)
     session = open_session(str(healthy.lakehouse))
     refs = session.sql("select name from lakehouse.gold.daily_revenue.refs").collect()

@@ -46,14 +46,14 @@ def published(module_shop: Shop) -> Shop:
     return module_shop
 
 
-def test_query_as_table(published: Shop):
+def test_query_as_table(published: Shop) -> None:
     done = ecommerce(published, "query", "select order_date, revenue from gold.daily_revenue")
     assert "2024-01-01" in done.stdout
     assert "10.00" in done.stdout
     assert done.stderr == ""
 
 
-def test_query_as_csv_and_json(published: Shop):
+def test_query_as_csv_and_json(published: Shop) -> None:
     sql = "select product_id, name, price from silver.products"
     done = ecommerce(published, "query", sql, "--format", "csv")
     assert done.stdout == 'product_id,name,price\nP1,"Lamp, ""big""",10.00\n'
@@ -61,7 +61,7 @@ def test_query_as_csv_and_json(published: Shop):
     assert json.loads(done.stdout) == [{"product_id": "P1", "name": 'Lamp, "big"', "price": 10.0}]
 
 
-def test_query_to_a_parquet_file_keeps_types(published: Shop, tmp_path: Path):
+def test_query_to_a_parquet_file_keeps_types(published: Shop, tmp_path: Path) -> None:
     file = tmp_path / "revenue.parquet"
     ecommerce(published, "query", "select * from gold.daily_revenue", "--format", "parquet",
               "--output", str(file))  # fmt: skip
@@ -69,7 +69,7 @@ def test_query_to_a_parquet_file_keeps_types(published: Shop, tmp_path: Path):
     assert ("revenue", "DECIMAL(18,2)") in [row[:2] for row in types]
 
 
-def test_query_reads_quarantine_and_empty_tables(published: Shop):
+def test_query_reads_quarantine_and_empty_tables(published: Shop) -> None:
     done = ecommerce(published, "query", "select count(*) as n from silver.orders_quarantine",
                      "--format", "csv")  # fmt: skip
     assert done.stdout == "n\n0\n"
@@ -83,11 +83,11 @@ def test_query_reads_quarantine_and_empty_tables(published: Shop):
         ("create table x as select 1", "reading"),
     ],
 )
-def test_query_errors_are_lines(published: Shop, sql: str, said: str):
+def test_query_errors_are_lines(published: Shop, sql: str, said: str) -> None:
     assert said in ecommerce(published, "query", sql, code=1).stderr
 
 
-def test_wrong_words_are_answered_with_the_nearest_ones(published: Shop):
+def test_wrong_words_are_answered_with_the_nearest_ones(published: Shop) -> None:
     assert "Did you mean query?" in ecommerce(published, "qurey", "select 1", code=2).stderr
     done = ecommerce(published, "query", "select * from gold.daily_revenu", code=1)
     assert 'Did you mean "daily_revenue"' in done.stderr
@@ -95,7 +95,7 @@ def test_wrong_words_are_answered_with_the_nearest_ones(published: Shop):
     assert told[0]["rows"] == 1
 
 
-def test_show_tables_explain_and_who_reads_only_the_beginning(published: Shop):
+def test_show_tables_explain_and_who_reads_only_the_beginning(published: Shop) -> None:
     shown = ecommerce(published, "query", "show tables", "--format", "csv").stdout.splitlines()
     assert shown[:2] == ["layer,name", "bronze,customers"]
     assert len(shown) == 1 + len(all_tables())
@@ -109,7 +109,9 @@ def test_show_tables_explain_and_who_reads_only_the_beginning(published: Shop):
     assert done.stderr == ""
 
 
-def test_a_lakehouse_that_can_only_be_read(published: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_a_lakehouse_that_can_only_be_read(
+    published: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Commits that are still in SQLite's log are seen, and nothing is written beside the catalog."""
     files = sorted(path.name for path in published.lakehouse.iterdir())
     monkeypatch.setattr(os, "access", lambda path, mode: False)
@@ -129,27 +131,27 @@ def test_a_lakehouse_that_can_only_be_read(published: Shop, monkeypatch: pytest.
         (ValueError("else"), None),
     ],
 )
-def test_faults_of_the_machine_are_lines(error: Exception, said: str | None):
+def test_faults_of_the_machine_are_lines(error: Exception, said: str | None) -> None:
     told = machine_fault(error)
     assert told is None if said is None else said in str(told)
 
 
 @pytest.mark.parametrize("sign", "%?#")
-def test_a_lakehouse_path_that_the_catalog_would_misread(shop: Shop, sign: str):
+def test_a_lakehouse_path_that_the_catalog_would_misread(shop: Shop, sign: str) -> None:
     done = ecommerce(shop, "query", "select 1", code=1, ECOMMERCE_LAKEHOUSE=f"/tmp/a{sign}b")
     assert "must not contain %, ? or #" in done.stderr
 
 
-def test_maintenance_without_a_lakehouse(shop: Shop):
+def test_maintenance_without_a_lakehouse(shop: Shop) -> None:
     assert "no lakehouse at" in ecommerce(shop, "maintain", code=1).stderr
 
 
-def test_no_lakehouse_yet(shop: Shop):
+def test_no_lakehouse_yet(shop: Shop) -> None:
     assert "ecommerce run" in ecommerce(shop, "query", "select 1", code=1).stderr
 
 
 @pytest.mark.slow
-def test_run_and_report(shop: Shop, tmp_path: Path):
+def test_run_and_report(shop: Shop, tmp_path: Path) -> None:
     ecommerce(shop, "generate", "--output", str(shop.landing), "--records", "200", "--days", "3")
     done = process(shop, "run", "--from", "2024-01-01", "--to", "2024-01-03")
     assert done.stderr.startswith("Starting Dagster and Spark ...\n23 tables")
@@ -198,16 +200,16 @@ def test_run_and_report(shop: Shop, tmp_path: Path):
         ((), 1, "nothing has landed"),
     ],
 )
-def test_run_refuses(shop: Shop, args: tuple[str, ...], code: int, said: str):
+def test_run_refuses(shop: Shop, args: tuple[str, ...], code: int, said: str) -> None:
     assert said in ecommerce(shop, "run", *args, code=code).stderr
 
 
-def test_a_wrong_setting_is_a_line(shop: Shop):
+def test_a_wrong_setting_is_a_line(shop: Shop) -> None:
     done = ecommerce(shop, "run", code=1, ECOMMERCE_QUARANTINE_LIMIT="much")
     assert "ECOMMERCE_QUARANTINE_LIMIT is 'much'" in done.stderr
 
 
-def test_land(shop: Shop, tmp_path: Path):
+def test_land(shop: Shop, tmp_path: Path) -> None:
     source = tmp_path / "raw"
     source.mkdir()
     (source / "orders.csv").write_text("a\n1\n")
@@ -222,7 +224,7 @@ def test_land(shop: Shop, tmp_path: Path):
     assert [path.name for path in landed.parent.iterdir()] == ["orders.csv"]
 
 
-def test_land_without_tables(shop: Shop, tmp_path: Path):
+def test_land_without_tables(shop: Shop, tmp_path: Path) -> None:
     done = ecommerce(shop, "land", "--source", str(tmp_path), "--date", "2024-02-01", code=1)
     assert "has none of customers.csv" in done.stderr
 
@@ -236,7 +238,7 @@ def test_land_without_tables(shop: Shop, tmp_path: Path):
         ("qu", ["query"]),
     ],
 )
-def test_the_shell_completes(typed: str, completed: list[str]):
+def test_the_shell_completes(typed: str, completed: list[str]) -> None:
     words = ["ecommerce", *typed.split()]
     environment = {**os.environ, "_ECOMMERCE_COMPLETE": "bash_complete",
                    "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}  # fmt: skip
@@ -248,6 +250,6 @@ def test_the_shell_completes(typed: str, completed: list[str]):
     assert done.returncode == 0, done.stderr
 
 
-def test_every_table_is_completed():
-    found = TableOption().shell_complete(None, None, "")  # type: ignore[arg-type]
+def test_every_table_is_completed() -> None:
+    found = TableOption().shell_complete(None, None, "")
     assert {item.value for item in found} == set(all_tables())

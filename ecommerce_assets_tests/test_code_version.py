@@ -93,25 +93,25 @@ def changed(read: Callable[[str], str]) -> set[str]:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("edit", BEHAVIOUR, ids=lambda edit: edit.name)
-def test_a_change_of_behaviour_recomputes_what_it_decides(edit: Edit):
+def test_a_change_of_behaviour_recomputes_what_it_decides(edit: Edit) -> None:
     assert changed(edit.read) == set(edit.tables)
 
 
 @pytest.mark.unit
 @pytest.mark.parametrize("edit", NO_BEHAVIOUR, ids=lambda edit: edit.name)
-def test_what_decides_nothing_changes_no_version(edit: Edit):
+def test_what_decides_nothing_changes_no_version(edit: Edit) -> None:
     assert changed(edit.read) == set()
 
 
 @pytest.mark.unit
-def test_the_name_of_a_local_variable_decides_nothing():
+def test_the_name_of_a_local_variable_decides_nothing() -> None:
     text = source_of("ecommerce_assets.tables.silver")
     assert text.count("latest_first") > 1
     assert changed(lambda module: source_of(module).replace("latest_first", "renamed")) == set()
 
 
 @pytest.mark.unit
-def test_a_function_may_move_to_another_module():
+def test_a_function_may_move_to_another_module() -> None:
     star, types = "ecommerce_assets.tables.star", "ecommerce_assets.tables.types"
     start = source_of(star).index("def share_of(")
     end = source_of(star).index("def rounded_ratio(")
@@ -130,21 +130,23 @@ def test_a_function_may_move_to_another_module():
 
 
 @pytest.mark.unit
-def test_a_value_that_can_not_be_followed_is_refused():
+def test_a_value_that_can_not_be_followed_is_refused() -> None:
     with pytest.raises(TypeError, match=r"behind .* can't be determined"):
         code_version(object())
     assert code_version(MappingProxyType({"a": 1})) == code_version({"a": 1})
 
 
 @pytest.mark.unit
-def test_values_count_with_their_code():
+def test_values_count_with_their_code() -> None:
     assert code_version({"a": 1}) != code_version({"a": 2})
     assert code_version(TABLES["gold.top_products"].refresh) != code_version(
         TABLES["gold.customer_lifetime_value"].refresh
     )
 
 
-def test_a_mended_reader_reads_the_deliveries_again(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_a_mended_reader_reads_the_deliveries_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows that a faulty reader left in bronze are replaced as soon as their date is run again."""
     days = "2024-01-01", "2024-01-02", "2024-01-03"
     for day in days:
@@ -171,7 +173,7 @@ def test_a_mended_reader_reads_the_deliveries_again(shop: Shop, monkeypatch: pyt
 
 def test_dates_found_as_this_code_would_read_them_are_not_named_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """After an experiment with other code, dates that nothing has to be read for count as read."""
     days = "2024-01-01", "2024-01-02"
     for day in days:
@@ -188,12 +190,12 @@ def test_dates_found_as_this_code_would_read_them_are_not_named_again(
 
 def read_by_other_code(shop: Shop, first: str, last: str | None = None) -> list[dict[str, str]]:
     """What bronze says of other dates in a run of these."""
-    days = [date.fromisoformat(day) for day in (first, last or first)]
+    start, end = date.fromisoformat(first), date.fromisoformat(last or first)
     places = (str(shop.landing), str(shop.lakehouse))
     (published,) = materialize(
         open_session(places[1]),
         [TABLES["bronze.products"]],
-        JobArguments((), *days, *places, Thresholds(1, 1)),
+        JobArguments((), start, end, *places, Thresholds(1, 1)),
         RunCache(),
     )
     (finding,) = [one for one in published.findings if one.check.name == "read_by_this_code"]

@@ -20,7 +20,7 @@ DAY = date(2024, 2, 29)
 
 
 def utc(*args: int) -> datetime:
-    return datetime(*args, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[arg-type,misc]
+    return datetime(*args, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[misc]
 
 
 # table, column, received, value in silver
@@ -125,7 +125,7 @@ def parsed(spark: SparkSession) -> dict[tuple[str, str, str | None], dict[str, A
 
 
 @pytest.mark.parametrize(("table", "column", "received", "value"), GOOD)
-def test_valid_values(parsed, table: str, column: str, received: str | None, value: Any):
+def test_valid_values(parsed, table: str, column: str, received: str | None, value: Any) -> None:
     row = parsed[table, column, received]
     assert row["_reasons"] == []
     assert row[column] == value
@@ -133,13 +133,13 @@ def test_valid_values(parsed, table: str, column: str, received: str | None, val
 
 
 @pytest.mark.parametrize(("table", "column", "received", "reason"), BAD)
-def test_reasons(parsed, table: str, column: str, received: str, reason: str):
+def test_reasons(parsed, table: str, column: str, received: str, reason: str) -> None:
     row = parsed[table, column, received]
     assert row["_reasons"] == [reason]
     assert row["_received"][column] == received
 
 
-def test_every_reason_is_given(spark: SparkSession):
+def test_every_reason_is_given(spark: SparkSession) -> None:
     bronze = all_tables()["bronze.orders"]
     prepare = all_tables()["silver.orders"].prepare["bronze.orders"]
     values = {"order_id": "O1", "status": "lost", "total_amount": "-1", "order_date": "x"}
@@ -167,7 +167,7 @@ def test_every_reason_is_given(spark: SparkSession):
     ],
     ids=["half up", "half cent up", "below half", "given", "gross too large", "total too large"],
 )  # fmt: skip
-def test_line_total(spark: SparkSession, item: dict[str, str], expected: Any):
+def test_line_total(spark: SparkSession, item: dict[str, str], expected: Any) -> None:
     bronze = all_tables()["bronze.order_items"]
     prepare = all_tables()["silver.order_items"].prepare["bronze.order_items"]
     values = {**VALID["order_items"], "line_total": "", **item}

@@ -58,7 +58,7 @@ def materialize(
     )  # fmt: skip
 
 
-def test_the_graph(tmp_path: Path):
+def test_the_graph(tmp_path: Path) -> None:
     """A change of the graph is a visible change here."""
     defs = definitions(Shop(tmp_path))
     graph = defs.resolve_asset_graph()
@@ -103,7 +103,7 @@ def test_the_graph(tmp_path: Path):
     dg.Definitions.validate_loadable(defs)
 
 
-def test_a_tick_of_the_daily_schedule_runs_the_last_complete_day(tmp_path: Path):
+def test_a_tick_of_the_daily_schedule_runs_the_last_complete_day(tmp_path: Path) -> None:
     schedule = definitions(Shop(tmp_path)).resolve_schedule_def("ecommerce_daily_schedule")
     assert schedule.cron_schedule == "0 5 * * *"
     with dg.DagsterInstance.ephemeral() as instance:
@@ -122,7 +122,7 @@ def month(module_shop: Shop, instance: dg.DagsterInstance) -> dg.ExecuteInProces
                        FIRST, LAST)  # fmt: skip
 
 
-def test_a_backfill_of_30_days_is_one_run_with_three_job_runs(month, instance):
+def test_a_backfill_of_30_days_is_one_run_with_three_job_runs(month, instance) -> None:
     assert month.success
     steps = [event.step_key for event in month.all_events if event.is_step_success]
     assert steps == ["bronze", "silver", "gold"]
@@ -132,12 +132,12 @@ def test_a_backfill_of_30_days_is_one_run_with_three_job_runs(month, instance):
         assert len(instance.get_materialized_partitions(key)) == 30
 
 
-def test_metadata_of_a_materialization(month, instance: dg.DagsterInstance):
+def test_metadata_of_a_materialization(month, instance: dg.DagsterInstance) -> None:
     def metadata(name: str, day: str) -> dict:
         records = instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey(name.split(".")), [day]), limit=1
         ).records
-        return dict(records[0].asset_materialization.metadata)  # type: ignore[union-attr]
+        return dict(records[0].asset_materialization.metadata)
 
     orders = metadata("bronze.orders", "2024-01-15")
     assert orders["dagster/row_count"].value == 3
@@ -161,7 +161,7 @@ def test_metadata_of_a_materialization(month, instance: dg.DagsterInstance):
     ]
 
 
-def test_column_schemas_are_there_before_the_first_run(tmp_path: Path):
+def test_column_schemas_are_there_before_the_first_run(tmp_path: Path) -> None:
     graph = definitions(Shop(tmp_path)).resolve_asset_graph()
     schema = graph.get(dg.AssetKey(["gold", "daily_revenue"])).metadata["dagster/column_schema"]
     revenue = next(column for column in schema.columns if column.name == "revenue")
@@ -169,7 +169,7 @@ def test_column_schemas_are_there_before_the_first_run(tmp_path: Path):
     assert revenue.constraints.other == ["at least 0"]
 
 
-def test_every_check_is_recorded(month):
+def test_every_check_is_recorded(month) -> None:
     recorded = {
         (result.asset_key.to_user_string().replace("/", "."), result.check_name): result.passed
         for result in month.get_asset_check_evaluations()
@@ -183,7 +183,7 @@ def test_every_check_is_recorded(month):
     } | {("gold.fact_sales", "orders_have_items")}
 
 
-def test_a_run_with_nothing_to_do_says_so_and_passes(month, module_shop: Shop, instance):
+def test_a_run_with_nothing_to_do_says_so_and_passes(month, module_shop: Shop, instance) -> None:
     tables = 'key:"bronze/orders" or key:"silver/orders"'
     again = materialize(module_shop, instance, tables, "2024-01-15")
     assert again.success
@@ -197,7 +197,9 @@ def test_a_run_with_nothing_to_do_says_so_and_passes(month, module_shop: Shop, i
     assert made["silver/orders"]["rows_written"].value == 0
 
 
-def test_a_run_with_nothing_to_do_repeats_what_was_said(shop: Shop, instance: dg.DagsterInstance):
+def test_a_run_with_nothing_to_do_repeats_what_was_said(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
     """Warnings stay warnings, with severity and numbers, however many runs came between."""
     shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(9)], {"status": "shiped"})
     shop.deliver("order_items", {}, {"order_item_id": "I2", "order_id": "O77"})
@@ -237,7 +239,7 @@ def test_a_run_with_nothing_to_do_repeats_what_was_said(shop: Shop, instance: dg
 
 def test_a_failed_evaluation_of_an_older_date_is_the_newest_one(
     shop: Shop, instance: dg.DagsterInstance
-):
+) -> None:
     """Dagster's Checks page had it as not evaluated, as a newer date is materialized."""
     day = "2024-01-03"
     shop.deliver_one_of_each(FIRST)
@@ -259,7 +261,7 @@ def test_a_failed_evaluation_of_an_older_date_is_the_newest_one(
     assert record.run_id == ""
 
 
-def test_a_full_refresh_is_a_run_config_field(month, module_shop: Shop, instance):
+def test_a_full_refresh_is_a_run_config_field(month, module_shop: Shop, instance) -> None:
     config = {"ops": {"silver": {"config": {"full_refresh": True}}}}
     again = materialize(module_shop, instance, 'key:"silver/orders"', "2024-01-15", config=config)
     (event,) = again.get_asset_materialization_events()
@@ -267,26 +269,30 @@ def test_a_full_refresh_is_a_run_config_field(month, module_shop: Shop, instance
     assert event.materialization.metadata["rows_written"].value == 3
 
 
-def test_the_weekly_maintenance(month, module_shop: Shop, instance: dg.DagsterInstance):
+def test_the_weekly_maintenance(month, module_shop: Shop, instance: dg.DagsterInstance) -> None:
     job = definitions(module_shop).resolve_job_def("ecommerce_maintenance")
     assert job.execute_in_process(instance=instance).success
     (record,) = instance.fetch_observations(dg.AssetKey(["silver", "orders"]), limit=1).records
     assert record.asset_observation.metadata["files"].value == 1
 
 
-def test_a_selection_runs_only_its_tables(month, module_shop: Shop, instance: dg.DagsterInstance):
+def test_a_selection_runs_only_its_tables(
+    month, module_shop: Shop, instance: dg.DagsterInstance
+) -> None:
     result = materialize(module_shop, instance, 'key:"gold/top_products" or key:"bronze/products"')
     assert result.success
     done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert done == {"bronze/products", "gold/top_products"}
 
 
-def test_a_reversed_range_is_refused(module_shop: Shop, instance: dg.DagsterInstance):
+def test_a_reversed_range_is_refused(module_shop: Shop, instance: dg.DagsterInstance) -> None:
     result = materialize(module_shop, instance, 'key:"bronze/orders"', "2024-01-05", "2024-01-02")
     assert not result.success
 
 
-def test_a_failed_blocking_check_fails_the_run_and_shows(shop: Shop, instance: dg.DagsterInstance):
+def test_a_failed_blocking_check_fails_the_run_and_shows(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
     shop.deliver_one_of_each()
     shop.deliver("products", {"price": "x"})
     select = "group:bronze or group:silver or group:gold"
@@ -321,7 +327,9 @@ def test_a_failed_blocking_check_fails_the_run_and_shows(shop: Shop, instance: d
     assert check.description in told
 
 
-def test_bad_input_fails_the_step_naming_file_and_column(shop: Shop, instance: dg.DagsterInstance):
+def test_bad_input_fails_the_step_naming_file_and_column(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
     shop.deliver_one_of_each()
     shop.file("orders").write_text("order_id,status\n1,2\n")
     result = materialize(shop, instance, "group:bronze")
@@ -333,11 +341,11 @@ def test_bad_input_fails_the_step_naming_file_and_column(shop: Shop, instance: d
     assert done == {"bronze/customers", "bronze/products", "bronze/order_items"}
 
 
-def test_a_message_that_is_still_being_written_is_not_lost(instance: dg.DagsterInstance):
+def test_a_message_that_is_still_being_written_is_not_lost(instance: dg.DagsterInstance) -> None:
     message = '{"method": "report_custom_message", "params": {"payload": "whole"}}\n'
 
     @dg.op
-    def write_in_two(context: dg.OpExecutionContext):
+    def write_in_two(context: dg.OpExecutionContext) -> None:
         messages = WholeLines()
         injector = dg.PipesTempFileContextInjector()
         with dg.open_pipes_session(context, injector, messages) as session:
@@ -355,7 +363,7 @@ def test_a_message_that_is_still_being_written_is_not_lost(instance: dg.DagsterI
         assert session.get_custom_messages() == ("whole",) * 3
 
     @dg.job
-    def writing():
+    def writing() -> None:
         write_in_two()
 
     assert writing.execute_in_process(instance=instance).success

@@ -148,7 +148,7 @@ def expected_tiles(shop: Shop, first: date, last: date, where: str = "true") -> 
 )  # fmt: skip
 def test_tiles_of_any_range_are_right_to_the_cent(
     opened: Opened, shown: Shop, first: str, last: str
-):
+) -> None:
     opened.choose(first, last)
     assert opened.tiles() == expected_tiles(
         shown, date.fromisoformat(first), date.fromisoformat(last)
@@ -162,14 +162,14 @@ def test_tiles_of_any_range_are_right_to_the_cent(
      ("country=PL", "c.country is null"),  # where the unknown customer's orders were shipped
      ("segment=regular&category=home_garden", "segment = 'regular' and category = 'home_garden'")],
 )  # fmt: skip
-def test_filters(opened: Opened, shown: Shop, view: str, where: str):
+def test_filters(opened: Opened, shown: Shop, view: str, where: str) -> None:
     opened.go(f"#sales?from=2024-01-05&to=2024-02-08&{view}")
     expected = expected_tiles(shown, date(2024, 1, 5), date(2024, 2, 8), where)
     assert expected["Orders"] != "0"
     assert opened.tiles() == expected
 
 
-def test_every_tile_says_of_what(opened: Opened):
+def test_every_tile_says_of_what(opened: Opened) -> None:
     sentences = opened.page.locator("#tiles .of").all_inner_texts()
     assert len(sentences) == len(opened.tiles())
     assert all(text.endswith(".") for text in sentences)
@@ -183,7 +183,7 @@ def revenue(shop: Shop, first: str, last: str) -> Decimal:
                     f"between date '{first}' and date '{last}'")["r"]  # fmt: skip
 
 
-def test_the_change_against_the_days_before_or_a_year_before(opened: Opened, shown: Shop):
+def test_the_change_against_the_days_before_or_a_year_before(opened: Opened, shown: Shop) -> None:
     page = opened.page
     page.get_by_role("button", name="7 days", exact=True).click()
     change = 100 * (
@@ -213,7 +213,7 @@ def test_the_change_against_the_days_before_or_a_year_before(opened: Opened, sho
 )  # fmt: skip
 def test_revenue_by_day_week_and_month(
     opened: Opened, shown: Shop, grain: str, table: str, column: str
-):
+) -> None:
     opened.page.get_by_role("button", name="All", exact=True).click()
     opened.page.get_by_role("radio", name=grain, exact=True).check(force=True)
     form = "%Y-%m" if grain == "Month" else "%Y-%m-%d"
@@ -228,7 +228,7 @@ def test_revenue_by_day_week_and_month(
     expect(bars).to_have_count(len(opened.rows("revenue")))
 
 
-def test_charts_and_their_csv_are_of_the_chosen_days(opened: Opened, shown: Shop):
+def test_charts_and_their_csv_are_of_the_chosen_days(opened: Opened, shown: Shop) -> None:
     first, last = "2024-01-05", "2024-02-08"
     opened.choose(first, last)
     sold = (
@@ -272,7 +272,7 @@ def test_charts_and_their_csv_are_of_the_chosen_days(opened: Opened, shown: Shop
     assert sum(int(row["Customers"]) for row in opened.csv("values")[1]) == customers
 
 
-def test_a_csv_is_safe_for_a_spreadsheet(opened: Opened):
+def test_a_csv_is_safe_for_a_spreadsheet(opened: Opened) -> None:
     """What names hold comes from deliveries; nothing in it becomes a formula."""
     cells = ["=1+1", "+1", "@x", "-0.2500", 'a "b", c', "two\nlines"]
     text = opened.page.evaluate(
@@ -283,7 +283,7 @@ def test_a_csv_is_safe_for_a_spreadsheet(opened: Opened):
     ]  # fmt: skip
 
 
-def test_new_and_returning_customers_and_cohorts(opened: Opened, shown: Shop):
+def test_new_and_returning_customers_and_cohorts(opened: Opened, shown: Shop) -> None:
     opened.go("#sales?from=2023-02-09&to=2024-02-11&by=month")
     by_month = shown.query(
         "with first_sale as (select customer_key, date_trunc('month', min(order_date)) as month "
@@ -315,7 +315,7 @@ def test_new_and_returning_customers_and_cohorts(opened: Opened, shown: Shop):
     assert "no later month to look at yet" in opened.page.locator("#cohorts").inner_text()
 
 
-def test_a_click_filters_and_zooms_and_the_address_says_so(opened: Opened, shown: Shop):
+def test_a_click_filters_and_zooms_and_the_address_says_so(opened: Opened, shown: Shop) -> None:
     page = opened.page
     opened.choose("2024-01-01", "2024-02-11")
     page.locator("#countries svg path[aria-roledescription=bar]").nth(1).click()
@@ -340,7 +340,7 @@ def test_a_click_filters_and_zooms_and_the_address_says_so(opened: Opened, shown
     expect(page.get_by_role("alert")).to_have_text("No category hats has orders in these days.")
 
 
-def test_the_page_of_data_quality(opened: Opened, shown: Shop):
+def test_the_page_of_data_quality(opened: Opened, shown: Shop) -> None:
     opened.page.get_by_role("link", name="Data quality").press("Enter")
     expect(opened.page.locator("#page-quality")).to_be_visible()
     expect(opened.page.locator("#page-sales")).to_be_hidden()
@@ -377,7 +377,7 @@ def test_the_page_of_data_quality(opened: Opened, shown: Shop):
     assert opened.tiles("quality-tiles")["Rows in quarantine"] == "1"
 
 
-def test_the_other_page_takes_nothing_from_the_period(opened: Opened):
+def test_the_other_page_takes_nothing_from_the_period(opened: Opened) -> None:
     """It has figures of fewer days; back on the first page the period is as it was."""
     opened.choose("2023-02-09", "2024-02-11")
     tiles = opened.tiles()
@@ -388,13 +388,13 @@ def test_the_other_page_takes_nothing_from_the_period(opened: Opened):
     assert opened.tiles() == tiles
 
 
-def test_of_what_date_the_data_are(opened: Opened):
+def test_of_what_date_the_data_are(opened: Opened) -> None:
     freshness = opened.page.locator("#freshness").inner_text()
     assert freshness.startswith("Orders up to 2024-02-11 · deliveries up to 2024-02-11 · ")
     assert re.search(r"sales published \d{4}-\d\d-\d\d \d\d:\d\d UTC", freshness)
 
 
-def test_by_keyboard_alone(opened: Opened):
+def test_by_keyboard_alone(opened: Opened) -> None:
     page = opened.page
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -416,7 +416,7 @@ def test_by_keyboard_alone(opened: Opened):
     expect(page.locator("#filtered")).to_contain_text("category: books")
 
 
-def test_light_dark_and_a_phone(browser: Browser, shown: Shop):
+def test_light_dark_and_a_phone(browser: Browser, shown: Shop) -> None:
     colours = set()
     for dark in (False, True):
         opened = Opened(browser, shown.dashboard, width=390, dark=dark)
@@ -437,7 +437,7 @@ def test_light_dark_and_a_phone(browser: Browser, shown: Shop):
     assert len({page for page, _ in colours}) == len({bar for _, bar in colours}) == 2
 
 
-def test_on_paper(browser: Browser, shown: Shop):
+def test_on_paper(browser: Browser, shown: Shop) -> None:
     opened = Opened(browser, shown.dashboard, dark=True)
     opened.page.emulate_media(media="print")
     for hidden in ("#controls", "nav", ".csv"):
@@ -453,7 +453,9 @@ def test_on_paper(browser: Browser, shown: Shop):
     [("#sales", 1280, False), ("#sales?country=FR&by=week", 1280, True), ("#sales", 390, False),
      ("#quality", 1280, True), ("#quality", 390, False)],
 )  # fmt: skip
-def test_everyone_can_use_it(browser: Browser, shown: Shop, view: str, width: int, dark: bool):
+def test_everyone_can_use_it(
+    browser: Browser, shown: Shop, view: str, width: int, dark: bool
+) -> None:
     """No violation of the rules that axe knows."""
     opened = Opened(browser, shown.dashboard, width=width, dark=dark)
     opened.go(view)
@@ -462,7 +464,9 @@ def test_everyone_can_use_it(browser: Browser, shown: Shop, view: str, width: in
     opened.close()
 
 
-def test_a_page_holds_the_latest_days_that_fit(browser: Browser, shown: Shop, tmp_path: Path):
+def test_a_page_holds_the_latest_days_that_fit(
+    browser: Browser, shown: Shop, tmp_path: Path
+) -> None:
     settings = replace(settings_of(shown), dashboard=str(tmp_path / "a.html"), dashboard_lines=10)
     assert build_dashboard(settings).days == 3
     opened = Opened(browser, tmp_path / "a.html")
@@ -473,7 +477,7 @@ def test_a_page_holds_the_latest_days_that_fit(browser: Browser, shown: Shop, tm
     opened.close()
 
 
-def test_the_lines_name_nobody(shown: Shop):
+def test_the_lines_name_nobody(shown: Shop) -> None:
     """Of customers and orders no number, no name: a dashboard is passed on."""
     found = json.loads(re.search(
         r'id="figures">(.*?)</script>', shown.dashboard.read_text("utf-8"), re.S)[1])  # fmt: skip
@@ -483,7 +487,7 @@ def test_the_lines_name_nobody(shown: Shop):
     assert not re.search(r"C[0-3]\b|ada@|Lovelace", text)
 
 
-def test_an_empty_shop(browser: Browser, shop: Shop):
+def test_an_empty_shop(browser: Browser, shop: Shop) -> None:
     for table in ("customers", "products", "orders", "order_items"):
         shop.deliver_exactly(table, [])
     shop.run_all()
@@ -496,7 +500,7 @@ def test_an_empty_shop(browser: Browser, shop: Shop):
     opened.close()
 
 
-def test_a_date_to_come_and_a_person(shop: Shop):
+def test_a_date_to_come_and_a_person(shop: Shop) -> None:
     shop.deliver_one_of_each()
     shop.deliver("customers", {}, {"customer_id": "C9", "email": "eve at example.com"})
     shop.deliver("orders", {}, {"order_id": "far", "order_date": "2204-01-01"})
@@ -511,7 +515,7 @@ def test_a_date_to_come_and_a_person(shop: Shop):
 
 def test_a_snapshot_whose_origin_has_expired_still_counts(
     shown: Shop, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     before = last_snapshots(str(shown.lakehouse))
     assert before["gold.fact_sales"]["rows"] == len(shown.content("gold.fact_sales"))
     monkeypatch.setattr(Snapshot, "rows_unchanged", True)
@@ -519,7 +523,7 @@ def test_a_snapshot_whose_origin_has_expired_still_counts(
     assert found["rows"] == before["gold.fact_sales"]["rows"]
 
 
-def test_a_period_typed_by_hand(opened: Opened, shown: Shop):
+def test_a_period_typed_by_hand(opened: Opened, shown: Shop) -> None:
     """Each key is an event: a year that is half typed is a day far away."""
     page, problem = opened.page, opened.page.locator("#problem")
     opened.choose("2024-01-29", "2024-02-11")
@@ -529,7 +533,7 @@ def test_a_period_typed_by_hand(opened: Opened, shown: Shop):
     expect(problem).to_be_empty()
 
 
-def test_a_period_that_can_not_be_shown_is_said(opened: Opened, shown: Shop):
+def test_a_period_that_can_not_be_shown_is_said(opened: Opened, shown: Shop) -> None:
     page, problem = opened.page, opened.page.get_by_role("alert")
     opened.choose("2024-01-10", "2024-02-02")
     page.locator("#from").fill("2024-02-03")
@@ -550,13 +554,13 @@ def test_a_period_that_can_not_be_shown_is_said(opened: Opened, shown: Shop):
     expect(problem).to_contain_text("From and to must be dates")
 
 
-def test_a_tooltip_is_for_people(opened: Opened):
+def test_a_tooltip_is_for_people(opened: Opened) -> None:
     opened.page.get_by_role("link", name="Data quality").click()
     opened.page.locator("#quarantined svg path[aria-roledescription=bar]").first.hover()
     expect(opened.page.locator("#vg-tooltip-element")).to_contain_text("2024-02-11")
 
 
-def test_the_command(shown: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_command(shown: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     launched = []
     monkeypatch.setattr("click.launch", launched.append)
     file = tmp_path / "new" / "page.html"
@@ -573,14 +577,14 @@ def test_the_command(shown: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "can't write the dashboard" in str(refused.exception)
 
 
-def test_tables_that_are_not_there_yet(shop: Shop):
+def test_tables_that_are_not_there_yet(shop: Shop) -> None:
     shop.deliver_one_of_each()
     shop.run("bronze")
     with pytest.raises(PipelineError, match=r"not there yet: gold.dim_customer.*ecommerce run"):
         build_dashboard(settings_of(shop))
 
 
-def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     statements: list[str] = []
 
     @contextmanager
@@ -594,7 +598,7 @@ def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPa
     assert named == set(reads())
 
 
-def test_on_aws_a_link_opens_it(shown: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_on_aws_a_link_opens_it(shown: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables are local here: only where the page goes is S3."""
     import boto3
 

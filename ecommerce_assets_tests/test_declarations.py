@@ -39,7 +39,7 @@ GOLD = {
 SOURCES = ("customers", "products", "orders", "order_items")
 
 
-def test_the_tables_are_those_of_the_design():
+def test_the_tables_are_those_of_the_design() -> None:
     expected = [f"bronze.{source}" for source in SOURCES]
     expected += [f"silver.{source}{kind}" for source in SOURCES for kind in ("", "_quarantine")]
     expected += [f"gold.{name}" for name in GOLD]
@@ -49,25 +49,25 @@ def test_the_tables_are_those_of_the_design():
 
 
 @pytest.mark.parametrize("name", GOLD)
-def test_gold_columns_are_those_of_the_design(name: str):
+def test_gold_columns_are_those_of_the_design(name: str) -> None:
     columns = list(all_tables()[f"gold.{name}"].columns)
     assert columns == GOLD[name].split()
 
 
-def test_every_column_and_table_is_described():
+def test_every_column_and_table_is_described() -> None:
     for table in all_tables().values():
         assert table.description, table.identifier
         for name, column in table.columns.items():
             assert column.description, f"{table.identifier}.{name}"
 
 
-def test_no_money_is_a_float():
+def test_no_money_is_a_float() -> None:
     for table in all_tables().values():
         for field in table.struct.fields:
             assert field.dataType.typeName() not in ("float", "double")
 
 
-def test_a_pandera_check_without_a_spark_condition_is_refused():
+def test_a_pandera_check_without_a_spark_condition_is_refused() -> None:
     import pandera.pyspark as pa
     from pyspark.sql.types import StringType
 
@@ -113,7 +113,7 @@ TABLE = gold_table(
 '''
 
 
-def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's example, as a new file and nothing else: asset, checks, table, query."""
     assert KPI in (PACKAGE.parent / "docs/how-to/kpi.md").read_text("utf-8")
     folder = tmp_path / "modules"
@@ -140,7 +140,9 @@ def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.Mon
         sys.modules.pop("ecommerce_assets.tables.gold.revenue_by_status", None)
 
 
-def test_an_unknown_upstream_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_upstream_table_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "bad_kpi.py").write_text(KPI.replace('"gold.fact_sales",', '"gold.facts",'))
     monkeypatch.setattr(gold, "__path__", [*gold.__path__, str(tmp_path)])
     all_tables.cache_clear()
@@ -224,12 +226,12 @@ FOREIGN = {"tables": {"dagster", "boto3"}, "refresh": {"dagster", "boto3"}, "lak
            "generator": {"pyspark", "dagster"}}  # fmt: skip
 
 
-def test_the_data_dictionary_is_current():
+def test_the_data_dictionary_is_current() -> None:
     page = PACKAGE / "tables" / "README.md"
     assert page.read_text("utf-8") == dictionary(), "a declaration changed: run `make docs`"
 
 
-def test_imports_point_downwards():
+def test_imports_point_downwards() -> None:
     for file in PACKAGE.rglob("*.py"):
         room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if room == "__init__":
@@ -245,7 +247,7 @@ def test_imports_point_downwards():
                     assert parts[1] in DOORS[room] | {room}, f"{file}: {name}"
 
 
-def test_loading_the_code_location_starts_no_jvm():
+def test_loading_the_code_location_starts_no_jvm() -> None:
     code = (
         "from ecommerce_assets.definitions import defs\n"
         "from pyspark import SparkContext\n"
@@ -258,7 +260,7 @@ def test_loading_the_code_location_starts_no_jvm():
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_the_code_that_a_mutation_breaks_and_its_test_are_there(mutation: Mutation):
+def test_the_code_that_a_mutation_breaks_and_its_test_are_there(mutation: Mutation) -> None:
     text = (REPOSITORY / "ecommerce_assets" / mutation.file).read_text()
     assert mutation.applied(text) != text
     file, _, test = mutation.test.partition("::")

@@ -21,7 +21,7 @@ def of(planned: Planned, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_job_a_layer_and_one_for_maintenance():
+def test_a_job_a_layer_and_one_for_maintenance() -> None:
     assert list(deployment().jobs) == [*LAYERS, "maintenance"]
     for job in deployment().jobs.values():
         assert (PACKAGE / "jobs" / job.script).is_file()
@@ -30,22 +30,22 @@ def test_a_job_a_layer_and_one_for_maintenance():
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_jobs_role_may_read_what_its_tables_read(layer: str):
+def test_a_jobs_role_may_read_what_its_tables_read(layer: str) -> None:
     job = deployment().jobs[layer]
     read = {name.split(".")[0] for table in tables_of(layer) for name in table.reads}
     assert read - {layer} == set(job.reads)
     assert job.writes == [layer]
 
 
-def test_maintenance_may_change_every_layer():
+def test_maintenance_may_change_every_layer() -> None:
     assert tuple(deployment().jobs["maintenance"].writes) == LAYERS
 
 
-def test_terraforms_own_tests_pass(planned: Planned):
+def test_terraforms_own_tests_pass(planned: Planned) -> None:
     assert planned.passed, planned.output
 
 
-def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned):
+def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned) -> None:
     assert {database["name"] for database in of(planned, "aws_glue_catalog_database")} == set(
         LAYERS
     )
@@ -58,7 +58,7 @@ def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned):
     assert {query["name"] for query in queries} <= kpis
 
 
-def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned):
+def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned) -> None:
     jobs = {job["name"]: job for job in of(planned, "aws_glue_job")}
     assert set(jobs) == {job.name for job in deployment().jobs.values()}
     settings = planned.environment
@@ -81,7 +81,7 @@ def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned):
     }
 
 
-def test_the_costs_in_the_documents_follow_from_the_price_list():
+def test_the_costs_in_the_documents_follow_from_the_price_list() -> None:
     text = Path(REPOSITORY / "docs/how-to/aws.md").read_text("utf-8")
     prices, job = deployment().prices, deployment().jobs["bronze"]
     dpus = job.workers * prices.dpus_per_worker[job.worker_type]

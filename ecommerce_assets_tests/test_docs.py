@@ -20,17 +20,17 @@ NAMED = re.findall(r"`([A-Za-z_.]+)`\s+\(`([a-z_/]+\.py)`\)", WALK) + [
 
 
 @pytest.mark.parametrize(("name", "path"), NAMED)
-def test_the_walk_names_what_exists(name: str, path: str):
+def test_the_walk_names_what_exists(name: str, path: str) -> None:
     text = (REPOSITORY / "ecommerce_assets" / path).read_text("utf-8")
     assert re.search(rf"\b(def|class) {name.split('.')[-1]}\b", text), f"no {name} in {path}"
 
 
-def test_the_walk_passes_every_room():
+def test_the_walk_passes_every_room() -> None:
     rooms = {path.split("/")[0] for _, path in NAMED}
     assert rooms >= {"orchestration", "jobs", "refresh", "tables", "lakehouse", "landing"}
 
 
-def test_every_setting_is_documented():
+def test_every_setting_is_documented() -> None:
     text = "\n".join(
         file.read_text("utf-8") for file in (REPOSITORY / "ecommerce_assets").rglob("*.py")
     )
@@ -39,11 +39,11 @@ def test_every_setting_is_documented():
     assert {name for name in used if name not in page} == set()
 
 
-def test_every_check_of_its_own_is_documented():
+def test_every_check_of_its_own_is_documented() -> None:
     page = (DOCS / "reference" / "checks.md").read_text("utf-8")
     names = {check.name for table in all_tables().values() for check in checks_of(table)}
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 
-def test_the_readme_is_a_front_page():
+def test_the_readme_is_a_front_page() -> None:
     assert len((REPOSITORY / "README.md").read_text("utf-8").splitlines()) <= 200

@@ -73,7 +73,7 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
 )  # fmt: skip
 def test_orders_and_items(
     doubtful: dict[str, Finding], check: str, counts: dict[str, object], said: str
-):
+) -> None:
     finding = doubtful[check]
     assert warns(finding)
     assert counts.items() <= finding.counts.items()
@@ -83,7 +83,7 @@ def test_orders_and_items(
 
 def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(
     doubtful: dict[str, Finding], module_shop: Shop
-):
+) -> None:
     """A run that recomputed three orders had said that none disagrees."""
     shop = module_shop
     shop.deliver("orders", {"order_id": "O20"}, day=NEXT)
@@ -106,7 +106,7 @@ def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(
 
 
 @pytest.mark.parametrize("dimension", ["product", "customer"])
-def test_ids_that_are_written_differently(shop: Shop, dimension: str):
+def test_ids_that_are_written_differently(shop: Shop, dimension: str) -> None:
     shop.deliver("products", {"product_id": "001"})
     shop.deliver("customers", {"customer_id": "001"})
     shop.deliver("orders", {"customer_id": "1"})
@@ -125,7 +125,7 @@ def test_ids_that_are_written_differently(shop: Shop, dimension: str):
 # ---- deliveries
 
 
-def test_a_file_that_is_cut_off_in_its_last_record(shop: Shop):
+def test_a_file_that_is_cut_off_in_its_last_record(shop: Shop) -> None:
     shop.deliver("order_items", {}, {"order_item_id": "I2"})
     whole = shop.file("order_items").read_bytes()
     cut = whole[: whole.rindex(b",10.00,10.00")] + b",1"
@@ -145,7 +145,7 @@ def test_a_file_that_is_cut_off_in_its_last_record(shop: Shop):
     assert kept[1] == {"unit_price": "1", "_rescued_data": '{"_cut_off": true}'}
 
 
-def test_a_delivery_that_is_less_than_the_one_it_replaces(shop: Shop):
+def test_a_delivery_that_is_less_than_the_one_it_replaces(shop: Shop) -> None:
     rows = [{"order_id": f"O{n}", "total_amount": "100.00"} for n in range(10)]
     shop.deliver("orders", *rows)
     assert findings(shop, "bronze.orders")["rows_as_before"].counts["dates_again"] == 0
@@ -167,7 +167,7 @@ def test_a_delivery_that_is_less_than_the_one_it_replaces(shop: Shop):
     assert findings(shop, "silver.orders")["value_as_before"].passed
 
 
-def test_columns_that_are_new_gone_or_newly_empty(shop: Shop):
+def test_columns_that_are_new_gone_or_newly_empty(shop: Shop) -> None:
     def delivered(day: str, count: int = 20, **columns: str) -> Finding:
         rows = [{"order_id": f"{day}-{n}", "customer_id": "C1", "order_date": day, "status": "pending",
                  "total_amount": "10", **columns} for n in range(count)]  # fmt: skip
@@ -190,7 +190,7 @@ def test_columns_that_are_new_gone_or_newly_empty(shop: Shop):
     assert delivered("2024-01-06", 5, discount="1", currency="", shop="y").passed
 
 
-def test_few_quarantined_rows_that_hold_most_of_the_value(shop: Shop):
+def test_few_quarantined_rows_that_hold_most_of_the_value(shop: Shop) -> None:
     rows = [{"order_id": f"O{n}", "total_amount": "1.00"} for n in range(96)]
     rows += [{"order_id": f"X{n}", "total_amount": "250.00", "status": "shiped"} for n in range(4)]
     shop.deliver("orders", *rows)
@@ -213,7 +213,7 @@ def test_few_quarantined_rows_that_hold_most_of_the_value(shop: Shop):
     assert later.counts["quarantined_eur"] == "500.00"
 
 
-def test_a_newer_version_in_quarantine_leaves_an_older_one_counting(shop: Shop):
+def test_a_newer_version_in_quarantine_leaves_an_older_one_counting(shop: Shop) -> None:
     shop.deliver("orders", {}, {"order_id": "O2"})
     shop.run("bronze", "orders")
     assert findings(shop, "silver.orders")["newest_version_current"].passed
@@ -239,7 +239,7 @@ def test_a_newer_version_in_quarantine_leaves_an_older_one_counting(shop: Shop):
     assert findings(shop, "silver.orders", NEXT)["newest_version_current"].passed
 
 
-def test_items_that_are_numbered_within_their_order(shop: Shop):
+def test_items_that_are_numbered_within_their_order(shop: Shop) -> None:
     """Of 200 rows two had become current, without a word."""
     shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(100)])
     shop.deliver("order_items", *[
@@ -260,7 +260,7 @@ def test_items_that_are_numbered_within_their_order(shop: Shop):
         shop.run("silver", "order_items", full_refresh=True, identity_limit=0.05)
 
 
-def test_an_item_that_moves_is_reported(shop: Shop):
+def test_an_item_that_moves_is_reported(shop: Shop) -> None:
     shop.deliver("order_items", *[{"order_item_id": f"I{n}"} for n in range(30)])
     shop.run("bronze", "order_items")
     shop.run("silver", "order_items")

@@ -14,7 +14,7 @@ def deliver_three_days(shop: Shop) -> None:
                      {"order_item_id": "I9", "order_id": "O9"}, day=day)  # fmt: skip
 
 
-def test_corrected_and_emptied_deliveries(shop: Shop):
+def test_corrected_and_emptied_deliveries(shop: Shop) -> None:
     deliver_three_days(shop)
     shop.run_all(DAYS[0], DAYS[-1])
     # A row changed, one gone, one new; a key moved to another order date; a day emptied.
@@ -30,7 +30,7 @@ def test_corrected_and_emptied_deliveries(shop: Shop):
     assert "2024-03-05" in str(shop.content("gold.fact_sales"))
 
 
-def test_keys_of_any_characters(shop: Shop):
+def test_keys_of_any_characters(shop: Shop) -> None:
     """What a run looks for is text in a source: it ends no literal, and hides no other key."""
     keys = ["O'1", 'O"2', "O\\3", "O\\'4", "O`5", "O%6", "\\u0041", "${O8}", "O\n9", "日本😀"]
     for number, key in enumerate(keys):
@@ -52,7 +52,7 @@ def test_keys_of_any_characters(shop: Shop):
     assert len(shop.content("silver.orders")) == len(keys)
 
 
-def test_a_run_touches_only_its_dates(shop: Shop):
+def test_a_run_touches_only_its_dates(shop: Shop) -> None:
     deliver_three_days(shop)
     shop.run("bronze", first=DAYS[0], last=DAYS[2])
     for day in DAYS:

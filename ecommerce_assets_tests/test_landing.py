@@ -52,7 +52,7 @@ def looping(path: Path) -> None:
 )
 def test_an_entry_that_can_not_be_looked_at_fails_the_run_and_is_named(
     shop: Shop, place: str, spoil: Callable[[Path], None], said: str
-):
+) -> None:
     """It had emptied every date of the run."""
     shop.deliver("orders", {})
     shop.run("bronze", "orders")
@@ -62,13 +62,13 @@ def test_an_entry_that_can_not_be_looked_at_fails_the_run_and_is_named(
     assert len(shop.content("bronze.orders")) == 1
 
 
-def test_a_file_where_a_tables_folder_should_be(shop: Shop):
+def test_a_file_where_a_tables_folder_should_be(shop: Shop) -> None:
     (shop.landing / "orders").write_text("x")
     with pytest.raises(PipelineError, match="landing/orders is a file, and a folder was expected"):
         shop.run("bronze", "orders")
 
 
-def test_the_sensor_takes_a_landing_folder_that_is_gone_for_no_deletion(shop: Shop):
+def test_the_sensor_takes_a_landing_folder_that_is_gone_for_no_deletion(shop: Shop) -> None:
     shop.deliver("orders", {})
     look(str(shop.landing), ["orders"], now=time.time(), settle_seconds=0)
     shop.landing.rename(shop.landing.with_name("unmounted"))
@@ -76,7 +76,7 @@ def test_the_sensor_takes_a_landing_folder_that_is_gone_for_no_deletion(shop: Sh
         look(str(shop.landing), ["orders"], now=time.time(), settle_seconds=0)
 
 
-def test_hidden_and_temporary_files_are_skipped(shop: Shop):
+def test_hidden_and_temporary_files_are_skipped(shop: Shop) -> None:
     shop.deliver("orders", {})
     for name in ("._orders.csv", ".orders.csv.swp.csv", "_tmp.csv", "_SUCCESS"):
         shop.file("orders", name=name).write_bytes(b"\xff\x00 no text")
@@ -88,7 +88,7 @@ def test_hidden_and_temporary_files_are_skipped(shop: Shop):
     assert ([file.entry.name for file in found.files], found.unread) == (["rows.csv"], [])
 
 
-def test_what_is_there_and_not_read_is_named(shop: Shop):
+def test_what_is_there_and_not_read_is_named(shop: Shop) -> None:
     shop.deliver("orders", {})
     folder = shop.file("orders").parent
     for path in (folder / "ORDERS.CSV", folder / "orders.csv.zip", shop.landing / "orders_2.CSV",
@@ -116,7 +116,9 @@ def test_what_is_there_and_not_read_is_named(shop: Shop):
 # ---- what changes while it is looked at
 
 
-def test_an_entry_that_disappears_means_list_again(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_an_entry_that_disappears_means_list_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.deliver("orders", {})
     part = shop.file("orders", name="rows.csv.part")
     part.write_text("x")
@@ -136,7 +138,9 @@ def test_an_entry_that_disappears_means_list_again(shop: Shop, monkeypatch: pyte
     assert seen == [str(part.parent)]
 
 
-def test_a_folder_that_never_rests_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_that_never_rests_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "LONGEST_PAUSE_SECONDS", 0)
     scandir = os.scandir
 
@@ -149,7 +153,7 @@ def test_a_folder_that_never_rests_is_an_error(tmp_path: Path, monkeypatch: pyte
         FolderStore(str(tmp_path)).entries(str(tmp_path))
 
 
-def test_runs_while_another_process_renames_parts_lose_no_row(shop: Shop):
+def test_runs_while_another_process_renames_parts_lose_no_row(shop: Shop) -> None:
     """As `ecommerce land` does; runs had published nothing, or died of a traceback."""
     shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(10)])
     file = shop.file("orders")
@@ -185,7 +189,7 @@ def two_deliveries(shop: Shop) -> tuple[Path, bytes, bytes]:
 
 def test_what_is_recorded_is_the_digest_of_what_was_read(
     shop: Shop, two_deliveries: tuple[Path, bytes, bytes], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Another content after the digest, the first one back after the read: as nothing had changed."""
     file, first, second = two_deliveries
     looked = FolderStore.digest
@@ -208,7 +212,7 @@ def test_what_is_recorded_is_the_digest_of_what_was_read(
 
 def test_a_file_that_goes_between_listing_and_reading(
     shop: Shop, two_deliveries: tuple[Path, bytes, bytes], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     file, _, second = two_deliveries
     looked, gone = FolderStore.digest, iter([True])
 
@@ -226,7 +230,7 @@ def test_a_file_that_goes_between_listing_and_reading(
 
 def test_a_file_that_flips_for_ever_is_published_by_no_run(
     shop: Shop, two_deliveries: tuple[Path, bytes, bytes], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     file, first, second = two_deliveries
     shop.run("bronze", "orders")
     looked = FolderStore.digest
@@ -243,7 +247,9 @@ def test_a_file_that_flips_for_ever_is_published_by_no_run(
     assert statuses(shop) == ["pending"]
 
 
-def test_a_complaint_about_bytes_that_were_not_delivered_is_none(shop: Shop, tmp_path: Path):
+def test_a_complaint_about_bytes_that_were_not_delivered_is_none(
+    shop: Shop, tmp_path: Path
+) -> None:
     """A header that is broken because the file was replaced in the middle: list again."""
     shop.deliver("orders", {})
     (file,) = digested(str(shop.landing), landed(str(shop.landing), "orders", DATE, DATE).files)
@@ -269,7 +275,7 @@ def s3() -> Iterator[Any]:
         yield client
 
 
-def test_an_object_is_read_as_it_was_listed_or_not_at_all(s3: Any):
+def test_an_object_is_read_as_it_was_listed_or_not_at_all(s3: Any) -> None:
     key = f"landing/orders/ingestion_date={DAY}/a.csv"
     s3.put_object(Bucket="deliveries", Key=key, Body=b"order_id\n1\n")
     s3.put_object(
@@ -331,7 +337,7 @@ def refusal(code: str) -> str:
 )
 def test_a_listing_that_s3_refuses_is_an_error(
     answers: list[tuple[int, str]], said: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     server = HTTPServer(("127.0.0.1", 0), FailingS3)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -351,7 +357,7 @@ def test_a_listing_that_s3_refuses_is_an_error(
         server.server_close()
 
 
-def test_the_job_says_it_in_one_line(shop: Shop, capsys: pytest.CaptureFixture[str]):
+def test_the_job_says_it_in_one_line(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     dangling(shop.landing / "orders")
     with pytest.raises(PipelineError) as error:
         bronze_ingestion.main(["--from", DAY, "--to", DAY, "--landing", str(shop.landing),

@@ -61,7 +61,7 @@ def watch(shop: Shop) -> Iterator[Watch]:
         yield Watch(shop, instance)
 
 
-def test_what_came_changed_or_vanished_is_requested_once(watch: Watch):
+def test_what_came_changed_or_vanished_is_requested_once(watch: Watch) -> None:
     assert watch.tick() == ([], "nothing has changed among 0 dates")
     watch.deliver("orders", "2024-01-03", {})
     watch.deliver("products", "2024-01-05", {})
@@ -74,7 +74,7 @@ def test_what_came_changed_or_vanished_is_requested_once(watch: Watch):
     assert watch.tick()[0] == []
 
 
-def test_the_same_change_has_the_same_key_and_another_has_another(watch: Watch):
+def test_the_same_change_has_the_same_key_and_another_has_another(watch: Watch) -> None:
     watch.deliver("orders", "2024-01-03", {})
     watch.tick()
     (first,) = watch.requests
@@ -87,13 +87,13 @@ def test_the_same_change_has_the_same_key_and_another_has_another(watch: Watch):
     assert watch.requests[0].run_key != first.run_key
 
 
-def test_many_dates_are_one_run_and_far_apart_ones_two(watch: Watch):
+def test_many_dates_are_one_run_and_far_apart_ones_two(watch: Watch) -> None:
     for day in ("2024-01-03", "2024-01-10", "2024-02-09", "2024-06-01"):
         watch.deliver("orders", day, {})
     assert watch.tick()[0] == [("2024-01-03", "2024-02-09"), ("2024-06-01", "2024-06-01")]
 
 
-def test_a_file_that_is_being_written_waits(watch: Watch):
+def test_a_file_that_is_being_written_waits(watch: Watch) -> None:
     watch.deliver("orders", "2024-01-03", {})
     watch.deliver("orders", "2024-01-04", {}, age=1)
     assert watch.tick()[0] == [("2024-01-03", "2024-01-03")]
@@ -105,7 +105,7 @@ def test_a_file_that_is_being_written_waits(watch: Watch):
     assert watch.tick()[0] == [("2024-01-04", "2024-01-04")]
 
 
-def test_a_known_date_that_is_being_written_again_waits_too(watch: Watch):
+def test_a_known_date_that_is_being_written_again_waits_too(watch: Watch) -> None:
     watch.deliver("orders", "2024-01-03", {})
     watch.tick()
     watch.deliver("orders", "2024-01-03", {"order_id": "O2"}, age=1)
@@ -114,7 +114,7 @@ def test_a_known_date_that_is_being_written_again_waits_too(watch: Watch):
     assert watch.tick()[0] == [("2024-01-03", "2024-01-03")]
 
 
-def test_dates_that_are_no_partition_wait(watch: Watch, caplog: pytest.LogCaptureFixture):
+def test_dates_that_are_no_partition_wait(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
     today = date.today()
     watch.deliver("orders", today.isoformat(), {})
     watch.deliver("orders", "2023-12-31", {})
@@ -125,7 +125,7 @@ def test_dates_that_are_no_partition_wait(watch: Watch, caplog: pytest.LogCaptur
     assert watch.tick()[0] == [("2023-12-31", "2023-12-31")]
 
 
-def test_a_folder_that_is_no_date_fails_the_tick(watch: Watch):
+def test_a_folder_that_is_no_date_fails_the_tick(watch: Watch) -> None:
     folder = watch.shop.landing / "orders" / "ingestion_date=soon"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text("x")
@@ -133,7 +133,7 @@ def test_a_folder_that_is_no_date_fails_the_tick(watch: Watch):
         watch.tick()
 
 
-def test_what_is_requested_runs(watch: Watch):
+def test_what_is_requested_runs(watch: Watch) -> None:
     watch.shop.deliver_one_of_each()
     for table in ("customers", "products", "orders", "order_items"):
         os.utime(watch.shop.file(table), (LONG_AGO, LONG_AGO))
@@ -145,7 +145,7 @@ def test_what_is_requested_runs(watch: Watch):
     assert watch.shop.one("select orders from gold.daily_revenue") == {"orders": 1}
 
 
-def test_the_cursor_keeps_all_and_stays_small():
+def test_the_cursor_keeps_all_and_stays_small() -> None:
     first = date(2015, 1, 1)
     known = {
         table: {first + timedelta(days=n): n.to_bytes(6, "big") for n in range(1, 3650)}
@@ -157,7 +157,7 @@ def test_the_cursor_keeps_all_and_stays_small():
     assert len(text) < 120_000
 
 
-def test_on_s3_too():
+def test_on_s3_too() -> None:
     with moto_server() as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -21,7 +21,7 @@ def name(text: str, updated: str = "") -> dict[str, str]:
     return {"first_name": text, "updated_at": updated}
 
 
-def test_version_rule(shop: Shop):
+def test_version_rule(shop: Shop) -> None:
     days = {
         "2024-01-01": [("a.csv", [name("none")])],
         "2024-01-02": [("a.csv", [name("later date")]), ("b.csv", [name("later file")])],
@@ -44,7 +44,7 @@ def test_version_rule(shop: Shop):
     }  # fmt: skip
 
 
-def test_bronze_holds_rows_as_received(shop: Shop):
+def test_bronze_holds_rows_as_received(shop: Shop) -> None:
     shop.file("products", name="p.csv").write_text(
         'name,product_id,price,category,colour\n" Lamp, ""big""", P1 ,1.5 ,Books,red\n', "utf-8"
     )
@@ -56,14 +56,14 @@ def test_bronze_holds_rows_as_received(shop: Shop):
     assert row["sku"] is None
 
 
-def test_files_with_other_endings_are_not_read(shop: Shop):
+def test_files_with_other_endings_are_not_read(shop: Shop) -> None:
     shop.deliver("products", {}, name="p.csv")
     shop.deliver("products", {"product_id": "P2"}, name="p.csv.part")
     shop.run("bronze", "products")
     assert shop.one("select count(*) as n from bronze.products")["n"] == 1
 
 
-def test_the_lakehouse_holds_files_of_iceberg_alone(shop: Shop):
+def test_the_lakehouse_holds_files_of_iceberg_alone(shop: Shop) -> None:
     shop.deliver_one_of_each()
     shop.run("bronze")
     kinds = {file.suffix for file in (shop.lakehouse / "warehouse").rglob("*") if file.is_file()}
@@ -104,24 +104,24 @@ def sold(module_shop: Shop) -> Shop:
     return shop
 
 
-def test_discount_shares_add_up_in_whole_cents(sold: Shop):
+def test_discount_shares_add_up_in_whole_cents(sold: Shop) -> None:
     rows = sold.query("select order_item_id, revenue from gold.fact_sales where order_id = 'O1' "
                       "order by order_item_id")  # fmt: skip
     assert [row["revenue"] for row in rows] == [D("9.66"), D("9.67"), D("9.67")]
 
 
-def test_discount_above_the_total_leaves_nothing(sold: Shop):
+def test_discount_above_the_total_leaves_nothing(sold: Shop) -> None:
     row = sold.one("select revenue, gross_amount, discount from gold.fact_sales "
                    "where order_id = 'O6'")  # fmt: skip
     assert row == {"revenue": D("0.00"), "gross_amount": D("10.00"), "discount": D("10.00")}
 
 
-def test_items_without_an_order_wait(sold: Shop):
+def test_items_without_an_order_wait(sold: Shop) -> None:
     assert sold.one("select count(*) as n from silver.order_items where order_id = 'O7'")["n"] == 1
     assert sold.query("select * from gold.fact_sales where order_id = 'O7'") == []
 
 
-def test_every_fact_joins_every_dimension(sold: Shop):
+def test_every_fact_joins_every_dimension(sold: Shop) -> None:
     joined = sold.one(
         "select count(*) as n from gold.fact_sales join gold.dim_customer using (customer_key) "
         "join gold.dim_product using (product_key) join gold.dim_date using (date_key)"
@@ -129,7 +129,7 @@ def test_every_fact_joins_every_dimension(sold: Shop):
     assert joined["n"] == sold.one("select count(*) as n from gold.fact_sales")["n"] == 8
 
 
-def test_inferred_members(sold: Shop):
+def test_inferred_members(sold: Shop) -> None:
     product = sold.one("select * from gold.dim_product where is_inferred")
     assert (product["product_id"], product["name"], product["category"]) == (
         "P9", "unknown", "unknown",
@@ -138,14 +138,14 @@ def test_inferred_members(sold: Shop):
     assert (customer["customer_id"], customer["email"]) == ("C9", None)
 
 
-def test_segments_come_from_sales(sold: Shop):
+def test_segments_come_from_sales(sold: Shop) -> None:
     rows = sold.query("select customer_id, segment from gold.dim_customer order by customer_id")
     assert [(row["customer_id"], row["segment"]) for row in rows] == [
         ("C1", "new"), ("C2", "vip"), ("C3", "inactive"), ("C4", "inactive"), ("C9", "new"),
     ]  # fmt: skip
 
 
-def test_calendar(sold: Shop):
+def test_calendar(sold: Shop) -> None:
     span = sold.one("select min(date) as a, max(date) as b, count(*) as n from gold.dim_date")
     assert span == {"a": date(2024, 1, 1), "b": date(2024, 12, 31), "n": 366}
     assert sold.one("select * from gold.dim_date where date = '2024-01-07'") == {
@@ -155,12 +155,12 @@ def test_calendar(sold: Shop):
     }  # fmt: skip
 
 
-def test_order_dates_are_utc(sold: Shop):
+def test_order_dates_are_utc(sold: Shop) -> None:
     row = sold.one("select order_date, date_key from gold.fact_sales where order_id = 'O4'")
     assert row == {"order_date": date(2024, 1, 1), "date_key": 20240101}
 
 
-def test_daily_revenue(sold: Shop):
+def test_daily_revenue(sold: Shop) -> None:
     row = sold.one("select * from gold.daily_revenue where order_date = '2024-01-01'")
     assert row == {
         "order_date": date(2024, 1, 1), "revenue": D("29.01"), "discount": D("20.99"),
@@ -168,7 +168,7 @@ def test_daily_revenue(sold: Shop):
     }  # fmt: skip
 
 
-def test_weeks_and_months(sold: Shop):
+def test_weeks_and_months(sold: Shop) -> None:
     weeks = sold.query(
         "select week_start_date as w, orders as n from gold.weekly_revenue order by 1"
     )
@@ -182,7 +182,7 @@ def test_weeks_and_months(sold: Shop):
     ]  # fmt: skip
 
 
-def test_customers_and_ranks(sold: Shop):
+def test_customers_and_ranks(sold: Shop) -> None:
     row = sold.one("select * exclude (customer_key) from gold.orders_per_customer "
                    "where customer_id = 'C2'")  # fmt: skip
     assert row == {
@@ -197,7 +197,7 @@ def test_customers_and_ranks(sold: Shop):
     ]  # fmt: skip
 
 
-def test_products_and_categories(sold: Shop):
+def test_products_and_categories(sold: Shop) -> None:
     rows = sold.query("select product_id, revenue, revenue_rank from gold.top_products order by 3")
     assert [(row["product_id"], row["revenue"]) for row in rows] == [
         ("P1", D("5019.34")), ("P2", D("9.67")), ("P9", D("0.00")),
@@ -209,12 +209,12 @@ def test_products_and_categories(sold: Shop):
     ]  # fmt: skip
 
 
-def test_surrogate_keys_never_change(sold: Shop):
+def test_surrogate_keys_never_change(sold: Shop) -> None:
     row = sold.one("select customer_key from gold.dim_customer where customer_id = 'C1'")
     assert row["customer_key"] == -3220996657417140566
 
 
-def test_a_real_row_replaces_an_inferred_member(shop: Shop):
+def test_a_real_row_replaces_an_inferred_member(shop: Shop) -> None:
     shop.deliver("orders", {})
     shop.deliver("order_items", {})
     shop.deliver("customers")
@@ -227,7 +227,7 @@ def test_a_real_row_replaces_an_inferred_member(shop: Shop):
     assert row == {"name": "Lamp", "is_inferred": False}
 
 
-def test_row_conservation_with_every_fate(shop: Shop):
+def test_row_conservation_with_every_fate(shop: Shop) -> None:
     shop.deliver("products", {}, {}, {"price": "x"}, {"product_id": "P2"})
     shop.run("bronze", "products")
     shop.run("silver", "products,products_quarantine")
@@ -239,7 +239,7 @@ def test_row_conservation_with_every_fate(shop: Shop):
     }  # fmt: skip
 
 
-def test_a_shop_without_a_row(shop: Shop):
+def test_a_shop_without_a_row(shop: Shop) -> None:
     shop.run_all()
     assert all(rows == [] for rows in shop.state().values())
     assert list(shop.state()) == list(all_tables())

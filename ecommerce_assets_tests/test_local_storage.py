@@ -74,7 +74,7 @@ def rows(folder: Path) -> dict[str, list[tuple]]:
         }
 
 
-def test_the_same_rows_as_dagster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_same_rows_as_dagster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "0")
     run_range(tmp_path / "plain", {})
     monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
@@ -96,7 +96,9 @@ def test_the_same_rows_as_dagster(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert kept == found
 
 
-def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_batch_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What can't be written in a batch Dagster writes again, one by one."""
     left = [2]
 
@@ -115,7 +117,7 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert rows(tmp_path / "fails") == found
 
 
-def test_logs_of_old_runs_are_forgotten_and_their_assets_are_not(tmp_path: Path):
+def test_logs_of_old_runs_are_forgotten_and_their_assets_are_not(tmp_path: Path) -> None:
     run_range(tmp_path / "home", OURS)
     reference = InstanceRef.from_dir(str(tmp_path / "home"))
     with dg.DagsterInstance.from_ref(reference) as instance:
@@ -135,7 +137,7 @@ def test_logs_of_old_runs_are_forgotten_and_their_assets_are_not(tmp_path: Path)
 
 def test_another_version_of_dagster_gets_its_own_storage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     monkeypatch.setattr(local_storage, "TESTED", "1.99.")
     run_range(tmp_path / "home", OURS)
     reference = InstanceRef.from_dir(str(tmp_path / "home"))
@@ -148,7 +150,7 @@ def test_another_version_of_dagster_gets_its_own_storage(
     assert "is only tested with 1.99.x, so Dagster's own is used" in said.pop()
 
 
-def test_a_home_without_dagster_yaml_is_told_that_it_is_slow(tmp_path: Path):
+def test_a_home_without_dagster_yaml_is_told_that_it_is_slow(tmp_path: Path) -> None:
     for name, config, advice in (
         ("bare", {}, "copy the project's dagster.yaml there"),
         ("ours", OURS, ""),

@@ -18,7 +18,7 @@ from ecommerce_assets_tests.three_days import DAYS, deliver, different, make
 
 def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     for number in (0, 1):
         shop.run_all(deliver(shop, number))
     # A table that was not made since; a lost file; everything is weeks old.
@@ -45,7 +45,7 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     assert different(shop) == {}
 
 
-def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSession):
+def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSession) -> None:
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     shop.run("bronze", first=deliver(shop, 1))
@@ -58,7 +58,7 @@ def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSe
     assert different(shop, 1) == {}
 
 
-def test_small_files_are_compacted(shop: Shop):
+def test_small_files_are_compacted(shop: Shop) -> None:
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     session = open_session(str(shop.lakehouse))

@@ -44,7 +44,7 @@ def materialize(shop: Shop, folder: Path, *args: str) -> subprocess.CompletedPro
                           text=True, timeout=280, check=False)  # fmt: skip
 
 
-def test_asset_materialize_exit_codes(shop: Shop, tmp_path: Path):
+def test_asset_materialize_exit_codes(shop: Shop, tmp_path: Path) -> None:
     shop.deliver_one_of_each()
     done = materialize(shop, tmp_path, "--select", 'key:"bronze/products" or key:"silver/products"',
                        "--partition-range", "2024-01-01...2024-01-03")  # fmt: skip
@@ -58,7 +58,7 @@ def test_asset_materialize_exit_codes(shop: Shop, tmp_path: Path):
     assert len(shop.content("silver.products")) == 1
 
 
-def test_a_reversed_range_is_refused(shop: Shop, tmp_path: Path):
+def test_a_reversed_range_is_refused(shop: Shop, tmp_path: Path) -> None:
     done = materialize(shop, tmp_path, "--select", 'key:"bronze/products"', "--partition-range",
                        "2024-01-03...2024-01-01")  # fmt: skip
     assert done.returncode != 0
@@ -74,7 +74,9 @@ def server(shop: Shop, tmp_path: Path) -> Iterator[Server]:
         server.stop()
 
 
-def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(shop: Shop, server: Server):
+def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(
+    shop: Shop, server: Server
+) -> None:
     days = ["2024-01-01", "2024-01-02", "2024-01-03"]
     for number, day in enumerate(days):
         shop.deliver_one_of_each(day)
@@ -143,7 +145,7 @@ def commands() -> list[str]:
 
 def test_every_command_of_the_documents(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """In the order in which they stand there, after what `make demo` has made."""
     folder = workplace(tmp_path / "place")
     monkeypatch.chdir(folder)
@@ -182,7 +184,7 @@ def test_every_command_of_the_documents(
     assert (folder / "shop/landing/orders/ingestion_date=2024-02-01/orders.csv").exists()
 
 
-def test_a_kpi_is_added_as_the_page_says(tmp_path: Path):
+def test_a_kpi_is_added_as_the_page_says(tmp_path: Path) -> None:
     """One file, `make docs`, and what the suite knows of all tables is still true."""
     for name in ("ecommerce_assets", "ecommerce_assets_tests", "terraform", "tools", "docs"):
         shutil.copytree(REPOSITORY / name, tmp_path / name,
@@ -210,7 +212,7 @@ def test_a_kpi_is_added_as_the_page_says(tmp_path: Path):
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
-def test_every_make_target_that_the_documents_name_exists():
+def test_every_make_target_that_the_documents_name_exists() -> None:
     pages = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
     pages += (REPOSITORY / "docs").rglob("*.md")
     text = "\n".join(page.read_text("utf-8") for page in pages)

@@ -57,15 +57,15 @@ def read(data: bytes, name: str = "t/f.csv") -> list[tuple]:
                      id="a short last record"),
     ],
 )  # fmt: skip
-def test_rows_as_received(data: bytes, expected: list):
+def test_rows_as_received(data: bytes, expected: list) -> None:
     assert read(data) == expected
 
 
-def test_gzip():
+def test_gzip() -> None:
     assert read(gzip.compress(b"id,name\n1,a\n"), "t/f.csv.gz") == [(1, "1", "a", None, None)]
 
 
-def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch):
+def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "BATCH", 2)
     assert [row[0] for row in read(b"id,name\n" + b"1,a\n" * 5)] == [1, 2, 3, 4, 5]
 
@@ -89,13 +89,13 @@ def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch):
         pytest.param(b"\x89PNG\r\n\x1a\n\x00", "t/f.csv: not UTF-8", id="a picture"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_read_is_named(data: bytes, said: str):
+def test_what_can_not_be_read_is_named(data: bytes, said: str) -> None:
     with pytest.raises(PipelineError, match=said):
         read(data)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 500])
-def test_lines_as_an_editor_counts_them(monkeypatch: pytest.MonkeyPatch, batch: int):
+def test_lines_as_an_editor_counts_them(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     data = b'\n id,name\n1,"a\nb"\n\n2,c\r\n3,d\n'
     assert [records.line_of("t.csv", io.BytesIO(data), number) for number in (1, 2, 3, 4)] == [
         3,
@@ -108,12 +108,12 @@ def test_lines_as_an_editor_counts_them(monkeypatch: pytest.MonkeyPatch, batch: 
 
 
 @pytest.mark.parametrize("data", [b"id,name\n", gzip.compress(b"id,name\n1,a\n")[:-9]])
-def test_broken_gzip(data: bytes):
+def test_broken_gzip(data: bytes) -> None:
     with pytest.raises(PipelineError, match=r"t/f.csv.gz: not a complete gzip file"):
         read(data, "t/f.csv.gz")
 
 
-def test_the_size_of_the_deliveries_of_some_dates(tmp_path: Path):
+def test_the_size_of_the_deliveries_of_some_dates(tmp_path: Path) -> None:
     for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
         folder = tmp_path / "orders" / f"ingestion_date={day}"
         folder.mkdir(parents=True)

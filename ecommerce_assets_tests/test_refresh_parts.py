@@ -39,20 +39,20 @@ def signed(frame: DataFrame | None) -> list[tuple[Any, ...]]:
 # ---- changed rows
 
 
-def test_rows_of_unchanged_keys_are_left_out(spark: SparkSession):
+def test_rows_of_unchanged_keys_are_left_out(spark: SparkSession) -> None:
     before = items(spark, ("1", "A", 5), ("2", "A", 6), ("3", "B", 7))
     after = items(spark, ("3", "B", 7), ("1", "A", 5), ("2", "A", 9))
     assert signed(changed_rows(after, before, ["id"], 10)) == [(-1, "2", "A", 6), (1, "2", "A", 9)]
 
 
-def test_all_rows_of_a_changed_key_come_with_it(spark: SparkSession):
+def test_all_rows_of_a_changed_key_come_with_it(spark: SparkSession) -> None:
     before = items(spark, ("1", "A", 5), ("2", "A", 6), ("3", "B", 7))
     after = items(spark, ("1", "A", 5), ("2", "A", 9), ("3", "B", 7))
     found = signed(changed_rows(after, before, ["order_id"], 10))
     assert found == [(-1, "1", "A", 5), (-1, "2", "A", 6), (1, "1", "A", 5), (1, "2", "A", 9)]
 
 
-def test_a_doubled_row_a_gone_row_and_a_null_are_changes(spark: SparkSession):
+def test_a_doubled_row_a_gone_row_and_a_null_are_changes(spark: SparkSession) -> None:
     before = items(spark, ("1", "A", 5), ("2", "A", 6), ("3", None, 7))
     after = items(spark, ("1", "A", 5), ("1", "A", 5), ("3", "B", 7))
     changed = changed_rows(after, before, ["id"], 10)
@@ -61,7 +61,7 @@ def test_a_doubled_row_a_gone_row_and_a_null_are_changes(spark: SparkSession):
     assert sorted(row["id"] for row in differing(changed, ["id"]).collect()) == ["1", "2"]
 
 
-def test_a_null_that_moves_to_another_column_is_a_change(spark: SparkSession):
+def test_a_null_that_moves_to_another_column_is_a_change(spark: SparkSession) -> None:
     schema = "id string, a int, b int"
     before = spark.createDataFrame([("1", 5, None)], schema)
     after = spark.createDataFrame([("1", None, 5)], schema)
@@ -70,11 +70,11 @@ def test_a_null_that_moves_to_another_column_is_a_change(spark: SparkSession):
     assert changed.count() == 2
 
 
-def test_a_table_that_was_empty_has_only_new_rows(spark: SparkSession):
+def test_a_table_that_was_empty_has_only_new_rows(spark: SparkSession) -> None:
     assert signed(changed_rows(items(spark, ("1", "A", 5)), None, ["id"], 10)) == [(1, "1", "A", 5)]
 
 
-def test_too_many_changes_and_other_columns_are_unknown(spark: SparkSession):
+def test_too_many_changes_and_other_columns_are_unknown(spark: SparkSession) -> None:
     after = items(spark, ("1", "A", 5), ("2", "A", 6))
     assert changed_rows(after, None, ["id"], 1) is None
     assert changed_rows(after, after.drop("amount"), ["id"], 10) is None
@@ -89,7 +89,7 @@ def keys(spark: SparkSession, *values: Any, limits: Limits | None = None) -> Aff
 
 
 @pytest.mark.parametrize("listed", [0, 100], ids=["by ranges and join", "by list"])
-def test_rows_of_keys_and_the_others(spark: SparkSession, listed: int):
+def test_rows_of_keys_and_the_others(spark: SparkSession, listed: int) -> None:
     rows = items(spark, ("1", "A", 5), ("2", "B", 6), ("3", "C", 7), ("4", None, 8))
     affected = keys(spark, "A", "C", limits=Limits(listed_keys=listed))
     assert [row["id"] for row in affected.within(rows, "order_id").orderBy("id").collect()] == [
@@ -103,7 +103,7 @@ def test_rows_of_keys_and_the_others(spark: SparkSession, listed: int):
     assert stays in (["2"], ["2", "4"])
 
 
-def test_surrogate_keys_select_by_their_natural_key(spark: SparkSession):
+def test_surrogate_keys_select_by_their_natural_key(spark: SparkSession) -> None:
     rows = items(spark, ("1", "A", 5), ("2", "B", 6))
     mapping = by_hash("order_id")
     assert mapping.key is not None
@@ -113,14 +113,14 @@ def test_surrogate_keys_select_by_their_natural_key(spark: SparkSession):
     assert [row["id"] for row in affected.of(rows, mapping).collect()] == ["2"]
 
 
-def test_months_select_their_days(spark: SparkSession):
+def test_months_select_their_days(spark: SparkSession) -> None:
     rows = spark.sql("select explode(sequence(date'2024-01-30', date'2024-03-02')) as day")
     affected = AffectedKeys(frame_of_days(spark, [FEB]), [FEB], Limits())
     found = [row["day"] for row in affected.of(rows, by_month("day")).collect()]
     assert (min(found), max(found), len(found)) == (FEB, date(2024, 2, 29), 29)
 
 
-def test_no_keys_select_no_rows(spark: SparkSession):
+def test_no_keys_select_no_rows(spark: SparkSession) -> None:
     rows = items(spark, ("1", "A", 5))
     affected = AffectedKeys(spark.createDataFrame([], "_refresh_key string"), [], Limits())
     assert affected.none
@@ -128,7 +128,7 @@ def test_no_keys_select_no_rows(spark: SparkSession):
     assert affected.without(rows, "order_id").count() == 1
 
 
-def test_subsets_are_known_only_from_values(spark: SparkSession):
+def test_subsets_are_known_only_from_values(spark: SparkSession) -> None:
     few, more = keys(spark, "A"), keys(spark, "A", "B")
     unknown = AffectedKeys(more.frame, None, Limits())
     assert few.among(more)
@@ -136,7 +136,7 @@ def test_subsets_are_known_only_from_values(spark: SparkSession):
     assert not few.among(unknown)
 
 
-def test_ranges_are_cut_at_the_widest_gaps():
+def test_ranges_are_cut_at_the_widest_gaps() -> None:
     assert ranges(["a1", "a2", "a3", "x1", "x2"], 2) == [("a1", "a3"), ("x1", "x2")]
     assert ranges(["a1", "a2", "a3"], 1) == [("a1", "a3")]
     assert ranges(["a1"], 16) == [("a1", "a1")]
@@ -145,7 +145,7 @@ def test_ranges_are_cut_at_the_widest_gaps():
 # ---- intervals
 
 
-def test_adjacent_days_weeks_and_months_are_merged():
+def test_adjacent_days_weeks_and_months_are_merged() -> None:
     days = [date(2024, 1, 2), date(2024, 1, 1), date(2024, 1, 4)]
     assert merged(days) == [
         Interval(JAN, date(2024, 1, 3)),
@@ -155,14 +155,14 @@ def test_adjacent_days_weeks_and_months_are_merged():
     assert merged([JAN, FEB], end_of_month) == [Interval(JAN, MAR)]
 
 
-def test_days_survive_being_written():
+def test_days_survive_being_written() -> None:
     days = {date(2024, 2, 28), date(2024, 2, 29), MAR, date(2024, 12, 31)}
     assert written(days) == ("2024-02-28/2024-03-01", "2024-12-31/2024-12-31")
     assert days_in(written(days)) == days
     assert days_in(()) == set()
 
 
-def test_a_condition_takes_the_first_moment_and_leaves_the_end(spark: SparkSession):
+def test_a_condition_takes_the_first_moment_and_leaves_the_end(spark: SparkSession) -> None:
     times = spark.sql(
         "select explode(array('2024-01-31 23:59:59', '2024-02-01 00:00:00', '2024-02-29 23:59:59.9', "
         "'2024-03-01 00:00:00')) as t"
@@ -204,7 +204,7 @@ def metadata(*snapshots: dict[str, Any]) -> TableMetadata:
 RECORD = BuildRecord({"silver.orders": 7}, "v1", "run_1")
 
 
-def test_a_record_survives_the_summary_of_a_snapshot():
+def test_a_record_survives_the_summary_of_a_snapshot() -> None:
     for record in (
         RECORD,
         BuildRecord({"2024-01-01": "x"}, "v1", "r", other_code=("2024-01-02/2024-01-03",)),
@@ -212,12 +212,12 @@ def test_a_record_survives_the_summary_of_a_snapshot():
         assert metadata(snapshot(1, record=record)).record == record
 
 
-def test_a_compaction_has_the_record_of_what_it_compacted():
+def test_a_compaction_has_the_record_of_what_it_compacted() -> None:
     table = metadata(snapshot(1, record=RECORD), snapshot(2, "replace"))
     assert (table.snapshot_id, table.rows, table.record, table.checked_id) == (2, 2, RECORD, 1)
 
 
-def test_a_note_is_not_what_was_checked():
+def test_a_note_is_not_what_was_checked() -> None:
     note = BuildRecord({"silver.orders": 8}, "v1", "run_2", is_note=True)
     table = metadata(snapshot(1, record=RECORD), snapshot(2, "append", note))
     assert (table.record, table.checked_id) == (note, 1)
@@ -225,20 +225,20 @@ def test_a_note_is_not_what_was_checked():
     assert not BuildRecord(RECORD.sources, "v1", "run_3", is_note=True).says_more_than(RECORD)
 
 
-def test_what_has_expired_is_unknown():
+def test_what_has_expired_is_unknown() -> None:
     table = metadata(snapshot(3, "replace"))
     assert (table.record, table.written_at(3), table.checked_id) == (None, None, None)
     assert [found.id for found in table.back_from(3)] == [3]
 
 
-def test_a_snapshot_of_somebody_else_has_no_record():
+def test_a_snapshot_of_somebody_else_has_no_record() -> None:
     foreign = snapshot(1)
     foreign["summary"]["ecommerce.sources"] = "not JSON"
     assert metadata(foreign).record is None
     assert metadata().snapshot_id is None
 
 
-def test_partitions_by_month():
+def test_partitions_by_month() -> None:
     table = metadata(snapshot(1))
     assert (table.monthly, table.by_date, table.partition_transforms) == (
         True,

@@ -74,7 +74,9 @@ def rules_of(column: pa.Column, number: int) -> RowRule:
 
 
 @pytest.mark.parametrize(("column", "number"), [pytest.param(c, n, id=i) for i, c, n in USED])
-def test_a_compiled_check_is_panderas_own(spark: SparkSession, column: pa.Column, number: int):
+def test_a_compiled_check_is_panderas_own(
+    spark: SparkSession, column: pa.Column, number: int
+) -> None:
     check = column.checks[number]
     rule = rules_of(column, number)
     schema = pa.DataFrameSchema({"c": pa.Column(column.dtype, check, nullable=True)})
@@ -94,7 +96,7 @@ def test_a_compiled_check_is_panderas_own(spark: SparkSession, column: pa.Column
     as_pandera()
 
 
-def test_a_required_column_is_broken_by_null_alone(spark: SparkSession):
+def test_a_required_column_is_broken_by_null_alone(spark: SparkSession) -> None:
     (rule,) = row_rules({"c": pa.Column(T.StringType(), nullable=False)})
     schema = pa.DataFrameSchema({"c": pa.Column(T.StringType(), nullable=False)})
     for row in ("", "a", None):
@@ -103,10 +105,10 @@ def test_a_required_column_is_broken_by_null_alone(spark: SparkSession):
         assert broken == (row is None) == (schema.validate(frame).pandera.errors != {})
 
 
-def test_every_kind_of_check_in_use_is_compared():
+def test_every_kind_of_check_in_use_is_compared() -> None:
     assert {column.checks[number].name for _, column, number in USED} <= CHECKS.keys()
 
 
-def test_a_check_without_a_condition_is_refused():
+def test_a_check_without_a_condition_is_refused() -> None:
     with pytest.raises(ValueError, match="c: no Spark condition for pandera's str_length"):
         row_rules({"c": pa.Column(T.StringType(), pa.Check.str_length(1))})

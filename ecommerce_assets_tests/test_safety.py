@@ -51,7 +51,7 @@ def start(shop: Shop, folder: Path, first: str, last: str) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path):
+def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path) -> None:
     """SIGKILL in each layer, at the first table that it publishes: of all, or the JVM alone."""
     for number in range(len(DAYS)):
         deliver(shop, number)
@@ -73,7 +73,7 @@ def test_killed_at_any_moment_and_run_again(shop: Shop, tmp_path: Path):
     assert different(shop) == {}
 
 
-def test_a_lakehouse_is_created_by_several_runs_at_once(tmp_path: Path):
+def test_a_lakehouse_is_created_by_several_runs_at_once(tmp_path: Path) -> None:
     """Each finds a whole catalog, whoever made it, and nothing else is left in the folder."""
     together = threading.Barrier(8)
 
@@ -92,7 +92,7 @@ def test_a_lakehouse_is_created_by_several_runs_at_once(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_two_processes_at_once(shop: Shop, tmp_path: Path):
+def test_two_processes_at_once(shop: Shop, tmp_path: Path) -> None:
     """Overlapping ranges: both end well, and nothing is lost or doubled."""
     for number in range(len(DAYS)):
         deliver(shop, number)
@@ -106,7 +106,7 @@ def test_two_processes_at_once(shop: Shop, tmp_path: Path):
     assert different(shop) == {}
 
 
-def test_readers_see_whole_states_that_fit_together(shop: Shop):
+def test_readers_see_whole_states_that_fit_together(shop: Shop) -> None:
     """A reader polls through runs: facts find their dimensions' rows, a KPI never half a snapshot."""
     deliver(shop, 0)
     shop.run_all(DAYS[0])
@@ -151,7 +151,7 @@ def facts_without_a_member(shop: Shop) -> int:
 
 def test_members_leave_a_dimension_after_the_facts_that_name_them(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Corrections take away the last mention of inferred members, and of a year, and bring others.
 
     With kills at some of the publications; each published fact finds its members at every moment.
@@ -208,7 +208,7 @@ def first_day(module_shop: Shop) -> Shop:
     return module_shop
 
 
-def test_nothing_changed_nothing_written(first_day: Shop):
+def test_nothing_changed_nothing_written(first_day: Shop) -> None:
     shop = first_day
     before = snapshots(shop)
     shop.run_all(DAYS[0])
@@ -218,7 +218,7 @@ def test_nothing_changed_nothing_written(first_day: Shop):
     assert make(shop, "bronze.orders", DAYS[0]).why == "nothing new has landed"
 
 
-def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop):
+def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop) -> None:
     """Upstream has another snapshot, of the same rows as far as they matter: no file is written."""
     deliver(shop, 0)
     shop.run_all(DAYS[0])
@@ -236,7 +236,7 @@ def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop):
 
 def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     found = make(shop, "gold.daily_revenue", DAYS[0]).lineage
@@ -249,7 +249,7 @@ def test_column_lineage_is_read_off_the_plan_once_a_version_of_the_code(
     assert make(shop, "gold.daily_revenue", DAYS[1]).lineage == {"read": [("off", "it")]}
 
 
-def test_only_affected_rows_are_recomputed_and_why_is_said(shop: Shop):
+def test_only_affected_rows_are_recomputed_and_why_is_said(shop: Shop) -> None:
     for number in (0, 1):
         shop.run_all(deliver(shop, number))
     day = deliver(shop, 2)
@@ -269,7 +269,9 @@ def test_only_affected_rows_are_recomputed_and_why_is_said(shop: Shop):
         ("delete from {t}", "its published snapshot has no record of what it was built from"),
     ],
 )
-def test_a_state_that_somebody_else_made_is_made_anew(first_day: Shop, spoil: str, said: str):
+def test_a_state_that_somebody_else_made_is_made_anew(
+    first_day: Shop, spoil: str, said: str
+) -> None:
     shop = first_day
     session = open_session(str(shop.lakehouse))
     for table in ("silver.orders", "gold.daily_revenue"):
@@ -278,7 +280,7 @@ def test_a_state_that_somebody_else_made_is_made_anew(first_day: Shop, spoil: st
     assert different(shop, 0) == {}
 
 
-def test_a_changed_code_version_makes_the_table_anew(first_day: Shop):
+def test_a_changed_code_version_makes_the_table_anew(first_day: Shop) -> None:
     shop = first_day
     table = all_tables()["gold.dim_product"]
     before = table.code_version
@@ -293,7 +295,7 @@ def test_a_changed_code_version_makes_the_table_anew(first_day: Shop):
         make(shop, "gold.dim_product", DAYS[0])
 
 
-def test_a_table_is_partitioned_anew_when_its_declaration_is(shop: Shop):
+def test_a_table_is_partitioned_anew_when_its_declaration_is(shop: Shop) -> None:
     table = all_tables()["silver.order_items"]
     now = {"partitioned_by": table.partitioned_by, "code_version": table.code_version}
     earlier = {"partitioned_by": ("months(_ingestion_date)",), "code_version": "earlier"}
@@ -314,7 +316,7 @@ def test_a_table_is_partitioned_anew_when_its_declaration_is(shop: Shop):
     assert different(shop) == {}
 
 
-def test_full_refresh_makes_every_table_anew(first_day: Shop):
+def test_full_refresh_makes_every_table_anew(first_day: Shop) -> None:
     shop = first_day
     before = snapshots(shop)
     for layer in ("bronze", "silver", "gold"):
@@ -324,7 +326,7 @@ def test_full_refresh_makes_every_table_anew(first_day: Shop):
     assert different(shop, 0) == {}
 
 
-def test_a_failed_audit_leaves_nothing_behind(shop: Shop):
+def test_a_failed_audit_leaves_nothing_behind(shop: Shop) -> None:
     """No branch, no file, and the dependents are skipped."""
     deliver(shop, 0)
     shop.run_all(DAYS[0])

@@ -8,14 +8,14 @@ from ecommerce_assets.settings import Settings
 pytestmark = pytest.mark.unit
 
 
-def test_defaults():
+def test_defaults() -> None:
     settings = Settings.from_environment({})
     assert settings.landing.endswith("data/landing")
     assert settings.start_date == date(2024, 1, 1)
     assert settings.thresholds.quarantine_limit == 0.05
 
 
-def test_empty_variable_counts_as_unset():
+def test_empty_variable_counts_as_unset() -> None:
     assert Settings.from_environment({"ECOMMERCE_START_DATE": " "}).start_date == date(2024, 1, 1)
 
 
@@ -28,14 +28,14 @@ AWS = {
 }
 
 
-def test_on_aws_everything_is_on_s3():
+def test_on_aws_everything_is_on_s3() -> None:
     settings = Settings.from_environment(AWS)
     assert settings.on_aws
     assert settings.landing == "s3://shop/landing"
     assert settings.workgroup == "ecommerce"
 
 
-def test_a_dashboard_is_not_needed_on_aws_but_can_t_be_a_file_there():
+def test_a_dashboard_is_not_needed_on_aws_but_can_t_be_a_file_there() -> None:
     assert Settings.from_environment({**AWS, "ECOMMERCE_DASHBOARD": ""}).dashboard == ""
     with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is 'data/here'"):
         Settings.from_environment({**AWS, "ECOMMERCE_DASHBOARD": "data/here"})
@@ -43,13 +43,13 @@ def test_a_dashboard_is_not_needed_on_aws_but_can_t_be_a_file_there():
 
 @pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE", "ARTIFACTS"])
 @pytest.mark.parametrize("value", ["", "data/here", "s3://"])
-def test_half_a_configuration(name: str, value: str):
+def test_half_a_configuration(name: str, value: str) -> None:
     with pytest.raises(PipelineError, match=f"'aws'.*ECOMMERCE_{name} is .*terraform"):
         Settings.from_environment({**AWS, f"ECOMMERCE_{name}": value})
 
 
 @pytest.mark.parametrize("name", ["LANDING", "LAKEHOUSE"])
-def test_the_configuration_of_the_other_deployment(name: str):
+def test_the_configuration_of_the_other_deployment(name: str) -> None:
     with pytest.raises(PipelineError, match=f"'local'.*ECOMMERCE_{name} is 's3://b'"):
         Settings.from_environment({f"ECOMMERCE_{name}": "s3://b"})
 
@@ -65,6 +65,6 @@ def test_the_configuration_of_the_other_deployment(name: str):
         ("ECOMMERCE_QUARANTINE_LIMIT", "nan"),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: str):
+def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(PipelineError, match=name):
         Settings.from_environment({name: value})

@@ -34,7 +34,7 @@ def times(module_shop: Shop) -> list[str]:
     return moments
 
 
-def test_states_are_listed_the_newest_first(module_shop: Shop, times: list[str]):
+def test_states_are_listed_the_newest_first(module_shop: Shop, times: list[str]) -> None:
     snapshots = published_snapshots(str(module_shop.lakehouse), "bronze.orders")
     assert [snapshot["rows"] for snapshot in snapshots] == [2, 1, 0]
     assert [snapshot["written"] for snapshot in snapshots[:2]] == [2, 1]
@@ -58,7 +58,7 @@ def test_states_are_listed_the_newest_first(module_shop: Shop, times: list[str])
     assert published_snapshots(str(module_shop.lakehouse), "bronze.orders") == snapshots
 
 
-def test_tables_as_they_were(module_shop: Shop, times: list[str]):
+def test_tables_as_they_were(module_shop: Shop, times: list[str]) -> None:
     def orders(*words: str) -> str:
         done = run(
             module_shop, "query", "select count(*) from bronze.orders", "--format", "csv", *words
@@ -74,7 +74,7 @@ def test_tables_as_they_were(module_shop: Shop, times: list[str]):
     assert "has no snapshot 12345678901" in orders("--as-of", "12345678901")
 
 
-def test_a_time_that_is_none_is_wrong_usage(module_shop: Shop):
+def test_a_time_that_is_none_is_wrong_usage(module_shop: Shop) -> None:
     wrong = run(module_shop, "query", "select 1", "--as-of", "yesterday")
     assert wrong.exit_code == 2
     assert "neither a time like 2024-01-31T12:00" in wrong.stderr
@@ -90,7 +90,7 @@ def test_a_time_that_is_none_is_wrong_usage(module_shop: Shop):
         ("select 1", "select 1"),
     ],
 )  # fmt: skip
-def test_athena_is_asked_for_the_tables_as_they_were(sql: str, said: str):
+def test_athena_is_asked_for_the_tables_as_they_were(sql: str, said: str) -> None:
     assert at(sql, None) == sql
     assert at(sql, 42) == said.replace("{}", "FOR VERSION AS OF 42")
     when = "FOR TIMESTAMP AS OF TIMESTAMP '2024-01-31 12:00:00 UTC'"

@@ -42,7 +42,7 @@ def parts(shop: Shop, table: str, key: str, limit: int = 20) -> dict[str, Any]:
         connection.close()
 
 
-def test_a_day_down_to_every_version_of_its_records(traced: Shop):
+def test_a_day_down_to_every_version_of_its_records(traced: Shop) -> None:
     found = parts(traced, "daily_revenue", "2024-01-01")
     (row,) = found["gold.daily_revenue"].first.to_pylist()
     facts = found["gold.fact_sales"].first.to_pylist()
@@ -77,7 +77,9 @@ def test_a_day_down_to_every_version_of_its_records(traced: Shop):
         ("category_performance", "home_garden, 2024-01-01", {"I1"}),
     ],
 )
-def test_the_rows_behind_every_table_of_gold(traced: Shop, table: str, key: str, items: set[str]):
+def test_the_rows_behind_every_table_of_gold(
+    traced: Shop, table: str, key: str, items: set[str]
+) -> None:
     found = parts(traced, table, key)
     assert {fact["order_item_id"] for fact in found["gold.fact_sales"].first.to_pylist()} == items
     sources = {title for title in found if title.startswith("bronze.")}
@@ -87,13 +89,13 @@ def test_the_rows_behind_every_table_of_gold(traced: Shop, table: str, key: str,
         assert known == ({"P1"} if "I1" in items else set())
 
 
-def test_every_table_of_gold_can_be_followed(traced: Shop):
+def test_every_table_of_gold_can_be_followed(traced: Shop) -> None:
     for table in tables_of("gold"):
         (row, *_) = traced.query(f"select * from {table.identifier} order by all")
         parts(traced, table.identifier, ",".join(str(row[name]) for name in table.key))
 
 
-def test_a_row_of_silver_and_of_quarantine(traced: Shop):
+def test_a_row_of_silver_and_of_quarantine(traced: Shop) -> None:
     fates = {
         line["fate"]
         for line in parts(traced, "silver.orders", "O1")["bronze.orders"].first.to_pylist()
@@ -101,7 +103,7 @@ def test_a_row_of_silver_and_of_quarantine(traced: Shop):
     assert fates == {"current", "superseded", "quarantined: status: not an allowed value"}
 
 
-def test_many_rows_are_counted_and_the_first_shown(traced: Shop):
+def test_many_rows_are_counted_and_the_first_shown(traced: Shop) -> None:
     part = parts(traced, "monthly_revenue", "2024-01-01", limit=1)["gold.fact_sales"]
     assert (part.rows, part.first.num_rows) == (2, 1)
 
@@ -115,12 +117,12 @@ def test_many_rows_are_counted_and_the_first_shown(traced: Shop):
         ("daily_revenue", "' or true --", "no row whose order_date"),
     ],
 )
-def test_what_is_not_there(traced: Shop, table: str, key: str, said: str):
+def test_what_is_not_there(traced: Shop, table: str, key: str, said: str) -> None:
     with pytest.raises(PipelineError, match=said):
         parts(traced, table, key)
 
 
-def test_on_the_command_line(traced: Shop):
+def test_on_the_command_line(traced: Shop) -> None:
     places = {
         "ECOMMERCE_LANDING": str(traced.landing),
         "ECOMMERCE_LAKEHOUSE": str(traced.lakehouse),
@@ -132,7 +134,7 @@ def test_on_the_command_line(traced: Shop):
     assert "orders/ingestion_date=2024-01-02/rows.csv" in done.stdout
 
 
-def test_athena_is_asked_in_its_own_words():
+def test_athena_is_asked_in_its_own_words() -> None:
     asked: list[str] = []
 
     def query(sql: str) -> pa.Table:

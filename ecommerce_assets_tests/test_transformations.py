@@ -44,28 +44,28 @@ def sold(spark: SparkSession, discount: str, *amounts: str, status: str = "deliv
     return list(frame.orderBy("order_item_id").collect())
 
 
-def test_a_discount_is_allocated_in_whole_cents_that_add_up(spark: SparkSession):
+def test_a_discount_is_allocated_in_whole_cents_that_add_up(spark: SparkSession) -> None:
     rows = sold(spark, "1.00", "10.00", "10.00", "10.00")
     assert [row["discount"] for row in rows] == [money("0.34"), money("0.33"), money("0.33")]
     assert sum(row["revenue"] for row in rows) == money("29.00")
 
 
-def test_a_discount_is_at_most_what_the_items_cost(spark: SparkSession):
+def test_a_discount_is_at_most_what_the_items_cost(spark: SparkSession) -> None:
     rows = sold(spark, "50.00", "10.00", "0.00")
     assert [row["revenue"] for row in rows] == [money("0.00"), money("0.00")]
 
 
-def test_a_cancelled_order_is_no_sale_and_keeps_its_amounts(spark: SparkSession):
+def test_a_cancelled_order_is_no_sale_and_keeps_its_amounts(spark: SparkSession) -> None:
     (row,) = sold(spark, "0.00", "10.00", status="cancelled")
     assert (row["is_sale"], row["revenue"], row["date_key"]) == (False, money("10.00"), 20240110)
 
 
-def test_an_item_without_an_order_waits(spark: SparkSession):
+def test_an_item_without_an_order_waits(spark: SparkSession) -> None:
     items = spark.createDataFrame([("I1", "O9", "P1", 1, money("1"), money("1"))], ITEMS)
     assert fact_sales(spark.createDataFrame([], ORDERS), items).count() == 0
 
 
-def test_a_day_counts_orders_and_customers_once(spark: SparkSession):
+def test_a_day_counts_orders_and_customers_once(spark: SparkSession) -> None:
     (day,) = daily_revenue(facts(
         spark,
         ("O1", WED, 1, 1, True, 2, "10.00"), ("O1", WED, 1, 2, True, 1, "5.00"),
@@ -75,7 +75,7 @@ def test_a_day_counts_orders_and_customers_once(spark: SparkSession):
     assert (day["revenue"], day["average_order_value"]) == (money("20.01"), money("10.01"))
 
 
-def test_weeks_begin_on_monday(spark: SparkSession):
+def test_weeks_begin_on_monday(spark: SparkSession) -> None:
     weeks = weekly_revenue(facts(
         spark, ("O1", WED, 1, 1, True, 1, "1.00"), ("O2", THU, 1, 1, True, 1, "2.00"),
         ("O3", NEXT_MON, 1, 1, True, 1, "4.00"),
@@ -85,7 +85,7 @@ def test_weeks_begin_on_monday(spark: SparkSession):
     ]  # fmt: skip
 
 
-def test_products_are_ranked_by_revenue_then_id(spark: SparkSession):
+def test_products_are_ranked_by_revenue_then_id(spark: SparkSession) -> None:
     sales = product_sales(facts(
         spark, ("O1", WED, 1, 1, True, 1, "5.00"), ("O1", WED, 1, 2, True, 1, "5.00"),
         ("O2", WED, 1, 3, True, 1, "9.00"), ("O3", WED, 1, 4, False, 1, "99.00"),
@@ -98,7 +98,7 @@ def test_products_are_ranked_by_revenue_then_id(spark: SparkSession):
     assert [row["product_id"] for row in ranked] == ["P3", "P1", "P2"]
 
 
-def test_a_customer_without_a_sale_is_worth_nothing(spark: SparkSession):
+def test_a_customer_without_a_sale_is_worth_nothing(spark: SparkSession) -> None:
     customers = spark.createDataFrame(
         [(1, "C1", "new"), (2, "C2", "inactive")],
         "customer_key long, customer_id string, segment string",
@@ -110,7 +110,7 @@ def test_a_customer_without_a_sale_is_worth_nothing(spark: SparkSession):
     ]  # fmt: skip
 
 
-def test_first_and_last_order_of_a_customer(spark: SparkSession):
+def test_first_and_last_order_of_a_customer(spark: SparkSession) -> None:
     customers = spark.createDataFrame(
         [(1, "C1", "new")], "customer_key long, customer_id string, segment string"
     )
@@ -120,7 +120,7 @@ def test_first_and_last_order_of_a_customer(spark: SparkSession):
     assert (row["first_order_date"], row["last_order_date"], row["orders"]) == (WED, THU, 2)
 
 
-def test_shares_of_a_month_add_up_to_one(spark: SparkSession):
+def test_shares_of_a_month_add_up_to_one(spark: SparkSession) -> None:
     products = spark.createDataFrame(
         [(1, "books"), (2, "toys")], "product_key long, category string"
     )

@@ -50,7 +50,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(ecommerce, words)
 
 
-def test_the_landing_layout_is_kept_and_nothing_is_done_twice(s3: Any, shop: Shop):
+def test_the_landing_layout_is_kept_and_nothing_is_done_twice(s3: Any, shop: Shop) -> None:
     shop.deliver_one_of_each()
     shop.file("orders", "2024-01-02", "notes.txt").write_text("not a delivery")
     words = ("upload", "--bucket", "shop", "--source", str(shop.landing))
@@ -64,7 +64,7 @@ def test_the_landing_layout_is_kept_and_nothing_is_done_twice(s3: Any, shop: Sho
     assert "unchanged 3, uploaded 1" in run(*words).stderr
 
 
-def test_flat_files_get_their_date(s3: Any, tmp_path: Path):
+def test_flat_files_get_their_date(s3: Any, tmp_path: Path) -> None:
     (tmp_path / "orders.csv.gz").write_bytes(b"x")
     words = ("upload", "--bucket", "shop", "--source", str(tmp_path))
     assert "give the date of the delivery by --date" in str(run(*words).exception)
@@ -72,7 +72,7 @@ def test_flat_files_get_their_date(s3: Any, tmp_path: Path):
     assert keys(s3) == ["landing/orders/ingestion_date=2024-02-03/orders.csv.gz"]
 
 
-def test_what_is_uploaded_lands(s3: Any, shop: Shop):
+def test_what_is_uploaded_lands(s3: Any, shop: Shop) -> None:
     shop.deliver_one_of_each()
     list(
         uploads.upload_all(
@@ -101,7 +101,7 @@ def test_what_is_uploaded_lands(s3: Any, shop: Shop):
 )
 def test_a_fault_fails_its_file_and_no_other(
     s3: Any, shop: Shop, call: str, fault: Exception, said: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     shop.deliver_one_of_each()
     monkeypatch.setattr(uploads, "client", lambda _: Faulty(s3, **{call: [None, fault]}))
     failed = run("upload", "--bucket", "shop", "--source", str(shop.landing))
@@ -113,7 +113,7 @@ def test_a_fault_fails_its_file_and_no_other(
     monkeypatch.undo()
 
 
-def test_what_is_missing_is_named(s3: Any, tmp_path: Path, shop: Shop):
+def test_what_is_missing_is_named(s3: Any, tmp_path: Path, shop: Shop) -> None:
     assert "no folder" in str(run("upload", "--bucket", "b", "--source", "nowhere").exception)
     assert "holds no delivery" in str(
         run("upload", "--bucket", "b", "--source", str(tmp_path)).exception
@@ -126,7 +126,7 @@ def test_what_is_missing_is_named(s3: Any, tmp_path: Path, shop: Shop):
 
 def test_a_release_is_the_same_bytes_and_published_once(
     s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     this = release.this_release()
     for folder in ("a", "b"):
         release.build(this, tmp_path / folder)
@@ -155,7 +155,7 @@ def test_a_release_is_the_same_bytes_and_published_once(
     assert again.stdout == f"s3://shop/releases/{this.id}\n"
 
 
-def test_another_code_is_another_release():
+def test_another_code_is_another_release() -> None:
     this = release.this_release()
     changed = release.Release(
         {**this.sources, "ecommerce_assets/x.py": b""}, this.scripts, this.requirements

@@ -57,7 +57,8 @@ def _delivered(query: Query, source: str) -> str | None:
         f"SELECT max(_ingestion_date) AS day FROM silver.{source} UNION ALL "
         f"SELECT max(_ingestion_date) AS day FROM silver.{source}_quarantine) d",
     )
-    return latest["day"]
+    day: str | None = latest["day"]
+    return day
 
 
 def _quality(query: Query, snapshots: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:

@@ -102,7 +102,8 @@ def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) 
     for row in rows:
         total += row["lines"]
         if total > most_lines and row["order_date"] < last:
-            return row["order_date"] + timedelta(days=1)
+            first: date = row["order_date"] + timedelta(days=1)
+            return first
     return earliest
 
 
@@ -136,24 +137,24 @@ def _products(query: Query, facts: str) -> pa.Table:
     )
 
 
-def _named(names: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+def _named(names: pa.ChunkedArray) -> tuple[list[str], np.ndarray[Any, Any]]:
     """The distinct names, sorted, and the position of each value among them."""
     known = pc.unique(names).sort()
     return known.to_pylist(), _places(names, known)
 
 
-def _places(values: pa.ChunkedArray, known: pa.Array | pa.ChunkedArray) -> np.ndarray:
+def _places(values: pa.ChunkedArray, known: pa.Array | pa.ChunkedArray) -> np.ndarray[Any, Any]:
     positions = pc.index_in(values, value_set=known)
     if positions.null_count:
         raise PipelineError("tables were published while the dashboard read them: build it again")
     return _numbers(positions)
 
 
-def _numbers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+def _numbers(values: pa.Array | pa.ChunkedArray) -> np.ndarray[Any, Any]:
     return np.asarray(values.to_numpy(), dtype=np.int64)
 
 
-def _planes(values: np.ndarray) -> tuple[int, bytes]:
+def _planes(values: np.ndarray[Any, Any]) -> tuple[int, bytes]:
     """Non-negative integers as bytes: all lowest bytes first, then all next higher ones, ...
 
     Bytes of equal significance are similar, so they compress better side by side.
@@ -169,4 +170,4 @@ def _packed(content: bytes) -> str:
 
 def days_of(found: dict[str, Any]) -> int:
     """Number of days in the result of `sales`."""
-    return next(length for name, length, _ in found["columns"] if name == "orders")
+    return next(int(length) for name, length, _ in found["columns"] if name == "orders")

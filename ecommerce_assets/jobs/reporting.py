@@ -59,7 +59,7 @@ def open_pipes(arguments: Sequence[str]) -> Iterator[PipesContext | None]:
         }
     )
     loader: PipesContextLoader = PipesDefaultContextLoader()
-    writer: PipesMessageWriter = PipesDefaultMessageWriter()
+    writer: PipesMessageWriter[Any] = PipesDefaultMessageWriter()
     if "bucket" in parameters.load_messages_params():
         client = boto_client("s3")
         loader = PipesS3ContextLoader(client)

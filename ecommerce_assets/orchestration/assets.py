@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -42,7 +43,7 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
         context: dg.AssetExecutionContext,
         config: RunConfig,
         glue_jobs: dg.ResourceParam[GlueJobs],
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckEvaluation]:
         first, last = _dates(context)
         if first != last and (advice := why_slow(context.instance)):
             context.log.warning(advice)
@@ -81,8 +82,8 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
 
 
 def _spread_over_partitions(
-    context: dg.AssetExecutionContext, result: dg.MaterializeResult
-) -> dg.MaterializeResult:
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult[Any]
+) -> dg.MaterializeResult[Any]:
     """The result without metadata of single partitions, which is added to those.
 
     Dagster copies a result's metadata to every partition of a range. Each partition gets its own

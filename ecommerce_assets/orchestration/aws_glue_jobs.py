@@ -229,7 +229,7 @@ def _wait_for_last_messages(session: dg.PipesSession) -> None:
         waited += 1
 
 
-def _number(result: dg.MaterializeResult, name: str) -> float:
+def _number(result: dg.MaterializeResult[Any], name: str) -> float:
     value: Any = (result.metadata or {})[name]  # Pipes wraps it
     return float(value.value)
 

@@ -8,6 +8,7 @@ date as "not evaluated" beside a newer date's materialization, and one row for e
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster import AssetCheckEvaluation
@@ -53,7 +54,7 @@ class CheckReporting:
             blocking=self._specs[key].blocking,
         )
 
-    def standing(self, result: dg.MaterializeResult) -> Iterator[AssetCheckEvaluation]:
+    def standing(self, result: dg.MaterializeResult[Any]) -> Iterator[AssetCheckEvaluation]:
         """For an unchanged table: repeat the evaluations of its published snapshot.
 
         A check without an earlier evaluation stays unevaluated.

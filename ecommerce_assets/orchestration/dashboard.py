@@ -1,5 +1,7 @@
 """The dashboard as an asset: rebuilt after gold, its file or link in the run's metadata."""
 
+from typing import Any
+
 import dagster as dg
 
 from ecommerce_assets.jobs.reporting import log_progress
@@ -40,7 +42,7 @@ def dashboard_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=GROUP,
     )
-    def sales_dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def sales_dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         # Imported here, since DuckDB, pyiceberg and the charting library are slow to load.
         from ecommerce_assets.dashboard.build import build_dashboard
 

@@ -4,13 +4,14 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.jobs.arguments import option_of
 
-Result = dg.MaterializeResult | dg.AssetCheckResult
+Result = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class JobRequest:
         }
 
 
-class GlueJobs(dg.ConfigurableResource):
+class GlueJobs(dg.ConfigurableResource["GlueJobs"]):
     """Launches a layer's job, locally or on AWS.
 
     Attributes:

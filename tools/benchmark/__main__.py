@@ -134,8 +134,8 @@ def of_tables(folder: Path) -> dict[str, tuple[float, float]]:
     seconds = {}
     for record in records:
         made = record.event_log_entry.asset_materialization
-        figures = [made.metadata[name].value for name in ("seconds", "seconds_checking")]
-        seconds[".".join(made.asset_key.path)] = tuple(figures)
+        whole, checking = (made.metadata[name].value for name in ("seconds", "seconds_checking"))
+        seconds[".".join(made.asset_key.path)] = float(whole), float(checking)
     return seconds
 
 
