@@ -12,7 +12,7 @@ FIRST_LANDED = $(shell ls -d $(DEMO)/landing/*/ingestion_date=* 2>/dev/null | se
 CHECKOV := .venv-checkov
 CHECKOV_VERSION := 3.3.30
 
-.PHONY: help install demo dev test test-unit soak mutations mutations-quick lint security docs bench deploy destroy pictures clean
+.PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint security docs bench deploy destroy pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -57,11 +57,14 @@ dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 
 CODE := ecommerce_assets ecommerce_assets_tests tools
 
-test: install ## the test suite, and how much of the package it covers
+test: install ## the test suite, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+coverage: install ## the test suite in one process, and how much of the package it covers
 	$(BIN)/python -m pytest --cov=ecommerce_assets --cov-report=term:skip-covered --cov-fail-under=90
 
 test-unit: install ## the tests without a process or a lakehouse of their own: what to run at each save
-	$(BIN)/python -m pytest -q -m unit
+	$(BIN)/python -m pytest -q -m unit $$(grep -l "mark.unit" ecommerce_assets_tests/*.py)
 
 soak: install ## the random histories of the test suite, many more of them
 	$(BIN)/python -m pytest ecommerce_assets_tests/test_incremental.py --hypothesis-profile soak --timeout 0 -s
@@ -101,7 +104,7 @@ destroy: ## remove what `make deploy` made on AWS
 
 docs: install ## the data dictionary, from the tables' declarations, and all documents as a site
 	$(BIN)/ecommerce docs --output ecommerce_assets/tables/README.md
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: install ## figures of the whole pipeline beside a bare PySpark script
 	$(BIN)/python -m tools.benchmark

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import Phase, settings
 from pyspark.sql import SparkSession
 
-from ecommerce_assets.lakehouse import session
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets_tests import browser, terraform_plan
 from ecommerce_assets_tests.shop import Shop
@@ -21,14 +20,21 @@ settings.register_profile("default", max_examples=5, **QUICK)
 settings.register_profile("mutation", max_examples=4, **QUICK)
 settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
 
-# One JVM serves the whole test run: long enough for Java's second compiler, however small the data.
-session.LARGE_BYTES = 0
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith(("ECOMMERCE_", "DAGSTER_"))]:
         del os.environ[name]
+
+
+# The files that take longest, first: two workers then end at about the same time.
+LONGEST = ("aws_end_to_end", "safety", "processes", "incremental", "dagster", "cli", "dashboard",
+           "checks", "maintenance", "layers", "function_of_upstream", "aws_glue_jobs")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 def pytest_report_header() -> list[str]:
