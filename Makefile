@@ -11,8 +11,9 @@ FIRST_LANDED = $(shell ls -d $(DEMO)/landing/*/ingestion_date=* 2>/dev/null | se
 
 CHECKOV := .venv-checkov
 CHECKOV_VERSION := 3.3.30
+BIOME_VERSION := 2.6.8
 
-.PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint security docs bench deploy destroy pictures clean
+.PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy destroy pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -82,6 +83,10 @@ lint: install ## style, types, complexity, spelling, prose
 	@test -z "$$($(BIN)/radon cc -n D ecommerce_assets tools)" || { $(BIN)/radon cc -s -n D ecommerce_assets tools; exit 1; }
 	$(BIN)/codespell
 	$(BIN)/python -m tools.prose
+
+lint-dashboard: ## the dashboard's scripts: linted, formatted, unit tested; needs Node and npm
+	npx --yes @biomejs/biome@$(BIOME_VERSION) ci --config-path=tools/dashboard/lint.json ecommerce_assets/dashboard/parts tools/dashboard
+	node --test tools/dashboard/
 
 security: $(CHECKOV)/.installed ## checkov on the Terraform code
 	$(CHECKOV)/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download

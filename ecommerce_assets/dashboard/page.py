@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 # In dependency order.
-SCRIPTS = ("lines", "elements", "view", "sales", "quality", "start")
+SCRIPTS = ("lines", "elements", "view", "sales", "breakdowns", "quality", "start")
 
 
 def page(figures: Mapping[str, Any]) -> str:

@@ -36,20 +36,38 @@ const note = (text) => element("p", { class: "note" }, text);
 function table(columns, rows, caption) {
   const kind = (column) => (column.number ? "number" : "text");
   const head = columns.map((column) =>
-    element("th", { scope: "col", role: "columnheader", class: kind(column) }, column.name));
-  const lines = rows.map((row) => element("tr", { role: "row" }, ...columns.map((column) =>
-    element("td", { role: "cell", class: kind(column), "data-name": column.name }, column.show(row)))));
-  return element("table", { role: "table", "aria-label": caption },
+    element("th", { scope: "col", role: "columnheader", class: kind(column) }, column.name),
+  );
+  const lines = rows.map((row) =>
+    element(
+      "tr",
+      { role: "row" },
+      ...columns.map((column) =>
+        element("td", { role: "cell", class: kind(column), "data-name": column.name }, column.show(row)),
+      ),
+    ),
+  );
+  return element(
+    "table",
+    { role: "table", "aria-label": caption },
     element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...head)),
-    element("tbody", { role: "rowgroup" }, ...lines));
+    element("tbody", { role: "rowgroup" }, ...lines),
+  );
 }
 
 // A wide table is scrolled, by keyboard as well.
-const scrolled = (shown, name) => element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": name }, shown);
+const scrolled = (shown, name) =>
+  element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": name }, shown);
 
 function tile(name, figure, sentence, change = null) {
-  return element("div", { class: "card" }, element("dt", {}, name),
-    element("dd", { class: "figure" }, figure), change, element("dd", { class: "of" }, sentence));
+  return element(
+    "div",
+    { class: "card" },
+    element("dt", {}, name),
+    element("dd", { class: "figure" }, figure),
+    change,
+    element("dd", { class: "of" }, sentence),
+  );
 }
 
 // ---- CSV: of a column its `value`, or what is shown
@@ -61,9 +79,11 @@ function csvOf(columns, rows) {
     if (/^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text)) text = `'${text}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const lines = [columns.map((column) => column.name),
-    ...rows.map((row) => columns.map((column) => (column.value ?? column.show)(row)))];
-  return lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+  const lines = [
+    columns.map((column) => column.name),
+    ...rows.map((row) => columns.map((column) => (column.value ?? column.show)(row))),
+  ];
+  return `${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
 const files = new Map(); // by chart: the columns and rows that its CSV has
@@ -93,10 +113,17 @@ function drawCsvButtons() {
 const COLOURS = 9; // as many as the style has
 
 function theme() {
-  const axis = { labelColor: "var(--faint)", titleColor: "var(--faint)", gridColor: "var(--line)",
-    domainColor: "var(--line)", tickColor: "var(--line)" };
+  const axis = {
+    labelColor: "var(--faint)",
+    titleColor: "var(--faint)",
+    gridColor: "var(--line)",
+    domainColor: "var(--line)",
+    tickColor: "var(--line)",
+  };
   return {
-    background: null, font: "system-ui, sans-serif", customFormatTypes: true,
+    background: null,
+    font: "system-ui, sans-serif",
+    customFormatTypes: true,
     view: { stroke: null },
     axis: { ...axis, titleFontWeight: "normal" },
     legend: { labelColor: "var(--text)", orient: "bottom", columns: 4, title: null },
@@ -119,12 +146,22 @@ async function chart(id, spec, columns, rows, name, { open = false, onClick = nu
     return;
   }
   const canvas = element("div", { class: "canvas" });
-  const details = element("details", {}, element("summary", {}, "As a table"), scrolled(table(columns, rows, name), name));
+  const details = element(
+    "details",
+    {},
+    element("summary", {}, "As a table"),
+    scrolled(table(columns, rows, name), name),
+  );
   details.open = place.querySelector("details")?.open ?? open;
   place.replaceChildren(canvas, details);
   const complete = {
-    width: "container", height: 260, autosize: { type: "fit", contains: "padding" },
-    description: name, data: { values: shown }, config: theme(), ...spec,
+    width: "container",
+    height: 260,
+    autosize: { type: "fit", contains: "padding" },
+    description: name,
+    data: { values: shown },
+    config: theme(),
+    ...spec,
   };
   complete.mark = { ...complete.mark, cursor: onClick ? "pointer" : "default" };
   const options = { actions: false, renderer: "svg", expressionFunctions: { short: (value) => short.format(value) } };
@@ -133,12 +170,19 @@ async function chart(id, spec, columns, rows, name, { open = false, onClick = nu
     drawn.finalize(); // It has been drawn anew meanwhile.
     return;
   }
-  if (onClick) drawn.addEventListener("click", (event, item) => { if (item?.mark?.marktype === "rect" && item.datum) onClick(item.datum); });
+  if (onClick)
+    drawn.addEventListener("click", (event, item) => {
+      if (item?.mark?.marktype === "rect" && item.datum) onClick(item.datum);
+    });
   views.set(id, drawn);
 }
 
-const amount = (field) => ({ field, type: "quantitative", title: null,
-  axis: { formatType: "short", tickCount: 5, tickMinStep: 1 } });
+const amount = (field) => ({
+  field,
+  type: "quantitative",
+  title: null,
+  axis: { formatType: "short", tickCount: 5, tickMinStep: 1 },
+});
 const tip = (...fields) => fields.map(([field, title]) => ({ field, title, type: "nominal" }));
 const spanAxis = { labelAngle: 0, labelOverlap: "greedy", ticks: false, labelSeparation: 12 };
 

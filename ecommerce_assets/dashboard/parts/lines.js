@@ -1,6 +1,6 @@
 "use strict";
 // The order lines, unpacked, and what is counted in them. Days are numbers from the first day on,
-// amounts are in cents; categories, countries and segments are places in `sales.names`.
+// amounts are in cents; categories, countries and segments are positions in `sales.names`.
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const DAY = 86_400_000;
@@ -32,7 +32,12 @@ async function unpackSales({ first, limited_to: limitedTo, names, columns, packe
   const dayStart = startsOf(read.orders);
   for (let day = 0; day < read.orders.length; day++) orderDay.fill(day, dayStart[day], dayStart[day + 1]);
   sales = {
-    ...read, firstDay, limitedTo, dayStart, orderDay, days: read.orders.length,
+    ...read,
+    firstDay,
+    limitedTo,
+    dayStart,
+    orderDay,
+    days: read.orders.length,
     lineStart: startsOf(read.lines),
     names: JSON.parse(new TextDecoder().decode(await inflated(names))),
     // The first sale may be older than the first day; without one, it is no day.
@@ -43,7 +48,9 @@ async function unpackSales({ first, limited_to: limitedTo, names, columns, packe
 
 function startsOf(counts) {
   const starts = new Int32Array(counts.length + 1);
-  counts.forEach((count, n) => { starts[n + 1] = starts[n] + count; });
+  counts.forEach((count, n) => {
+    starts[n + 1] = starts[n] + count;
+  });
   return starts;
 }
 
@@ -63,20 +70,37 @@ function eachLine(range, filters, see) {
 }
 
 function eachSale(range, filters, see) {
-  eachLine(range, filters, (line, order, who) => { if (sales.is_sale[order]) see(line, order, who); });
+  eachLine(range, filters, (line, order, who) => {
+    if (sales.is_sale[order]) see(line, order, who);
+  });
 }
 
 // Counts different numbers that come in any order.
 function distinct() {
   const seen = new Set();
-  return { add: (n) => seen.add(n), get count() { return seen.size; } };
+  return {
+    add: (n) => seen.add(n),
+    get count() {
+      return seen.size;
+    },
+  };
 }
 
 // Counts different numbers that come in order, like those of the orders of the lines.
 function changes() {
   let last = -1;
   let count = 0;
-  return { add(n) { if (n !== last) { last = n; count += 1; } }, get count() { return count; } };
+  return {
+    add(n) {
+      if (n !== last) {
+        last = n;
+        count += 1;
+      }
+    },
+    get count() {
+      return count;
+    },
+  };
 }
 
 function measures(range, filters) {
@@ -97,12 +121,16 @@ function measures(range, filters) {
   });
   const ratio = (part, whole) => (whole ? part / whole : null);
   return {
-    revenue, orders: orders.count, placed: placed.count,
-    customers: customers.count, added: added.count,
+    revenue,
+    orders: orders.count,
+    placed: placed.count,
+    customers: customers.count,
+    added: added.count,
     average: orders.count ? Math.round(revenue / orders.count) : null,
     perCustomer: ratio(orders.count, customers.count),
     lost: ratio(placed.count - orders.count, placed.count),
-    margin: ratio(costed - cost, costed), costed: ratio(costed, revenue),
+    margin: ratio(costed - cost, costed),
+    costed: ratio(costed, revenue),
   };
 }
 
@@ -113,7 +141,8 @@ function bySpan(range, filters, spanOf) {
   const names = new Array(sales.days);
   for (let day = Math.max(0, range.from); day <= Math.min(sales.days - 1, range.to); day++) {
     names[day] = spanOf(day);
-    if (!spans.has(names[day])) spans.set(names[day], { first: day, revenue: 0, fresh: 0, customers: distinct(), added: distinct() });
+    if (!spans.has(names[day]))
+      spans.set(names[day], { first: day, revenue: 0, fresh: 0, customers: distinct(), added: distinct() });
     spans.get(names[day]).last = day;
   }
   eachSale(range, filters, (line, order, who) => {
@@ -126,8 +155,13 @@ function bySpan(range, filters, spanOf) {
     }
   });
   return [...spans].map(([start, span]) => ({
-    start, first: span.first, last: span.last, revenue: span.revenue, fresh: span.fresh,
-    customers: span.customers.count, added: span.added.count,
+    start,
+    first: span.first,
+    last: span.last,
+    revenue: span.revenue,
+    fresh: span.fresh,
+    customers: span.customers.count,
+    added: span.added.count,
   }));
 }
 
@@ -136,8 +170,9 @@ function byPlace(range, filters, placeOf) {
   const places = new Map();
   eachSale(range, filters, (line, order, who) => {
     const place = placeOf(line, order, who);
-    let found = places.get(place);
-    if (!found) places.set(place, found = { place, revenue: 0, pieces: 0, orders: changes(), customers: distinct() });
+    if (!places.has(place))
+      places.set(place, { place, revenue: 0, pieces: 0, orders: changes(), customers: distinct() });
+    const found = places.get(place);
     found.revenue += sales.revenue[line];
     found.pieces += sales.pieces[line];
     found.orders.add(order);
@@ -164,13 +199,19 @@ function cohorts(range, filters, monthOf) {
     const cohort = sales.firstSale[who] >= range.from && found.get(monthOf(sales.firstSale[who]));
     if (!cohort) return;
     const after = place(monthOf(sales.orderDay[order])) - place(cohort.month);
-    (cohort.later[after] ??= distinct()).add(who);
+    cohort.later[after] ??= distinct();
+    cohort.later[after].add(who);
   });
   const end = place(monthOf(range.to));
-  return [...found.values()].sort((a, b) => a.month.localeCompare(b.month)).map((cohort) => ({
-    month: cohort.month, members: cohort.members.count,
-    // Month 0 is that of the first sale; a month beyond the range has no figure.
-    later: Array.from({ length: Math.min(COHORT_MONTHS, end - place(cohort.month)) },
-      (_, n) => cohort.later[n + 1]?.count ?? 0),
-  }));
+  return [...found.values()]
+    .sort((a, b) => a.month.localeCompare(b.month))
+    .map((cohort) => ({
+      month: cohort.month,
+      members: cohort.members.count,
+      // Month 0 is that of the first sale; a month beyond the range has no figure.
+      later: Array.from(
+        { length: Math.min(COHORT_MONTHS, end - place(cohort.month)) },
+        (_, n) => cohort.later[n + 1]?.count ?? 0,
+      ),
+    }));
 }

@@ -4,9 +4,12 @@ function drawFreshness() {
   const published = figures.quality.tables.find((row) => row.table === "gold.fact_sales")?.published;
   const age = Math.floor((Date.now() - Date.parse(figures.built_at)) / DAY);
   const old = age > 0 ? `, ${plural(age, "day")} ago` : "";
-  put("freshness", sales ? `Orders up to ${isoOf(sales.days - 1)}` : "No orders yet",
+  put(
+    "freshness",
+    sales ? `Orders up to ${isoOf(sales.days - 1)}` : "No orders yet",
     ` · deliveries up to ${Object.values(figures.delivered).filter(Boolean).sort().at(-1) ?? "–"}`,
-    ` · sales published ${time(published)} · page built ${time(figures.built_at)}${old}`);
+    ` · sales published ${time(published)} · page built ${time(figures.built_at)}${old}`,
+  );
   byId("freshness").classList.toggle("bad", age > 1);
 }
 
@@ -28,7 +31,7 @@ function draw(problem = "") {
 async function start() {
   if (figures.sales) await unpackSales(figures.sales);
   // Of a shop without sales, any day will do.
-  origin = sales ? sales.firstDay : Math.floor(Date.parse(figures.built_at) / DAY);
+  dayZero = sales ? sales.firstDay : Math.floor(Date.parse(figures.built_at) / DAY);
   drawControls();
   drawCsvButtons();
   drawFreshness();

@@ -2,18 +2,34 @@
 // so that a link or a bookmark shows the same.
 
 const PAGES = ["sales", "quality"];
-const PRESETS = [["7 days", 7], ["14 days", 14], ["28 days", 28], ["90 days", 90], ["365 days", 365], ["All", Infinity]];
+const PRESETS = [
+  ["7 days", 7],
+  ["14 days", 14],
+  ["28 days", 28],
+  ["90 days", 90],
+  ["365 days", 365],
+  ["All", Infinity],
+];
 const GRAINS = { day: "Day", week: "Week", month: "Month" };
 const COMPARED = { before: "Days before", year: "A year before" };
 const FILTERS = { category: "categories", country: "countries", segment: "segments" };
 const NO_FILTERS = { category: null, country: null, segment: null };
 
-const view = { page: "sales", from: 0, to: 0, ranged: false, asked: null, grain: "day", compared: "before", filters: { ...NO_FILTERS } };
+const view = {
+  page: "sales",
+  from: 0,
+  to: 0,
+  ranged: false,
+  asked: null,
+  grain: "day",
+  compared: "before",
+  filters: { ...NO_FILTERS },
+};
 
-let origin = 0; // day 0, as days from 1970-01-01
-const dateOf = (day) => new Date((origin + day) * DAY);
+let dayZero = 0; // day 0, as days from 1970-01-01
+const dateOf = (day) => new Date((dayZero + day) * DAY);
 const isoOf = (day) => dateOf(day).toISOString().slice(0, 10);
-const dayOf = (iso) => Math.round(Date.parse(iso) / DAY) - origin;
+const dayOf = (iso) => Math.round(Date.parse(iso) / DAY) - dayZero;
 const months = new Map(); // asked for once a line
 function monthOf(day) {
   if (!months.has(day)) months.set(day, isoOf(day).slice(0, 7));
@@ -34,8 +50,10 @@ const spanTitle = () => ({ day: "Day", week: "Week from", month: "Month" })[view
 function windowOf(page) {
   if (page === "sales") return sales ? { from: 0, to: sales.days - 1 } : null;
   const { quarantined, late } = figures.quality;
-  const dates = [...quarantined, ...late].map((row) => row.day)
-    .concat(Object.values(figures.delivered).filter((day) => day !== null)).sort();
+  const dates = [...quarantined, ...late]
+    .map((row) => row.day)
+    .concat(Object.values(figures.delivered).filter((day) => day !== null))
+    .sort();
   return dates.length ? { from: dayOf(dates[0]), to: dayOf(dates.at(-1)) } : null;
 }
 
@@ -113,8 +131,14 @@ function setRange(fromIso, toIso) {
   if (fromIso > toIso) return `From (${fromIso}) is after to (${toIso}); the last period stays.`;
   const [from, to] = [dayOf(fromIso), dayOf(toIso)];
   const have = `there are figures from ${isoOf(whole.from)} to ${isoOf(whole.to)}`;
-  if (to < whole.from || from > whole.to) return `No figures from ${fromIso} to ${toIso}: ${have}; the last period stays.`;
-  Object.assign(view, { from: Math.max(from, whole.from), to: Math.min(to, whole.to), ranged: true, asked: { from: fromIso, to: toIso } });
+  if (to < whole.from || from > whole.to)
+    return `No figures from ${fromIso} to ${toIso}: ${have}; the last period stays.`;
+  Object.assign(view, {
+    from: Math.max(from, whole.from),
+    to: Math.min(to, whole.to),
+    ranged: true,
+    asked: { from: fromIso, to: toIso },
+  });
   return from < whole.from || to > whole.to ? `Not all of ${fromIso} to ${toIso} is shown: ${have}.` : "";
 }
 
@@ -156,8 +180,10 @@ function drawControls() {
   for (const [name, list] of Object.entries(FILTERS)) {
     const options = (sales?.names[list] ?? []).map((text, place) => [filterName(name, place), place]);
     options.sort(([a], [b]) => a.localeCompare(b));
-    byId(name).append(element("option", { value: "" }, `All ${list}`),
-      ...options.map(([text, place]) => element("option", { value: place }, text)));
+    byId(name).append(
+      element("option", { value: "" }, `All ${list}`),
+      ...options.map(([text, place]) => element("option", { value: place }, text)),
+    );
     byId(name).addEventListener("change", (event) => {
       const { value } = event.target;
       choose({ filters: { ...view.filters, [name]: value === "" ? null : Number(value) } });
@@ -193,7 +219,10 @@ function drawChoice(problem) {
     const from = length === Infinity ? whole.from : whole.to + 1 - length;
     button.setAttribute("aria-pressed", String(view.to === whole.to && view.from === from));
   }
-  for (const [name, value] of [["grain", view.grain], ["compared", view.compared]]) {
+  for (const [name, value] of [
+    ["grain", view.grain],
+    ["compared", view.compared],
+  ]) {
     document.querySelector(`input[name=${name}][value=${value}]`).checked = true;
   }
   for (const name of Object.keys(FILTERS)) byId(name).value = view.filters[name] ?? "";
