@@ -53,7 +53,7 @@ def test_asset_materialize_exit_codes(shop: Shop, tmp_path: Path) -> None:
     shop.deliver("products", {"price": "free"})
     done = materialize(shop, tmp_path, "--select", 'key:"bronze/products" or key:"silver/products"',
                        "--partition", "2024-01-01")  # fmt: skip
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "quarantine_share" in done.stderr
     assert len(shop.content("silver.products")) == 1
 
@@ -61,7 +61,9 @@ def test_asset_materialize_exit_codes(shop: Shop, tmp_path: Path) -> None:
 def test_a_reversed_range_is_refused(shop: Shop, tmp_path: Path) -> None:
     done = materialize(shop, tmp_path, "--select", 'key:"bronze/products"', "--partition-range",
                        "2024-01-03...2024-01-01")  # fmt: skip
-    assert done.returncode != 0
+    assert done.returncode == 1
+    assert "2024-01-03...2024-01-01 ends before it starts: swap the dates" in done.stderr
+    assert not shop.lakehouse.exists()
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_readers_see_whole_states_that_fit_together(shop: Shop) -> None:
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     seen: list[tuple[int, int]] = []
-    stop = threading.Event()
+    stop, polled = threading.Event(), threading.Event()
 
     def poll() -> None:
         while not stop.is_set():
@@ -126,18 +126,23 @@ def test_readers_see_whole_states_that_fit_together(shop: Shop) -> None:
             ).fetchall()[0][0]
             seen.append((len(facts), lost))
             connection.close()
+            polled.set()
 
     reader = threading.Thread(target=poll)
     reader.start()
     try:
+        assert polled.wait(60)  # what was there before
+        polls = len(seen)
         for number in (1, 2):
             shop.run_all(deliver(shop, number))
+        assert len(seen) > polls, "the reader read nothing while tables were published"
+        polled.clear()
+        assert polled.wait(60)  # what is there after the last run, or a part of it
     finally:
         stop.set()
         reader.join()
     assert {lost for _, lost in seen} == {0}
     assert len({rows for rows, _ in seen}) > 1
-    assert len(seen) > 10
 
 
 def facts_without_a_member(shop: Shop) -> int:

@@ -92,7 +92,11 @@ def test_the_rows_behind_every_table_of_gold(
 def test_every_table_of_gold_can_be_followed(traced: Shop) -> None:
     for table in tables_of("gold"):
         (row, *_) = traced.query(f"select * from {table.identifier} order by all")
-        parts(traced, table.identifier, ",".join(str(row[name]) for name in table.key))
+        found = parts(traced, table.identifier, ",".join(str(row[name]) for name in table.key))
+        assert found[table.identifier].first.to_pylist() == [row]
+        sources = {title for title in found if title.startswith("bronze.")}
+        delivered = sum(found[source].rows for source in sources)
+        assert delivered, f"{table.identifier}: no delivered record behind it"
 
 
 def test_a_row_of_silver_and_of_quarantine(traced: Shop) -> None:

@@ -211,7 +211,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the code version does not follow methods of a class that is only an annotation",
-        "code_version.py",
+        "syntax_trees.py",
         "self._annotation(_a)",
         "None",
         VERSION_CHANGES,
@@ -219,7 +219,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the name of a local variable counts for the code version",
-        "code_version.py",
+        "syntax_trees.py",
         "local.get(_a, _a)",
         "_a",
         "test_code_version.py::test_the_name_of_a_local_variable_decides_nothing",

@@ -75,7 +75,7 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
     if last < first:
         raise dg.Failure(
-            f"the partition range {first}...{last} ends before it begins: swap the dates",
+            f"the partition range {first}...{last} ends before it starts: swap the dates",
             allow_retries=False,
         )
     return first, last
