@@ -131,13 +131,13 @@ def test_readers_see_whole_states_that_fit_together(shop: Shop) -> None:
     reader = threading.Thread(target=poll)
     reader.start()
     try:
-        assert polled.wait(60)  # what was there before
+        assert polled.wait(60)  # before any run
         polls = len(seen)
         for number in (1, 2):
             shop.run_all(deliver(shop, number))
         assert len(seen) > polls, "the reader read nothing while tables were published"
         polled.clear()
-        assert polled.wait(60)  # what is there after the last run, or a part of it
+        assert polled.wait(60)  # after the last run
     finally:
         stop.set()
         reader.join()
