@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import boto3
 import pytest
 
+from ecommerce_assets.boto import boto_client
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import bronze_ingestion
 from ecommerce_assets.landing import store
@@ -347,7 +349,7 @@ def test_a_listing_that_s3_refuses_is_an_error(
         "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_MAX_ATTEMPTS": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(store, "S3_ATTEMPTS", 1)
+    monkeypatch.setattr(store, "boto_client", partial(boto_client, attempts=1))
     try:
         with pytest.raises(PipelineError, match=rf"can't be looked at.*{said}"):
             S3Store("s3://deliveries/landing").entries("landing")
