@@ -1,11 +1,23 @@
 """Concurrent work in dependency order."""
 
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Node = TypeVar("Node", bound=Hashable)
+
+
+class _Inline(Executor):
+    """Works at once, in the calling thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
 
 class Skipped(Exception):
@@ -21,7 +33,7 @@ def in_order(
 
     Args:
         needs: by node, the nodes to process first; nodes start in this order where they can.
-        threads: how many nodes at a time.
+        threads: how many nodes at a time; 1 works in the calling thread.
         name: prefix of the threads' names.
 
     Raises:
@@ -31,7 +43,11 @@ def in_order(
     order.prepare()
     failed: dict[Node, Exception] = {}
     running: dict[Future[None], Node] = {}
-    with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
+    # A thread costs a connection to the JVM: none is started for one node at a time.
+    pool: Executor = (
+        ThreadPoolExecutor(threads, thread_name_prefix=name) if threads > 1 else _Inline()
+    )
+    with pool:
         while order.is_active():
             for node in order.get_ready():
                 if any(need in failed for need in needs[node]):
