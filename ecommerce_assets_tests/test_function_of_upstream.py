@@ -30,6 +30,21 @@ def test_corrected_and_emptied_deliveries(shop: Shop) -> None:
     assert "2024-03-05" in str(shop.content("gold.fact_sales"))
 
 
+def test_inferred_members_come_and_go_with_the_items_that_name_them(shop: Shop) -> None:
+    deliver_three_days(shop)
+    shop.run_all(DAYS[0], DAYS[-1])
+    shop.deliver("order_items", {"order_item_id": "I1", "order_id": "O1", "product_id": "P7"},
+                 day=DAYS[1])  # fmt: skip
+    shop.run_all(DAYS[1])
+    inferred = "select product_id from gold.dim_product where is_inferred"
+    assert [row["product_id"] for row in shop.query(inferred)] == ["P7"]
+    assert different(shop) == {}
+    shop.deliver("order_items", {"order_item_id": "I1", "order_id": "O1"}, day=DAYS[1])
+    shop.run_all(DAYS[1])
+    assert shop.query(inferred) == []
+    assert different(shop) == {}
+
+
 def test_keys_of_any_characters(shop: Shop) -> None:
     """What a run looks for is text in a source: it ends no literal, and hides no other key."""
     keys = ["O'1", 'O"2', "O\\3", "O\\'4", "O`5", "O%6", "\\u0041", "${O8}", "O\n9", "日本😀"]
