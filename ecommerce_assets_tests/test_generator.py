@@ -14,7 +14,7 @@ import pytest
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.generator import defects
 from ecommerce_assets.generator.people import customer_row, pools
-from ecommerce_assets.generator.shop import Options, generate
+from ecommerce_assets.generator.shop import Options, continued, generate
 from ecommerce_assets_tests.shop import Shop
 
 TABLES = ("customers", "products", "orders", "order_items")
@@ -190,3 +190,56 @@ def test_it_needs_neither_spark_nor_dagster(tmp_path: Path) -> None:
         "assert not {'pyspark', 'dagster', 'pyarrow', 'pandas'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_more_days_go_on_and_leave_the_days_before(tmp_path: Path) -> None:
+    make(tmp_path, records=300, days=6, late=0.1, duplicates=0.1, defects=0.1)
+    before = content(tmp_path)
+    manifest = {}
+    for days in (1, 2):
+        manifest = json.loads(continued(tmp_path, days, lambda n: None).read_text("utf-8"))
+    after = content(tmp_path)
+    assert all(after[name] == before[name] for name in before if not name.startswith("_"))
+    added = after.keys() - before.keys()
+    assert len(added) == 3 * len(TABLES)
+    for name in added:
+        table, folder, _ = name.split("/")
+        lines = list(csv.reader(after[name].decode().splitlines()))
+        day = folder.removeprefix("ingestion_date=")
+        assert len(lines) - 1 == manifest["tables"][table][day]["rows"]
+    orders = [counts["rows"] for counts in manifest["tables"]["orders"].values()]
+    assert min(orders[-3:]) > max(orders) / 4
+    # What became of the orders of the days before is delivered on the days that were added.
+    later = csv.DictReader(
+        after["orders/ingestion_date=2024-01-07/orders.csv"].decode().splitlines()
+    )
+    assert any(row["order_date"] < "2024-01-07" for row in later)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"), [(False, "no _manifest.json"), (True, "one file per table")]
+)
+def test_more_days_of_what(tmp_path: Path, made: bool, said: str) -> None:
+    if made:
+        make(tmp_path, records=100, flat=True)
+    with pytest.raises(PipelineError, match=said):
+        continued(tmp_path, 1, lambda n: None)
+
+
+def test_an_interrupted_generation_is_not_continued(tmp_path: Path) -> None:
+    options = Options(records=100, start_date=date(2024, 1, 1), days=3)
+
+    def interrupt(orders: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(tmp_path, options, interrupt)
+    with pytest.raises(PipelineError, match="not generated to the end"):
+        continued(tmp_path, 1, lambda n: None)
+    generate(tmp_path, options, lambda n: None)
+    with pytest.raises(KeyboardInterrupt):
+        continued(tmp_path, 3, interrupt)
+    (tmp_path / "orders" / "ingestion_date=2024-01-06").mkdir(exist_ok=True)
+    continued(tmp_path, 1, lambda n: None)
+    days = sorted(path.name for path in (tmp_path / "orders").iterdir())
+    assert days[-1] == "ingestion_date=2024-01-04"

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ecommerce_assets.cli.options import DateOption, ShareOption
 
@@ -16,7 +17,10 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the tables and _manifest.json.",
 )
-@click.option("--records", required=True, type=int, help="Orders.")
+@click.option("--records", type=int, help="Orders.")
+@click.option(
+    "--more-days", type=int, help="Add so many days to what is there, with the options of before."
+)
 @click.option(
     "--start-date", type=DateOption(), default="2024-01-01", show_default=True, help="First day."
 )
@@ -31,7 +35,8 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
 @click.option("--flat", is_flag=True, help="One CSV file per table instead of the landing layout.")
 def generate(
     output: Path,
-    records: int,
+    records: int | None,
+    more_days: int | None,
     start_date: date,
     end_date: date | None,
     days: int,
@@ -51,6 +56,14 @@ def generate(
 
     from ecommerce_assets.generator import shop
 
+    quiet = not sys.stderr.isatty()
+    if more_days is not None:
+        _must_be_alone()
+        with tqdm(unit=" orders", unit_scale=True, disable=quiet) as bar:
+            click.echo(shop.continued(output, more_days, bar.update))
+        return
+    if records is None:
+        raise click.UsageError("Missing option '--records', or '--more-days' to go on.")
     options = shop.Options(
         records=records,
         start_date=end_date - timedelta(days=days - 1) if end_date else start_date,
@@ -63,7 +76,21 @@ def generate(
         defects=defects,
         flat=flat,
     )
-    quiet = not sys.stderr.isatty()
     with tqdm(total=records, unit=" orders", unit_scale=True, disable=quiet) as bar:
         manifest = shop.generate(output, options, bar.update)
     click.echo(manifest)
+
+
+def _must_be_alone() -> None:
+    """Refuse options beside --more-days, which takes those of before."""
+    context = click.get_current_context()
+    beside = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in ("output", "more_days")
+        and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if beside:
+        raise click.UsageError(
+            f"--more-days takes the options of before, not {', '.join(sorted(beside))}"
+        )

@@ -7,6 +7,7 @@ import csv
 import json
 import shutil
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -43,7 +44,9 @@ class Deliveries:
     Args:
         output: folder for the tables and the manifest.
         flat: one `<table>.csv` per table instead of the landing layout.
-        first, last: the first and last day of delivery.
+        first: the first day of delivery.
+        lasts: the last day of the first generation and of each continuation. Only days after the
+            last but one are written; the days before were written by the earlier generations.
         late, duplicates, row_defects: shares of rows, 0 to 1.
 
     Raises:
@@ -56,12 +59,14 @@ class Deliveries:
         *,
         flat: bool,
         first: date,
-        last: date,
+        lasts: Sequence[date],
         late: float,
         duplicates: float,
         row_defects: float,
     ) -> None:
-        self._output, self._flat, self._first, self._last = output, flat, first, last
+        self._output, self._flat, self._first = output, flat, first
+        self._lasts, self._last, self._today = lasts, lasts[-1], first
+        self._written_until = lasts[-2] if len(lasts) > 1 else None
         self._late = {table: Share(late, 0.2) for table in COLUMNS}
         self._duplicates = {table: Share(duplicates, 0.5) for table in COLUMNS}
         self._defects = {table: Share(row_defects, 0.8) for table in COLUMNS}
@@ -69,13 +74,23 @@ class Deliveries:
         self._unknown_column = bool(row_defects) and not flat
         self._open: dict[tuple[str, date], tuple[IO[str], Any]] = {}
         self._counts: dict[str, dict[date, dict[str, Any]]] = defaultdict(dict)
-        self._clear()
+        if self._written_until is None:
+            self._clear()
+            # Until `close`, nothing can continue this.
+            (output / MANIFEST).write_text(json.dumps({"options": None}), encoding="utf-8")
+        else:
+            self._clear_after(self._written_until)
 
     def put(self, table: str, day: date, row: list[str], *, plain: bool = False) -> None:
-        """Deliver a row on `day`, with a defect if one is due and the row is not `plain`."""
+        """Deliver a row on `day`, with a defect if one is due and the row is not `plain`.
+
+        What was to come after the end of a generation comes without a defect in its continuation,
+        so that the days before are the same with and without it.
+        """
         if day > self._last:
             return
-        if plain:
+        last = next(last for last in self._lasts if last >= self._today)
+        if plain or day > last:
             self._write(table, day, row)
             return
         late, duplicate, defect = self._late[table], self._duplicates[table], self._defects[table]
@@ -83,16 +98,16 @@ class Deliveries:
         if is_bad:
             defect.take()
             self._spoil(table, day, row)
-        elif is_late and day < self._last:
+        elif is_late and day < last:
             late.take()
             lag = 1 + self._rows(table, day) % LATEST_BY_DAYS
-            delivered = min(day + timedelta(days=lag), self._last)
+            delivered = min(day + timedelta(days=lag), last)
             self._write(table, delivered, row)
             self._count(table, delivered, "late")
         elif is_double:
             duplicate.take()
             self._write(table, day, row)
-            again = min(day + timedelta(days=self._rows(table, day) % 2), self._last)
+            again = min(day + timedelta(days=self._rows(table, day) % 2), last)
             self._write(table, again, row)
             self._count(table, again, "duplicates")
         else:
@@ -100,7 +115,8 @@ class Deliveries:
 
     def close_day(self, day: date) -> None:
         """Finish `day`: no more rows follow."""
-        for table in COLUMNS:
+        self._today = day + timedelta(days=1)
+        for table in COLUMNS if self._is_written(day) else ():
             self._file(table, day)
             if not self._flat:
                 self._open.pop((table, day))[0].close()
@@ -131,13 +147,16 @@ class Deliveries:
         self._count(table, day, "quarantined", kind)
 
     def _write(self, table: str, day: date, row: list[str], *, widen: bool = True) -> None:
-        writer = self._file(table, day)
         if self._has_unknown_column(table, day):
             row = [*row[: len(COLUMNS[table])], "gold", *row[len(COLUMNS[table]) :]]
             if widen:
                 self._count(table, day, "rescued", defects.UNKNOWN_COLUMN)
-        writer.writerow(row)
+        if self._is_written(day):
+            self._file(table, day).writerow(row)
         self._count(table, day, "rows")
+
+    def _is_written(self, day: date) -> bool:
+        return self._written_until is None or day > self._written_until
 
     def _has_unknown_column(self, table: str, day: date) -> bool:
         wide = self._first + timedelta(days=UNKNOWN_COLUMN_DAY)
@@ -167,6 +186,13 @@ class Deliveries:
             writer.writerow([*COLUMNS[table], *extra])
             self._open[wanted] = (handle, writer)
         return self._open[wanted][1]
+
+    def _clear_after(self, last: date) -> None:
+        """Remove the days of a continuation that was interrupted."""
+        for table in COLUMNS:
+            for folder in (self._output / table).glob("*"):
+                if folder.name > date_folder(last):
+                    shutil.rmtree(folder)
 
     def _clear(self) -> None:
         """Remove the output of an earlier generation, and nothing else."""

@@ -4,9 +4,11 @@ Days are streamed. Customers are functions of their number, and only prices are 
 does not grow with the number of orders.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
@@ -18,7 +20,7 @@ from ecommerce_assets.generator.catalogue import (
     PAYMENT_METHODS,
     PAYMENT_WEIGHTS,
 )
-from ecommerce_assets.generator.delivery import Deliveries
+from ecommerce_assets.generator.delivery import MANIFEST, Deliveries
 from ecommerce_assets.generator.people import (
     country_of,
     customer_id,
@@ -43,6 +45,7 @@ class Options:
     Attributes:
         records: orders.
         customers, products: numbers of each; None derives them from the orders.
+        more_days: days of each continuation; `records` are the orders of the days before.
     """
 
     records: int
@@ -55,6 +58,18 @@ class Options:
     duplicates: float = 0.0
     defects: float = 0.0
     flat: bool = False
+    more_days: tuple[int, ...] = ()
+
+    @property
+    def all_days(self) -> int:
+        """Days of deliveries, continuations included."""
+        return self.days + sum(self.more_days)
+
+    @property
+    def lasts(self) -> list[date]:
+        """The last day of the first generation and of each continuation."""
+        before = accumulate((self.days, *self.more_days))
+        return [self.start_date + timedelta(days=days - 1) for days in before]
 
 
 def generate(output: Path, options: Options, progress: Callable[[int], object]) -> Path:
@@ -71,12 +86,11 @@ def generate(output: Path, options: Options, progress: Callable[[int], object]) 
         value = getattr(options, name)
         if value is not None and value < 1:
             raise PipelineError(f"--{name} is {value}; it must be 1 or more")
-    last = options.start_date + timedelta(days=options.days - 1)
     deliveries = Deliveries(
         output,
         flat=options.flat,
         first=options.start_date,
-        last=last,
+        lasts=options.lasts,
         late=options.late,
         duplicates=options.duplicates,
         row_defects=options.defects,
@@ -92,13 +106,45 @@ def generate(output: Path, options: Options, progress: Callable[[int], object]) 
     return deliveries.close({**asdict(options), "start_date": options.start_date.isoformat()})
 
 
+def continued(output: Path, days: int, progress: Callable[[int], object]) -> Path:
+    """Add days to the deliveries in `output`, by their own options; the files there stay as is.
+
+    Raises:
+        PipelineError: there is no manifest of the landing layout, or `days` is below one.
+    """
+    try:
+        written = json.loads((output / MANIFEST).read_text("utf-8"))["options"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PipelineError(
+            f"{output} has no {MANIFEST} that can be read: --more-days continues what `ecommerce "
+            "generate` wrote"
+        ) from error
+    if written is None:
+        raise PipelineError(f"{output} was not generated to the end: generate it again")
+    if written["flat"]:
+        raise PipelineError(f"{output} has one file per table: --more-days needs a folder per day")
+    if days < 1:
+        raise PipelineError(f"--more-days is {days}; it must be 1 or more")
+    options = Options(
+        **written
+        | {
+            "start_date": date.fromisoformat(written["start_date"]),
+            "more_days": (*written.get("more_days", ()), days),
+        }
+    )
+    return generate(output, options, progress)
+
+
 def _orders_a_day(options: Options) -> list[int]:
-    """Orders by day, following weekday and season; they add up to `records`."""
+    """Orders by day, following weekday and season.
+
+    Those of the first generation add up to `records`; its continuations go on at the same rate.
+    """
     weights = []
-    for number in range(options.days):
+    for number in range(options.all_days):
         day = options.start_date + timedelta(days=number)
         weights.append(WEEKDAYS[day.weekday()] * _season(day))
-    total, drawn, below = sum(weights), 0, 0.0
+    total, drawn, below = sum(weights[: options.days]), 0, 0.0
     orders = []
     for weight in weights:
         below += weight
