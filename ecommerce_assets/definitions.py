@@ -48,7 +48,7 @@ def _launcher(settings: Settings) -> GlueJobs:
         "thresholds": asdict(settings.thresholds),
     }
     if not settings.on_aws:
-        return LocalGlueJobs(**shared)
+        return LocalGlueJobs(**shared, warm_worker=settings.warm_worker)
     # boto3 is only needed on AWS and takes a tenth of the loading time.
     from ecommerce_assets.orchestration.aws_glue_jobs import AwsGlueJobs
 

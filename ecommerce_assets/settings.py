@@ -34,6 +34,7 @@ class Settings:
         alert_webhook: URL of the chat's webhook for failures; empty for none.
         alert_secret: name of a secret in Secrets Manager that holds the URL instead.
         ui_url: URL of Dagster's UI, for links.
+        warm_worker: seconds that the idle warm worker waits for another job; 0 for no worker.
     """
 
     deployment: str = "local"
@@ -48,6 +49,7 @@ class Settings:
     alert_webhook: str = ""
     alert_secret: str = ""
     ui_url: str = "http://localhost:3000"
+    warm_worker: int = 600
 
     @property
     def on_aws(self) -> bool:
@@ -90,6 +92,9 @@ class Settings:
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
             alert_secret=value("ALERT_SECRET", default.alert_secret),
             ui_url=value("UI_URL", default.ui_url),
+            warm_worker=parse_count(
+                value("WARM_WORKER", str(default.warm_worker)), "ECOMMERCE_WARM_WORKER", least=0
+            ),
             start_date=parse_date(
                 value("START_DATE", default.start_date.isoformat()), "ECOMMERCE_START_DATE"
             ),
@@ -154,14 +159,14 @@ def parse_date(text: str, name: str) -> date:
     return parsed
 
 
-def parse_count(text: str, name: str) -> int:
-    """A positive integer.
+def parse_count(text: str, name: str, least: int = 1) -> int:
+    """A whole number from `least` on.
 
     Raises:
         PipelineError: it is not; the message starts with `name`.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise PipelineError(f"{name} is {text!r}; it must be a whole number from 1 on")
+    if not text.isdecimal() or int(text) < least:
+        raise PipelineError(f"{name} is {text!r}; it must be a whole number from {least} on")
     return int(text)
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.package_files import cache_folder
 
 COORDINATES = (
     "org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0",
@@ -47,12 +48,6 @@ def _major_version(home: Path) -> str | None:
         if line.startswith("JAVA_VERSION="):
             return line.split("=", 1)[1].strip('"').split(".")[0]
     return None
-
-
-def cache_folder() -> Path:
-    """Where jars are cached: `$XDG_CACHE_HOME/ecommerce_assets` or below `~/.cache`."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "ecommerce_assets"
 
 
 def jars() -> list[Path]:

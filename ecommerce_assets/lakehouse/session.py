@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
@@ -14,7 +15,8 @@ from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm, py4j_tuning
-from ecommerce_assets.lakehouse.java import cache_folder, jars, java_home
+from ecommerce_assets.lakehouse.java import jars, java_home
+from ecommerce_assets.package_files import cache_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,8 +28,19 @@ PART_READ = 32  # share of a lakehouse that a run reads, roughly
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 
-_sessions: dict[str, "SparkSession"] = {}
+_sessions: dict[str, tuple[int, "SparkSession"]] = {}  # with the inode of the catalog's file
 _opening = threading.Lock()
+
+
+def _start(config: Mapping[str, Any]) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    return SparkSession.builder.config(map=dict(config)).getOrCreate()
+
+
+def start_by(start: Callable[[Mapping[str, Any]], "SparkSession"]) -> None:
+    """Set what starts the process's JVM, given its settings."""
+    globals()["_start"] = start
 
 
 def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any]:
@@ -40,8 +53,8 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
 
     Args:
         delivered: bytes of the deliveries that the run reads.
-        lakehouse: folder of its tables. From `LARGE_BYTES` of deliveries and a share of the tables
-            on, the second compiler tier pays off; below, it costs a third of the run's time.
+        lakehouse: folder of its tables. For a small run, the second compiler tier costs a third
+            of the time.
     """
     os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -59,7 +72,7 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
     # Spark's generated code for many columns exceeds the length up to which Java compiles by
     # default; interpreted, a million rows take twice as long.
     java_options.append("-XX:-DontCompileHugeMethods")
-    if delivered + bytes_below(lakehouse) // PART_READ < LARGE_BYTES:
+    if not is_large(delivered, lakehouse):
         java_options.append("-XX:TieredStopAtLevel=1")
     java_options.append(
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
@@ -97,6 +110,16 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         # Without its native library, Hadoop's implementation forks a `chmod` for each file.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
+
+
+def is_large(delivered: int, lakehouse: str) -> bool:
+    """Whether a run is long enough for the JVM's second compiler tier to pay off.
+
+    Args:
+        delivered: bytes of the deliveries that it reads.
+        lakehouse: folder of its tables.
+    """
+    return delivered + bytes_below(lakehouse) // PART_READ >= LARGE_BYTES
 
 
 def bytes_below(folder: str) -> int:
@@ -137,8 +160,10 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
     with _opening:
         if "://" in lakehouse:
             return _session_of_glue(lakehouse)
-        if lakehouse not in _sessions:
-            folder = Path(lakehouse)
+        folder = Path(lakehouse)
+        inode, session = _sessions.get(lakehouse, (0, None))
+        # A lakehouse that was removed and created again is another one.
+        if session is None or _inode(folder / CATALOG_FILE) != inode:
             with ThreadPoolExecutor(1) as pool:
                 preparing = pool.submit(prepare_catalog, folder)
                 session = _jvm_session(delivered, lakehouse).newSession()
@@ -148,8 +173,16 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
             # A session loads its catalog at the first use, by the settings of the thread's active
             # session: later that may be another one.
             session.catalog.databaseExists(f"{CATALOG}.bronze")
-            _sessions[lakehouse] = session
-        return _sessions[lakehouse]
+            _sessions[lakehouse] = (_inode(folder / CATALOG_FILE), session)
+        return session
+
+
+def _inode(file: Path) -> int:
+    """The file's inode; 0 if there is no file."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def why_jvm_ended() -> str:
@@ -190,8 +223,7 @@ def _jvm_session(delivered: int = 0, lakehouse: str = "") -> "SparkSession":
 
     session = SparkSession.getActiveSession()
     if session is None:
-        config = local_spark_config(delivered, lakehouse)
-        session = SparkSession.builder.config(map=config).getOrCreate()
+        session = _start(local_spark_config(delivered, lakehouse))
     jvm.set_up(session)
     return session
 

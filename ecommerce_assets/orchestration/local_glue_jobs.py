@@ -1,32 +1,48 @@
-"""LocalGlueJobs: the same `main(argv)` as on Glue, in this process."""
+"""LocalGlueJobs: the same `main(argv)` as on Glue, on this machine."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from importlib import import_module
+from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_pipes import PipesDefaultMessageWriter, PipesParams
 from dagster_pyspark import LazyPySparkResource
 
-from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments
-from ecommerce_assets.lakehouse.session import local_spark_config
+from ecommerce_assets.jobs.entry import job_module
+from ecommerce_assets.jobs.reporting import log_progress
+from ecommerce_assets.lakehouse.session import is_large, start_by
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
+from ecommerce_assets.warm_worker.client import WarmJob, WorkerDied, start_job
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 POLL_SECONDS = 0.2
 
 
 class LocalGlueJobs(GlueJobs):
-    """Glue's stand-in on a laptop: no account, no server."""
+    """Glue's stand-in on a laptop: no account, no server.
+
+    A run that a server of Dagster launched hands its jobs to that server's warm worker, which it
+    starts if necessary. Any other run uses a warm worker only if there is one. Without a worker,
+    or beside a busy one, a job runs in a thread of the run's own process.
+
+    Attributes:
+        warm_worker: seconds that an idle worker waits for another job; 0 for no worker.
+    """
+
+    warm_worker: int = 0
 
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
-        """Run the job in a thread; results come by Pipes over a file."""
+        """Run the job; results come by Pipes over a file."""
         arguments = {**self.arguments_for(request), "--run-id": context.run_id}
         seen = 0
         messages = WholeLines()
@@ -38,16 +54,25 @@ class LocalGlueJobs(GlueJobs):
             for name, value in session.get_bootstrap_cli_arguments().items():
                 argv += [name, value]
             delivered = parse_arguments(request.layer, argv).delivered_bytes()
-            config = local_spark_config(delivered, self.lakehouse)
-            job = pool.submit(self._main, config, request.layer, argv)
-            while not job.done():
-                wait([job], timeout=POLL_SECONDS)
-                messages.read()
-                results = session.get_reported_results()
-                yield from results[seen:]
-                seen = len(results)
+            warm = self._handed_over(request.layer, argv, delivered)
+            if warm:
+                job = pool.submit(warm.follow, log_progress)
+            else:
+                job = pool.submit(_in_this_process, request.layer, argv)
+            try:
+                while not job.done():
+                    wait([job], timeout=POLL_SECONDS)
+                    messages.read()
+                    results = session.get_reported_results()
+                    yield from results[seen:]
+                    seen = len(results)
+            finally:
+                if warm:
+                    warm.close()
         yield from session.get_reported_results()[seen:]
         error = job.exception()
+        if isinstance(error, WorkerDied):
+            raise dg.Failure(f"{request.job_name} failed.\n{error}")
         if isinstance(error, PipelineError):
             raise dg.Failure(f"{request.job_name} failed.\n{error}", allow_retries=False)
         if error is not None:
@@ -63,15 +88,27 @@ class LocalGlueJobs(GlueJobs):
         except PipelineError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
-    @staticmethod
-    def _start(config: dict[str, Any]) -> None:
-        # The process's first session configures the JVM.
-        _ = LazyPySparkResource(spark_config=config).spark_session
+    def _handed_over(self, layer: str, argv: list[str], delivered: int) -> WarmJob | None:
+        """The job in the warm worker; None if it has to run in this process."""
+        if not self.warm_worker:
+            return None
+        return start_job(
+            layer,
+            argv,
+            large=is_large(delivered, self.lakehouse),
+            owner=os.getppid() if parent_process() else None,
+            idle_seconds=self.warm_worker,
+        )
 
-    @staticmethod
-    def _main(config: dict[str, Any], layer: str, argv: list[str]) -> None:
-        LocalGlueJobs._start(config)
-        _job(layer).main(argv)
+
+def _in_this_process(layer: str, argv: list[str]) -> None:
+    start_by(_spark_session)
+    job_module(layer).main(argv)
+
+
+def _spark_session(config: Mapping[str, Any]) -> "SparkSession":
+    session: SparkSession = LazyPySparkResource(spark_config=dict(config)).spark_session
+    return session
 
 
 class WholeLines(dg.PipesMessageReader):
@@ -107,8 +144,3 @@ class WholeLines(dg.PipesMessageReader):
     def no_messages_debug_text(self) -> str:
         """Shown when no messages arrived."""
         return "The job runs in this process; its messages go through a file in a temporary folder."
-
-
-def _job(layer: str) -> Any:
-    """The module of a layer's job, by the entry script that is deployed."""
-    return import_module(f"ecommerce_assets.jobs.{Path(deployment().jobs[layer].script).stem}")
