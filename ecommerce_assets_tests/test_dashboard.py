@@ -477,6 +477,24 @@ def test_a_page_holds_the_latest_days_that_fit(
     opened.close()
 
 
+def test_it_is_built_again_only_for_something_new(shop: Shop) -> None:
+    shop.deliver_one_of_each()
+    shop.run_all()
+    settings = settings_of(shop)
+    first = build_dashboard(settings)
+    written = shop.dashboard.stat().st_mtime_ns
+    again = build_dashboard(settings)
+    assert (first.days, again.days, again.size) == (1, None, first.size)
+    assert (again.link, shop.dashboard.stat().st_mtime_ns) == (first.link, written)
+    assert build_dashboard(replace(settings, dashboard_lines=1)).days == 1
+    assert build_dashboard(settings).days == 1
+    shop.deliver("products", {"product_id": "P2"})
+    shop.run_all()
+    assert build_dashboard(settings).days == 1
+    shop.dashboard.write_text("cut off")
+    assert build_dashboard(settings).days == 1
+
+
 def test_the_lines_name_nobody(shown: Shop) -> None:
     """Of customers and orders no number, no name: a dashboard is passed on."""
     found = json.loads(re.search(
@@ -584,7 +602,9 @@ def test_tables_that_are_not_there_yet(shop: Shop) -> None:
         build_dashboard(settings_of(shop))
 
 
-def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_reads_is_what_it_says(
+    shown: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     statements: list[str] = []
 
     @contextmanager
@@ -593,7 +613,7 @@ def test_what_it_reads_is_what_it_says(shown: Shop, monkeypatch: pytest.MonkeyPa
             yield lambda sql: statements.append(sql) or query(sql)
 
     monkeypatch.setattr(build, "open_engine", spying)
-    build_dashboard(settings_of(shown))
+    build_dashboard(replace(settings_of(shown), dashboard=str(tmp_path / "another.html")))
     named = set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", " ".join(statements)))
     assert named == set(reads())
 
@@ -616,6 +636,9 @@ def test_on_aws_a_link_opens_it(shown: Shop, monkeypatch: pytest.MonkeyPatch) ->
         answer = requests.get(built.link, timeout=30)
         assert answer.headers["Content-Type"].startswith("text/html")
         assert len(answer.content) == built.size
+        again = build_dashboard(settings)
+        assert (again.unchanged, again.size) == (True, built.size)
+        assert requests.get(again.link, timeout=30).content == answer.content
         with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is not set"):
             build_dashboard(Settings(deployment="aws", dashboard=""))
         with pytest.raises(PipelineError, match=r"writing s3://nowhere/a.html: there is no such"):

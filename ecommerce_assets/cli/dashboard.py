@@ -17,7 +17,8 @@ def dashboard(opened: bool) -> None:
     from ecommerce_assets.settings import Settings
 
     built = build_dashboard(Settings.from_environment())
-    summary = f"{built.days:,} days of sales, {built.size / 1e6:.1f} MB, {built.seconds:.1f} s"
+    days = "unchanged" if built.days is None else f"{built.days:,} days of sales"
+    summary = f"{days}, {built.size / 1e6:.1f} MB, {built.seconds:.1f} s"
     click.echo(f"{built.location}: {summary}", err=True)
     click.echo(built.link)
     if opened:

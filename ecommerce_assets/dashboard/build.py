@@ -1,12 +1,18 @@
 """Building the dashboard: figures of the published tables as a page, written or uploaded."""
 
+import hashlib
+import json
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
+from ecommerce_assets import package_files
 from ecommerce_assets.dashboard.figures import figures, reads
 from ecommerce_assets.dashboard.page import page
 from ecommerce_assets.dashboard.sales import days_of
@@ -24,19 +30,26 @@ class Built:
         link: URL for the browser: `file:`, or on AWS a presigned link.
         location: a file, or on AWS an `s3://` location.
         size: bytes.
-        days: days of sales shown.
+        days: days of sales shown; None if unchanged.
         seconds: how long it took.
     """
 
     link: str
     location: str
     size: int
-    days: int
+    days: int | None
     seconds: float
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the page already showed what is published, so that it was left alone."""
+        return self.days is None
 
 
 def build_dashboard(settings: Settings) -> Built:
-    """Build the page from the published tables, replacing the last one.
+    """Build the page from the published tables, replacing the last one unless nothing has changed.
+
+    The page ends with a fingerprint of the snapshots that it shows and of the code that built it.
 
     Raises:
         PipelineError: a table does not exist yet, no location is set, or the page can't be written.
@@ -51,20 +64,59 @@ def build_dashboard(settings: Settings) -> Built:
     missing = [name for name in reads() if name not in snapshots]
     if missing:
         raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")
+    location, now = settings.dashboard, datetime.now(UTC)
+    shows = _fingerprint(snapshots, settings, now)
+    if size := _size_if_it(location, shows):
+        return Built(_link(location), location, size, None, perf_counter() - started)
     with open_engine(settings) as query:
-        found = figures(query, snapshots, datetime.now(UTC), settings.dashboard_lines)
-    content = page(found).encode()
-    link = _put(settings.dashboard, content)
+        found = figures(query, snapshots, now, settings.dashboard_lines)
+    content = f"{page(found)}{_comment(shows)}".encode()
+    _put(location, content, shows)
     days = days_of(found["sales"]) if found["sales"] else 0
-    return Built(link, settings.dashboard, len(content), days, perf_counter() - started)
+    return Built(_link(location), location, len(content), days, perf_counter() - started)
 
 
-def _put(location: str, content: bytes) -> str:
+def _fingerprint(snapshots: Mapping[str, Any], settings: Settings, now: datetime) -> str:
+    """Of everything that decides the page; of the time, the day: later sales are left out."""
+    decides = [package_files.digest(), settings.dashboard_lines, f"{now:%Y-%m-%d}", snapshots]
+    return hashlib.sha256(json.dumps(decides, default=str).encode()).hexdigest()
+
+
+def _comment(shows: str) -> str:
+    return f"<!-- shows {shows} -->\n"
+
+
+def _size_if_it(location: str, shows: str) -> int | None:
+    """The size of the page that is there, if it has this fingerprint."""
+    if "://" in location:
+        from ecommerce_assets.aws.publish import size_if_it
+
+        return size_if_it(location, shows)
+    end = _comment(shows).encode()
+    try:
+        with Path(location).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - len(end), 0))
+            return size if file.read() == end else None
+    except OSError:  # not there, or not to be read: it is built
+        return None
+
+
+def _link(location: str) -> str:
+    if "://" in location:
+        from ecommerce_assets.aws.publish import link_to
+
+        return link_to(location)
+    return Path(location).absolute().as_uri()
+
+
+def _put(location: str, content: bytes, shows: str) -> None:
     if "://" in location:
         # Load boto3 only on AWS.
         from ecommerce_assets.aws.publish import publish
 
-        return publish(location, content, "text/html; charset=utf-8")
+        publish(location, content, "text/html; charset=utf-8", shows)
+        return
     file = Path(location).absolute()
     beside = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
@@ -75,4 +127,3 @@ def _put(location: str, content: bytes) -> str:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise PipelineError(f"can't write the dashboard to {location}: {error}") from error
-    return file.as_uri()

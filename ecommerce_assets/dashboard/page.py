@@ -6,6 +6,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from ecommerce_assets.dashboard.library import library
+
 # In dependency order.
 SCRIPTS = ("lines", "elements", "view", "sales", "breakdowns", "quality", "start")
 
@@ -16,13 +18,10 @@ def page(figures: Mapping[str, Any]) -> str:
     Names in the figures may contain anything: they are passed as JSON and shown as text, never as
     markup. A content security policy forbids requests.
     """
-    # Takes a second to import; needed only here.
-    import vl_convert
-
     folder = files(__package__ or "").joinpath("parts")
     parts = {
         "style": _read(folder, "page.css"),
-        "library": _in_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        "library": _in_script(library()),
         # No text can close its element or open another.
         "figures": json.dumps(figures, ensure_ascii=False, separators=(",", ":")).replace(
             "<", "\\u003c"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ecommerce_assets.errors import SHOWN_AS, PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.intervals import merged
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
+from ecommerce_assets.jobs.idle import idle_tables
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import Published, TableFailed
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
@@ -14,6 +15,7 @@ from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
 from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.refresh.run_cache import RunCache
+from ecommerce_assets.tables import publish_groups
 from ecommerce_assets.tables.declaration import Table
 
 SIDE_BY_SIDE = 4
@@ -41,16 +43,28 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
 
 
 def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
-    """Materialize and report the tables; returns the reason for each one that failed."""
-    spark = open_session(arguments.lakehouse, arguments.delivered_bytes())
-    fit_shuffles(spark, {name for table in arguments.tables for name in table.reads})
+    """Materialize and report the tables; returns the reason for each one that failed.
+
+    Spark's session is opened only if a table may have something to do.
+    """
+    idle = idle_tables(arguments)
+    for result in idle.values():
+        reporter.published(result)
+    tables = [table for table in arguments.tables if table.identifier not in idle]
+    if not tables:
+        return {}
+    delivered = arguments.delivered_bytes()
+    spark = open_session(arguments.lakehouse, delivered)
+    reads_deliveries = not all(table.upstream for table in tables)
+    read = {name for table in tables for name in table.reads}
+    fit_shuffles(spark, read, delivered if reads_deliveries else 0)
     cache = RunCache()
 
     def work(tables: Sequence[Table]) -> None:
         _report(reporter, tables, lambda: materialize(spark, tables, arguments, cache))
 
     try:
-        return work_through(publish_groups(arguments.tables), work)
+        return work_through(publish_groups(tables), work)
     finally:
         cache.release()
 
@@ -82,14 +96,6 @@ def run_as_script(layer: str) -> None:
         run_layer(layer)
     except PipelineError as error:
         sys.exit(f"{SHOWN_AS}{error}")
-
-
-def publish_groups(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
-    """Tables by publish group, each group in dependency order."""
-    groups: dict[str, list[Table]] = {}
-    for table in tables:
-        groups.setdefault(table.publish_group or table.identifier, []).append(table)
-    return [tuple(group) for group in groups.values()]
 
 
 def _report(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.jvm import Java, analyzed_plan, each
+from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.lakehouse.session import CATALOG
 
 if TYPE_CHECKING:
@@ -22,13 +23,21 @@ _ATTRIBUTE = re.compile(r"(?s)(.*)#(\d+)L?")
 
 def lineage_of_code(history: History, version: str, find: Callable[[], Lineage]) -> Lineage:
     """The result of `find`, cached in a table property by code version."""
-    kept = json.loads(history.properties.get(PROPERTY, "{}"))
-    if kept.get("version") == version:
-        return {name: [(a, b) for a, b in pairs] for name, pairs in kept["lineage"].items()}
+    known = known_lineage(history, version)
+    if known is not None:
+        return known
     found = find()
     text = json.dumps({"version": version, "lineage": found})
     history.table.updateProperties().set(PROPERTY, text).commit()
     return found
+
+
+def known_lineage(table: TableMetadata, version: str) -> Lineage | None:
+    """The lineage cached for this code version, if any."""
+    kept = json.loads(table.properties.get(PROPERTY, "{}"))
+    if kept.get("version") != version:
+        return None
+    return {name: [(a, b) for a, b in pairs] for name, pairs in kept["lineage"].items()}
 
 
 def column_lineage(frame: "DataFrame") -> Lineage:

@@ -12,6 +12,7 @@ from ecommerce_assets.tables.declaration import OWNER
 
 GROUP = "dashboard"
 NAME = "sales_dashboard"
+NOTHING_NEW = "no table that it shows has changed"
 
 
 def dashboard_asset(
@@ -48,15 +49,17 @@ def dashboard_asset(
 
         built = build_dashboard(settings)
         context.log.info(f"Dashboard: {built.link}")
-        log_progress(f"{NAME:<32}{built.size / 1e6:>14.1f} MB {built.seconds:6.1f} s")
-        return dg.MaterializeResult(
-            metadata={
-                "link": dg.MetadataValue.url(built.link),
-                "location": dg.MetadataValue.path(built.location),
-                "bytes": built.size,
-                "days_of_sales": built.days,
-                "seconds": round(built.seconds, 2),
-            }
-        )
+        note = f"   {NOTHING_NEW}" if built.unchanged else ""
+        log_progress(f"{NAME:<32}{built.size / 1e6:>14.1f} MB {built.seconds:6.1f} s{note}")
+        metadata: dict[str, Any] = {
+            "link": dg.MetadataValue.url(built.link),
+            "location": dg.MetadataValue.path(built.location),
+            "bytes": built.size,
+            "refresh": NOTHING_NEW if built.unchanged else "built from the published tables",
+            "seconds": round(built.seconds, 2),
+        }
+        if not built.unchanged:
+            metadata["days_of_sales"] = built.days
+        return dg.MaterializeResult(metadata=metadata)
 
     return sales_dashboard

@@ -1,10 +1,13 @@
 """The published snapshots of a table: when, by which run, how many rows, from what."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.local_catalog import published
 from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
+from ecommerce_assets.lakehouse.session import must_be_there
 from ecommerce_assets.query.local import open_catalog
 from ecommerce_assets.tables import all_tables, table_named
 
@@ -46,19 +49,27 @@ def last_snapshots(lakehouse: str) -> dict[str, dict[str, Any] | None]:
     Raises:
         PipelineError: there is no lakehouse.
     """
+    last: dict[str, dict[str, Any] | None] = {}
+    for identifier, metadata in _all_metadata(lakehouse).items():
+        # If the snapshot before has expired, only that of maintenance is left.
+        shown = metadata.written_at(metadata.snapshot_id) or metadata.current
+        last[identifier] = _row(shown) if shown else None
+    return last
+
+
+def _all_metadata(lakehouse: str) -> dict[str, TableMetadata]:
+    """The metadata of every declared table that exists."""
+    if "://" not in lakehouse:
+        must_be_there(lakehouse)
+        return published(lakehouse, all_tables())
     from pyiceberg.exceptions import NoSuchTableError
 
-    last: dict[str, dict[str, Any] | None] = {}
+    found = {}
     with open_catalog(lakehouse) as catalog:
         for identifier in all_tables():
-            try:
-                metadata = _metadata(catalog.load_table(identifier))
-            except NoSuchTableError:
-                continue
-            # If the snapshot before has expired, only that of maintenance is left.
-            shown = metadata.written_at(metadata.snapshot_id) or metadata.current
-            last[identifier] = _row(shown) if shown else None
-    return last
+            with suppress(NoSuchTableError):
+                found[identifier] = _metadata(catalog.load_table(identifier))
+    return found
 
 
 def _metadata(table: "Table") -> TableMetadata:

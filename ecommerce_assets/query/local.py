@@ -3,20 +3,17 @@
 No JVM is needed. Tables are copy-on-write, so a snapshot consists of its data files.
 """
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.session import CATALOG, CATALOG_FILE, catalog_uri, must_be_there
+from ecommerce_assets.lakehouse.local_catalog import readable
+from ecommerce_assets.lakehouse.session import CATALOG, catalog_uri, must_be_there
 from ecommerce_assets.tables import all_tables
 
 if TYPE_CHECKING:
@@ -94,27 +91,17 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
     must_be_there(lakehouse)
     from pyiceberg.catalog.sql import SqlCatalog
 
-    with ExitStack() as stack:
-        folder, how = Path(lakehouse), "mode=ro"
-        if not os.access(folder, os.W_OK):
-            # To see the last commits, SQLite has to write beside the file.
-            folder, how = _copied(folder, stack.enter_context(TemporaryDirectory())), "mode=rw"
+    with readable(lakehouse) as (file, mode):
         catalog = SqlCatalog(
             CATALOG,
-            uri=catalog_uri(folder, how),
+            uri=catalog_uri(file.parent, f"mode={mode}"),
             warehouse=f"file://{lakehouse}",
             init_catalog_tables="false",
         )
-        stack.callback(catalog.close)
-        yield catalog
-
-
-def _copied(lakehouse: Path, folder: str) -> Path:
-    """A copy, in `folder`, of the catalog of a read-only lakehouse, including its last commits."""
-    for name in (CATALOG_FILE, f"{CATALOG_FILE}-wal"):
-        if (lakehouse / name).exists():
-            shutil.copy(lakehouse / name, folder)
-    return Path(folder)
+        try:
+            yield catalog
+        finally:
+            catalog.close()
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, table: "Table", as_of: AsOf | None) -> None:

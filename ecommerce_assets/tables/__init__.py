@@ -4,6 +4,7 @@ A module in `bronze`, `silver` or `gold` with a `TABLE` is a table of the pipeli
 to be registered. Modules here use only Spark: no Dagster, no Glue, no paths.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -63,3 +64,11 @@ def table_named(name: str) -> Table:
         if identifier in all_tables():
             return all_tables()[identifier]
     raise PipelineError(f"no table {name}.{did_you_mean(name, all_tables())}")
+
+
+def publish_groups(tables: Sequence[Table]) -> list[tuple[Table, ...]]:
+    """Tables by publish group, each group in dependency order."""
+    groups: dict[str, list[Table]] = {}
+    for table in tables:
+        groups.setdefault(table.publish_group or table.identifier, []).append(table)
+    return [tuple(group) for group in groups.values()]
