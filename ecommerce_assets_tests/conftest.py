@@ -9,6 +9,7 @@ from hypothesis import Phase, settings
 from pyspark.sql import SparkSession
 
 from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.refresh import limits
 from ecommerce_assets_tests import browser, terraform_plan
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
@@ -16,15 +17,22 @@ from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
 # Chosen by `pytest --hypothesis-profile NAME`.
 COMMON = {"deadline": None, "print_blob": True}
 QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derandomize": True}
-settings.register_profile("default", max_examples=5, **QUICK)
+settings.register_profile("default", max_examples=2, **QUICK)
 settings.register_profile("mutation", max_examples=4, **QUICK)
-settings.register_profile("soak", max_examples=300, stateful_step_count=10, **COMMON)
+settings.register_profile("soak", max_examples=75, stateful_step_count=10, **COMMON)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith(("ECOMMERCE_", "DAGSTER_"))]:
         del os.environ[name]
+    os.environ["ECOMMERCE_WARM_WORKER"] = "0"  # A developer's own worker is none of the tests'.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _always_increments() -> None:
+    """A few rows are quicker recomputed as a whole, and the tests are of the increments."""
+    limits.DEFAULT = limits.Limits(finding_changes=limits.ALWAYS_INCREMENT)
 
 
 # The files that take longest, first: two workers then end at about the same time.

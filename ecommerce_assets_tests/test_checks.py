@@ -14,10 +14,9 @@ from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed
-from ecommerce_assets.jobs.run import publish_groups
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh.run_cache import RunCache
-from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables import all_tables, publish_groups
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets_tests.shop import Shop

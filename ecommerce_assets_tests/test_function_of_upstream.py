@@ -45,6 +45,34 @@ def test_inferred_members_come_and_go_with_the_items_that_name_them(shop: Shop) 
     assert different(shop) == {}
 
 
+def test_an_item_moves_a_sale_is_cancelled_a_line_is_taken_back(shop: Shop) -> None:
+    """What affected keys leave behind: the order, the day, the customer and the product of before."""
+    day, later = DAYS[0], DAYS[1]
+    shop.deliver("customers", {"customer_id": "C1"}, {"customer_id": "C2"}, {"customer_id": "C3"},
+                 day=day)  # fmt: skip
+    shop.deliver("products", {"product_id": "P1"}, {"product_id": "P2"}, {"product_id": "P3"},
+                 day=day)  # fmt: skip
+    shop.deliver("orders", {"order_id": "O1", "customer_id": "C1", "order_date": "2024-02-28"},
+                 {"order_id": "O2", "customer_id": "C2", "order_date": "2024-02-29"},
+                 {"order_id": "O3", "customer_id": "C3", "order_date": "2024-03-01"}, day=day)  # fmt: skip
+    shop.deliver("order_items", {"order_item_id": "I1", "order_id": "O1"},
+                 {"order_item_id": "I2", "order_id": "O2"},
+                 {"order_item_id": "I3", "order_id": "O3", "product_id": "P3"}, day=day)  # fmt: skip
+    shop.deliver("order_items", {"order_item_id": "I4", "order_id": "O2", "product_id": "P2"},
+                 day=later)  # fmt: skip
+    shop.run_all(day, later)
+    sold = "select count(*) as n from gold.top_products"
+    assert shop.one(sold)["n"] == 3
+    shop.deliver("order_items", {"order_item_id": "I1", "order_id": "O2", "updated_at": DAYS[2]},
+                 day=DAYS[2])  # fmt: skip
+    shop.deliver("orders", {"order_id": "O3", "customer_id": "C3", "order_date": "2024-03-01",
+                            "status": "cancelled", "updated_at": DAYS[2]}, day=DAYS[2])  # fmt: skip
+    shop.deliver("order_items", day=later)
+    shop.run_all(later, DAYS[2])
+    assert shop.one(sold)["n"] == 1
+    assert different(shop) == {}
+
+
 def test_keys_of_any_characters(shop: Shop) -> None:
     """What a run looks for is text in a source: it ends no literal, and hides no other key."""
     keys = ["O'1", 'O"2', "O\\3", "O\\'4", "O`5", "O%6", "\\u0041", "${O8}", "O\n9", "日本😀"]

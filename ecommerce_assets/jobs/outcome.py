@@ -47,6 +47,7 @@ class Published:
         snapshot: id of the snapshot that the findings are of; None for a table without one.
         seconds: how long it took.
         seconds_checking: the part of it spent on checks after the rows were written.
+        spark_jobs: Spark jobs that it took; of rows shared by tables, with the one that came first.
     """
 
     table: Table
@@ -60,3 +61,4 @@ class Published:
     snapshot: int | None
     seconds: float
     seconds_checking: float = 0.0
+    spark_jobs: int = 0

@@ -15,17 +15,19 @@ from ecommerce_assets.errors import PipelineError, raised_in_worker
 from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.column_lineage import lineage_of
+from ecommerce_assets.jobs.members import members_that_leave
 from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed
 from ecommerce_assets.jobs.scope import Written, rows_by_date, scope_of
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.jvm import counted, jobs_of
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.store import DeliveryChanged
 from ecommerce_assets.refresh.decide import decide
 from ecommerce_assets.refresh.decision import Nothing
 from ecommerce_assets.refresh.inputs import Inputs
-from ecommerce_assets.refresh.run_cache import RunCache, checkpointed
+from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.refresh.upstream import offer_changed_rows
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.audits.bronze import every_run
@@ -53,6 +55,7 @@ class PublishGroup:
         self._tables = {table.identifier: table for table in tables}
         self._arguments = arguments
         self._cache = cache
+        self._attempt = arguments.attempt()
         self._published: list[History] = []
         self._snapshots: dict[str, int | None] = {}
         self._written: dict[str, Written] = {}
@@ -114,11 +117,18 @@ class PublishGroup:
         ]
 
     def _work(self, needs: dict[str, set[str]], work: Any) -> None:
-        failed = in_order(needs, work, max(len(needs), 1), next(iter(self._tables)))
+        def tagged(name: str) -> None:
+            with counted(self._spark, self._tag(name)):
+                work(name)
+
+        failed = in_order(needs, tagged, max(len(needs), 1), next(iter(self._tables)))
         for name in self._tables:  # in dependency order: the first error caused the others
             error = failed.get(name)
             if error is not None and not isinstance(error, Skipped):
                 raise self._cause(self._tables[name], error) from error
+
+    def _tag(self, name: str) -> str:
+        return f"{self._attempt} {name}"
 
     def _cause(self, table: Table, error: Exception) -> Exception:
         if isinstance(error, staging.PublishConflict):
@@ -165,7 +175,7 @@ class PublishGroup:
         record = BuildRecord(
             dict(sources),
             table.code_version,
-            self._arguments.attempt(),
+            self._attempt,
             other_code=decision.other_code,
         )
         branch = staging.stage(spark, published, frame, decision.replace, record)
@@ -193,7 +203,8 @@ class PublishGroup:
         findings += own.findings
         if any(finding.blocks for finding in findings):
             raise AuditFailed(table, findings)
-        self._keep_members_that_leave(table, written)
+        if table.identifier != next(iter(self._tables)) and (left := members_that_leave(written)):
+            branch.keep(left)
         seconds = perf_counter() - started
         self._outcomes[name] = Published(
             table,
@@ -207,6 +218,7 @@ class PublishGroup:
             written.inputs.published.checked_id,
             written.seconds + seconds,
             seconds,
+            jobs_of(self._spark, self._tag(name)),
         )
 
     def _nothing(self, inputs: Inputs, decision: Nothing, started: float) -> Published:
@@ -234,23 +246,10 @@ class PublishGroup:
         note = BuildRecord(
             inputs.source_snapshots,
             inputs.table.code_version,
-            self._arguments.attempt(),
+            self._attempt,
             is_note=True,
             other_code=decision.other_code,
         )
         record, name = inputs.published.record, inputs.table.identifier
         if record and note.says_more_than(record):
             self._branches[name] = staging.stage(self._spark, inputs.published, None, "false", note)
-
-    def _keep_members_that_leave(self, table: Table, written: Written) -> None:
-        """Keep the members that a dimension loses until the facts are published."""
-        facts = next(iter(self._tables))
-        if table.identifier == facts or written.inputs.published.current is None:
-            return
-        now, before = written.decision.rewritten or (
-            written.branch.frame, written.inputs.published_rows()
-        )  # fmt: skip
-        left = before.join(now.select(*table.key), list(table.key), "left_anti")
-        left = checkpointed(left.select(*table.columns))
-        if not left.isEmpty():
-            written.branch.keep(left)

@@ -26,7 +26,8 @@ from ecommerce_assets.jobs.outcome import AuditFailed, Published
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.declaration import Table
 
-_log = logging.getLogger("ecommerce_assets.jobs")
+PROGRESS_LOG = "ecommerce_assets.jobs"
+_log = logging.getLogger(PROGRESS_LOG)
 
 ROWS_BY_DATE = "rows_by_ingestion_date"
 LINEAGE = "dagster/column_lineage"
@@ -128,6 +129,7 @@ class PipesReporter(LogReporter):
             "dagster/table_name": table.identifier,
             "seconds": round(result.seconds, 3),
             "seconds_checking": round(result.seconds_checking, 3),
+            "spark_jobs": result.spark_jobs,
             "rows_written": result.written or 0,
             "refresh": result.why,
             **_snapshot(result.snapshot),

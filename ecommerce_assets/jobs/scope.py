@@ -70,6 +70,7 @@ def scope_of(
     return Scope(
         snapshot=branch.frame,
         rows=branch.rows,
+        added=branch.added,
         upstream=frames,
         affected=decision.affected,
         dates=decision.dates,
@@ -117,6 +118,7 @@ def _consult(spark: "SparkSession") -> "Callable[[str], DataFrame | None]":
     def consult(name: str) -> "DataFrame | None":
         if not lakehouse.exists(spark, name):
             return None
-        return lakehouse.read(spark, name, History(spark, name).snapshot_id)
+        history = History(spark, name)
+        return lakehouse.read(spark, name, history.snapshot_id) if history.rows else None
 
     return consult

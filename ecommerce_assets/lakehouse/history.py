@@ -47,13 +47,14 @@ class History(TableMetadata):
         added: set[date] = set()
         removed: set[date] = set()
         io = self.table.io()
-        reached = new
+        reached, rows = new, 0
         for snapshot in self.back_from(new):
             if snapshot.id == old:
                 break
             reached = snapshot.parent
             if snapshot.rows_unchanged:
                 continue
+            rows += snapshot.changed_rows
             java = self.table.snapshot(snapshot.id)
             for files, firsts in (
                 (java.addedDataFiles(io), added),
@@ -66,7 +67,7 @@ class History(TableMetadata):
         column = self.partition_field
         if column is not None:
             column = column.removesuffix(MONTH)
-        return Partitions(column, self.monthly, frozenset(added), frozenset(removed))
+        return Partitions(column, self.monthly, frozenset(added), frozenset(removed), rows)
 
     def _add_first_days(self, files: Java, firsts: set[date]) -> bool:
         """Add the first days of the files' partitions; False if they were partitioned differently.

@@ -6,6 +6,7 @@ No other module uses private attributes of pyspark. `Java` is any object of the 
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.lakehouse import py4j_tuning
@@ -78,6 +79,22 @@ def with_properties(commit: Java, properties: Mapping[str, str]) -> Java:
     return commit
 
 
+@contextmanager
+def counted(spark: "SparkSession", tag: str) -> Iterator[None]:
+    """Give the Spark jobs that this thread starts a tag, for `jobs_of`."""
+    context = spark.sparkContext
+    context.addJobTag(tag)
+    try:
+        yield
+    finally:
+        context.removeJobTag(tag)
+
+
+def jobs_of(spark: "SparkSession", tag: str) -> int:
+    """The number of Spark jobs with a tag, as far as Spark remembers them."""
+    return len(spark.sparkContext._jsc.sc().statusTracker().getJobIdsForTag(tag))
+
+
 def analyzed_plan(frame: "DataFrame") -> Java:
     """Spark's analyzed plan of a frame."""
     return frame._jdf.queryExecution().analyzed()
@@ -93,9 +110,7 @@ def set_up(spark: "SparkSession") -> None:
 
 def exit_code() -> int | None:
     """Exit code of the JVM started by this process; None while it runs, or without one."""
-    from pyspark import SparkContext
-
-    process = getattr(SparkContext._gateway, "proc", None)
+    process = _process()
     if process is None:
         return None
     try:
@@ -103,6 +118,45 @@ def exit_code() -> int | None:
     except subprocess.TimeoutExpired:
         return None
     return code
+
+
+def _process() -> "subprocess.Popen[bytes] | None":
+    """The JVM started by this process."""
+    from pyspark import SparkContext
+
+    return getattr(SparkContext._gateway, "proc", None)
+
+
+def has_ended() -> bool:
+    """Whether the JVM started by this process has ended."""
+    process = _process()
+    return process is not None and process.poll() is not None
+
+
+def kill() -> None:
+    """Kill the JVM started by this process, if any."""
+    process = _process()
+    if process is not None:
+        process.kill()
+
+
+def _memory() -> Java:
+    from pyspark import SparkContext
+
+    java = SparkContext._jvm
+    return java and java.java.lang.management.ManagementFactory.getMemoryMXBean()
+
+
+def collect_garbage() -> None:
+    """Free the heap of the JVM, if there is one."""
+    if memory := _memory():
+        memory.gc()
+
+
+def bytes_beside_heap() -> int:
+    """Bytes of classes and compiled code in the JVM; 0 without one."""
+    memory = _memory()
+    return int(memory.getNonHeapMemoryUsage().getUsed()) if memory else 0
 
 
 def end_process(spark: "SparkSession") -> None:

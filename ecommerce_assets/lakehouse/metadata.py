@@ -4,7 +4,8 @@ The document is defined by the Iceberg Table Spec, "Table metadata".
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -17,6 +18,7 @@ OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
 MONTH = "_month"  # suffix of Iceberg's name for a partition by month
 UNPARTITIONED = date.min
+PARTITION = "partitions."  # prefix of a partition's figures in a snapshot's summary
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Snapshot:
     def rows_unchanged(self) -> bool:
         """Whether it only rewrote files, as compaction does."""
         return self.operation == "replace"
+
+    @property
+    def changed_rows(self) -> int:
+        """Rows of the files that it added and removed."""
+        return sum(int(self.summary.get(name, 0)) for name in ("added-records", "deleted-records"))
 
     @property
     def record(self) -> BuildRecord | None:
@@ -213,6 +220,30 @@ class TableMetadata:
     def partitioned_by(self, column: str) -> bool:
         """Whether the table is partitioned by this column's values."""
         return self.partition_field == column
+
+    def summarized_rows(self, column: str, days: Sequence[date]) -> dict[date, int] | None:
+        """Rows by partition of a date column, from the snapshots' summaries.
+
+        For tables whose partitions are only replaced as a whole: the last snapshot that changed a
+        partition added all of its rows. Empty if the table is not partitioned by that column; None
+        if the summary of a partition has expired, or if none was written.
+        """
+        if not self.partitioned_by(column):
+            return {}
+        left = {f"{PARTITION}{column}={day}": day for day in days}
+        rows: dict[date, int] = {}
+        for snapshot in self.back_from(self.snapshot_id):
+            if snapshot.changed_rows and not snapshot.rows_unchanged:
+                if snapshot.summary.get("partition-summaries-included") != "true":
+                    return None
+                for name in left.keys() & snapshot.summary.keys():
+                    added = re.search(r"added-records=(\d+)", snapshot.summary[name])
+                    rows[left.pop(name)] = int(added[1]) if added else 0
+            if not left:
+                return rows
+            if snapshot.parent is None:
+                return rows | dict.fromkeys(left.values(), 0)
+        return None
 
     def first_day(self, path: str) -> date:
         """First day of a partition, by its path `name=value`."""

@@ -13,12 +13,14 @@ class Partitions:
         monthly: whether by month; else by day.
         added, removed: first days of the partitions that gained and lost files; `UNPARTITIONED`
             for a table without partitions.
+        rows: rows of the files added and removed.
     """
 
     column: str | None
     monthly: bool
     added: frozenset[date]
     removed: frozenset[date]
+    rows: int = 0
 
     @property
     def firsts(self) -> frozenset[date]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 SHUFFLE_BYTES = 16 << 20  # compressed bytes per shuffle partition
+SUMMARIZE = "write.summary.partition-limit"
+SUMMARIZED_PARTITIONS = 1000  # with more of them changed, a snapshot's summary names none
+SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
+BROADCAST_BYTES = "spark.sql.autoBroadcastJoinThreshold"
 COMMIT_ATTEMPTS = 30
 COMMIT_WAIT_SECONDS = 0.1
 
@@ -56,6 +60,7 @@ def create_table(
             "'read.split.open-file-cost'='524288', "
             "'write.metadata.delete-after-commit.enabled'='true', "
             "'write.metadata.previous-versions-max'='20', "
+            f"'{SUMMARIZE}'='{SUMMARIZED_PARTITIONS}', "
             "'commit.retry.num-retries'='30', 'commit.retry.min-wait-ms'='20')",
             lambda: exists(spark, identifier),
         )
@@ -70,7 +75,10 @@ def create_table(
                 f"lakehouse and {field.dataType.simpleString()} in the declaration: rename the "
                 "column, or drop the table and materialize it again"
             )
-    present_by = History(spark, identifier).partition_transforms
+    history = History(spark, identifier)
+    present_by = history.partition_transforms
+    if SUMMARIZE not in history.properties:
+        history.table.updateProperties().set(SUMMARIZE, str(SUMMARIZED_PARTITIONS)).commit()
     if present_by != list(partitioned_by):
         for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
             for transform in transforms:
@@ -91,25 +99,34 @@ def exists(spark: "SparkSession", identifier: str) -> bool:
     return bool(spark.catalog.tableExists(qualified(identifier)))
 
 
-def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str]) -> None:
-    """Set the session's shuffle partitions for the size of the tables to be read.
+def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str], delivered: int) -> None:
+    """Set the session's shuffle partitions for the size of what is to be read.
 
     With adaptive execution, as on Glue, Spark does that.
+
+    Args:
+        identifiers: of the tables.
+        delivered: bytes of deliveries.
     """
     if spark.conf.get("spark.sql.adaptive.enabled") == "true":
         return
-    size = sum(
+    size = delivered + sum(
         History(spark, identifier).bytes for identifier in identifiers if exists(spark, identifier)
     )
     cores = spark.sparkContext.defaultParallelism
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(cores, 1 + size // SHUFFLE_BYTES)))
+    partitions = min(cores, 1 + size // SHUFFLE_BYTES)
+    spark.conf.set(SHUFFLE_PARTITIONS, str(partitions))
+    # A broadcast is a Spark job of its own.
+    spark.conf.set(BROADCAST_BYTES, "-1" if partitions == 1 else "10485760")
 
 
 def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataFrame":
     """The table at a snapshot, whatever is published meanwhile."""
     if snapshot is None:
         return spark.table(qualified(identifier))
-    return spark.read.option("snapshot-id", snapshot).table(qualified(identifier))
+    rows = spark.read.option("snapshot-id", snapshot).table(qualified(identifier))
+    # Rows in one partition are grouped and joined without a shuffle.
+    return rows.coalesce(1) if spark.conf.get(SHUFFLE_PARTITIONS) == "1" else rows
 
 
 def change_refs(table: Java, change: Callable[[Java], Java]) -> None:

@@ -7,15 +7,19 @@ from datetime import UTC, date, datetime
 from pyspark.sql import types as T
 
 from ecommerce_assets.intervals import days_in, lies_in, written
-from ecommerce_assets.landing.files import digested, fingerprints, landed
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.metadata import TableMetadata
+from ecommerce_assets.landing.files import LandedFile, digested, fingerprints, landed
 from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.decision import Decision, Nothing, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
-from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.inputs import Inputs, Request
 from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days
 from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.refresh.upstream import Changes
+
+NOTHING_NEW = "nothing new has landed"
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,12 @@ class Landed(Strategy):
             DeliveryChanged: a listed file has disappeared.
             PipelineError: landed files can't be listed or read.
         """
-        request, name = inputs.request, inputs.table.name
-        found = landed(request.landing, name, request.first, request.last)
-        unread = tuple(found.unread)
-        files = digested(request.landing, found.files)
-        prints = fingerprints(files, request.days)
-        if not request.full_refresh:
-            known = _known_fingerprints(inputs, prints)
-            prints = {day: text for day, text in prints.items() if known.get(day) != text}
-        other = written(_read_by_other_code(inputs) - set(request.days))
+        request, published, version = inputs.request, inputs.published, inputs.table.code_version
+        found = new_deliveries(request, inputs.table.name, published, version)
+        prints, files, unread = found.fingerprints, found.files, found.unread
+        other = written(_read_by_other_code(published, version) - set(request.days))
         if not prints:
-            return Nothing(why="nothing new has landed", unread=unread, other_code=other)
+            return Nothing(why=NOTHING_NEW, unread=unread, other_code=other)
         days = tuple(sorted(prints))
         frame = landed_frame(
             inputs.spark,
@@ -71,24 +70,60 @@ class Landed(Strategy):
         )
 
 
-def _read_by_other_code(inputs: Inputs) -> set[date]:
+@dataclass(frozen=True)
+class Deliveries:
+    """What has landed for the dates of a run.
+
+    Attributes:
+        files: all delivered files, with digests.
+        fingerprints: of the deliveries, by date, that the published table has not read like this.
+        unread: paths below landing that are ignored.
+    """
+
+    files: list[LandedFile]
+    fingerprints: dict[date, str]
+    unread: tuple[str, ...]
+
+
+def new_deliveries(
+    request: Request, name: str, published: TableMetadata, version: str
+) -> Deliveries:
+    """The deliveries that are new or changed.
+
+    Args:
+        request: the run's.
+        name: the source's.
+        published: the bronze table as published.
+        version: of the code that reads deliveries.
+
+    Raises:
+        DeliveryChanged: a listed file has disappeared.
+        PipelineError: landed files can't be listed or read.
+    """
+    found = landed(request.landing, name, request.first, request.last)
+    files = digested(request.landing, found.files)
+    prints = fingerprints(files, request.days)
+    if not request.full_refresh:
+        known = known_fingerprints(published, version, prints)
+        prints = {day: text for day, text in prints.items() if known.get(day) != text}
+    return Deliveries(files, prints, tuple(found.unread))
+
+
+def _read_by_other_code(published: History, version: str) -> set[date]:
     """Published dates not known to have been read by the present code."""
-    published = inputs.published
     record = published.record
-    if (
-        record is None
-        or record.other_code is None
-        or record.code_version != inputs.table.code_version
-    ):
+    if record is None or record.other_code is None or record.code_version != version:
         return set(published.rows_by_date(published.snapshot_id, INGESTION_DATE))
     return days_in(record.other_code)
 
 
-def _known_fingerprints(inputs: Inputs, wanted: Iterable[date]) -> dict[date, str]:
+def known_fingerprints(
+    published: TableMetadata, version: str, wanted: Iterable[date]
+) -> dict[date, str]:
     """By date: the fingerprint of the delivery that the present code has read."""
     known: dict[date, str] = {}
     missing = {day.isoformat(): day for day in wanted}
-    for snapshot in inputs.published.back_from(inputs.published.snapshot_id):
+    for snapshot in published.back_from(published.snapshot_id):
         if not missing:
             break
         record = snapshot.record
@@ -98,6 +133,6 @@ def _known_fingerprints(inputs: Inputs, wanted: Iterable[date]) -> dict[date, st
             break
         for text in missing.keys() & record.sources.keys():
             day = missing.pop(text)
-            if record.code_version == inputs.table.code_version:
+            if record.code_version == version:
                 known[day] = record.sources[text]
     return known

@@ -1,6 +1,6 @@
 """The strategy of a table that holds the latest valid version of each key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
-from ecommerce_assets.refresh.decision import Decision
+from ecommerce_assets.refresh.decision import Decision, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.keys import KEY
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LatestVersion(Strategy):
     """Compare the versions in changed deliveries with the published versions of the same keys.
+
+    If the table is small and deliveries were only added, with all published versions.
 
     The only upstream table holds every version of each key, partitioned by ingestion date. An added
     version can only replace a lower one. All deliveries are searched only for keys whose published
@@ -53,8 +55,10 @@ class LatestVersion(Strategy):
         partitions = changes[bronze]
         dates = sorted(partitions.firsts)
         delivered = inputs.of_days(bronze, INGESTION_DATE, dates)
-        valid = delivered.where(self.valid)
         published = inputs.published_rows()
+        if not partitions.removed and inputs.published.rows <= inputs.limits.finding_changes:
+            return self._merged(inputs, delivered, published, dates)
+        valid = delivered.where(self.valid)
         in_dates = F.expr(lies_in(INGESTION_DATE, dates))
         keys = valid.select(F.col(self.key).alias(KEY))
         some_replaced = bool(partitions.removed)
@@ -76,7 +80,21 @@ class LatestVersion(Strategy):
             replacement(inputs, affected, recomputed, latest),
             dates=tuple(dates),
             candidates=candidates,
-            replaced_deliveries=self._replaced(inputs, bronze, sorted(partitions.removed)),
+            replaced_deliveries=self._replaced(inputs, changes),
+        )
+
+    def _merged(
+        self, inputs: Inputs, delivered: "DataFrame", published: "DataFrame", dates: Sequence[date]
+    ) -> Rows:
+        """The latest of the new and all published versions: for a table that is quickly read."""
+        (bronze,) = inputs.table.upstream
+        candidates = delivered.unionByName(as_candidates(published, delivered))
+        return Rows(
+            f"the rows of {len(dates):,} new deliveries, and all published ones",
+            inputs.transformed({bronze: candidates}),
+            replace="true",
+            dates=tuple(dates),
+            candidates=candidates,
         )
 
     def demoted_keys(self, latest: "DataFrame", valid: "DataFrame") -> "DataFrame":
@@ -87,9 +105,23 @@ class LatestVersion(Strategy):
         unbeaten = F.col("_best").isNull() | (F.col("_best") < version)
         return joined.where(unbeaten).select(F.col(self.key).alias(KEY))
 
-    @staticmethod
-    def _replaced(inputs: Inputs, bronze: str, dates: list[date]) -> "DataFrame | None":
-        """The parsed rows of deliveries that have been replaced or removed."""
+    def judged(self, inputs: Inputs, changes: Changes, rows: Rows) -> Rows:
+        """The rows of a whole table, judged by the changed deliveries and the published rows."""
+        (bronze,) = inputs.table.upstream
+        dates = sorted(changes[bronze].firsts)
+        delivered = inputs.of_days(bronze, INGESTION_DATE, dates)
+        others = inputs.published_rows().where(f"not ({lies_in(INGESTION_DATE, dates)})")
+        return replace(
+            rows,
+            dates=tuple(dates),
+            candidates=delivered.unionByName(as_candidates(others, delivered)),
+            replaced_deliveries=self._replaced(inputs, changes),
+        )
+
+    def _replaced(self, inputs: Inputs, changes: Changes) -> "DataFrame | None":
+        """The parsed rows of deliveries that have been replaced or removed; None without any."""
+        (bronze,) = inputs.table.upstream
+        dates = sorted(changes[bronze].removed)
         if not dates:
             return None
         before = inputs.at(bronze, inputs.before(bronze))

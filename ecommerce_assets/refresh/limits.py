@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
+ALWAYS_INCREMENT = -(10**12)  # for `finding_changes`: no table is small enough
+
 
 @dataclass(frozen=True)
 class Limits:
     """Sizes that affect how rows are computed, never the result.
 
     Attributes:
+        finding_changes: finding out what changed, and replacing it, takes as long as reading this
+            many rows: its further Spark jobs. With no more rows upstream than that and those of
+            the changed files together, the whole table is recomputed.
         changed_keys: with more changed keys of an upstream table than this, the whole table is
             recomputed, which is then no slower.
         collected_keys: up to this many affected keys are collected to the driver, so that files
@@ -18,6 +23,7 @@ class Limits:
         large_table: a table with more rows is not sorted just to check its key.
     """
 
+    finding_changes: int = 250_000
     changed_keys: int = 500_000
     collected_keys: int = 100_000
     listed_keys: int = 200

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from ecommerce_assets.refresh.decision import Decision
+from ecommerce_assets.refresh.decision import Decision, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.upstream import Changes
@@ -34,6 +34,10 @@ class Strategy(ABC):
     def selects_versions(self) -> bool:
         """Whether the table holds the latest version of each key, changed by deliveries alone."""
         return False
+
+    def judged(self, inputs: Inputs, changes: Changes, rows: Rows) -> Rows:
+        """The rows of a whole table, with what an increment's checks would look at."""
+        return rows
 
     @property
     def keeps_sums(self) -> bool:

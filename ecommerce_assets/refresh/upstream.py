@@ -1,6 +1,7 @@
 """What changed upstream since the published snapshot, and which keys that affects."""
 
 from collections.abc import Mapping
+from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -47,14 +48,15 @@ def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
 
 def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
     """The affected refresh keys; or why the whole table is affected."""
-    found = []
+    found: list[DataFrame] = []
+    days: set[date] = set()
     for name, partitions in changes.items():
         if not partitions:
             continue
         mapping = inputs.mapping(name)
         by_partition = mapping.is_value and mapping.column == partitions.column
         if by_partition and not partitions.monthly:
-            found.append(frame_of_days(inputs.spark, partitions.firsts))
+            days |= partitions.firsts
             continue
         rows = _redelivered_keys(inputs, name, mapping)
         if rows is None:
@@ -68,9 +70,12 @@ def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
             found.append(inputs.not_determined_elsewhere(keys, mapping))
         elif not rows.isEmpty():
             return Whole(why=f"{name} changed")
+    of_days = frame_of_days(inputs.spark, days)
     if not found:
-        return inputs.collected(frame_of_days(inputs.spark, []))
-    return inputs.collected(reduce(lambda a, b: a.unionAll(b), found))
+        return AffectedKeys(of_days, sorted(days), inputs.limits)
+    return inputs.collected(
+        reduce(lambda a, b: a.unionAll(b), [*found, of_days] if days else found)
+    )
 
 
 def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> "DataFrame | None":

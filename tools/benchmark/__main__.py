@@ -1,7 +1,7 @@
 """`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
 
     python -m tools.benchmark [--orders 10000 --orders 1000000]
-        [--history 30 --history 365] [--backfill 100000] [--sensor] [--daily 365]
+        [--history 30 --history 365] [--backfill 100000] [--sensor] [--daily 365] [--small]
 
 Then a backfill of 30 days beside one day with as many rows; a daily run after so many days of
 history, beside a rebuild of the same tables, and their dashboard; the landing sensor's tick; and
@@ -36,6 +36,7 @@ from ecommerce_assets.query.local import connect
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, tables_of
 from tools.benchmark.deliveries import FIRST, REPOSITORY, generate
+from tools.benchmark.small import small
 from tools.benchmark.year import year
 
 DAYS = 30
@@ -47,6 +48,7 @@ GOLD = (
     "monthly_revenue", "orders_per_customer", "customer_lifetime_value", "top_products",
     "category_performance",
 )  # fmt: skip
+FIGURES = ("seconds", "seconds_checking", "spark_jobs")
 TABLES = " or ".join(f"group:{layer}" for layer in LAYERS)
 FOLDERS = 3_650  # ten years of daily folders
 
@@ -101,7 +103,9 @@ def pipeline(
     figures |= steps
     figures["dagster and start-up"] = figures["wall"] - sum(steps.values())
     # The tables are checked side by side.
-    figures["checks"] = sum(checking for _, checking in of_tables(folder).values())
+    of_run = of_tables(folder).values()
+    figures["checks"] = sum(checking for _, checking, _ in of_run)
+    figures["jobs"] = sum(jobs for *_, jobs in of_run)
     return figures
 
 
@@ -122,8 +126,8 @@ def command(landing: Path, folder: Path, *words: str) -> dict[str, float]:
     return measured(call, folder, places(landing, folder))
 
 
-def of_tables(folder: Path) -> dict[str, tuple[float, float]]:
-    """By table of a folder's last run: its seconds, and those of checks made apart from writing."""
+def of_tables(folder: Path) -> dict[str, tuple[float, ...]]:
+    """By table of a folder's last run: its `FIGURES`."""
     with contextlib.chdir(folder), tempfile.TemporaryDirectory() as logs:
         reference = InstanceRef.from_dir(logs, config_dir=str(folder))
         with dg.DagsterInstance.from_ref(reference) as instance:
@@ -131,16 +135,16 @@ def of_tables(folder: Path) -> dict[str, tuple[float, float]]:
             records = instance.get_records_for_run(
                 run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
             ).records
-    seconds = {}
+    found = {}
     for record in records:
         made = record.event_log_entry.asset_materialization
-        whole, checking = (made.metadata[name].value for name in ("seconds", "seconds_checking"))
-        seconds[".".join(made.asset_key.path)] = float(whole), float(checking)
-    return seconds
+        figures = (made.metadata[name].value for name in FIGURES)
+        found[".".join(made.asset_key.path)] = tuple(map(float, figures))
+    return found
 
 
 def show_growth(
-    shorter: dict[str, tuple[float, float]], longer: dict[str, tuple[float, float]]
+    shorter: dict[str, tuple[float, ...]], longer: dict[str, tuple[float, ...]]
 ) -> None:
     """The tables whose run takes longest more than after the shorter history."""
     grown = sorted(longer, key=lambda name: shorter[name][0] - longer[name][0])[:GROWN]
@@ -209,8 +213,8 @@ def whole_pipeline(orders: int) -> None:
               f"with our class archive {ours['wall'] / archived['wall']:.2f}; the same gold, cell by cell")  # fmt: skip
         split = ("dagster and start-up", "bronze", "silver", "gold")
         print("  split: " + ", ".join(f"{part} {ours[part]:.1f} s" for part in split))
-        print(f"  checks, within the layers, summed over tables side by side: {ours['checks']:.1f} s",
-              flush=True)  # fmt: skip
+        print(f"  checks, within the layers, summed over tables side by side: {ours['checks']:.1f} s; "
+              f"{ours['jobs']:.0f} Spark jobs", flush=True)  # fmt: skip
 
 
 def backfill(orders: int) -> None:
@@ -259,7 +263,7 @@ def histories(lengths: list[int]) -> None:
             print(f"    its size {size / 1e6:.2f} MB")
             asked = command(root / "landing", folder, "query", "from gold.monthly_revenue")
             show(f"query of a KPI after {length} days", asked)
-            print(f"    {split}; {runs[length]['wall'] / shortest['wall']:.2f} times the wall after "
+            print(f"    {split}; {runs[length]['jobs']:.0f} Spark jobs; {runs[length]['wall'] / shortest['wall']:.2f} times the wall after "
                   f"{min(runs)} days", flush=True)  # fmt: skip
             if len(tables) > 1:
                 show_growth(tables[min(tables)], tables[length])
@@ -332,16 +336,17 @@ def main() -> None:
     parser.add_argument("--backfill", type=int, action="append")
     parser.add_argument("--sensor", action="store_true")
     parser.add_argument("--daily", type=int)
+    parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
-    everything = not (
-        given.orders or given.history or given.backfill or given.sensor or given.daily
-    )
+    everything = not any(vars(given).values())
     orders = [10_000, 1_000_000] if everything else given.orders or []
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0],
                       "duckdb": duckdb.__version__}))  # fmt: skip
     loading()
     for number in orders:
         whole_pipeline(number)
+    if everything or given.small:
+        small(command, show)
     for number in [100_000] if everything else given.backfill or []:
         backfill(number)
     if everything or given.history:

@@ -1,7 +1,7 @@
 """Checks beyond single rows, on a table's new snapshot and its upstream tables.
 
-An audit is one Spark job that evaluates one or more checks; samples of offending rows take another
-job, only if a check fails.
+An audit evaluates one or more checks by one Spark job, or none if metadata already says enough;
+samples of offending rows take another job, only if a check fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -96,6 +96,7 @@ class Scope:
     Attributes:
         snapshot: the table's new snapshot, not yet published.
         rows: its rows.
+        added: rows that the run wrote.
         upstream: whole frames of the tables that this one reads.
         affected: the recomputed refresh keys; None for all. Rows of other keys were checked by an
             earlier run.
@@ -116,13 +117,14 @@ class Scope:
         filled: for bronze: by ingestion date, the columns with values, from the table's metadata.
         delivered_before: for silver: the parsed rows of deliveries that this run's replace; None
             if there are none.
-        consult: returns a table as published now; None if it does not exist yet.
+        consult: returns a table as published now; None if it is empty or does not exist yet.
         line_of: returns the line on which a record of a landed file begins, by file and record
             number; None if it is no longer known.
     """
 
     snapshot: DataFrame
     rows: int
+    added: int
     upstream: Mapping[str, DataFrame]
     affected: AffectedKeys | None
     dates: tuple[date, ...]
@@ -168,7 +170,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Audit:
-    """Checks evaluated together, by at most one Spark job.
+    """Checks evaluated together, by as few Spark jobs as possible.
 
     Attributes:
         checks: what it evaluates.

@@ -40,7 +40,8 @@ def fact_rows_join(key: str, refresh_key: str | None = None) -> Audit:
         facts = scope.upstream[FACTS]
         if refresh_key:
             facts = scope.only_affected(facts, refresh_key)
-        orphans = facts.join(scope.snapshot, key, "left_anti")
+        # A broadcast would be another Spark job.
+        orphans = facts.join(scope.snapshot.hint("shuffle_hash"), key, "left_anti")
         lost = orphans.count()
         finding = Finding(
             JOINED,

@@ -1,15 +1,16 @@
 """Audits of quarantine: number of rows, their value, older versions in their place."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE
 from ecommerce_assets.tables.audits import (
     WARNING_FRACTION,
@@ -109,7 +110,7 @@ def _worst(over: Sequence[Mapping[str, Any]], limit: float) -> str:
 
 def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
     """A sample of quarantined rows, most common reason first; and a sentence on that reason."""
-    broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
+    broken = _broken(scope)
     reasons = broken.select("*", F.explode("_reasons").alias("reason")).groupBy("reason")
     first = F.min(F.struct("_source_file", "_row_number")).alias("first")
     top = reasons.agg(F.count("*").alias("rows"), first).orderBy(F.desc("rows"), "reason").first()
@@ -126,6 +127,12 @@ def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
     for row in rows:
         row["_line"] = scope.line_of(row["_source_file"], row["_row_number"])
     return rows, f"{top['reason']} ({top['rows']:,}), e.g. {value}{where}"
+
+
+def _broken(scope: Scope) -> DataFrame:
+    """The rows of the run's deliveries that break the contract, parsed."""
+    assert scope.candidates is not None
+    return scope.candidates.where(lies_in(INGESTION_DATE, scope.dates)).where("size(_reasons) > 0")
 
 
 def _dates(dates: Sequence[date]) -> str:
@@ -157,14 +164,24 @@ VALUE_QUARANTINED = Check(
 )
 
 
-def held_back(keyed: Keyed) -> Audit:
-    """Quarantined rows of all ingestion dates that no valid version has replaced."""
-    checks = (NEWEST, VALUE_QUARANTINED) if keyed.value else (NEWEST,)
-    return Audit(checks, partial(_held_back, keyed))
+def checks_of_held_back(keyed: Keyed) -> list[Check]:
+    """The checks of `held_back`."""
+    return [NEWEST, VALUE_QUARANTINED] if keyed.value else [NEWEST]
 
 
-def _held_back(keyed: Keyed, scope: Scope) -> Report:
-    broken = scope.candidates.where(F.size("_reasons") > 0)  # type: ignore[union-attr]
+def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
+    """Quarantined rows of all ingestion dates that no valid version has replaced.
+
+    Args:
+        quarantined: rows of the run's deliveries that are; without any row in quarantine, no Spark
+            job is needed.
+    """
+    earlier = scope.consult(keyed.quarantine)
+    if earlier is None and not quarantined:
+        nothing = defaultdict[str, Any](int)
+        findings = [_newest(keyed, scope, scope.snapshot, nothing)]
+        return [*findings, _no_value_quarantined(scope)] if keyed.value else findings
+    broken = _broken(scope)
     # An implausible time must not make a row newer than the day on which it arrived.
     updated_at = F.when(
         F.array_contains("_reasons", f"updated_at: {IMPLAUSIBLE}"),
@@ -173,7 +190,6 @@ def _held_back(keyed: Keyed, scope: Scope) -> Report:
     columns = [F.col(name) for name in (keyed.key, *PROVENANCE)]
     columns += [updated_at.alias("updated_at"), *([F.col(keyed.value)] if keyed.value else [])]
     broken = broken.select(*columns)
-    earlier = scope.consult(keyed.quarantine)
     if earlier is not None:
         others = earlier.where(~F.col(INGESTION_DATE).isin(list(scope.dates)))
         broken = broken.unionAll(keyed.parse(others.drop("_reasons")).select(*columns))
@@ -207,7 +223,7 @@ def _held_back(keyed: Keyed, scope: Scope) -> Report:
     findings = [_newest(keyed, scope, joined, row)]
     if keyed.value:
         findings.append(_value_quarantined(keyed, scope, row))
-    return Report(findings)
+    return findings
 
 
 def _newest(keyed: Keyed, scope: Scope, joined: DataFrame, row: Any) -> Finding:
@@ -261,12 +277,23 @@ def _value_quarantined(keyed: Keyed, scope: Scope, row: Any) -> Finding:
     )  # fmt: skip
 
 
+def _no_value_quarantined(scope: Scope) -> Finding:
+    limit = scope.thresholds.tolerance
+    return Finding(
+        VALUE_QUARANTINED,
+        passed=True,
+        counts={"quarantined_eur": "0.00", "share": 0.0, "limit": limit},
+        message=f"0 EUR (0 %, limit {percent(limit)}) lie in quarantine.",
+    )
+
+
 REASONED = Check("reasons_given", "Every quarantined row says why it is here.", True)
 
 
 def _quarantined_rows(scope: Scope) -> Report:
     snapshot = scope.only_affected(scope.snapshot, "_ingestion_date")
-    groups = snapshot.groupBy("_ingestion_date", "_reasons").count().collect()
+    grouped = snapshot.groupBy("_ingestion_date", "_reasons").count()
+    groups = grouped.collect() if scope.added else []
     by_reason: dict[str, int] = {}
     rows_by_date = dict.fromkeys(scope.dates, 0)
     for row in groups:

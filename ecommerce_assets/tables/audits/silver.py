@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.tables.audits import (
     SAMPLE_ROWS,
@@ -19,7 +20,13 @@ from ecommerce_assets.tables.audits import (
     percent,
     sample,
 )
-from ecommerce_assets.tables.audits.quarantine import QUARANTINE_SHARE, Keyed, quarantine_share
+from ecommerce_assets.tables.audits.quarantine import (
+    QUARANTINE_SHARE,
+    Keyed,
+    checks_of_held_back,
+    held_back,
+    quarantine_share,
+)
 from ecommerce_assets.tables.types import MONEY_SUM
 
 CONSERVED = Check(
@@ -41,6 +48,7 @@ def accounting(keyed: Keyed) -> Audit:
     checks = [CONSERVED, QUARANTINE_SHARE]
     checks += [unambiguous(keyed.parent)] if keyed.parent else []
     checks += [VALUE_AS_BEFORE] if keyed.value else []
+    checks += checks_of_held_back(keyed)
     return Audit(tuple(checks), partial(_account, keyed))
 
 
@@ -49,13 +57,15 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     counts: dict[str, dict[date, int]] = {fate: {} for fate in (*FATES, HELD)}
     values: dict[date, Decimal] = {}
     ambiguous: dict[date, int] = {}
+    of_run = 0
     grouped = _accounted(keyed, scope).groupBy("day", "fate")
-    sums = [F.count("*").alias("rows"), F.sum("value").alias("value"),
-            F.count_if("ambiguous").alias("ambiguous")]  # fmt: skip
+    sums = [F.count("*").alias("rows"), F.sum("value").alias("value")]
+    sums += [F.count_if(name).alias(name) for name in ("ambiguous", "of_run")]
     for row in grouped.agg(*sums).collect():
         counts[row["fate"]][row["day"]] = row["rows"]
         values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
         ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
+        of_run += row["of_run"]
     by_date: list[dict[str, Any]] = [
         {
             "_ingestion_date": day,
@@ -70,10 +80,10 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     ]
     findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
     if keyed.parent:
-        rows = sum(sum(counts[fate].values()) for fate in ("current", "superseded"))
-        findings.append(_unambiguous(keyed, scope, rows, ambiguous))
+        findings.append(_unambiguous(keyed, scope, of_run, ambiguous))
     if keyed.value:
         findings.append(_value_as_before(keyed, scope, values))
+    findings += held_back(keyed, scope, sum(row["quarantined"] for row in by_date))
     return Report(findings, {row["_ingestion_date"]: row["current"] for row in by_date})
 
 
@@ -102,13 +112,17 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
 
 
 def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
-    """Date and outcome of every candidate, and the date of the snapshot's rows of these days."""
+    """Date and outcome of every candidate, and the date of the snapshot's rows of these days.
+
+    `of_run` are valid rows of the run's deliveries, and those that they superseded.
+    """
     version = ["updated_at", *PROVENANCE]
     parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
     value = F.col(keyed.value) if keyed.value else F.lit(None)
     received = scope.candidates.select(  # type: ignore[union-attr]
         F.col(keyed.key).alias("key"),
         F.struct(*version).alias("received"),
+        F.col("_ingestion_date").alias("day"),
         (F.size("_reasons") > 0).alias("broken"),
         parent.alias("parent"),
         value.cast(MONEY_SUM).alias("value"),
@@ -117,6 +131,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
     kept = affected.select(
         F.col(keyed.key).alias("kept_key"),
         F.struct(*version).alias("kept"),
+        F.col("_ingestion_date").alias("kept_day"),
         parent.alias("kept_parent"),
     )
     same_row = (F.col("received._source_file") == F.col("kept._source_file")) & (
@@ -128,19 +143,23 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
+    delivered, replaces = [F.expr(lies_in(day, scope.dates)) for day in ("day", "kept_day")]
+    of_run = ~F.col("broken") & (delivered | F.coalesce(replaces, F.lit(False)))
     # A broadcast would be another Spark job.
     known = kept.hint("merge")
     fates = received.join(known, F.col("key") == F.col("kept_key"), "left").select(
-        F.col("received._ingestion_date").alias("day"),
+        "day",
         fate.alias("fate"),
         "value",
-        (~F.col("broken") & (F.col("parent") != F.col("kept_parent"))).alias("ambiguous"),
+        (of_run & (F.col("parent") != F.col("kept_parent"))).alias("ambiguous"),
+        of_run.alias("of_run"),
     )
-    held = scope.snapshot.where(F.col("_ingestion_date").isin(list(scope.dates))).select(
+    held = scope.snapshot.where(lies_in("_ingestion_date", scope.dates)).select(
         F.col("_ingestion_date").alias("day"),
         F.lit(HELD).alias("fate"),
         F.lit(None).cast(MONEY_SUM).alias("value"),
         F.lit(False).alias("ambiguous"),
+        F.lit(False).alias("of_run"),
     )
     return fates.unionAll(held)
 

@@ -11,7 +11,7 @@ from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMB
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_day
 from ecommerce_assets.refresh.latest_version import LatestVersion
-from ecommerce_assets.tables.audits.quarantine import Keyed, held_back, quarantined_rows
+from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.contract import Contract, CrossFieldRule
 from ecommerce_assets.tables.declaration import Table
@@ -64,7 +64,7 @@ def silver_table(
         prepare={f"bronze.{name}": contract.parse},
         refresh=LatestVersion(key, VERSION_ORDER, VALID),
         partitioned_by=partitioned_by,
-        audits=(accounting(keyed), held_back(keyed)),
+        audits=(accounting(keyed),),
     )
 
 
