@@ -30,7 +30,7 @@ PACKAGE = "ecommerce_assets"
 ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing")
 MODULES = (
     "__init__.py", "boto.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
-    "intervals.py", "settings.py", "sql.py", "syntax_trees.py", "thresholds.py",
+    "intervals.py", "package_files.py", "settings.py", "sql.py", "syntax_trees.py", "thresholds.py",
 )  # fmt: skip
 # What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.
 ROOTS = ("pandera", "dagster-pipes", "numpy<2")
