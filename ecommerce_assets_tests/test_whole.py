@@ -43,3 +43,22 @@ def test_a_broken_delivery_is_not_diluted_by_good_ones(shop: Shop) -> None:
     shop.run("bronze", first=DAYS[2])
     with pytest.raises(PipelineError, match=said):
         shop.run("silver", "orders", first=DAYS[2], limit=0.5)
+
+
+def test_a_version_that_is_gone_does_not_stay_in_a_small_table_of_many_versions(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many versions of one key: quick to merge with, and not to read as a whole."""
+    monkeypatch.setattr(limits, "DEFAULT", Limits(finding_changes=2))
+    days = [f"2024-01-{number:02}" for number in range(1, 9)]
+    for day in days:
+        shop.deliver("orders", {"updated_at": day}, day=day)
+    for layer in ("bronze", "silver"):
+        shop.run(layer, "orders", first=days[0], last=days[-1])
+    shop.deliver("orders", {"order_id": "O2", "updated_at": days[-1]}, day=days[-1])
+    for layer in ("bronze", "silver"):
+        shop.run(layer, "orders", first=days[-1])
+    current = "select order_id, strftime(updated_at, '%Y-%m-%d') as d from silver.orders order by 1"
+    assert [tuple(row.values()) for row in shop.query(current)] == [
+        ("O1", days[-2]), ("O2", days[-1]),
+    ]  # fmt: skip

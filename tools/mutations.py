@@ -265,7 +265,7 @@ MUTATIONS = (
         "refresh/latest_version.py",
         "not partitions.removed and _a",
         "_a",
-        "test_whole.py::test_small_tables_are_recomputed_as_a_whole",
+        "test_whole.py::test_a_version_that_is_gone_does_not_stay_in_a_small_table_of_many_versions",
     ),
     Mutation(
         "a changed delivery is not noticed without Spark",
