@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ecommerce_assets import package_files
 
-# What users set for a JVM and for Python workers at their start.
 LONGEST_PATH = 100  # of a socket; the system's limit is 103 on macOS, 107 on Linux
+# What users set for a JVM and for Python workers at their start.
 INHERITED = ("SPARK_DRIVER_MEMORY", "PYTHONPATH")
 
 
