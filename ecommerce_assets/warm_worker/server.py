@@ -100,13 +100,10 @@ class Connection:
         self.socket.settimeout(WATCH_SECONDS)
         try:
             line = self.socket.makefile("r", encoding="utf-8").readline()
+            found: dict[str, Any] = json.loads(line)
         except (OSError, ValueError):
             return None
         self.socket.settimeout(None)
-        try:
-            found: dict[str, Any] = json.loads(line)
-        except ValueError:
-            return None
         return found
 
     def send(self, **answer: Any) -> None:
