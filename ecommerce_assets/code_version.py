@@ -127,6 +127,9 @@ class CodeVersions:
         """Where a name is defined, across imports; None if outside this package."""
         if name.module.split(".")[0] != PACKAGE:
             return None
+        owner, _, last = name.module.rpartition(".")
+        if owner and last in self._module(owner).nodes:
+            return None  # An attribute of a definition, which is followed by its own name.
         module = self._module(name.module)
         if name.name in module.nodes or name.name.startswith("<lambda>"):
             return name

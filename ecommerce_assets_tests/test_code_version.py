@@ -46,6 +46,10 @@ class Edit:
 
 BEHAVIOUR = [
     Edit("reader of records", "landing.records", "MAX_FIELD = ", "MAX_FIELD = 1 + ", BRONZE),
+    Edit("reader of plain files", "landing.plain", "strings_can_be_null=False",
+         "strings_can_be_null=True", BRONZE),
+    Edit("a constant whose attribute another module uses", "landing.records", '"\\ufeff"',
+         '"\\ufffe"', BRONZE),
     Edit("frame of landed files", "landing.frame", "pa.repeat(file.source_file, rows)",
          "pa.repeat(file.source_file.upper(), rows)", BRONZE),
     Edit("fingerprints", "landing.files", "{file.source_file}", "{file.source_file}!", BRONZE),

@@ -102,6 +102,20 @@ MUTATIONS = (
         "offer_changed_rows",
     ),
     Mutation(
+        "a file with quotes counts as plain",
+        "landing/plain.py",
+        "b'\"' in _a",
+        "False",
+        "test_plain.py::test_the_rows_of_the_strict_reader_or_nothing",
+    ),
+    Mutation(
+        "cents left over by rounding the shares of a discount are lost",
+        "tables/gold/fact_sales.py",
+        "F.when(F.col('_place') <= F.col('_left'), 1)",
+        "F.when(F.lit(False), 1)",
+        "test_layers.py::test_discount_shares_add_up_in_whole_cents",
+    ),
+    Mutation(
         "of two versions alike, any wins",
         "tables/silver/__init__.py",
         "[F.col(_a).desc_nulls_last() for _a in VERSION_ORDER]",

@@ -178,7 +178,15 @@ class PublishGroup:
             self._attempt,
             other_code=decision.other_code,
         )
-        branch = staging.stage(spark, published, frame, decision.replace, record)
+        branch = staging.stage(
+            spark,
+            published,
+            frame,
+            decision.replace,
+            record,
+            in_order=decision.in_order,
+            whole=decision.is_whole,
+        )
         self._branches[name], self._snapshots[name] = branch, branch.snapshot
         if decision.rewritten is not None:
             offer_changed_rows(inputs, decision.rewritten, branch.snapshot)

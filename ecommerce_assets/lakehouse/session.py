@@ -102,6 +102,8 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         "spark.sql.adaptive.enabled": "false",
         # Compiled classes to cache; a run has more than the default of 100.
         "spark.sql.codegen.cache.maxEntries": "2000",
+        # Compressing cached rows takes as long as parsing them.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.ui.explainMode": "simple",
         # First page of each hash table and sort; the default of up to 64 MB stays mostly empty.
         "spark.buffer.pageSize": "2m",

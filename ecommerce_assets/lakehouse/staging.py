@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.lakehouse.history import History, qualified
 from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
 from ecommerce_assets.lakehouse.metadata import BuildRecord
-from ecommerce_assets.lakehouse.tables import change_refs, read
+from ecommerce_assets.lakehouse.tables import change_refs, is_adaptive, read
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -113,6 +113,9 @@ def stage(
     frame: "DataFrame | None",
     replace: str,
     record: BuildRecord,
+    *,
+    in_order: bool = False,
+    whole: bool = False,
 ) -> Staged:
     """Write `frame` to a new branch, replacing the rows of `base` that satisfy `replace`.
 
@@ -120,6 +123,8 @@ def stage(
         base: the table's history; its published snapshot is the parent of the new one.
         frame: the rows to write; None to write only the record.
         replace: SQL condition of the rows to replace; must cover whole files.
+        in_order: each task's rows come partition by partition; if they don't, the write fails.
+        whole: the frame is the whole table.
 
     Raises:
         PublishConflict: another run published since `base` was read; nothing was written.
@@ -136,9 +141,7 @@ def stage(
             with_properties(commit, record.summary()).commit()
         else:
             properties = {f"snapshot-property.{k}": v for k, v in record.summary().items()}
-            # An open file costs at least 1 MB, so dates are written one after the other; the few
-            # months are written at once, which needs no sort.
-            properties["fanout-enabled"] = "false" if base.by_date else "true"
+            properties |= _arrangement(spark, base, in_order=in_order, whole=whole)
             target = f"{qualified(identifier)}.branch_{branch}"
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()
@@ -151,6 +154,22 @@ def stage(
             raise PublishConflict(str(error)) from error
         raise
     return Staged(spark, base, branch, record, snapshot)
+
+
+def _arrangement(
+    spark: "SparkSession", base: History, *, in_order: bool, whole: bool
+) -> dict[str, str]:
+    """How Spark sorts and shuffles rows for their files: write options of Iceberg."""
+    if in_order:
+        return {"use-table-distribution-and-ordering": "false"}
+    # An open file costs at least 1 MB, so dates are written one after the other; the few months
+    # are written at once, which needs no sort.
+    options = {"fanout-enabled": "false" if base.by_date else "true"}
+    if whole and not is_adaptive(spark):
+        # A shuffle by month would leave all rows of a month to one task, and nothing splits them
+        # without adaptive execution. There are no more files than cores to a partition.
+        options["distribution-mode"] = "none"
+    return options
 
 
 def moved(base: History) -> bool:

@@ -108,7 +108,7 @@ def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str], delivered: i
         identifiers: of the tables.
         delivered: bytes of deliveries.
     """
-    if spark.conf.get("spark.sql.adaptive.enabled") == "true":
+    if is_adaptive(spark):
         return
     size = delivered + sum(
         History(spark, identifier).bytes for identifier in identifiers if exists(spark, identifier)
@@ -118,6 +118,11 @@ def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str], delivered: i
     spark.conf.set(SHUFFLE_PARTITIONS, str(partitions))
     # A broadcast is a Spark job of its own.
     spark.conf.set(BROADCAST_BYTES, "-1" if partitions == 1 else "10485760")
+
+
+def is_adaptive(spark: "SparkSession") -> bool:
+    """Whether Spark fits the number and size of shuffle partitions to the rows, as on Glue."""
+    return bool(spark.conf.get("spark.sql.adaptive.enabled") == "true")
 
 
 def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataFrame":

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from io import BufferedReader, BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import LandedFile
+from ecommerce_assets.landing.plain import MOST_BYTES, plain_records
 from ecommerce_assets.landing.records import read_records
 from ecommerce_assets.landing.store import Store, store_of
 
@@ -38,7 +40,7 @@ def landed_frame(
     if not files:
         return spark.createDataFrame([], struct)
     cores = spark.sparkContext.defaultParallelism
-    # A task sorts its records by date for the write: limit the files so that it fits in memory.
+    # Tasks small enough to keep all cores busy until the end.
     slices = min(len(files), max(cores, -(-len(files) // FILES_A_TASK)))
 
     def read(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
@@ -75,14 +77,36 @@ def _records(
 ) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
 
-    for number, values, rescued in read_records(file.source_file, stream, columns):
+    for number, values, rescued in _texts(file, stream, columns):
         rows = len(rescued)
-        arrays = {name: pa.array(column, pa.string()) for name, column in values.items()}
-        arrays |= {
+        arrays = values | {
             "_ingestion_date": pa.repeat(pa.scalar(file.ingestion_date, pa.date32()), rows),
             "_source_file": pa.repeat(file.source_file, rows),
             "_row_number": pa.array(range(number, number + rows), pa.int64()),
             "_ingested_at": pa.repeat(pa.scalar(ingested_at, pa.timestamp("us", "UTC")), rows),
-            "_rescued_data": pa.array(rescued, pa.string()),
+            "_rescued_data": rescued,
         }
         yield pa.RecordBatch.from_pydict(arrays)
+
+
+def _texts(
+    file: LandedFile, stream: BinaryIO, columns: Mapping[str, bool]
+) -> "Iterator[tuple[int, dict[str, pa.Array], pa.Array]]":
+    """Batches of (number of the first record, text by column, rescued JSON)."""
+    import pyarrow as pa
+
+    if file.entry.size <= MOST_BYTES and not file.source_file.endswith(".gz"):
+        data = stream.read()
+        plain = plain_records(data, columns)
+        if plain is not None:
+            number = 1
+            for batch in plain:
+                absent = pa.nulls(len(batch), pa.string())
+                read = dict(zip(batch.schema.names, batch.columns, strict=True))
+                yield number, {name: read.get(name, absent) for name in columns}, absent
+                number += len(batch)
+            return
+        stream = BufferedReader(BytesIO(data))
+    for number, values, rescued in read_records(file.source_file, stream, columns):
+        arrays = {name: pa.array(column, pa.string()) for name, column in values.items()}
+        yield number, arrays, pa.array(rescued, pa.string())

@@ -19,6 +19,7 @@ SURPLUS = "_surplus_fields"
 CUT_OFF = "_cut_off"
 MAX_FIELD = 1 << 27
 BYTE_ORDER_MARK = "\ufeff"
+SPACE = f"{BYTE_ORDER_MARK} \t\r\n"  # around a name in a header
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 KINDS = {
     b"PK": "a zip archive or an Excel workbook",
@@ -134,7 +135,7 @@ def _likely_kind(stream: BinaryIO) -> str:
 
 
 def _checked_header(source_file: str, header: list[str], columns: Mapping[str, bool]) -> list[str]:
-    names = [name.strip(f"{BYTE_ORDER_MARK} \t\r\n") for name in header]
+    names = [name.strip(SPACE) for name in header]
     missing = [name for name, needed in columns.items() if needed and name not in names]
     if missing:
         raise PipelineError(

@@ -50,6 +50,7 @@ class Rows:
         candidates: for silver: the parsed rows from which the latest versions were selected.
         rewritten: if keys are replaced individually: their new rows and their published rows.
         is_whole: whether the transformation read whole upstream tables.
+        in_order: whether each task's rows come partition by partition, so need no sort.
         replaced_deliveries: for silver: the parsed rows of deliveries replaced since the last run.
         fingerprints: for bronze: the fingerprint of each date's delivery, to be recorded.
         unread: for bronze: paths below landing that are ignored.
@@ -64,6 +65,7 @@ class Rows:
     candidates: "DataFrame | None" = None
     rewritten: "tuple[DataFrame, DataFrame] | None" = None
     is_whole: bool = False
+    in_order: bool = False
     replaced_deliveries: "DataFrame | None" = None
     fingerprints: Mapping[str, str] | None = None
     unread: tuple[str, ...] = ()

@@ -64,6 +64,7 @@ class Landed(Strategy):
             replace=lies_in(INGESTION_DATE, days),
             affected=AffectedKeys(frame_of_days(inputs.spark, days), days, inputs.limits),
             dates=days,
+            in_order=True,
             fingerprints={day.isoformat(): text for day, text in prints.items()},
             unread=unread,
             other_code=other,

@@ -174,11 +174,11 @@ def _trimmed(name: str) -> Column:
     """The received string without surrounding white space.
 
     Trimming by Spark is slow, so only strings are trimmed whose first or last character is not
-    printable ASCII.
+    printable ASCII. The last is taken from the bytes, since Spark would count the characters.
     """
     text = F.col(name)
     starts = (text >= "!") & (text < "\x7f")
-    ends = F.substring(text, -1, 1).between("!", "~")
+    ends = F.substring(text.cast("binary"), -1, 1).between(F.lit(b"!"), F.lit(b"~"))
     trimmed = F.call_function("btrim", text, F.lit(WHITE_SPACE))
     return F.when(starts & ends, text).otherwise(trimmed)
 

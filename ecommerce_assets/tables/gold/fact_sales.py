@@ -52,12 +52,17 @@ def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
         "order_id",
         "inner",
     )
-    sold = items.select(
-        "*",
-        discount_share().alias("discount_share"),
-        F.to_date("order_date").alias("order_day"),
-        (F.col("quantity") * F.col("unit_price")).cast(MONEY_SUM).alias("gross_amount"),
-    ).select("*", (F.col("line_total") - F.col("discount_share")).cast(MONEY_SUM).alias("revenue"))
+    sold = (
+        with_discount_share(items)
+        .select(
+            "*",
+            F.to_date("order_date").alias("order_day"),
+            (F.col("quantity") * F.col("unit_price")).cast(MONEY_SUM).alias("gross_amount"),
+        )
+        .select(
+            "*", (F.col("line_total") - F.col("discount_share")).cast(MONEY_SUM).alias("revenue")
+        )
+    )
     return sold.select(
         surrogate_key("order_item_id").alias("sale_key"),
         "order_item_id",
@@ -77,24 +82,52 @@ def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
     )
 
 
-def discount_share() -> Column:
-    """The item's share of its order's discount, in whole cents that add up.
+def with_discount_share(items: DataFrame) -> DataFrame:
+    """`discount_share`: each item's share of its order's discount, in whole cents that add up.
 
     Proportional to line_total, by the largest remainder method: shares are rounded down, and the
     remaining cents go to the largest remainders, ties by order_item_id. The shares sum to
     min(discount_amount, sum of line_total).
+
+    Only items of orders with a discount cost any arithmetic, in whole numbers where they suffice:
+    decimals are slow.
     """
     order = Window.partitionBy("order_id")
-    cents = F.col("line_total") * 100
-    all_cents = F.sum(cents).over(order)
-    to_share = F.least(F.col("discount_amount") * 100, all_cents).cast("decimal(17,0)")
-    product = (to_share * cents.cast("decimal(15,0)")).cast("decimal(33,0)")
-    remainder = product % all_cents.cast("decimal(20,0)")
-    floor = F.coalesce(((product - remainder) / all_cents).cast("decimal(17,0)"), F.lit(0))
-    left = to_share - F.sum(floor).over(order)
-    largest_first = order.orderBy(remainder.desc_nulls_last(), F.col("order_item_id"))
-    extra = F.when(F.row_number().over(largest_first) <= left, 1).otherwise(0)
-    return ((floor + extra) * F.lit("0.01").cast("decimal(2,2)")).cast(MONEY)
+    largest_first = order.orderBy(F.col("_remainder").desc_nulls_last(), F.col("order_item_id"))
+    discounted = F.col("discount_amount") > 0
+    product = "cast(_to_share as decimal(18,0)) * cast(_cents as decimal(18,0))"
+    all_cents = "cast(_all_cents as decimal(18,0))"
+    share = F.col("_floor") + F.when(F.col("_place") <= F.col("_left"), 1).otherwise(0)
+    return (
+        items.select("*", F.when(discounted, _cents("line_total")).alias("_cents"))
+        .select("*", F.sum("_cents").over(order).alias("_all_cents"))
+        .select(
+            "*",
+            F.when(F.col("_all_cents") > 0, F.least(_cents("discount_amount"), "_all_cents")).alias(
+                "_to_share"
+            ),
+        )
+        .select(
+            "*",
+            F.expr(f"({product}) % {all_cents}").cast("long").alias("_remainder"),
+            F.expr(f"({product}) div {all_cents}").alias("_floor"),
+        )
+        .select(
+            "*",
+            (F.col("_to_share") - F.sum("_floor").over(order)).alias("_left"),
+            F.row_number().over(largest_first).alias("_place"),
+        )
+        .select(
+            *items.columns,
+            F.when(F.col("_to_share") > 0, (share * F.lit("0.01").cast("decimal(2,2)")).cast(MONEY))
+            .otherwise(F.lit(0).cast(MONEY))
+            .alias("discount_share"),
+        )
+    )
+
+
+def _cents(amount: str) -> Column:
+    return (F.col(amount) * 100).cast("long")
 
 
 TABLE = gold_table(

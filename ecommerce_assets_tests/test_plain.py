@@ -1,0 +1,97 @@
+"""Plain CSV files as Arrow reads them: the rows of the strict reader, or nothing."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing import plain
+from ecommerce_assets.landing.plain import plain_records
+from ecommerce_assets.landing.records import read_records
+
+pytestmark = pytest.mark.unit
+
+CONTRACT = {"id": True, "name": True, "note": False}
+Rows = list[dict[str, str | None]]
+
+
+def read_plain(data: bytes) -> Rows | None:
+    batches = plain_records(data, CONTRACT)
+    if batches is None:
+        return None
+    return [{**dict.fromkeys(CONTRACT), **row} for batch in batches for row in batch.to_pylist()]
+
+
+def read_strictly(data: bytes) -> tuple[Rows, list[str | None]] | str:
+    """The rows and what was rescued; or the error."""
+    rows: Rows = []
+    rescued: list[str | None] = []
+    try:
+        for _, columns, kept in read_records(
+            "f.csv", io.BufferedReader(io.BytesIO(data)), CONTRACT
+        ):
+            rows += [{name: columns[name][i] for name in CONTRACT} for i in range(len(kept))]
+            rescued += kept
+    except PipelineError as error:
+        return str(error)
+    return rows, rescued
+
+
+PIECES = (
+    "a", "1", "Zoë", "", " ", "\t", "\x00", "\x0b", "\x85", "\u2028", "\ufeff", '"', "\\", "#", "NULL",
+    ",", ",", ",", "a,b\n", "1,2,3\n", "\n", "\n", "\r\n", "\r",
+)  # fmt: skip
+HEADERS = (
+    "id,name\n", "id,name,note\n", "note, id ,name\r\n", "\ufeffid,name\n", "id,name,vip\n", "id\n",
+    "id,name,id\n", "name,note\n", "", "\n", "id,na\x00me\n",
+)  # fmt: skip
+
+
+@settings(max_examples=1500)
+@given(
+    header=st.sampled_from(HEADERS),
+    body=st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
+    block=st.sampled_from((8, 1 << 20)),
+)
+def test_the_rows_of_the_strict_reader_or_nothing(header: str, body: str, block: int) -> None:
+    data = (header + body).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "BLOCK", block)
+        found = read_plain(data)
+    if found is not None:
+        assert read_strictly(data) == (found, [None] * len(found))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"id,name\n1,a\n2,b\n",
+        b"id,name\r\n1,a\r\n\r\n2,b",
+        b"id,name\n1,a\r2,b\r",
+        b"\xef\xbb\xbfnote, id ,name\nx,1,\n",
+        b"id,name,note\n1, a ,NULL\n2,,nan\n",
+    ],
+)
+def test_ordinary_files_are_plain(data: bytes) -> None:
+    assert read_plain(data) == read_strictly(data)[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b'id,name\n1,"a"\n', id="quotes"),
+        pytest.param(b"id,name\n1,\xff\n", id="not UTF-8"),
+        pytest.param(b"id,n\xff\n1,a\n", id="a header that is not UTF-8"),
+        pytest.param(b"id,name\n1\n", id="too few fields"),
+        pytest.param(b"id,name\n1,a,b\n", id="too many fields"),
+        pytest.param(b"id,name,vip\n1,a,b\n", id="an unknown column"),
+        pytest.param(b"id\n1\n", id="a required column is missing"),
+        pytest.param(b"id,name\n", id="only a header"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"id,name\n\xef\xbb\xbf1,a\n", id="a byte order mark in front of the records"),
+    ],
+)
+def test_anything_else_is_left_to_the_strict_reader(data: bytes) -> None:
+    assert read_plain(data) is None
