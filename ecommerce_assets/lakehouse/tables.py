@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 SHUFFLE_BYTES = 16 << 20  # compressed bytes per shuffle partition
-SUMMARIZE = "write.summary.partition-limit"
-SUMMARIZED_PARTITIONS = 1000  # with more of them changed, a snapshot's summary names none
+PROPERTIES = {
+    "format-version": "2",
+    "read.split.open-file-cost": "524288",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    # With more partitions changed, a snapshot's summary names none.
+    "write.summary.partition-limit": "1000",
+    # A column of many different values has no use for a dictionary. Parquet's limit of 2 MB holds
+    # all values of a day, and building that dictionary takes half the time of a write.
+    "write.parquet.dict-size-bytes": "65536",
+    "commit.retry.num-retries": "30",
+    "commit.retry.min-wait-ms": "20",
+}
+SET_AT_CREATION = {"format-version"}  # Iceberg does not list it among the properties
 SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
 BROADCAST_BYTES = "spark.sql.autoBroadcastJoinThreshold"
 COMMIT_ATTEMPTS = 30
@@ -52,16 +64,14 @@ def create_table(
         columns = ", ".join(_column_ddl(field) for field in struct.fields)
         by = f"PARTITIONED BY ({', '.join(partitioned_by)})" if partitioned_by else ""
         mode = "hash" if partitioned_by and not clustered else "none"
+        properties = ", ".join(
+            f"'{name}'='{value}'"
+            for name, value in {**PROPERTIES, "write.distribution-mode": mode}.items()
+        )
         _create(
             spark,
             f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
-            f"COMMENT {spark_literal(description)} TBLPROPERTIES ('format-version'='2', "
-            f"'write.distribution-mode'='{mode}', "
-            "'read.split.open-file-cost'='524288', "
-            "'write.metadata.delete-after-commit.enabled'='true', "
-            "'write.metadata.previous-versions-max'='20', "
-            f"'{SUMMARIZE}'='{SUMMARIZED_PARTITIONS}', "
-            "'commit.retry.num-retries'='30', 'commit.retry.min-wait-ms'='20')",
+            f"COMMENT {spark_literal(description)} TBLPROPERTIES ({properties})",
             lambda: exists(spark, identifier),
         )
         return
@@ -77,8 +87,11 @@ def create_table(
             )
     history = History(spark, identifier)
     present_by = history.partition_transforms
-    if SUMMARIZE not in history.properties:
-        history.table.updateProperties().set(SUMMARIZE, str(SUMMARIZED_PARTITIONS)).commit()
+    if missing := PROPERTIES.keys() - history.properties.keys() - SET_AT_CREATION:
+        change = history.table.updateProperties()
+        for name in sorted(missing):
+            change = change.set(name, PROPERTIES[name])
+        change.commit()
     if present_by != list(partitioned_by):
         for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
             for transform in transforms:
