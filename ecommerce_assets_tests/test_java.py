@@ -72,8 +72,17 @@ def test_an_archive_of_other_jars_is_left_aside_in_silence() -> None:
     assert "warning" not in done.stderr
 
 
-def test_the_second_compiler_is_for_much_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "LARGE_BYTES", 1000)
+def test_the_second_compiler_and_a_larger_heap_are_for_much_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "MEDIUM_BYTES", 1000)
+    monkeypatch.setattr(session, "LARGE_BYTES", 5000)
+    monkeypatch.delenv("SPARK_DRIVER_MEMORY", raising=False)
+    configs = [local_spark_config(delivered=size) for size in (999, 1000, 5000)]
     first_alone = "-XX:TieredStopAtLevel=1"
-    assert first_alone in local_spark_config(delivered=999)["spark.driver.extraJavaOptions"]
-    assert first_alone not in local_spark_config(delivered=1000)["spark.driver.extraJavaOptions"]
+    assert [first_alone in config["spark.driver.extraJavaOptions"] for config in configs] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert [config["spark.driver.memory"] for config in configs] == ["1500m", "1500m", "4g"]
+    monkeypatch.setenv("SPARK_DRIVER_MEMORY", "3g")
+    assert local_spark_config(delivered=5000)["spark.driver.memory"] == "3g"

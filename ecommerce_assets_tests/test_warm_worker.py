@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.session import Size
 from ecommerce_assets.package_files import PACKAGE
 from ecommerce_assets.warm_worker import address
 from ecommerce_assets.warm_worker.client import WarmJob, WorkerDied, start_job
@@ -64,7 +65,7 @@ def _started(
     argv = ["--from", DAY, "--to", DAY, "--landing", str(shop.landing),
             "--lakehouse", str(shop.lakehouse), "--tables", tables]  # fmt: skip
     return start_job(
-        "bronze", argv, owner=owner.pid if owner else None, idle_seconds=idle, large=False
+        "bronze", argv, owner=owner.pid if owner else None, idle_seconds=idle, size=Size.SMALL
     )
 
 

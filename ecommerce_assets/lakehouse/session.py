@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,25 @@ if TYPE_CHECKING:
 
 CATALOG = "lakehouse"
 CATALOG_FILE = "catalog.db"
-LARGE_BYTES = 64 << 20
+MEDIUM_BYTES, LARGE_BYTES = 64 << 20, 512 << 20
 PART_READ = 32  # share of a lakehouse that a run reads, roughly
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
+
+
+class Size(StrEnum):
+    """The size of a run, by which its JVM is configured.
+
+    For a small one, the second compiler tier costs a third of the time. Medium ones, up to about a
+    million orders, need no larger heap, which the JVM would only fill with garbage.
+    """
+
+    SMALL = "s"
+    MEDIUM = "m"
+    LARGE = "l"
+
+
+HEAP = {Size.SMALL: "1500m", Size.MEDIUM: "1500m", Size.LARGE: "4g"}
 
 _sessions: dict[str, tuple[int, "SparkSession"]] = {}  # with the inode of the catalog's file
 _opening = threading.Lock()
@@ -46,24 +62,23 @@ def start_by(start: Callable[[Mapping[str, Any]], "SparkSession"]) -> None:
 def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any]:
     """Settings of the local JVM, tuned for data of a laptop's size.
 
-    Few shuffle partitions, no UI, a large young generation and, for little data, only the first
-    compiler tier halve the time of a small run. Java and the workers' Python are set in the
+    Few shuffle partitions, no UI, a large young generation and, for a small run, only the first
+    compiler tier halve its time. Java and the workers' Python are set in the
     environment, where pyspark looks for them. `SPARK_DRIVER_MEMORY` limits the JVM's heap, as in
     Spark's own scripts.
 
     Args:
         delivered: bytes of the deliveries that the run reads.
-        lakehouse: folder of its tables. For a small run, the second compiler tier costs a third
-            of the time.
+        lakehouse: folder of its tables.
     """
     os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    cores = os.cpu_count() or 2
+    cores, size = os.cpu_count() or 2, size_of(delivered, lakehouse)
     class_path = os.pathsep.join(str(jar) for jar in jars())
     java_options = [
-        "-Xms2g",
-        "-XX:NewSize=1200m",
+        f"-Xms{HEAP[Size.SMALL]}",
+        "-XX:NewSize=800m",
         "-XX:+UseParallelGC",
         "-XX:ReservedCodeCacheSize=256m",
     ]
@@ -72,7 +87,7 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
     # Spark's generated code for many columns exceeds the length up to which Java compiles by
     # default; interpreted, a million rows take twice as long.
     java_options.append("-XX:-DontCompileHugeMethods")
-    if not is_large(delivered, lakehouse):
+    if size == Size.SMALL:
         java_options.append("-XX:TieredStopAtLevel=1")
     java_options.append(
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
@@ -87,7 +102,7 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         "spark.app.name": "ecommerce_assets",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "4g"),
+        "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", HEAP[size]),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.extraClassPath": class_path,
@@ -114,14 +129,15 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
     }
 
 
-def is_large(delivered: int, lakehouse: str) -> bool:
-    """Whether a run is long enough for the JVM's second compiler tier to pay off.
+def size_of(delivered: int, lakehouse: str) -> Size:
+    """The size of a run.
 
     Args:
         delivered: bytes of the deliveries that it reads.
         lakehouse: folder of its tables.
     """
-    return delivered + bytes_below(lakehouse) // PART_READ >= LARGE_BYTES
+    read = delivered + bytes_below(lakehouse) // PART_READ
+    return Size.SMALL if read < MEDIUM_BYTES else Size.MEDIUM if read < LARGE_BYTES else Size.LARGE
 
 
 def bytes_below(folder: str) -> int:
@@ -200,7 +216,7 @@ def why_jvm_ended() -> str:
     if code == OUT_OF_MEMORY:
         why = (
             "out of memory; run fewer dates at once, or give it more: SPARK_DRIVER_MEMORY=8g "
-            "(4g unless it is set)"
+            f"({HEAP[Size.SMALL]} unless it is set, {HEAP[Size.LARGE]} for much data)"
         )
     return f"Spark's JVM ended with exit code {code}, what was published stays as it was: {why}"
 

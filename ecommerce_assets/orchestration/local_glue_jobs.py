@@ -18,7 +18,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments
 from ecommerce_assets.jobs.entry import job_module
 from ecommerce_assets.jobs.reporting import log_progress
-from ecommerce_assets.lakehouse.session import is_large, start_by
+from ecommerce_assets.lakehouse.session import size_of, start_by
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 from ecommerce_assets.warm_worker.client import WarmJob, WorkerDied, start_job
 
@@ -95,7 +95,7 @@ class LocalGlueJobs(GlueJobs):
         return start_job(
             layer,
             argv,
-            large=is_large(delivered, self.lakehouse),
+            size=size_of(delivered, self.lakehouse),
             owner=os.getppid() if parent_process() else None,
             idle_seconds=self.warm_worker,
         )

@@ -34,22 +34,22 @@ def folder() -> Path | None:
     return found if private and not status.st_mode & 0o077 else None
 
 
-def socket_of(code: str, owner: int, *, large: bool) -> Path | None:
+def socket_of(code: str, owner: int, size: str) -> Path | None:
     """The socket of the worker that runs this code for the process `owner`.
 
     Args:
-        large: whether it is one for large runs, whose JVM is configured differently.
+        size: of the runs for which its JVM is configured.
     """
     found = folder()
-    path = found / f"{code}-{_size(large)}-{owner}.sock" if found else None
+    path = found / f"{code}-{size}-{owner}.sock" if found else None
     return path if path and len(os.fsencode(path)) <= LONGEST_PATH else None
 
 
-def sockets(code: str, *, large: bool) -> Iterator[Path]:
-    """The sockets of all workers that run this code, the newest first."""
+def sockets(code: str, size: str) -> Iterator[Path]:
+    """The sockets of all workers for this code and size, the newest first."""
     found = folder()
     if found:
-        there = found.glob(f"{code}-{_size(large)}-*.sock")
+        there = found.glob(f"{code}-{size}-*.sock")
         yield from sorted(there, key=os.path.getmtime, reverse=True)
 
 
@@ -64,7 +64,3 @@ def forget_dead_workers(lock: Path) -> None:
                     continue  # It lives.
                 for suffix in (".sock", ".log", ".lock"):
                     other.with_suffix(suffix).unlink(missing_ok=True)
-
-
-def _size(large: bool) -> str:
-    return "l" if large else "s"

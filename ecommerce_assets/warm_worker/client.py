@@ -69,33 +69,33 @@ class WarmJob:
 
 
 def start_job(
-    layer: str, argv: Sequence[str], *, large: bool, owner: int | None, idle_seconds: int
+    layer: str, argv: Sequence[str], *, size: str, owner: int | None, idle_seconds: int
 ) -> WarmJob | None:
     """Hand a job to the worker of this code; None if there is none, or if it is busy.
 
     Args:
         layer: of the job.
         argv: its arguments; all locations absolute.
-        large: whether its JVM is to be configured for much data.
+        size: of the run, for which its JVM is to be configured.
         owner: the process with which a worker ends, which is started if there is none; None to use
             only a worker that is there.
         idle_seconds: how long a started worker waits for another job.
     """
     try:
-        return _started(layer, argv, large, owner, idle_seconds)
+        return _started(layer, argv, size, owner, idle_seconds)
     except OSError as error:  # of the folder, or of a file that has just vanished
         logging.getLogger(PROGRESS_LOG).debug("no warm worker: %s", error)
         return None
 
 
 def _started(
-    layer: str, argv: Sequence[str], large: bool, owner: int | None, idle_seconds: int
+    layer: str, argv: Sequence[str], size: str, owner: int | None, idle_seconds: int
 ) -> WarmJob | None:
     code = address.code()
     if owner is None:
-        found = (_hand_over(path, layer, argv) for path in address.sockets(code, large=large))
+        found = (_hand_over(path, layer, argv) for path in address.sockets(code, size))
         return next((job for job in found if job), None)
-    path = address.socket_of(code, owner, large=large)
+    path = address.socket_of(code, owner, size)
     if path is None:
         return None
     return _hand_over(path, layer, argv) or (

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ecommerce_assets.lakehouse.session import Size
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables
 from ecommerce_assets.warm_worker.client import start_job
@@ -67,7 +68,7 @@ def _in_worker(settings: Settings, day: date) -> None:
     for layer in LAYERS:
         argv = ["--from", f"{day}", "--to", f"{day}", "--landing", settings.landing,
                 "--lakehouse", settings.lakehouse]  # fmt: skip
-        job = start_job(layer, argv, large=False, owner=os.getpid(), idle_seconds=600)
+        job = start_job(layer, argv, size=Size.SMALL, owner=os.getpid(), idle_seconds=600)
         assert job is not None
         job.follow(lambda line: None)
         job.close()
