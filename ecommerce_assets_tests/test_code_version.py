@@ -73,7 +73,8 @@ BEHAVIOUR = [
     Edit("shared measures", "tables.star", "F.sum(\"discount\").alias(\"discount\"),\n            ",
          "F.max(\"discount\").alias(\"discount\"),\n            ",
          {"gold.daily_revenue", "gold.weekly_revenue", "gold.monthly_revenue",
-          "gold.category_performance"}),
+          "gold.category_performance", "gold.dim_customer", "gold.customer_lifetime_value",
+          "gold.orders_per_customer"}),
     Edit("a KPI's own code", "tables.gold.top_products", "def product_sales", "EXTRA = 1\n\n\ndef product_sales"),
 ]  # fmt: skip
 NO_BEHAVIOUR = [

@@ -14,7 +14,7 @@ from ecommerce_assets.tables.gold.fact_sales import fact_sales
 from ecommerce_assets.tables.gold.orders_per_customer import orders_per_customer
 from ecommerce_assets.tables.gold.top_products import product_sales, top_products
 from ecommerce_assets.tables.gold.weekly_revenue import weekly_revenue
-from ecommerce_assets.tables.star import customer_sales
+from ecommerce_assets.tables.star import customer_sales, sales_by_order
 
 pytestmark = pytest.mark.unit
 ORDERS = ("order_id string, customer_id string, order_date timestamp, status string, "
@@ -66,20 +66,20 @@ def test_an_item_without_an_order_waits(spark: SparkSession) -> None:
 
 
 def test_a_day_counts_orders_and_customers_once(spark: SparkSession) -> None:
-    (day,) = daily_revenue(facts(
+    (day,) = daily_revenue(sales_by_order(facts(
         spark,
         ("O1", WED, 1, 1, True, 2, "10.00"), ("O1", WED, 1, 2, True, 1, "5.00"),
         ("O2", WED, 1, 1, True, 1, "5.01"), ("O3", WED, 2, 1, False, 9, "99.00"),
-    )).collect()  # fmt: skip
+    ))).collect()  # fmt: skip
     assert (day["orders"], day["units"], day["customers"]) == (2, 4, 1)
     assert (day["revenue"], day["average_order_value"]) == (money("20.01"), money("10.01"))
 
 
 def test_weeks_begin_on_monday(spark: SparkSession) -> None:
-    weeks = weekly_revenue(facts(
+    weeks = weekly_revenue(sales_by_order(facts(
         spark, ("O1", WED, 1, 1, True, 1, "1.00"), ("O2", THU, 1, 1, True, 1, "2.00"),
         ("O3", NEXT_MON, 1, 1, True, 1, "4.00"),
-    )).orderBy("week_start_date").collect()  # fmt: skip
+    ))).orderBy("week_start_date").collect()  # fmt: skip
     assert [(row["week_start_date"], row["revenue"]) for row in weeks] == [
         (date(2024, 1, 8), money("3.00")), (NEXT_MON, money("4.00"))
     ]  # fmt: skip

@@ -38,23 +38,31 @@ class SalesMeasures(pa.DataFrameModel):
 MEASURES = ("revenue", "discount", "orders", "units", "customers", "average_order_value")
 
 
-def sales_by(fact_sales: DataFrame, *grain: Column) -> DataFrame:
-    """The grain's columns and `MEASURES` over the sales; one row per value of the grain.
+def sales_by_order(fact_sales: DataFrame, *grain: Column) -> DataFrame:
+    """Day, customer, revenue, discount and units of each order with a sale, by the grain.
 
-    Sums by order first: each order has one row per grain then, which makes the count of distinct
-    orders a plain count and leaves a single distinct aggregation, the customers.
+    As the preparation of a KPI, it is computed once a run for all KPIs that share it.
     """
-    by_order = (
+    return (
         fact_sales.where("is_sale")
-        .groupBy(*grain, "order_id", "customer_key")
+        .groupBy(*grain, "order_id", "order_date", "customer_key")
         .agg(
             F.sum("revenue").alias("revenue"),
             F.sum("discount").alias("discount"),
             F.sum("quantity").alias("units"),
         )
     )
-    names = by_order.columns[: len(grain)]
-    measured = by_order.groupBy(*names).agg(
+
+
+def sales_by(by_order: DataFrame, *grain: Column) -> DataFrame:
+    """The grain's columns and `MEASURES`; one row per value of the grain.
+
+    Args:
+        by_order: from `sales_by_order`. Each order has one row per grain, so the count of distinct
+            orders is a plain count, which leaves a single distinct aggregation, the customers.
+        grain: of the result.
+    """
+    measured = by_order.groupBy(*grain).agg(
         F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
         F.sum("discount").cast(MONEY_SUM).alias("discount"),
         F.count("order_id").alias("orders"),
@@ -65,21 +73,17 @@ def sales_by(fact_sales: DataFrame, *grain: Column) -> DataFrame:
 
 
 def customer_sales(fact_sales: DataFrame) -> DataFrame:
-    """One row per customer with a sale: orders, units, revenue, days of the first and last order.
-
-    Sums by order first, as `sales_by` does.
-    """
-    by_order = (
-        fact_sales.where("is_sale")
-        .groupBy("customer_key", "order_id", "order_date")
-        .agg(F.sum("revenue").alias("revenue"), F.sum("quantity").alias("units"))
-    )
-    return by_order.groupBy("customer_key").agg(
-        F.count("order_id").alias("orders"),
-        F.sum("units").alias("units"),
-        F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
-        F.min("order_date").alias("first_order_date"),
-        F.max("order_date").alias("last_order_date"),
+    """Orders, units, revenue, first and last order's days; one row per customer with a sale."""
+    return (
+        sales_by_order(fact_sales)
+        .groupBy("customer_key")
+        .agg(
+            F.count("order_id").alias("orders"),
+            F.sum("units").alias("units"),
+            F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
+            F.min("order_date").alias("first_order_date"),
+            F.max("order_date").alias("last_order_date"),
+        )
     )
 
 

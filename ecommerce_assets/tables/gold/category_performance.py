@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import any_change, by_month
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import NET_REVENUE, sales_by, share_of
+from ecommerce_assets.tables.star import NET_REVENUE, sales_by, sales_by_order, share_of
 from ecommerce_assets.tables.types import COUNT, DATE, MONEY_SUM, SHARE, TEXT
 
 
@@ -32,8 +32,9 @@ class CategoryPerformance(pa.DataFrameModel):
 def category_performance(fact_sales: DataFrame, dim_product: DataFrame) -> DataFrame:
     """Sales by category and month, with their share of the month."""
     categories = fact_sales.join(dim_product, "product_key", "inner")
+    category = F.col("category")
     month = F.trunc("order_date", "month").alias("month_start_date")
-    sold = sales_by(categories, F.col("category"), month)
+    sold = sales_by(sales_by_order(categories, category), category, month)
     of_month = F.sum("revenue").over(Window.partitionBy("month_start_date"))
     return sold.select("*", of_month.alias("month_revenue")).select(
         "category",

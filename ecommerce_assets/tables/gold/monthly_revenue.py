@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_month
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by
+from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by, sales_by_order
 from ecommerce_assets.tables.types import DATE
 
 
@@ -20,10 +20,10 @@ class MonthlyRevenue(SalesMeasures):
         unique = "month_start_date"
 
 
-def monthly_revenue(fact_sales: DataFrame) -> DataFrame:
+def monthly_revenue(by_order: DataFrame) -> DataFrame:
     """Sales measures by month."""
     grain = F.trunc("order_date", "month").alias("month_start_date")
-    return sales_by(fact_sales, grain).select("month_start_date", *MEASURES)
+    return sales_by(by_order, grain).select("month_start_date", *MEASURES)
 
 
 TABLE = gold_table(
@@ -31,6 +31,7 @@ TABLE = gold_table(
     model=MonthlyRevenue,
     transform=monthly_revenue,
     upstream=("gold.fact_sales",),
+    prepare={"gold.fact_sales": sales_by_order},
     refresh=ByKey("month_start_date", on={"gold.fact_sales": by_month("order_date")}),
     revenue="revenue",
 )

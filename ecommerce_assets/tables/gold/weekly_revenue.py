@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_week
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by
+from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by, sales_by_order
 from ecommerce_assets.tables.types import DATE
 
 
@@ -20,10 +20,10 @@ class WeeklyRevenue(SalesMeasures):
         unique = "week_start_date"
 
 
-def weekly_revenue(fact_sales: DataFrame) -> DataFrame:
+def weekly_revenue(by_order: DataFrame) -> DataFrame:
     """Sales measures by week."""
     grain = F.trunc("order_date", "week").alias("week_start_date")
-    return sales_by(fact_sales, grain).select("week_start_date", *MEASURES)
+    return sales_by(by_order, grain).select("week_start_date", *MEASURES)
 
 
 TABLE = gold_table(
@@ -31,6 +31,7 @@ TABLE = gold_table(
     model=WeeklyRevenue,
     transform=weekly_revenue,
     upstream=("gold.fact_sales",),
+    prepare={"gold.fact_sales": sales_by_order},
     refresh=ByKey("week_start_date", on={"gold.fact_sales": by_week("order_date")}),
     revenue="revenue",
 )
