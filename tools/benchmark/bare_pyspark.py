@@ -154,6 +154,8 @@ def main(landing: str, output: str) -> None:
         for key, value in local_spark_config(bytes_below(landing)).items()
         if key != "spark.sql.extensions"
     }
+    # It keeps more in memory than the pipeline.
+    config["spark.driver.memory"] = "4g"
     if "BENCH_NO_ARCHIVE" in os.environ:
         options = config["spark.driver.extraJavaOptions"].split()
         config["spark.driver.extraJavaOptions"] = " ".join(
