@@ -160,11 +160,11 @@ def _arrangement(
     spark: "SparkSession", base: History, *, in_order: bool, whole: bool
 ) -> dict[str, str]:
     """How Spark sorts and shuffles rows for their files: write options of Iceberg."""
-    if in_order:
-        return {"use-table-distribution-and-ordering": "false"}
     # An open file costs at least 1 MB, so dates are written one after the other; the few months
     # are written at once, which needs no sort.
     options = {"fanout-enabled": "false" if base.by_date else "true"}
+    if in_order:
+        return {**options, "use-table-distribution-and-ordering": "false"}
     if whole and not is_adaptive(spark):
         # A shuffle by month would leave all rows of a month to one task, and nothing splits them
         # without adaptive execution. There are no more files than cores to a partition.
