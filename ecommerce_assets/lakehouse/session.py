@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CATALOG = "lakehouse"
 CATALOG_FILE = "catalog.db"
-MEDIUM_BYTES, LARGE_BYTES = 64 << 20, 400 << 20
+MEDIUM_BYTES, LARGE_BYTES = 64 << 20, 448 << 20
 PART_READ = 32  # share of a lakehouse that a run reads, roughly
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
