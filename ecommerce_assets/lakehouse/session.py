@@ -34,7 +34,7 @@ class Size(StrEnum):
     """The size of a run, by which its JVM is configured.
 
     For a small one, the second compiler tier costs a third of the time. Medium ones, up to about a
-    million orders, need no larger heap, which the JVM would only fill with garbage.
+    million orders, do with the small heap; a larger one fills up with garbage.
     """
 
     SMALL = "s"
@@ -63,9 +63,8 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
     """Settings of the local JVM, tuned for data of a laptop's size.
 
     Few shuffle partitions, no UI, a large young generation and, for a small run, only the first
-    compiler tier halve its time. Java and the workers' Python are set in the
-    environment, where pyspark looks for them. `SPARK_DRIVER_MEMORY` limits the JVM's heap, as in
-    Spark's own scripts.
+    compiler tier halve its time. Java and the workers' Python are set in the environment, where
+    pyspark looks for them. `SPARK_DRIVER_MEMORY` limits the JVM's heap, as in Spark's own scripts.
 
     Args:
         delivered: bytes of the deliveries that the run reads.

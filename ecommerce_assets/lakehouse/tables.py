@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SHUFFLE_BYTES = 16 << 20  # compressed bytes per shuffle partition
 PROPERTIES = {
-    "format-version": "2",
     "read.split.open-file-cost": "524288",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
@@ -28,7 +27,6 @@ PROPERTIES = {
     "commit.retry.num-retries": "30",
     "commit.retry.min-wait-ms": "20",
 }
-SET_AT_CREATION = {"format-version"}  # Iceberg does not list it among the properties
 SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
 BROADCAST_BYTES = "spark.sql.autoBroadcastJoinThreshold"
 COMMIT_ATTEMPTS = 30
@@ -64,10 +62,8 @@ def create_table(
         columns = ", ".join(_column_ddl(field) for field in struct.fields)
         by = f"PARTITIONED BY ({', '.join(partitioned_by)})" if partitioned_by else ""
         mode = "hash" if partitioned_by and not clustered else "none"
-        properties = ", ".join(
-            f"'{name}'='{value}'"
-            for name, value in {**PROPERTIES, "write.distribution-mode": mode}.items()
-        )
+        at_creation = {"format-version": "2", "write.distribution-mode": mode, **PROPERTIES}
+        properties = ", ".join(f"'{name}'='{value}'" for name, value in at_creation.items())
         _create(
             spark,
             f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
@@ -87,7 +83,7 @@ def create_table(
             )
     history = History(spark, identifier)
     present_by = history.partition_transforms
-    if missing := PROPERTIES.keys() - history.properties.keys() - SET_AT_CREATION:
+    if missing := PROPERTIES.keys() - history.properties.keys():
         change = history.table.updateProperties()
         for name in sorted(missing):
             change = change.set(name, PROPERTIES[name])
