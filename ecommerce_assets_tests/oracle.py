@@ -32,8 +32,8 @@ CONTRACT = {
         "first_name:text last_name:text phone:text city:text address:text updated_at:stamp",
     ),
     "products": (
-        "product_id:text name:text category:category price:money",
-        "sku:text description:text subcategory:text brand:text cost:money stock_quantity:stock "
+        "product_id:text name:text category:category price:price",
+        "sku:text description:text subcategory:text brand:text cost:price stock_quantity:stock "
         "is_active:flag created_at:stamp updated_at:stamp",
     ),
     "orders": (
@@ -43,7 +43,7 @@ CONTRACT = {
         "updated_at:stamp",
     ),
     "order_items": (
-        "order_item_id:text order_id:text product_id:text quantity:quantity unit_price:money",
+        "order_item_id:text order_id:text product_id:text quantity:quantity unit_price:price",
         "discount_percent:percent line_total:money updated_at:stamp",
     ),
 }
@@ -89,9 +89,10 @@ MACROS = {
     "cents(x)": "CAST(CAST(x AS DECIMAL(22, 2)) * 100 AS HUGEINT)",
     "money(c)": "TRY_CAST(TRY_CAST(c AS DECIMAL(20, 0)) * 0.01 AS DECIMAL(18, 2))",
     "half_up(n, d)": "(2 * CAST(n AS HUGEINT) + d) // (2 * CAST(d AS HUGEINT))",
-    "gross_cents(quantity, price)": "CAST(quantity AS HUGEINT) * cents(price)",
+    "parts(price)": "CAST(CAST(price AS DECIMAL(22, 4)) * 10000 AS HUGEINT)",
+    "gross_cents(quantity, price)": "half_up(CAST(quantity AS HUGEINT) * parts(price), 100)",
     "filled_cents(quantity, price, percent)": (
-        "half_up(gross_cents(quantity, price) * (10000 - cents(percent)), 10000)"
+        "half_up(CAST(quantity AS HUGEINT) * parts(price) * (10000 - cents(percent)), 1000000)"
     ),
     # A decimal's text as hundredths: half up by the third digit, away from zero below it.
     "hundredths(s)": r"""
@@ -101,6 +102,16 @@ MACROS = {
                     regexp_extract(s, '^[+-]?(\d*)', 1)
                     || left(regexp_extract(s, '\.(\d*)', 1) || '00', 2) AS HUGEINT
                 ) + if(substr(regexp_extract(s, '\.(\d*)', 1), 3, 1) >= '5', 1, 0)
+            )
+        END""",
+    # The same as ten-thousandths, for the price of a piece.
+    "ten_thousandths(s)": r"""
+        CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN
+            if(s[1] = '-', -1, 1) * (
+                TRY_CAST(
+                    regexp_extract(s, '^[+-]?(\d*)', 1)
+                    || left(regexp_extract(s, '\.(\d*)', 1) || '0000', 4) AS HUGEINT
+                ) + if(substr(regexp_extract(s, '\.(\d*)', 1), 5, 1) >= '5', 1, 0)
             )
         END""",
     "whole(s)": r"""
@@ -124,6 +135,10 @@ MACROS = {
     "read_money(s)": """
         CASE WHEN hundredths(s) BETWEEN 0 AND 999999999999
         THEN TRY_CAST(money(hundredths(s)) AS DECIMAL(12, 2)) END""",
+    "read_price(s)": """
+        CASE WHEN ten_thousandths(s) BETWEEN 0 AND 999999999999999999
+        THEN TRY_CAST(TRY_CAST(ten_thousandths(s) AS DECIMAL(22, 0)) * 0.0001 AS DECIMAL(18, 4))
+        END""",
     "read_percent(s)": """
         CASE WHEN hundredths(s) BETWEEN 0 AND 10000
         THEN TRY_CAST(money(hundredths(s)) AS DECIMAL(5, 2)) END""",

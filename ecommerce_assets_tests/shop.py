@@ -7,6 +7,7 @@ from typing import Any
 
 from ecommerce_assets.jobs import bronze_ingestion, gold_aggregation, silver_transformation
 from ecommerce_assets.query.local import connect
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import LAYERS
 
 MAINS = {
@@ -15,6 +16,8 @@ MAINS = {
     "gold": gold_aggregation.main,
 }
 DAY = "2024-01-01"
+SOURCES = current_shop().sources
+ORDERS = next(source for source in SOURCES if source.name == "orders")
 
 # A valid row a table; a test names what it wants different.
 VALID = {

@@ -161,8 +161,7 @@ def test_run_and_report(shop: Shop, tmp_path: Path) -> None:
     assert "gold.top_products" in told
     assert "Broken rows injected by the generator, from its manifest: customers 0," in told
     assert (
-        json.loads(ecommerce(shop, "report", "--json").stdout)["sources"][0]["source"]
-        == "customers"
+        json.loads(ecommerce(shop, "report", "--json").stdout)["tables"][0]["table"] == "customers"
     )
     shop.file("orders", "2024-01-02").write_text("x\n1\n")
     verbose = ecommerce(shop, "run", "-v", "--select", "bronze.orders", "--from", "2024-01-01")

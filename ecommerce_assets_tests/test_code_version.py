@@ -80,7 +80,7 @@ BEHAVIOUR = [
 NO_BEHAVIOUR = [
     Edit("comment", "refresh.latest_version", "        # Spark parses", "        # It parses"),
     Edit("docstring", "refresh.upstream", "The affected refresh keys;", "Keys;"),
-    Edit("message of an error", "landing.records", "not UTF-8 text", "no UTF-8 text"),
+    Edit("message of an error", "landing.records", "not CSV at line", "no CSV at line"),
     Edit("why, for people", "refresh.upstream", "a full refresh was asked for", "as asked"),
     Edit("annotation", "refresh.keys", "limits: Limits\n", "limits: \"Limits\"\n"),
     Edit("audit", "tables.audits.gold", "def ", "UNUSED = 1\n\n\ndef "),

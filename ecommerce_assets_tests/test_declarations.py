@@ -10,7 +10,7 @@ import pytest
 import ecommerce_assets
 from ecommerce_assets.docs.dictionary import dictionary
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.tables import all_tables, gold
+from ecommerce_assets.tables import all_tables, gold, tables_for
 from ecommerce_assets.tables.rules import row_rules
 from ecommerce_assets_tests.shop import Shop
 from tools.mutations import MUTATIONS, REPOSITORY, Mutation
@@ -120,7 +120,7 @@ def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.Mon
     folder.mkdir()
     (folder / "revenue_by_status.py").write_text(KPI)
     monkeypatch.setattr(gold, "__path__", [*gold.__path__, str(folder)])
-    all_tables.cache_clear()
+    tables_for.cache_clear()
     try:
         from ecommerce_assets.definitions import build_definitions
         from ecommerce_assets.settings import Settings
@@ -136,7 +136,7 @@ def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.Mon
         row = shop.one("select * from gold.revenue_by_status")
         assert (row["status"], row["items"], str(row["revenue"])) == ("delivered", 1, "10.00")
     finally:
-        all_tables.cache_clear()
+        tables_for.cache_clear()
         sys.modules.pop("ecommerce_assets.tables.gold.revenue_by_status", None)
 
 
@@ -145,12 +145,12 @@ def test_an_unknown_upstream_table_is_named(
 ) -> None:
     (tmp_path / "bad_kpi.py").write_text(KPI.replace('"gold.fact_sales",', '"gold.facts",'))
     monkeypatch.setattr(gold, "__path__", [*gold.__path__, str(tmp_path)])
-    all_tables.cache_clear()
+    tables_for.cache_clear()
     try:
         with pytest.raises(PipelineError, match=r"gold.bad_kpi depends on gold.facts"):
             all_tables()
     finally:
-        all_tables.cache_clear()
+        tables_for.cache_clear()
         sys.modules.pop("ecommerce_assets.tables.gold.bad_kpi", None)
 
 
@@ -158,6 +158,7 @@ def test_an_unknown_upstream_table_is_named(
 DOORS = {
     "definitions": {"orchestration", "tables", "settings"},
     "orchestration": {
+        "shop",
         "aws",
         "dashboard",
         "deployment",
@@ -169,8 +170,9 @@ DOORS = {
         "settings",
         "errors",
     },
-    "dashboard": {"aws", "query", "tables", "settings", "package_files", "errors"},
+    "dashboard": {"aws", "query", "tables", "shop", "settings", "package_files", "sql", "errors"},
     "jobs": {
+        "shop",
         "boto",
         "deployment",
         "tables",
@@ -182,14 +184,25 @@ DOORS = {
         "intervals",
         "errors",
     },
-    "tables": {"refresh", "landing", "code_version", "thresholds", "intervals", "sql", "errors"},
+    "tables": {
+        "refresh",
+        "landing",
+        "shop",
+        "code_version",
+        "thresholds",
+        "intervals",
+        "sql",
+        "errors",
+    },
     "refresh": {"lakehouse", "landing", "intervals", "sql", "errors"},
-    "warm_worker": {"jobs", "tables", "lakehouse", "package_files", "errors"},
+    "warm_worker": {"jobs", "shop", "tables", "lakehouse", "package_files", "errors"},
     "lakehouse": {"sql", "package_files", "errors"},
     "landing": {"intervals", "errors", "boto"},
+    "shop": {"landing", "errors"},
     "generator": {"landing", "errors"},
-    "aws": {"boto", "deployment", "landing", "errors"},
+    "aws": {"boto", "deployment", "landing", "shop", "errors"},
     "query": {
+        "landing",
         "aws",
         "deployment",
         "intervals",
@@ -201,6 +214,7 @@ DOORS = {
     },
     "docs": {"jobs", "tables"},
     "cli": {
+        "shop",
         "aws",
         "dashboard",
         "definitions",

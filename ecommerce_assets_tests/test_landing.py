@@ -20,7 +20,7 @@ from ecommerce_assets.landing.files import digested, landed, line_in
 from ecommerce_assets.landing.store import DeliveryChanged, FolderStore, S3Store
 from ecommerce_assets.landing.watch import look
 from ecommerce_assets_tests.aws_stand_in import moto_server
-from ecommerce_assets_tests.shop import DAY, Shop
+from ecommerce_assets_tests.shop import DAY, ORDERS, SOURCES, Shop
 from ecommerce_assets_tests.three_days import date, make
 
 DATE = date.fromisoformat(DAY)
@@ -72,10 +72,10 @@ def test_a_file_where_a_tables_folder_should_be(shop: Shop) -> None:
 
 def test_the_sensor_takes_a_landing_folder_that_is_gone_for_no_deletion(shop: Shop) -> None:
     shop.deliver("orders", {})
-    look(str(shop.landing), ["orders"], now=time.time(), settle_seconds=0)
+    look(str(shop.landing), [ORDERS], now=time.time(), settle_seconds=0)
     shop.landing.rename(shop.landing.with_name("unmounted"))
     with pytest.raises(PipelineError, match="no landing folder"):
-        look(str(shop.landing), ["orders"], now=time.time(), settle_seconds=0)
+        look(str(shop.landing), [ORDERS], now=time.time(), settle_seconds=0)
 
 
 def test_hidden_and_temporary_files_are_skipped(shop: Shop) -> None:
@@ -86,7 +86,7 @@ def test_hidden_and_temporary_files_are_skipped(shop: Shop) -> None:
     dangling(shop.file("orders", name=".orders.csv.part"))
     (shop.landing / "_manifest.json").write_text("{}")
     assert make(shop, "bronze.orders", DAY).rows == 1
-    found = landed(str(shop.landing), "orders", DATE, DATE)
+    found = landed(str(shop.landing), ORDERS, SOURCES, DATE, DATE)
     assert ([file.entry.name for file in found.files], found.unread) == (["rows.csv"], [])
 
 
@@ -99,7 +99,7 @@ def test_what_is_there_and_not_read_is_named(shop: Shop) -> None:
         path.write_text("x")
     for path in (folder / "more", shop.landing / "Orders", shop.landing / "returns"):
         path.mkdir()
-    unread = landed(str(shop.landing), "orders", DATE, DATE).unread
+    unread = landed(str(shop.landing), ORDERS, SOURCES, DATE, DATE).unread
     day = f"orders/ingestion_date={DAY}"
     assert sorted(unread) == sorted([
         f"{day}/ORDERS.CSV", f"{day}/orders.csv.zip", f"{day}/more/", "orders_2.CSV", "Orders/",
@@ -135,7 +135,7 @@ def test_an_entry_that_disappears_means_list_again(
         return items
 
     monkeypatch.setattr(os, "scandir", between)
-    found = landed(str(shop.landing), "orders", DATE, DATE)
+    found = landed(str(shop.landing), ORDERS, SOURCES, DATE, DATE)
     assert [file.entry.name for file in found.files] == ["more.csv", "rows.csv"]
     assert seen == [str(part.parent)]
 
@@ -254,7 +254,9 @@ def test_a_complaint_about_bytes_that_were_not_delivered_is_none(
 ) -> None:
     """A header that is broken because the file was replaced in the middle: list again."""
     shop.deliver("orders", {})
-    (file,) = digested(str(shop.landing), landed(str(shop.landing), "orders", DATE, DATE).files)
+    (file,) = digested(
+        str(shop.landing), landed(str(shop.landing), ORDERS, SOURCES, DATE, DATE).files
+    )
     shop.file("orders").write_text("nonsense\n1\n")
     delivered = FolderStore(str(shop.landing)).open(file.entry, file.digest)
     with delivered.stream as stream:
@@ -284,13 +286,13 @@ def test_an_object_is_read_as_it_was_listed_or_not_at_all(s3: Any) -> None:
         Bucket="deliveries", Key=f"landing/orders/ingestion_date={DAY}/_tmp.csv", Body=b""
     )
     s3.put_object(Bucket="deliveries", Key="landing/ORDERS/a.csv", Body=b"x")
-    found = landed("s3://deliveries/landing", "orders", DATE, DATE)
+    found = landed("s3://deliveries/landing", ORDERS, SOURCES, DATE, DATE)
     assert found.unread == ["ORDERS/"]
     (file,) = digested("s3://deliveries/landing", found.files)
     place = S3Store("s3://deliveries/landing")
     with place.open(file.entry, file.digest).stream as stream:
         assert stream.read() == b"order_id\n1\n"
-    assert line_in("s3://deliveries/landing", file.source_file, 1) == 2
+    assert line_in("s3://deliveries/landing", SOURCES, file.source_file, 1) == 2
     s3.put_object(Bucket="deliveries", Key=key, Body=b"order_id\n2\n")
     with pytest.raises(DeliveryChanged, match="written anew, or removed"):
         place.open(file.entry, file.digest)

@@ -14,7 +14,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.watch import from_cursor, look, to_cursor
 from ecommerce_assets.settings import Settings
 from ecommerce_assets_tests.aws_stand_in import moto_server
-from ecommerce_assets_tests.shop import Shop
+from ecommerce_assets_tests.shop import ORDERS, Shop
 
 LONG_AGO = time.time() - 3600
 
@@ -170,7 +170,7 @@ def test_on_s3_too() -> None:
 
         def seen() -> dict[date, bytes]:
             later = time.time() + 3600
-            found = look("s3://shop/landing", ["orders"], now=later, settle_seconds=60)
+            found = look("s3://shop/landing", [ORDERS], now=later, settle_seconds=60)
             assert not found.unsettled
             return dict(found.digests["orders"])
 
@@ -179,5 +179,5 @@ def test_on_s3_too() -> None:
         assert seen() == before
         s3.put_object(Bucket="shop", Key=key, Body=b"2")
         assert seen() != before
-        now = look("s3://shop/landing", ["orders"], now=time.time(), settle_seconds=60)
+        now = look("s3://shop/landing", [ORDERS], now=time.time(), settle_seconds=60)
         assert now.unsettled == {"orders": {date(2024, 1, 3)}}

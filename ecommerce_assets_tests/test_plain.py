@@ -10,15 +10,17 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing import plain
 from ecommerce_assets.landing.plain import plain_records
 from ecommerce_assets.landing.records import read_records
+from ecommerce_assets.landing.source import Source
 
 pytestmark = pytest.mark.unit
 
 CONTRACT = {"id": True, "name": True, "note": False}
+SOURCE = Source("t", CONTRACT, "t")
 Rows = list[dict[str, str | None]]
 
 
 def read_plain(data: bytes) -> Rows | None:
-    batches = plain_records(data, CONTRACT)
+    batches = plain_records(data, SOURCE)
     if batches is None:
         return None
     return [{**dict.fromkeys(CONTRACT), **row} for batch in batches for row in batch.to_pylist()]
@@ -29,9 +31,7 @@ def read_strictly(data: bytes) -> tuple[Rows, list[str | None]] | str:
     rows: Rows = []
     rescued: list[str | None] = []
     try:
-        for _, columns, kept in read_records(
-            "f.csv", io.BufferedReader(io.BytesIO(data)), CONTRACT
-        ):
+        for _, columns, kept in read_records("f.csv", io.BufferedReader(io.BytesIO(data)), SOURCE):
             rows += [{name: columns[name][i] for name in CONTRACT} for i in range(len(kept))]
             rescued += kept
     except PipelineError as error:

@@ -11,16 +11,17 @@ import pytest
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing import records
 from ecommerce_assets.landing.files import delivered_bytes
+from ecommerce_assets.landing.source import Dialect, Source
 
 pytestmark = pytest.mark.unit
 
-CONTRACT = {"id": True, "name": True, "note": False}
+SOURCE = Source("t", {"id": True, "name": True, "note": False}, "t")
 
 
 def read(data: bytes, name: str = "t/f.csv") -> list[tuple]:
     rows = []
     for number, columns, rescued in records.read_records(
-        name, io.BufferedReader(io.BytesIO(data)), CONTRACT
+        name, io.BufferedReader(io.BytesIO(data)), SOURCE
     ):
         for i, kept in enumerate(rescued):
             rows.append((number + i, *[values[i] for values in columns.values()],
@@ -84,7 +85,7 @@ def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.param(b"id;name\n1;a\n", "separated by semicolons", id="semicolons"),
         pytest.param(b"id\tname\n1\ta\n", "separated by tabs", id="tabs"),
         pytest.param(b"<html>\n", "looks like an HTML or XML page", id="a page"),
-        pytest.param(b"ID,Name\n1,a\n", "ID, Name should be lower case", id="upper case"),
+        pytest.param(b"ID,Name\n1,a\n", "ID, Name should be id, name", id="upper case"),
         pytest.param("id,name\n".encode("utf-16"), "it looks like UTF-16", id="UTF-16"),
         pytest.param(b"\x89PNG\r\n\x1a\n\x00", "t/f.csv: not UTF-8", id="a picture"),
     ],
@@ -97,7 +98,9 @@ def test_what_can_not_be_read_is_named(data: bytes, said: str) -> None:
 @pytest.mark.parametrize("batch", [1, 2, 500])
 def test_lines_as_an_editor_counts_them(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     data = b'\n id,name\n1,"a\nb"\n\n2,c\r\n3,d\n'
-    assert [records.line_of("t.csv", io.BytesIO(data), number) for number in (1, 2, 3, 4)] == [
+    assert [
+        records.line_of("t.csv", io.BytesIO(data), number, Dialect()) for number in (1, 2, 3, 4)
+    ] == [
         3,
         6,
         7,

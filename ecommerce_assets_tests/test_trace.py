@@ -35,7 +35,7 @@ def parts(shop: Shop, table: str, key: str, limit: int = 20) -> dict[str, Any]:
     try:
         found = trace(
             table, key, lambda sql: connection.sql(sql).to_arrow_table(),
-            limit=limit, join_texts="array_to_string",
+            limit=limit, on_aws=False,
         )  # fmt: skip
         return {part.title.split(",")[0]: part for part in found}
     finally:
@@ -145,6 +145,6 @@ def test_athena_is_asked_in_its_own_words() -> None:
         asked.append(sql)
         return pa.table({"order_id": ["O1"]})
 
-    list(trace("silver.orders", "O1", query, limit=20, join_texts="array_join"))
+    list(trace("silver.orders", "O1", query, limit=20, on_aws=False))
     assert "array_join(q._reasons, '; ')" in asked[-1]
     assert "WHERE trim(b.order_id) IN (SELECT 'O1')" in asked[-1]

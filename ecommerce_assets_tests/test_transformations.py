@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.gold.category_performance import category_performance
 from ecommerce_assets.tables.gold.customer_lifetime_value import customer_lifetime_value
 from ecommerce_assets.tables.gold.daily_revenue import daily_revenue
-from ecommerce_assets.tables.gold.fact_sales import fact_sales
 from ecommerce_assets.tables.gold.orders_per_customer import orders_per_customer
 from ecommerce_assets.tables.gold.top_products import product_sales, top_products
 from ecommerce_assets.tables.gold.weekly_revenue import weekly_revenue
@@ -25,6 +25,9 @@ FACTS = ("order_id string, order_date date, customer_key long, product_key long,
          "quantity int, discount decimal(18,2), revenue decimal(18,2)")  # fmt: skip
 NOON = datetime(2024, 1, 10, 12)
 WED, THU, NEXT_MON = date(2024, 1, 10), date(2024, 1, 11), date(2024, 1, 15)
+
+
+fact_sales = all_tables()["gold.fact_sales"].transform
 
 
 def money(amount: str) -> Decimal:

@@ -17,7 +17,7 @@ from ecommerce_assets.cli.main import ecommerce
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, fingerprints, landed, landed_dates
 from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server
-from ecommerce_assets_tests.shop import Shop
+from ecommerce_assets_tests.shop import ORDERS, SOURCES, Shop
 
 LOCATION = "s3://shop/landing"
 DAY = date(2024, 1, 1)
@@ -76,18 +76,18 @@ def test_what_is_uploaded_lands(s3: Any, shop: Shop) -> None:
     shop.deliver_one_of_each()
     list(
         uploads.upload_all(
-            uploads.find_uploads(shop.landing, LOCATION, None), LOCATION, dry_run=False
+            uploads.find_uploads(shop.landing, LOCATION, None, SOURCES), LOCATION, dry_run=False
         )
     )
-    assert list(landed_dates(LOCATION, "orders")) == [DAY]
-    (file,) = digested(LOCATION, landed(LOCATION, "orders", DAY, DAY).files)
+    assert list(landed_dates(LOCATION, ORDERS)) == [DAY]
+    (file,) = digested(LOCATION, landed(LOCATION, ORDERS, SOURCES, DAY, DAY).files)
     assert file.source_file == "orders/ingestion_date=2024-01-01/rows.csv"
     before = fingerprints([file], [DAY])
     s3.put_object(Bucket="shop", Key=file.entry.path, Body=b"other")
-    (changed,) = digested(LOCATION, landed(LOCATION, "orders", DAY, DAY).files)
+    (changed,) = digested(LOCATION, landed(LOCATION, ORDERS, SOURCES, DAY, DAY).files)
     assert fingerprints([changed], [DAY]) != before
     with pytest.raises(PipelineError, match="no landing folder at s3://shop/elsewhere"):
-        landed_dates("s3://shop/elsewhere", "orders")
+        landed_dates("s3://shop/elsewhere", ORDERS)
 
 
 @pytest.mark.parametrize("call", ["head_object", "upload_file"])

@@ -104,9 +104,30 @@ MUTATIONS = (
     Mutation(
         "a file with quotes counts as plain",
         "landing/plain.py",
-        "b'\"' in _a",
+        "_a.quote and _a.quote.encode() in _b",
         "False",
         "test_plain.py::test_the_rows_of_the_strict_reader_or_nothing",
+    ),
+    Mutation(
+        "rows are selected of which the shop file's condition is unknown",
+        "tables/contract.py",
+        "F.expr(f'coalesce({_a.where}, false)')",
+        "F.expr(f'coalesce({_a.where}, true)')",
+        "test_shop_file.py::test_a_row_that_speaks_of_no_order_is_not_selected",
+    ),
+    Mutation(
+        "parts of a key are joined without telling apart their ends",
+        "tables/feed.py",
+        "_replaced(_replaced(text, _a, _b), _c, _d)",
+        "text",
+        "test_shop_file.py::test_different_keys_of_several_columns_stay_different",
+    ),
+    Mutation(
+        "guests are counted as a customer",
+        "tables/star.py",
+        "F.when(~is_guest(), F.col('customer_key'))",
+        "F.col('customer_key')",
+        "test_shop_file.py::test_guests_count_in_revenue_and_in_no_ranking",
     ),
     Mutation(
         "cents left over by rounding the shares of a discount are lost",
@@ -210,7 +231,7 @@ MUTATIONS = (
     Mutation(
         "the rows of a date are not counted from both sides",
         "tables/audits/silver.py",
-        "_a['bronze'] != _a['current'] + _a['superseded'] + _a['quarantined']",
+        "_a['bronze'] != _b + _a['current'] + _a['superseded'] + _a['quarantined']",
         "False",
         "test_checks.py -k row_conservation",
     ),
@@ -305,8 +326,8 @@ MUTATIONS = (
     Mutation(
         "the dashboard is not built again for new snapshots",
         "dashboard/build.py",
-        "[_a, _b, _c, snapshots]",
-        "[_a, _b, _c]",
+        "[_a, _b, _c, _d, snapshots]",
+        "[_a, _b, _c, _d]",
         "test_dashboard.py::test_it_is_built_again_only_for_something_new",
     ),
     Mutation(

@@ -24,16 +24,18 @@ from packaging.utils import canonicalize_name
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, explained
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.shop import current_shop
+from ecommerce_assets.shop.read import RELEASED
 
 PACKAGE = "ecommerce_assets"
 # The packages that jobs import; the rest is only needed by the orchestrator.
-ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing")
+ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing", "shop")
 MODULES = (
     "__init__.py", "boto.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
     "intervals.py", "package_files.py", "settings.py", "sql.py", "syntax_trees.py", "thresholds.py",
 )  # fmt: skip
 # What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.
-ROOTS = ("pandera", "dagster-pipes", "numpy<2")
+ROOTS = ("pandera", "pydantic", "sqlglot", "dagster-pipes", "numpy<2")
 CODE = "ecommerce_assets.zip"
 WHEELS = "dependencies.gluewheels.zip"
 MANIFEST = "manifest.json"
@@ -87,6 +89,8 @@ def this_release() -> Release:
     sources = {f"{PACKAGE}/{name}": root.joinpath(name).read_bytes() for name in MODULES}
     for room in ROOMS:
         sources |= _modules_below(Path(str(root)) / room, f"{PACKAGE}/{room}")
+    # The shop is a part of the release: a job knows no other.
+    sources[f"{PACKAGE}/shop/{RELEASED}"] = current_shop().text.encode()
     scripts = {
         job.script: sources[f"{PACKAGE}/jobs/{job.script}"] for job in deployment().jobs.values()
     }

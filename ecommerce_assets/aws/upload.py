@@ -1,7 +1,7 @@
 """Uploading deliveries to the landing prefix: concurrent and resumable."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explain
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.land import flat_deliveries
-from ecommerce_assets.landing.layout import ENDINGS, FOLDER, SOURCES, date_folder
+from ecommerce_assets.landing.land import flat_deliveries, flat_name
+from ecommerce_assets.landing.layout import FOLDER, date_folder
+from ecommerce_assets.landing.source import Source
 
 SIDE_BY_SIDE = 16
 CHECKSUM = "sha256"  # the content's checksum, in the object's metadata
@@ -43,31 +44,35 @@ class Uploaded:
     reason: str = ""
 
 
-def find_uploads(source: Path, location: str, day: date | None) -> list[Upload]:
+def find_uploads(
+    folder: Path, location: str, day: date | None, sources: Sequence[Source]
+) -> list[Upload]:
     """The files of a landing layout, or of a flat folder with its date `day`.
 
     Raises:
         PipelineError: no folder, no deliveries, or flat files without a date.
     """
-    flat = flat_deliveries(source)
+    flat = flat_deliveries(folder, sources)
     _, prefix = bucket_and_prefix(location)
-    folder = f"{prefix}/" if prefix else ""
-    laid_out = [
-        Upload(file, f"{folder}{table}/{file.parent.name}/{file.name}")
-        for table in SOURCES
-        for file in sorted((source / table).glob(f"{FOLDER}*/*"))
-        if file.is_file() and file.name.endswith(ENDINGS)
-    ]
+    root = f"{prefix}/" if prefix else ""
+    laid_out = {
+        file: Upload(file, f"{root}{source.folder}/{file.parent.name}/{file.name}")
+        for source in sources
+        for file in sorted((folder / source.folder).glob(f"{FOLDER}*/*"))
+        if file.is_file() and source.reads(file.name)
+    }
     if flat and day is None:
-        raise PipelineError(f"{source} holds flat files: give the date of the delivery by --date")
+        raise PipelineError(f"{folder} holds flat files: give the date of the delivery by --date")
     found = [
-        Upload(file, f"{folder}{table}/{date_folder(day)}/{file.name}")
-        for table, file in flat
+        Upload(file, f"{root}{source.folder}/{date_folder(day)}/{file.name}")
+        for source, file in flat
         if day is not None
-    ] + laid_out
+    ] + list(laid_out.values())
     if not found:
-        expected = f"{SOURCES[0]}/{FOLDER}2024-01-31/*.csv"
-        raise PipelineError(f"{source} holds no delivery like {expected} or {SOURCES[0]}.csv")
+        expected = f"{sources[0].folder}/{FOLDER}2024-01-31/*.csv"
+        raise PipelineError(
+            f"{folder} holds no delivery like {expected} or {flat_name(sources[0])}"
+        )
     return found
 
 

@@ -23,7 +23,8 @@ from ecommerce_assets.orchestration.failures import reason_of
 from ecommerce_assets.orchestration.local_storage import HOME, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import LAYERS, all_tables, table_named, tables_of
+from ecommerce_assets.shop import current_shop
+from ecommerce_assets.tables import LAYERS, all_tables, table_named
 
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster would log hundreds of events; one line per table is enough.
@@ -32,15 +33,15 @@ VERBOSE = {"console": {"config": {"log_level": "DEBUG"}}}
 
 
 def landed_days(settings: Settings) -> list[date]:
-    """The ingestion dates landed for any table, in order.
+    """The ingestion dates landed for any source, in order.
 
     Raises:
         PipelineError: there is no landing location, or it can't be listed; a folder's name is not
             a date.
     """
-    names = [table.name for table in tables_of("bronze")]
+    sources = current_shop().sources
     try:
-        return sorted({day for name in names for day in landed_dates(settings.landing, name)})
+        return sorted({day for source in sources for day in landed_dates(settings.landing, source)})
     except PipelineError as error:
         if not settings.on_aws or error.__cause__ is None:
             raise

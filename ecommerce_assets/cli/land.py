@@ -13,7 +13,7 @@ from ecommerce_assets.cli.options import DateOption
     "--source",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with customers.csv, products.csv, orders.csv, order_items.csv (or .gz).",
+    help="Folder with the files of the sources, like customers.csv or orders.csv.gz.",
 )
 @click.option("--date", "day", required=True, type=DateOption(), help="Ingestion date.")
 @click.option("--landing", help="Landing folder [default: ECOMMERCE_LANDING].")
@@ -24,7 +24,8 @@ def land(source: Path, day: date, landing: str | None) -> None:
     """
     from ecommerce_assets.landing.land import land_files
     from ecommerce_assets.settings import Settings, absolute
+    from ecommerce_assets.shop import current_shop
 
     folder = absolute(landing) if landing else Settings.from_environment().landing
-    for path in land_files(source, day, folder):
+    for path in land_files(source, day, folder, current_shop().sources):
         click.echo(path)

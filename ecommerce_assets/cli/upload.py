@@ -30,13 +30,14 @@ def upload(bucket: str | None, source: Path, day: date | None, dry_run: bool) ->
     from ecommerce_assets.deployment import deployment
     from ecommerce_assets.errors import PipelineError
     from ecommerce_assets.settings import Settings, is_s3
+    from ecommerce_assets.shop import current_shop
 
     location = Settings.from_environment().landing
     if bucket:
         location = f"s3://{bucket}/{deployment().storage['landing']}"
     if not is_s3(location):
         raise PipelineError("--bucket is missing, and ECOMMERCE_LANDING is no s3:// location")
-    uploads = find_uploads(source, location, day)
+    uploads = find_uploads(source, location, day, current_shop().sources)
     counts: Counter[str] = Counter()
     failed = []
     with tqdm(total=len(uploads), unit="file", disable=None) as bar:

@@ -20,6 +20,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.engine import open_engine
 from ecommerce_assets.query.history import last_snapshots
 from ecommerce_assets.settings import Settings
+from ecommerce_assets.shop import current_shop
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def build_dashboard(settings: Settings) -> Built:
     if size := _size_if_it(location, shows):
         return Built(_link(location), location, size, None, perf_counter() - started)
     with open_engine(settings) as query:
-        found = figures(query, snapshots, now, settings.dashboard_lines)
+        found = figures(query, snapshots, now, settings.dashboard_lines, on_aws=settings.on_aws)
     content = f"{page(found)}{_comment(shows)}".encode()
     _put(location, content, shows)
     days = days_of(found["sales"]) if found["sales"] else 0
@@ -78,7 +79,13 @@ def build_dashboard(settings: Settings) -> Built:
 
 def _fingerprint(snapshots: Mapping[str, Any], settings: Settings, now: datetime) -> str:
     """Of everything that decides the page; of the time, the day: later sales are left out."""
-    decides = [package_files.digest(), settings.dashboard_lines, f"{now:%Y-%m-%d}", snapshots]
+    decides = [
+        package_files.digest(),
+        current_shop().text,
+        settings.dashboard_lines,
+        f"{now:%Y-%m-%d}",
+        snapshots,
+    ]
     return hashlib.sha256(json.dumps(decides, default=str).encode()).hexdigest()
 
 

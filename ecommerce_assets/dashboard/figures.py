@@ -6,7 +6,10 @@ from typing import Any
 
 from ecommerce_assets.dashboard.sales import READS, sales
 from ecommerce_assets.query.engine import Query
+from ecommerce_assets.query.feeds import key_of_received
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import all_tables, tables_of
+from ecommerce_assets.tables.silver import feed_of
 
 EXAMPLES = 3
 WAITING_EXAMPLES = 100
@@ -14,8 +17,9 @@ PERSONAL = ("email", "first_name", "last_name", "phone", "address", "city", "pos
 
 
 def sources() -> list[str]:
-    """Names of the delivered tables, which have a contract."""
-    return [table.name for table in tables_of("bronze") if f"silver.{table.name}" in all_tables()]
+    """Names of the silver tables, which have a contract."""
+    names = [table.name for table in tables_of("silver")]
+    return [name for name in names if f"{name}_quarantine" in names]
 
 
 def reads() -> list[str]:
@@ -29,6 +33,8 @@ def figures(
     snapshots: Mapping[str, Mapping[str, Any] | None],
     built_at: datetime,
     most_lines: int,
+    *,
+    on_aws: bool,
 ) -> dict[str, Any]:
     """All figures of the page, in JSON's types.
 
@@ -37,15 +43,18 @@ def figures(
         snapshots: by table, its published snapshot (see `last_snapshots`).
         built_at: when the page is built.
         most_lines: the most order lines that the page may hold.
+        on_aws: whether Athena runs the statements, else DuckDB.
 
     Raises:
         PipelineError: the tables were published while they were read.
     """
     return {
         "built_at": built_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "currency": current_shop().currency,
+        "zone": current_shop().zone,
         "sales": sales(query, built_at.date(), most_lines),
         "delivered": {source: _delivered(query, source) for source in sources()},
-        "quality": _quality(query, snapshots),
+        "quality": _quality(query, snapshots, on_aws=on_aws),
     }
 
 
@@ -61,12 +70,15 @@ def _delivered(query: Query, source: str) -> str | None:
     return day
 
 
-def _quality(query: Query, snapshots: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
+def _quality(
+    query: Query, snapshots: Mapping[str, Mapping[str, Any] | None], *, on_aws: bool
+) -> dict[str, Any]:
+    order_id = key_of_received(all_tables()["silver.orders"], on_aws=on_aws)
     waiting = (
         "FROM (SELECT i.order_item_id, i.order_id, i._source_file, i._row_number, "
         "CASE WHEN q.order_id IS NULL THEN 'it has not come' ELSE 'it is in quarantine' END AS why "
         "FROM silver.order_items i LEFT JOIN silver.orders o ON o.order_id = i.order_id "
-        "LEFT JOIN (SELECT DISTINCT order_id FROM silver.orders_quarantine) q "
+        f"LEFT JOIN (SELECT DISTINCT {order_id} AS order_id FROM silver.orders_quarantine) q "
         "ON q.order_id = i.order_id WHERE o.order_id IS NULL) w"
     )
     counts = {
@@ -126,23 +138,27 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
 
     No other values, and no personal data: dashboards are passed on.
     """
-    (key,) = all_tables()[f"silver.{source}"].key
-    names = [name for name in all_tables()[f"bronze.{source}"].columns if not name.startswith("_")]
+    table = all_tables()[f"silver.{source}"]
+    received = feed_of(table).reads
+    personal = {name for column in PERSONAL for name in received.get(column, ())}
+    names = sorted({name for read in received.values() for name in read})
+    columns = ", ".join(f'"{name}"' for name in names)
     rows = query(
-        f"SELECT * FROM (SELECT {', '.join(names)}, _source_file, _row_number, r.reason, "
+        f"SELECT * FROM (SELECT {columns}, _source_file, _row_number, r.reason, "
         "row_number() OVER (PARTITION BY r.reason ORDER BY _ingestion_date DESC, _source_file, "
         f"_row_number) AS n FROM silver.{source}_quarantine "
         f"CROSS JOIN UNNEST(_reasons) AS r (reason)) e WHERE n <= {EXAMPLES} ORDER BY reason, n"
     )
     for row in rows.to_pylist():
-        words = set(row["reason"].replace(":", " ").split())
-        shown = [name for name in names if name == key or (name in words and name not in PERSONAL)]
+        words = row["reason"].replace(":", " ").split()
+        concerned = [name for word in words for name in received.get(word, ())]
+        shown = [*received[table.key[0]], *[name for name in concerned if name not in personal]]
         yield {
             "source": source,
             "reason": row["reason"],
             "file": row["_source_file"],
             "row": row["_row_number"],
-            "values": {name: row[name] for name in shown},
+            "values": {name: row[name] for name in dict.fromkeys(shown)},
         }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -20,6 +21,8 @@ def page(figures: Mapping[str, Any]) -> str:
     """
     folder = files(__package__ or "").joinpath("parts")
     parts = {
+        "currency": escape(figures["currency"]),
+        "zone": escape(figures["zone"]),
         "style": _read(folder, "page.css"),
         "library": _in_script(library()),
         # No text can close its element or open another.

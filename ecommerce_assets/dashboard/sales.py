@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.engine import Query
-from ecommerce_assets.tables.star import FACTS
+from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.tables.star import FACTS, GUEST
 
 READS = (FACTS, "gold.dim_customer", "gold.dim_product", "silver.orders")
 KEPT_DAYS = 731  # a year, and the one before to compare it with
@@ -30,7 +31,7 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     `_planes`: by day, the number of orders; by order, its customer, whether it is a sale, and the
     number of lines; by line, product, pieces and revenue; by customer, country, segment and day of
     the first sale (days since 1970-01-01 plus 1; 0 for none). Names are positions in the lists of
-    `names`.
+    `names`, `guest` is the position of the customer who stands for all guests, or -1.
 
     Future dates are errors of the shop and must not displace real ones.
 
@@ -78,7 +79,7 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
         "segments": segments,
         "categories": categories,
         "products": [
-            [row["product_id"], row["name"], int(position), row["cost"]]
+            [row["product_id"], row["name"], int(position), _cents(row["cost"])]
             for row, position in zip(products.to_pylist(), category, strict=True)
         ],
     }
@@ -86,10 +87,23 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     return {
         "first": first.isoformat(),
         "limited_to": most_lines if first > earliest else None,
+        "guest": _guest(customers),
         "names": _packed(json.dumps(names, ensure_ascii=False).encode()),
         "columns": [[name, len(columns[name]), width] for name, (width, _) in packed.items()],
         "packed": _packed(b"".join(planes for _, planes in packed.values())),
     }
+
+
+def _cents(hundredths: int | None) -> float | int | None:
+    """Cents from hundredths of cents; few costs have any."""
+    if hundredths is None or hundredths % 100:
+        return hundredths and hundredths / 100
+    return hundredths // 100
+
+
+def _guest(customers: pa.Table) -> int:
+    """The place of the guest, who is not counted as a customer; -1 without one."""
+    return pc.index(customers["is_guest"], True).as_py()  # type: ignore[no-any-return]
 
 
 def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) -> date:
@@ -114,7 +128,8 @@ def _customers(query: Query, facts: str, last: date) -> pa.Table:
     """
     return query(
         "SELECT d.customer_key, coalesce(d.country, s.shipping_country, 'unknown') AS country, "
-        "d.segment, o.first_sale FROM gold.dim_customer d "
+        f"d.segment, o.first_sale, d.customer_id = {ansi_literal(GUEST)} AS is_guest "
+        "FROM gold.dim_customer d "
         f"JOIN (SELECT customer_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
         "ON f.customer_key = d.customer_key "
         "LEFT JOIN (SELECT customer_key, min(order_date) AS first_sale "
@@ -128,10 +143,10 @@ def _customers(query: Query, facts: str, last: date) -> pa.Table:
 
 
 def _products(query: Query, facts: str) -> pa.Table:
-    """Products of the lines, most lines first, with the current unit cost in cents."""
+    """Products of the lines, most lines first, with today's unit cost in hundredths of cents."""
     return query(
         "SELECT d.product_key, d.product_id, d.name, d.category, "
-        "CAST(d.cost * 100 AS bigint) AS cost FROM gold.dim_product d "
+        "CAST(d.cost * 10000 AS bigint) AS cost FROM gold.dim_product d "
         f"JOIN (SELECT product_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
         "ON f.product_key = d.product_key ORDER BY f.lines DESC, d.product_key"
     )

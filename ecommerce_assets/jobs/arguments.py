@@ -12,6 +12,7 @@ from ecommerce_assets.landing.files import delivered_bytes
 from ecommerce_assets.refresh.inputs import Request
 from ecommerce_assets.refresh.limits import Limits, default_limits
 from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.thresholds import Thresholds
@@ -52,7 +53,9 @@ class JobArguments:
     @property
     def request(self) -> Request:
         """What the run's tables are refreshed for."""
-        return Request(self.first, self.last, self.landing, self.full_refresh)
+        return Request(
+            self.first, self.last, self.landing, current_shop().sources, self.full_refresh
+        )
 
 
 def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:

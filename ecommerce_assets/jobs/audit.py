@@ -12,6 +12,7 @@ from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import KINDS, RowRule
 
+VALUES_NAMED = 20
 SCHEMA = Check("schema", "Columns and types are those declared.", True)
 UNIQUE_KEY = Check("unique_key", "The key's values are unique.", True)
 
@@ -119,14 +120,32 @@ def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], snapshot: DataFr
             for rule in broken
         ]
     ).collect()[0]
+    kept = all(rule.warns for rule in broken)
+    by_value = {
+        f"{rule.column} {value!r}": rows
+        for rule in broken
+        if rule.warns
+        for value, rows in _by_value(snapshot.where(rule.broken), rule.column)
+    }
     offending = snapshot.where(" or ".join(f"({rule.broken})" for rule in broken))
     return Finding(
         check,
         passed=False,
-        counts={**counts, **row.asDict()},
+        severity="WARN" if kept else "ERROR",
+        counts={**counts, **row.asDict(), **by_value},
         sample=sample(offending),
-        advice="The transformation produced values that the model forbids: correct one of the two.",
+        advice="The shop file has such rows kept: add the values to it, or have the shop correct "
+        "them."
+        if kept
+        else "The transformation produced values that the model forbids: correct one of the two.",
     )
+
+
+def _by_value(rows: DataFrame, column: str) -> list[tuple[str, int]]:
+    """The most frequent values of a column, and how many rows have them."""
+    counted = rows.groupBy(F.col(column).alias("value")).count()
+    most = counted.orderBy(F.desc("count"), "value").limit(VALUES_NAMED).collect()
+    return [(row["value"], row["count"]) for row in most]
 
 
 def _key_finding(table: Table, snapshot: DataFrame) -> Finding:

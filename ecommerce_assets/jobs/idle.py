@@ -20,6 +20,7 @@ from ecommerce_assets.refresh.upstream import NOTHING_CHANGED
 from ecommerce_assets.tables import all_tables, publish_groups
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.audits.bronze import every_run
+from ecommerce_assets.tables.bronze import source_of
 from ecommerce_assets.tables.declaration import Table
 
 
@@ -94,7 +95,7 @@ def _nothing_new(
     if len(known_fingerprints(own, version, arguments.days)) < len(arguments.days):
         return None
     try:
-        delivered = new_deliveries(arguments.request, table.name, own, version)
+        delivered = new_deliveries(arguments.request, source_of(table), own, version)
     except (DeliveryChanged, PipelineError):
         return None  # The refresh meets it too, and reports it.
     return None if delivered.fingerprints else delivered.unread

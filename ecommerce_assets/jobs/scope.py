@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.jobs.arguments import JobArguments
@@ -94,7 +95,7 @@ def scope_of(
         },
         delivered_before=decision.replaced_deliveries,
         consult=_consult(inputs.spark),
-        line_of=lambda file, number: line_in(arguments.landing, file, number),
+        line_of=partial(line_in, arguments.landing, arguments.request.sources),
     )
 
 

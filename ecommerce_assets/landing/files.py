@@ -1,6 +1,6 @@
-"""The files of a delivery: `<landing>/<table>/ingestion_date=YYYY-MM-DD/*.csv` (or `.csv.gz`)."""
+"""The files of a delivery: `<landing>/<folder>/ingestion_date=YYYY-MM-DD/*.csv` (or `.csv.gz`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,8 +9,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.layout import ENDINGS, FOLDER, SOURCES
+from ecommerce_assets.landing.layout import FOLDER
 from ecommerce_assets.landing.records import line_of
+from ecommerce_assets.landing.source import Source
 from ecommerce_assets.landing.store import (
     DIGEST_BYTES,
     HIDDEN,
@@ -42,26 +43,26 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Landed:
-    """The files of a table for some dates.
+    """The files of a source for some dates.
 
     Attributes:
         files: the delivered files by date and name, without empty ones.
-        unread: paths below landing that are ignored: other suffixes, folders inside a date's
-            folder, anything beside the date folders or the tables' folders.
+        unread: paths below landing that are ignored: files that no source reads, folders inside a
+            date's folder, anything beside the date folders or the sources' folders.
     """
 
     files: list[LandedFile]
     unread: list[str]
 
 
-def landed_dates(landing: str, table: str) -> dict[date, str]:
+def landed_dates(landing: str, source: Source) -> dict[date, str]:
     """The folder's path by ingestion date.
 
     Raises:
         PipelineError: there is no landing folder, or it can't be listed; a folder's name is not a
             date; a file is outside the date folders, where it would never be read.
     """
-    return _looked_at(must_exist(landing), table)[0]
+    return _looked_at(must_exist(landing), source)[0]
 
 
 def must_exist(landing: str) -> Store:
@@ -79,21 +80,21 @@ def must_exist(landing: str) -> Store:
     return store
 
 
-def _looked_at(store: Store, table: str) -> tuple[dict[date, str], list[str]]:
-    """A table's folders by date, and what else its folder contains."""
+def _looked_at(store: Store, source: Source) -> tuple[dict[date, str], list[str]]:
+    """A source's folders by date, and what else its folder contains."""
     found, unread = {}, []
-    for entry in store.entries(below(store, table)):
+    for entry in store.entries(below(store, source.folder)):
         name = f"{entry.name}/" if entry.is_folder else entry.name
-        day = landed_date(table, name)
+        day = landed_date(source, name)
         if day is None:
-            unread.append(f"{table}/{name}")
+            unread.append(f"{source.folder}/{name}")
         else:
             found[day] = entry.path
     return found, unread
 
 
-def landed_date(table: str, name: str) -> date | None:
-    """The ingestion date of a path below a table's folder; None for ignored paths.
+def landed_date(source: Source, name: str) -> date | None:
+    """The ingestion date of a path below a source's folder; None for ignored paths.
 
     Args:
         name: a file, or a folder with a trailing slash.
@@ -102,55 +103,70 @@ def landed_date(table: str, name: str) -> date | None:
         PipelineError: as `landed_dates`.
     """
     folder, slash, _ = name.partition("/")
-    where = f"{table}/{folder}"
+    where = f"{source.folder}/{folder}"
     if folder.startswith(HIDDEN):
         return None
     if slash:
         return _folder_date(folder, where)
-    if folder.endswith(ENDINGS):
+    if source.reads(folder):
         raise PipelineError(
-            f"{where}: a delivery lies in a folder like {table}/{FOLDER}2024-01-31/; "
+            f"{where}: a delivery lies in a folder like {source.folder}/{FOLDER}2024-01-31/; "
             "move it there, or use `ecommerce land`"
         )
     return None
 
 
-def landed(landing: str, table: str, first: date, last: date) -> Landed:
+def landed(
+    landing: str, source: Source, sources: Sequence[Source], first: date, last: date
+) -> Landed:
     """The files for the dates from `first` to `last`.
 
+    Args:
+        sources: all sources of the shop, to tell apart those that share a folder.
+
     Raises:
-        PipelineError: as `landed_dates`.
+        PipelineError: as `landed_dates`; or a file that two sources read.
     """
     store = must_exist(landing)
-    dates, unread = _looked_at(store, table)
+    dates, unread = _looked_at(store, source)
     folders = [(day, folder) for day, folder in sorted(dates.items()) if first <= day <= last]
     # On S3, each listing is a request, and a backfill lists every date.
     with ThreadPoolExecutor(READERS) as pool:
         listed = list(pool.map(lambda folder: store.entries(folder[1]), folders))
+    beside = [other for other in sources if other.folder == source.folder]
     files = []
     for (day, _), entries in zip(folders, listed, strict=True):
         for entry in entries:
-            path = f"{table}/{FOLDER}{day}/{entry.name}"
-            if entry.is_folder or not entry.name.endswith(ENDINGS):
+            path = f"{source.folder}/{FOLDER}{day}/{entry.name}"
+            readers = [] if entry.is_folder else [s.name for s in beside if s.reads(entry.name)]
+            if len(readers) > 1:
+                raise PipelineError(
+                    f"{path}: the sources {' and '.join(readers)} both read it; make their `files` "
+                    "in the shop file tell apart their names"
+                )
+            if source.name in readers:
+                if entry.size:
+                    files.append(LandedFile(entry, path, day))
+            elif not readers:
                 unread.append(f"{path}/" if entry.is_folder else path)
-            elif entry.size:
-                files.append(LandedFile(entry, path, day))
-    return Landed(files, [*_beside_tables(store, table), *unread])
+    return Landed(files, [*_beside_folders(store, source, sources), *unread])
 
 
-def _beside_tables(store: Store, table: str) -> list[str]:
-    """Paths beside the tables' folders that may have been meant for this table."""
+def _beside_folders(store: Store, source: Source, sources: Sequence[Source]) -> list[str]:
+    """Paths beside the sources' folders that may have been meant for this source."""
+    folders = {other.folder for other in sources}
     return [
         f"{entry.name}/" if entry.is_folder else entry.name
         for entry in store.entries(store.root)
-        if not (entry.is_folder and entry.name in SOURCES) and _meant_for(table, entry.name)
+        if not (entry.is_folder and entry.name in folders)
+        and _meant_for(source.folder, folders, entry.name)
     ]
 
 
-def _meant_for(table: str, name: str) -> bool:
-    """Whether a name starts with the table's, ignoring case, or with no table's at all."""
-    known = [source for source in SOURCES if name.lower().startswith(source)]
-    return table in known or not known
+def _meant_for(folder: str, folders: Iterable[str], name: str) -> bool:
+    """Whether a name starts with the folder's, ignoring case, or with no folder's at all."""
+    known = [other for other in folders if name.lower().startswith(other.lower())]
+    return folder in known or not known
 
 
 def delivered_bytes(landing: str, first: date, last: date) -> int:
@@ -192,26 +208,31 @@ def fingerprints(files: Sequence[LandedFile], days: Sequence[date]) -> dict[date
     return {day: digest.hexdigest() for day, digest in digests.items()}
 
 
-def line_in(landing: str, source_file: str, row_number: int) -> int | None:
+def line_in(
+    landing: str, sources: Sequence[Source], source_file: str, row_number: int
+) -> int | None:
     """The line on which a record begins; None if it can't be determined any more.
 
     Bronze stores record numbers; people look for lines.
     """
     store = store_of(landing)
     folder, _, name = source_file.rpartition("/")
+    readers = [s for s in sources if s.folder == folder.split("/")[0] and s.reads(name)]
+    if not readers:
+        return None
     try:
         for entry in store.entries(below(store, folder)):
             if entry.name == name:
                 with store.open(entry, "").stream as stream:
-                    return line_of(source_file, stream, row_number)
+                    return line_of(source_file, stream, row_number, readers[0].dialect)
     except (PipelineError, DeliveryChanged):
         return None
     return None
 
 
-def below(store: Store, table: str) -> str:
-    """A table's folder."""
-    return f"{store.root}/{table}" if store.root else table
+def below(store: Store, folder: str) -> str:
+    """The path of a folder below landing."""
+    return f"{store.root}/{folder}" if store.root else folder
 
 
 def _folder_date(name: str, where: str) -> date:

@@ -1,50 +1,58 @@
 """Copying flat files, like the classic data/raw folder, to the landing layout."""
 
 import shutil
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.layout import ENDINGS, SOURCES, date_folder
+from ecommerce_assets.landing.layout import date_folder
+from ecommerce_assets.landing.source import ENDINGS, Source
 
 
-def land_files(source: Path, day: date, landing: str) -> list[Path]:
-    """Copy each `<table>.csv` or `.csv.gz` of `source` to its folder for `day`; returns the copies.
+def land_files(folder: Path, day: date, landing: str, sources: Sequence[Source]) -> list[Path]:
+    """Copy the sources' flat files in `folder` to their folders for `day`; returns the copies.
 
     Each file is copied under a hidden name and then renamed, so readers never see half a file.
 
     Raises:
-        PipelineError: `source` is not a folder or has no table's file; `landing` is not local.
+        PipelineError: `folder` is none or has no source's file; `landing` is not local.
     """
     if "://" in landing:
         raise PipelineError(
             f"{landing} is not a local folder: `ecommerce land` copies files locally"
         )
-    found = flat_deliveries(source)
+    found = flat_deliveries(folder, sources)
     if not found:
-        expected = ", ".join(f"{table}.csv" for table in SOURCES)
-        raise PipelineError(f"{source} has none of {expected}")
+        raise PipelineError(f"{folder} has none of {', '.join(map(flat_name, sources))}")
     landed = []
-    for table, file in found:
-        folder = Path(landing) / table / date_folder(day)
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{file.name}.part"
+    for source, file in found:
+        target = Path(landing) / source.folder / date_folder(day)
+        target.mkdir(parents=True, exist_ok=True)
+        part = target / f".{file.name}.part"
         shutil.copyfile(file, part)
-        landed.append(part.replace(folder / file.name))
+        landed.append(part.replace(target / file.name))
     return landed
 
 
-def flat_deliveries(source: Path) -> list[tuple[str, Path]]:
-    """A folder's flat files, like `orders.csv`, by table.
+def flat_deliveries(folder: Path, sources: Sequence[Source]) -> list[tuple[Source, Path]]:
+    """A folder's flat files by source: `orders.csv`, or what the source's pattern says.
 
     Raises:
         PipelineError: there is no such folder.
     """
-    if not source.is_dir():
-        raise PipelineError(f"no folder {source}: --source is where the CSV files are")
-    return [
-        (table, source / f"{table}{ending}")
-        for table in SOURCES
-        for ending in ENDINGS
-        if (source / f"{table}{ending}").is_file()
-    ]
+    if not folder.is_dir():
+        raise PipelineError(f"no folder {folder}: --source is where the CSV files are")
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    return [(source, file) for source in sources for file in files if _is_flat(source, file.name)]
+
+
+def flat_name(source: Source) -> str:
+    """The name of a source's flat file, for people."""
+    return source.pattern or f"{source.name}{ENDINGS[0]}"
+
+
+def _is_flat(source: Source, file: str) -> bool:
+    if source.pattern:
+        return source.reads(file)
+    return file in {f"{source.name}{ending}" for ending in ENDINGS}

@@ -3,8 +3,6 @@
 from datetime import date
 
 FOLDER = "ingestion_date="
-SOURCES = ("customers", "products", "orders", "order_items")
-ENDINGS = (".csv", ".csv.gz")
 INGESTION_DATE = "_ingestion_date"
 SOURCE_FILE = "_source_file"
 ROW_NUMBER = "_row_number"

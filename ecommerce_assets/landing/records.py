@@ -8,11 +8,12 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.source import GZIP, Dialect, Source
 
 BATCH = 500  # few enough not to trigger Python's garbage collector
 SURPLUS = "_surplus_fields"
@@ -20,7 +21,7 @@ CUT_OFF = "_cut_off"
 MAX_FIELD = 1 << 27
 BYTE_ORDER_MARK = "\ufeff"
 SPACE = f"{BYTE_ORDER_MARK} \t\r\n"  # around a name in a header
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 KINDS = {
     b"PK": "a zip archive or an Excel workbook",
     b"\x1f\x8b": "gzip; then its name should end in .csv.gz",
@@ -35,9 +36,9 @@ Columns = dict[str, Sequence[str | None]]
 
 
 def read_records(
-    source_file: str, stream: BinaryIO, columns: Mapping[str, bool]
+    source_file: str, stream: BinaryIO, source: Source
 ) -> Iterator[tuple[int, Columns, list[str | None]]]:
-    """Batches of (number of the first record, values by column, rescued JSON).
+    """Batches of (number of the first record, values by name in the header, rescued JSON).
 
     If a file ends without a line end and its last record has fewer fields than the header, the
     record is probably cut off: its rescued JSON has `_cut_off`.
@@ -45,26 +46,26 @@ def read_records(
     Args:
         source_file: name for errors; the suffix `.gz` means gzip.
         stream: the file's bytes.
-        columns: by column of the contract, whether a header must have it.
+        source: which columns are expected, and how its files are written.
 
     Raises:
-        PipelineError: the file is not UTF-8, gzip or CSV, or its header lacks a required column or
-            repeats one; the message has the file and the reason.
+        PipelineError: the file is not text of this encoding, gzip or CSV, or its header lacks a
+            required column or repeats one; the message has the file and the reason.
     """
     csv.field_size_limit(MAX_FIELD)
-    kind = _likely_kind(stream)
-    raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
-    # utf-8-sig drops a byte order mark; newlines are not translated.
-    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+    kind, dialect, columns = _likely_kind(stream), source.dialect, source.columns
+    text = _text(source_file, stream, dialect)
     lines = _Lines(text)
-    reader = csv.reader(lines, strict=True)
+    reader = _reader(lines, dialect)
     try:
+        for _ in range(dialect.skip_lines):
+            lines.skip()
         # No field, or a single one of white space, is a blank line.
         records = (record for record in reader if len(record) > 1 or "".join(record).strip())
         header = next(records, None)
         if header is None:
             return
-        names = _checked_header(source_file, header, columns)
+        names = _checked_header(source_file, header, source)
         number, batch = 1, list(islice(records, BATCH))
         while batch:
             following = list(islice(records, BATCH))
@@ -75,37 +76,62 @@ def read_records(
             number, batch = number + len(batch), following
     except UnicodeDecodeError as error:
         raise PipelineError(
-            f"{source_file}: not UTF-8 text after line {reader.line_num}: {error.reason}{kind}"
+            f"{source_file}: not {_encoding(dialect)} text after line "
+            f"{dialect.skip_lines + reader.line_num}: {error.reason}{kind}"
         ) from None
     except csv.Error as error:
-        raise PipelineError(f"{source_file}: not CSV at line {reader.line_num}: {error}") from None
+        raise PipelineError(
+            f"{source_file}: not CSV at line {dialect.skip_lines + reader.line_num}: {error}"
+        ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PipelineError(f"{source_file}: not a complete gzip file: {error}") from None
     finally:
         text.detach()  # otherwise it would close the stream
 
 
-def line_of(source_file: str, stream: BinaryIO, row_number: int) -> int | None:
+def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialect) -> int | None:
     """The line, as an editor counts, on which a record begins.
 
     Returns:
         None if the file has no such record, or can't be read that far.
     """
-    raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(".gz") else stream
-    text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, strict=True)
-    number, line = -1, 1
+    text = _text(source_file, stream, dialect)
+    lines = _Lines(text)
+    reader = _reader(lines, dialect)
+    number, line = -1, 1 + dialect.skip_lines
     try:
+        for _ in range(dialect.skip_lines):
+            lines.skip()
         for record in reader:
             number += len(record) > 1 or bool("".join(record).strip())
             if number == row_number:
                 return line
-            line = reader.line_num + 1
+            line = dialect.skip_lines + reader.line_num + 1
     except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error):
         return None
     finally:
         text.detach()
     return None
+
+
+def _text(source_file: str, stream: BinaryIO, dialect: Dialect) -> io.TextIOWrapper:
+    """A file's text; line ends are not translated."""
+    raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(GZIP) else stream
+    return io.TextIOWrapper(raw, encoding=dialect.codec, newline="")
+
+
+def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
+    return csv.reader(
+        lines,
+        strict=True,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+    )
+
+
+def _encoding(dialect: Dialect) -> str:
+    return dialect.encoding.upper()
 
 
 class _Lines:
@@ -120,27 +146,39 @@ class _Lines:
             self._last = line
             yield line
 
+    def skip(self) -> None:
+        """Leave out the next line."""
+        self._text.readline()
+
     @property
     def ended(self) -> bool:
         return self._last.endswith(("\n", "\r"))
 
 
 def _likely_kind(stream: BinaryIO) -> str:
-    """A guess, by its first bytes, at what a file is if not UTF-8; appended to errors."""
+    """A guess, by its first bytes, at what a file is if not text; appended to errors."""
     first = stream.peek(4)[:4] if isinstance(stream, io.BufferedReader) else b""
     for begins, kind in KINDS.items():
         if first.startswith(begins):
             return f"; it looks like {kind}"
-    return "; it may be Windows-1252 or Latin-1: save it as UTF-8"
+    return (
+        "; it may be Windows-1252 or Latin-1: save it as UTF-8, or set the source's `encoding` in "
+        "the shop file"
+    )
 
 
-def _checked_header(source_file: str, header: list[str], columns: Mapping[str, bool]) -> list[str]:
-    names = [name.strip(SPACE) for name in header]
+def _checked_header(source_file: str, header: list[str], source: Source) -> list[str]:
+    """The names in the header, as the source spells those that it knows."""
+    columns, same = source.columns, source.dialect.same_name
+    spelled = {same(name): name for name in columns}
+    stripped = [name.strip(SPACE) for name in header]
+    names = [spelled.get(same(name), name) for name in stripped]
     missing = [name for name, needed in columns.items() if needed and name not in names]
     if missing:
         raise PipelineError(
             f"{source_file}: the header lacks the required column{'s' * (len(missing) > 1)} "
-            f"{', '.join(missing)}; it has {', '.join(names)[:300]}{_likely_cause(names, missing)}"
+            f"{', '.join(missing)}; it has {', '.join(names)[:300]}"
+            f"{_likely_cause(names, missing, source.dialect)}"
         )
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
@@ -154,18 +192,25 @@ def _checked_header(source_file: str, header: list[str], columns: Mapping[str, b
     return names
 
 
-def _likely_cause(names: list[str], missing: list[str]) -> str:
+def _likely_cause(names: list[str], missing: list[str], dialect: Dialect) -> str:
     """A guess at why a header lacks columns; appended to errors."""
     line = names[0] if len(names) == 1 else ""
     for separator, name in SEPARATORS.items():
         if separator in line:
-            return f". It seems to be separated by {name}; commas are expected"
+            expected = SEPARATORS.get(dialect.delimiter, dialect.delimiter)
+            return (
+                f". It seems to be separated by {name}; {expected} are expected (`delimiter` of "
+                "the source in the shop file)"
+            )
     if names[0].startswith("<"):
         return ". It looks like an HTML or XML page, maybe an error message in place of the file"
     lower = {name.lower(): name for name in names}
     alike = {name: lower[name] for name in missing if name in lower}
     if alike:
-        return f". Names are matched exactly: {', '.join(alike.values())} should be lower case"
+        return (
+            f". Names are matched exactly: {', '.join(alike.values())} should be "
+            f"{', '.join(alike)}, or the source in the shop file have `loose_header = true`"
+        )
     return ""
 
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from ecommerce_assets.intervals import merged
 from ecommerce_assets.landing.files import below, landed_date, must_exist
-from ecommerce_assets.landing.layout import ENDINGS
+from ecommerce_assets.landing.source import Source
 
 DIGEST_BYTES = 6  # bits per date; a change goes unnoticed once in 2^48 times
 NOTHING = b"\0" * DIGEST_BYTES
@@ -23,8 +23,8 @@ class Seen:
     """Landing at one moment.
 
     Attributes:
-        digests: by table and date, a digest of names, sizes and times of the files.
-        unsettled: by table, dates with a file that may still be written to.
+        digests: by source and date, a digest of names, sizes and times of the files.
+        unsettled: by source, dates with a file that may still be written to.
     """
 
     digests: Mapping[str, Digests]
@@ -50,7 +50,7 @@ class Change:
     """Dates that differ between two scans.
 
     Attributes:
-        dates: the dates, of any table.
+        dates: the dates, of any source.
         known: the digests to compare with next time.
     """
 
@@ -70,8 +70,8 @@ class Change:
         return blake2b("\n".join(text).encode(), digest_size=16).hexdigest()
 
 
-def look(landing: str, tables: Iterable[str], *, now: float, settle_seconds: float) -> Seen:
-    """Scan all files of the tables' deliveries without reading them.
+def look(landing: str, sources: Iterable[Source], *, now: float, settle_seconds: float) -> Seen:
+    """Scan all files of the sources' deliveries without reading them.
 
     Args:
         now: seconds since 1970.
@@ -84,16 +84,17 @@ def look(landing: str, tables: Iterable[str], *, now: float, settle_seconds: flo
     store = must_exist(landing)
     digests: dict[str, Digests] = {}
     unsettled: dict[str, set[date]] = defaultdict(set)
-    for table in tables:
+    for source in sources:
         files: dict[date, list[str]] = defaultdict(list)
-        for entry in store.files_below(below(store, table)):
-            day = landed_date(table, entry.name)
-            if day is None or not entry.name.endswith(ENDINGS) or entry.name.count("/") != 1:
+        for entry in store.files_below(below(store, source.folder)):
+            day = landed_date(source, entry.name)
+            _, _, name = entry.name.partition("/")
+            if day is None or "/" in name or not source.reads(name):
                 continue
             files[day].append(f"{entry.name}\0{entry.stamp}")
             if abs(now - entry.written) < settle_seconds:
-                unsettled[table].add(day)
-        digests[table] = {
+                unsettled[source.name].add(day)
+        digests[source.name] = {
             day: blake2b("\n".join(sorted(names)).encode(), digest_size=DIGEST_BYTES).digest()
             for day, names in files.items()
         }
@@ -101,7 +102,7 @@ def look(landing: str, tables: Iterable[str], *, now: float, settle_seconds: flo
 
 
 def to_cursor(known: Mapping[str, Digests]) -> str:
-    """The digests as text: by table, the first date and a digest for each day from then on."""
+    """The digests as text: by source, the first date and a digest for each day from then on."""
     packed = {}
     for table, digests in known.items():
         if digests:

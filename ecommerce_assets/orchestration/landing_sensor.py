@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ecommerce_assets.landing.watch import from_cursor, look, to_cursor
-from ecommerce_assets.tables import tables_of
+from ecommerce_assets.shop import current_shop
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -38,8 +38,8 @@ def landing_sensor(
         description="Requests runs for dates whose files arrived, changed or disappeared.",
     )
     def watch(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        names = [table.name for table in tables_of("bronze")]
-        seen = look(landing, names, now=time.time(), settle_seconds=SETTLE_SECONDS)
+        sources = current_shop().sources
+        seen = look(landing, sources, now=time.time(), settle_seconds=SETTLE_SECONDS)
         first, last = _span(partitions)
         dates = {day for digests in seen.digests.values() for day in digests}
         outside = [day for day in dates if not first <= day <= last]

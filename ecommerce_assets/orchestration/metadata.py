@@ -5,7 +5,8 @@ from datetime import timedelta
 import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
-from ecommerce_assets.tables.bronze import LANDING, source_columns
+from ecommerce_assets.landing.source import column_of
+from ecommerce_assets.tables.bronze import LANDING, source_of
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY
 
@@ -56,9 +57,11 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 def landing_spec(table: Table) -> dg.AssetSpec:
     """The external asset of the files that a bronze table reads."""
+    source = source_of(table)
+    files = source.pattern or "*.csv"
     return dg.AssetSpec(
         key=dg.AssetKey([LANDING, table.name]),
-        description=f"CSV files `{LANDING}/{table.name}/ingestion_date=YYYY-MM-DD/*.csv`.",
+        description=f"Files `{LANDING}/{source.folder}/ingestion_date=YYYY-MM-DD/{files}`.",
         group_name=table.layer,
         kinds={"csv"},
         metadata={
@@ -67,10 +70,10 @@ def landing_spec(table: Table) -> dg.AssetSpec:
                     dg.TableColumn(
                         name,
                         type="string",
-                        description=table.columns[name].description,
+                        description=table.columns[column_of(name)].description,
                         constraints=dg.TableColumnConstraints(nullable=not needed),
                     )
-                    for name, needed in source_columns(table).items()
+                    for name, needed in source.columns.items()
                 ]
             )
         },

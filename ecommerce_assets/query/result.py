@@ -80,9 +80,8 @@ def print_trace(
     """
     from ecommerce_assets.query.trace import trace
 
-    join_texts = "array_join" if settings.on_aws else "array_to_string"
     with open_engine(settings) as query:
-        parts = trace(table, key, query, limit=limit, join_texts=join_texts)
+        parts = trace(table, key, query, limit=limit, on_aws=settings.on_aws)
         if json_output:
             listed = [
                 {"part": p.title, "rows": p.rows, "first": p.first.to_pylist()} for p in parts

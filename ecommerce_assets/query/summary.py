@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.query.feeds import selected
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.query.result import print_table
 from ecommerce_assets.settings import Settings
@@ -30,9 +31,9 @@ def summary(settings: Settings) -> dict[str, Any]:
     """The figures of the report.
 
     Returns:
-        `sources`: by source, rows delivered, current, superseded and quarantined, and what the
-        generator's manifest says of them, if there is one. `reasons`: the most common reasons for
-        quarantine. By KPI, its rows as dictionaries.
+        `tables`: by table of silver, rows delivered, not selected, current, superseded and
+        quarantined, and what the generator's manifest says of them, if there is one. `reasons`: the
+        most common reasons for quarantine. By KPI, its rows as dictionaries.
 
     Raises:
         PipelineError: there is no lakehouse, or a table of it is missing.
@@ -40,7 +41,7 @@ def summary(settings: Settings) -> dict[str, Any]:
     connection = connect(settings.lakehouse)
     try:
         return {
-            "sources": _sources(connection, settings),
+            "tables": _tables(connection, settings),
             "reasons": _reasons(connection),
             **{name: _rows(connection, f"{sql} limit {n}") for name, (sql, n) in KPIS.items()},
         }
@@ -57,32 +58,39 @@ def print_summary(settings: Settings) -> None:
         PipelineError: as `summary`.
     """
     found = summary(settings)
-    print_table("What became of the delivered rows", found["sources"])
+    print_table("What became of the delivered rows", found["tables"])
     print_table("Most common reasons for quarantine", found["reasons"])
     for name in KPIS:
         print_table(f"gold.{name}", found[name])
     injected = [
-        f"{row['source']} {row['injected']:,}" for row in found["sources"] if "injected" in row
+        f"{row['table']} {row['injected']:,}" for row in found["tables"] if "injected" in row
     ]
     if injected:
         print(f"Broken rows injected by the generator, from its manifest: {', '.join(injected)}")
 
 
-def _sources(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
+def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     injected = _injected(Path(settings.landing) / MANIFEST)
     found = []
-    for table in tables_of("bronze"):
+    for table in tables_of("silver"):
+        if table.name.endswith("_quarantine"):
+            continue
+        (bronze,) = table.upstream
+        condition = selected(table, on_aws=False)
         relations = {
-            "delivered": f"bronze.{table.name}",
-            "current": f"silver.{table.name}",
-            "quarantined": f"silver.{table.name}_quarantine",
+            "delivered": bronze,
+            "not_selected": f"{bronze} where not {condition}",
+            "current": table.identifier,
+            "quarantined": f"{table.identifier}_quarantine",
         }
+        if not condition:
+            del relations["not_selected"]
         counts = {
             name: _rows(connection, f"select count(*) as n from {relation}")[0]["n"]
             for name, relation in relations.items()
         }
-        superseded = counts["delivered"] - counts["current"] - counts["quarantined"]
-        row: dict[str, Any] = {"source": table.name, **counts, "superseded": superseded}
+        superseded = 2 * counts["delivered"] - sum(counts.values())
+        row: dict[str, Any] = {"table": table.name, **counts, "superseded": superseded}
         if table.name in injected:
             row["injected"] = sum(injected[table.name].values())
         found.append(row)

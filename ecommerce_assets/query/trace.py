@@ -8,9 +8,11 @@ import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import end_of_month, end_of_week
+from ecommerce_assets.landing.layout import ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.query.engine import Query
+from ecommerce_assets.query.feeds import key_of_received, selected
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables import all_tables, table_named
+from ecommerce_assets.tables import all_tables, table_named, tables_of
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.star import FACTS
 
@@ -34,7 +36,7 @@ class Part:
     first: pa.Table
 
 
-def trace(name: str, key: str, query: Query, *, limit: int, join_texts: str) -> Iterator[Part]:
+def trace(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> Iterator[Part]:
     """The row with this key; the facts behind it; all versions of their source records.
 
     Args:
@@ -42,7 +44,7 @@ def trace(name: str, key: str, query: Query, *, limit: int, join_texts: str) -> 
         key: value of its key or natural key; several columns separated by commas.
         query: runs a statement on the tables.
         limit: rows to show of each part.
-        join_texts: the SQL dialect's function that joins an array of strings.
+        on_aws: whether Athena runs the statements, else DuckDB.
 
     Raises:
         PipelineError: no such table, no row with this key, or a table that can't be traced.
@@ -66,14 +68,30 @@ def trace(name: str, key: str, query: Query, *, limit: int, join_texts: str) -> 
                 if table.name == dimension:
                     wanted[source] = f"SELECT {ansi_literal(_values(row)[id_column])}"
     else:
-        source = table.name.removesuffix("_quarantine")
-        id_column = all_tables()[f"silver.{source}"].key[0]
-        wanted = {source: f"SELECT {ansi_literal(str(_values(row)[id_column]).strip())}"}
-    for source, ids in wanted.items():
-        statement = _versions(source, ids, join_texts)
+        wanted = _of_delivered(table, row, on_aws=on_aws)
+    for name, ids in wanted.items():
+        silver = all_tables()[f"silver.{name}"]
+        statement = _versions(silver, ids, on_aws=on_aws)
         order = "ORDER BY 1, fate, _source_file, _row_number"
-        title = f"bronze.{source}, every version of their records, and what became of it"
+        title = f"{silver.upstream[0]}, every version of the rows of {name}, and what became of it"
         yield _part(title, statement, order, query, limit)
+
+
+def _of_delivered(table: Table, row: pa.Table, *, on_aws: bool) -> dict[str, str]:
+    """By silver table, the ids that a row of silver or bronze speaks of, as SQL."""
+    found = {}
+    for silver in tables_of("silver"):
+        if silver.name.endswith("_quarantine"):
+            continue
+        if table.identifier == silver.identifier:
+            found[silver.name] = f"SELECT {ansi_literal(_values(row)[silver.key[0]])}"
+        elif table.identifier in (f"{silver.identifier}_quarantine", silver.upstream[0]):
+            record = " AND ".join(
+                f"{name} = {ansi_literal(_values(row)[name])}" for name in (SOURCE_FILE, ROW_NUMBER)
+            )
+            key = key_of_received(silver, on_aws=on_aws)
+            found[silver.name] = f"SELECT {key} FROM {silver.upstream[0]} WHERE {record}"
+    return found
 
 
 def _row(table: Table, key: str, query: Query) -> pa.Table:
@@ -127,20 +145,27 @@ def _facts_of(table: Table, row: pa.Table) -> str:
     return " AND ".join(conditions)
 
 
-def _versions(source: str, ids: str, join_texts: str) -> str:
+def _versions(silver: Table, ids: str, *, on_aws: bool) -> str:
     """All bronze records with one of these ids, and what became of them."""
-    (key,) = all_tables()[f"silver.{source}"].key
-    names = [name for name in all_tables()[f"bronze.{source}"].columns if not name.startswith("_")]
-    rest = ", ".join(f"b.{name}" for name in names if name != key)
+    (key,) = silver.key
+    bronze = all_tables()[silver.upstream[0]]
+    text, condition = key_of_received(silver, on_aws=on_aws), selected(silver, on_aws=on_aws)
+    received = (
+        f"SELECT {text} AS _traced, {condition or 'true'} AS _selected, * FROM {bronze.identifier}"
+    )
+    names = [name for name in bronze.columns if not name.startswith("_") and name != key]
+    rest = "".join(f', b."{name}"' for name in names)
     same_record = "x._source_file = b._source_file AND x._row_number = b._row_number"
+    join_texts = "array_join" if on_aws else "array_to_string"
     return (
-        f"SELECT b.{key}, CASE WHEN s._row_number IS NOT NULL THEN 'current' "
+        f"SELECT b._traced AS {key}, CASE WHEN s._row_number IS NOT NULL THEN 'current' "
         f"WHEN q._row_number IS NOT NULL THEN 'quarantined: ' || {join_texts}(q._reasons, '; ') "
-        f"ELSE 'superseded' END AS fate, b._source_file, b._row_number, {rest} "
-        f"FROM bronze.{source} b "
-        f"LEFT JOIN silver.{source} s ON {same_record.replace('x.', 's.')} "
-        f"LEFT JOIN silver.{source}_quarantine q ON {same_record.replace('x.', 'q.')} "
-        f"WHERE trim(b.{key}) IN ({ids})"
+        "WHEN NOT b._selected THEN 'not selected' "
+        f"ELSE 'superseded' END AS fate, b._source_file, b._row_number{rest} "
+        f"FROM ({received}) b "
+        f"LEFT JOIN {silver.identifier} s ON {same_record.replace('x.', 's.')} "
+        f"LEFT JOIN {silver.identifier}_quarantine q ON {same_record.replace('x.', 'q.')} "
+        f"WHERE b._traced IN ({ids})"
     )
 
 

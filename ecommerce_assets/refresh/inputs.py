@@ -9,6 +9,7 @@ from ecommerce_assets.intervals import end_of_day, lies_in
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.tables import read
+from ecommerce_assets.landing.source import Source
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys
 from ecommerce_assets.refresh.limits import Limits
@@ -84,12 +85,14 @@ class Request:
     Attributes:
         first, last: ingestion dates, inclusive.
         landing: folder or s3 prefix of the delivered files.
+        sources: all sources of the shop.
         full_refresh: recompute everything.
     """
 
     first: date
     last: date
     landing: str
+    sources: tuple[Source, ...]
     full_refresh: bool = False
 
     @property

@@ -12,6 +12,7 @@ from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.landing.files import LandedFile, digested, fingerprints, landed
 from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.landing.source import Source
 from ecommerce_assets.refresh.decision import Decision, Nothing, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.inputs import Inputs, Request
@@ -27,11 +28,11 @@ class Landed(Strategy):
     """Read the landed files of those dates whose delivery differs from the one read last.
 
     Attributes:
-        columns: by source column, whether a header must have it.
+        source: whose files they are.
         struct: Spark schema of the frame of landed files.
     """
 
-    columns: Mapping[str, bool]
+    source: Source
     struct: T.StructType
     key: str = field(default=INGESTION_DATE, init=False)
     on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
@@ -44,7 +45,7 @@ class Landed(Strategy):
             PipelineError: landed files can't be listed or read.
         """
         request, published, version = inputs.request, inputs.published, inputs.table.code_version
-        found = new_deliveries(request, inputs.table.name, published, version)
+        found = new_deliveries(request, self.source, published, version)
         prints, files, unread = found.fingerprints, found.files, found.unread
         other = written(_read_by_other_code(published, version) - set(request.days))
         if not prints:
@@ -54,7 +55,7 @@ class Landed(Strategy):
             inputs.spark,
             request.landing,
             [file for file in files if file.ingestion_date in prints],
-            self.columns,
+            self.source,
             self.struct,
             datetime.now(UTC),
         )
@@ -87,13 +88,13 @@ class Deliveries:
 
 
 def new_deliveries(
-    request: Request, name: str, published: TableMetadata, version: str
+    request: Request, source: Source, published: TableMetadata, version: str
 ) -> Deliveries:
     """The deliveries that are new or changed.
 
     Args:
         request: the run's.
-        name: the source's.
+        source: whose deliveries they are.
         published: the bronze table as published.
         version: of the code that reads deliveries.
 
@@ -101,7 +102,7 @@ def new_deliveries(
         DeliveryChanged: a listed file has disappeared.
         PipelineError: landed files can't be listed or read.
     """
-    found = landed(request.landing, name, request.first, request.last)
+    found = landed(request.landing, source, request.sources, request.first, request.last)
     files = digested(request.landing, found.files)
     prints = fingerprints(files, request.days)
     if not request.full_refresh:

@@ -1,34 +1,40 @@
-"""The tables: one module each, discovered in the layer packages.
+"""The tables: discovered in the layer packages.
 
-A module in `bronze`, `silver` or `gold` with a `TABLE` is a table of the pipeline; nothing else has
-to be registered. Modules here use only Spark: no Dagster, no Glue, no paths.
+A module in `silver` or `gold` with a `TABLE`, or with `tables_of_shop` where the shop file decides
+something, declares tables of the pipeline; bronze follows from the sources of the shop file.
+Nothing else has to be registered. Modules here use only Spark: no Dagster, no Glue, no paths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
 from ecommerce_assets.errors import PipelineError, did_you_mean
+from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.tables.declaration import Table
 
 LAYERS = ("bronze", "silver", "gold")
 
 
-@cache
 def all_tables() -> dict[str, Table]:
     """Every table by its identifier `layer.name`, upstream tables before those built from them.
 
     Raises:
-        PipelineError: an upstream table does not exist, or tables depend on each other.
+        PipelineError: an upstream table does not exist, or tables depend on each other; or the shop
+            file is wrong.
     """
-    found: dict[str, Table] = {}
-    for layer in LAYERS:
-        package = import_module(f"{__name__}.{layer}")
-        for module in sorted(iter_modules(package.__path__), key=lambda m: m.name):
-            table = getattr(import_module(f"{package.__name__}.{module.name}"), "TABLE", None)
-            if isinstance(table, Table):
-                found[table.identifier] = table
+    return tables_for(current_shop())
+
+
+@cache
+def tables_for(shop: Shop) -> dict[str, Table]:
+    """As `all_tables`, for a shop.
+
+    Raises:
+        PipelineError: as `all_tables`.
+    """
+    found = {table.identifier: table for table in _declared(shop)}
     ordered: dict[str, Table] = {}
 
     def visit(table: Table, path: tuple[str, ...]) -> None:
@@ -47,6 +53,17 @@ def all_tables() -> dict[str, Table]:
     for table in found.values():
         visit(table, ())
     return ordered
+
+
+def _declared(shop: Shop) -> Iterator[Table]:
+    for layer in LAYERS:
+        package = import_module(f"{__name__}.{layer}")
+        modules = sorted(iter_modules(package.__path__), key=lambda module: module.name)
+        for module in [package, *[import_module(f"{package.__name__}.{m.name}") for m in modules]]:
+            if hasattr(module, "tables_of_shop"):
+                yield from module.tables_of_shop(shop)
+            elif isinstance(table := getattr(module, "TABLE", None), Table):
+                yield table
 
 
 def tables_of(layer: str) -> tuple[Table, ...]:

@@ -1,12 +1,15 @@
-"""The contract of a source: typed values from received strings, and the reasons for quarantine.
+"""The contract of a silver table: typed values from received texts, and the reasons for quarantine.
 
-A silver table's pandera model is the contract of its source. A value that can't be cast to the
-column's type, or that fails a check, sends the row to quarantine with that reason; the same checks
-then audit what is published.
+A silver table's pandera model, with the shop's vocabulary, is its contract. A value that can't be
+cast to the column's type, or that fails a check, sends the row to quarantine with that reason; the
+same checks then audit what is published.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pandera.pyspark as pa
@@ -15,16 +18,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from ecommerce_assets.landing.layout import PROVENANCE
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.shop.model import ANY, ISO_TIME
+from ecommerce_assets.tables.feed import Feed, Writing
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.types import REASONS
 
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 COUNTRY = r"^[A-Z]{2}$"
-ORDER_STATUSES = ("pending", "confirmed", "shipped", "delivered", "cancelled", "returned")
-PAYMENT_METHODS = ("credit_card", "debit_card", "paypal", "bank_transfer", "cash_on_delivery")
-CATEGORIES = (
-    "electronics", "clothing", "home_garden", "sports", "books", "toys", "beauty", "food",
-)  # fmt: skip
 
 # All of Unicode's white space, by Unicode's property White_Space, and the byte order mark.
 WHITE_SPACE = (
@@ -34,6 +35,7 @@ WHITE_SPACE = (
 _TIMESTAMP = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?$"
 )
+_HAS_ZONE = r"[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)$"
 EARLIEST = "1970-01-01"
 MONTHS_AHEAD = 12
 IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
@@ -55,8 +57,18 @@ class CrossFieldRule:
 
 
 def required(description: str, **checks: Any) -> Any:
-    """A required column of a contract."""
+    """A required column of a contract; a shop may declare that it may be empty."""
     return _contract_field(description, nullable=False, **checks)
+
+
+def essential(description: str, **checks: Any) -> Any:
+    """A required column without which a row means nothing, whatever the shop declares."""
+    return _contract_field(description, nullable=False, essential=True, **checks)
+
+
+def essential_or(default: str, description: str, **checks: Any) -> Any:
+    """An essential column whose empty values a shop may declare to mean `default`."""
+    return _contract_field(description, nullable=False, essential=True, instead=default, **checks)
 
 
 def optional(description: str, **checks: Any) -> Any:
@@ -68,22 +80,117 @@ def _contract_field(
     description: str,
     *,
     nullable: bool,
-    default: str | None = None,
+    essential: bool = False,
+    instead: str | None = None,
+    default: str | Callable[[Shop], str] | None = None,
     case: str | None = None,
     reason: str | None = None,
+    words: Callable[[Shop], tuple[str, ...] | None] | None = None,
     **checks: Any,
 ) -> Any:
-    metadata = {"default": default, "case": case, "reason": reason}
+    metadata = {
+        "essential": essential, "instead": instead, "default": default, "case": case,
+        "reason": reason, "words": words,
+    }  # fmt: skip
     return pa.Field(description=description, nullable=nullable, metadata=metadata, **checks)
+
+
+def categories(shop: Shop) -> tuple[str, ...] | None:
+    """The categories of products; None for any."""
+    return _words(shop.declared.vocabulary.categories)
+
+
+def payment_methods(shop: Shop) -> tuple[str, ...] | None:
+    """The payment methods; None for any."""
+    return _words(shop.declared.vocabulary.payment_methods)
+
+
+def statuses(shop: Shop) -> tuple[str, ...]:
+    """The statuses of orders."""
+    return tuple(shop.declared.vocabulary.statuses)
+
+
+def currencies(shop: Shop) -> tuple[str, ...]:
+    """The only currency that amounts may have."""
+    return (shop.currency,)
+
+
+def shop_currency(shop: Shop) -> str:
+    """The currency of amounts without one."""
+    return shop.currency
+
+
+def _words(declared: list[str] | str) -> tuple[str, ...] | None:
+    return None if declared == ANY else tuple(declared)
+
+
+def of_shop(
+    schema: pa.DataFrameSchema, shop: Shop, table: str, feed: Feed, computed: Mapping[str, Any]
+) -> pa.DataFrameSchema:
+    """A contract with the shop's vocabulary, and with what the shop says about empty values.
+
+    Args:
+        schema: of the table's model.
+        table: its name.
+        feed: where its columns come from.
+        computed: the columns that are computed where they are empty.
+
+    Raises:
+        PipelineError: the shop file lacks a column that is essential, or relaxes what decides
+            amounts.
+    """
+    declared, columns = shop.declared.tables[table], {}
+    for name, given in schema.columns.items():
+        column = copy(given)
+        column.metadata = metadata = dict(given.metadata or {})
+        there = feed.gives(name) or name in computed
+        instead = metadata.pop("instead")
+        if instead is not None and name in declared.may_be_empty:
+            metadata["default"] = instead
+        elif metadata["essential"] and (not there or name in declared.may_be_empty):
+            raise shop.mistake(
+                f"tables.{table}.{name}",
+                "may not be empty" if there else "is missing: name a header, a constant or an "
+                "expression for it, since the source has no header of this name",
+            )  # fmt: skip
+        if not metadata["essential"] and (not there or name in declared.may_be_empty):
+            column.nullable = True
+        if callable(metadata["default"]):
+            metadata["default"] = metadata["default"](shop)
+        if metadata["default"] is not None:
+            column.nullable = False
+        known = metadata.pop("words")
+        words = known(shop) if known else None
+        if words is not None:
+            column.checks = [*given.checks, pa.Check.isin(words)]
+        if name in declared.warn:
+            if not isinstance(column.dtype.type, T.StringType) or metadata["essential"]:
+                raise shop.mistake(
+                    f"tables.{table}.warn",
+                    f"{name} can't be kept if it breaks a rule, since figures depend on it",
+                )
+            metadata["warns"] = True
+        columns[name] = column
+    return pa.DataFrameSchema(
+        columns, name=schema.name, description=schema.description, unique=schema.unique
+    )
 
 
 @dataclass(frozen=True)
 class Contract:
-    """Typed values and reasons of a bronze row, by the pandera model of its silver table."""
+    """Typed values and reasons of a bronze row, by the pandera model of its silver table.
+
+    Attributes:
+        schema: of the silver table, with the shop's vocabulary.
+        computed: by column that may be empty, its value from the typed columns.
+        rules: on several values of a row.
+        feed: where the columns come from.
+    """
 
     schema: pa.DataFrameSchema
     computed: Mapping[str, Callable[[Mapping[str, Column]], Column]]
     rules: tuple[CrossFieldRule, ...]
+    feed: Feed
 
     def version_parts(self) -> tuple[object, ...]:
         """What decides the typed values and the reasons, for the code version."""
@@ -91,20 +198,29 @@ class Contract:
             (name, column.dtype.type, column.metadata or {}, row_rules({name: column}))
             for name, column in self.schema.columns.items()
         ]
-        return (columns, self.computed, self.rules)
+        return (columns, self.computed, self.rules, self.feed)
 
     def parse(self, bronze: DataFrame) -> DataFrame:
         """The typed values, the provenance, `_reasons`, and `_received` if there are reasons.
 
-        One row per bronze row. In steps, so that each value is trimmed, cast and computed once
-        before it is checked. All functions used support Spark's code generation: with an
-        interpreted one, a million rows take 50 % longer.
+        One row per bronze row; `_reasons` is null in rows that do not speak of the table. In steps,
+        so that each value is trimmed, cast and computed once before it is checked. All functions
+        used support Spark's code generation: with an interpreted one, a million rows take 50 %
+        longer.
         """
-        columns = self.schema.columns
-        trimmed = [_trimmed(name).alias(_TRIMMED + name) for name in columns]
-        texts = [_text(name, column).alias(_TEXT + name) for name, column in columns.items()]
-        casts = [_cast(name, column).alias(_CAST + name) for name, column in columns.items()]
-        received = F.struct(*bronze.columns)
+        columns, feed = self.schema.columns, self.feed
+        received = [F.struct(*[f"`{name}`" for name in bronze.columns]).alias("_received")]
+        if feed.where:
+            received.append(F.expr(f"coalesce({feed.where}, false)").alias(_SELECTED))
+        kept = ["_received", *([_SELECTED] if feed.where else [])]
+        trimmed = [_trimmed(feed.texts[name]).alias(_TRIMMED + name) for name in columns]
+        texts = [_text(name, column, feed).alias(_TEXT + name) for name, column in columns.items()]
+        casts = [
+            _cast(name, column, feed.writing if name in feed.written else Writing()).alias(
+                _CAST + name
+            )
+            for name, column in columns.items()
+        ]
         cast_values = {name: F.col(_CAST + name) for name in columns}
         values = [
             F.coalesce(cast_values[name], self.computed[name](cast_values)).alias(name)
@@ -115,23 +231,25 @@ class Contract:
             for name, column in columns.items()
         ]
         provenance_columns = list(PROVENANCE)
+        selected = F.col(_SELECTED) if feed.where else F.lit(True)
+        rejected = selected & (F.col(_JOINED) != "")
         return (
-            bronze.select(*trimmed, received.alias("_received"), *provenance_columns)
-            .select(*texts, "_received", *provenance_columns)
+            bronze.select(*trimmed, *received, *provenance_columns)
+            .select(*texts, *kept, *provenance_columns)
             .select("*", *casts)
             .select("*", *values)
             .select(
                 *columns,
                 *provenance_columns,
-                "_received",
+                *kept,
                 F.concat_ws(_BETWEEN, *self._reasons()).alias(_JOINED),
             )
             .select(
                 *columns,
                 *provenance_columns,
-                F.when(F.col(_JOINED) != "", F.col("_received")).alias("_received"),
-                F.when(F.col(_JOINED) != "", F.split(_JOINED, _BETWEEN))
-                .otherwise(F.array().cast(REASONS))
+                F.when(rejected, F.col("_received")).alias("_received"),
+                F.when(rejected, F.split(_JOINED, _BETWEEN))
+                .when(selected, F.array().cast(REASONS))
                 .alias("_reasons"),
             )
         )
@@ -142,12 +260,16 @@ class Contract:
         for name, column in self.schema.columns.items():
             text, cast = F.col(_TEXT + name), F.col(_CAST + name)
             kind = type(column.dtype.type)
+            if not self.feed.gives(name) and (column.nullable or name in self.computed):
+                continue
             if kind in _NOT_A:
                 uncast = text.isNotNull() & cast.isNull()
-                found.append(F.when(uncast, F.lit(f"{name}: {_NOT_A[kind]}")))
+                found.append(F.when(uncast, F.lit(f"{name}: {self._not_a(name, kind)}")))
             if kind is T.TimestampType:
                 found.append(F.when(~_plausible(name), F.lit(f"{name}: {IMPLAUSIBLE}")))
             for rule in row_rules({name: column}):
+                if rule.warns:
+                    continue
                 broken = text.isNull() if rule.kind == NULLABILITY else F.expr(rule.broken)
                 if name in self.computed:
                     if rule.kind == NULLABILITY:
@@ -162,7 +284,15 @@ class Contract:
             )
         return found
 
+    def _not_a(self, name: str, kind: type[T.DataType]) -> str:
+        """Why a text can't be cast."""
+        times = self.feed.writing.times if name in self.feed.written else (ISO_TIME,)
+        if kind is T.TimestampType and times != (ISO_TIME,):
+            return f"not a time like {' or '.join(times)}"
+        return _NOT_A[kind]
 
+
+_SELECTED = "_selected"
 _TRIMMED = "_trimmed_"
 _TEXT = "_text_"
 _CAST = "_cast_"
@@ -170,24 +300,28 @@ _JOINED = "_joined"
 _BETWEEN = "\x1f"  # ASCII unit separator; occurs in no reason
 
 
-def _trimmed(name: str) -> Column:
-    """The received string without surrounding white space.
+def _trimmed(received: str) -> Column:
+    """A text, given as Spark SQL, without surrounding white space.
 
     Trimming by Spark is slow, so only strings are trimmed whose first or last character is not
     printable ASCII. The last is taken from the bytes, since Spark would count the characters.
     """
-    text = F.col(name)
+    text = F.expr(received)
     starts = (text >= "!") & (text < "\x7f")
     ends = F.substring(text.cast("binary"), -1, 1).between(F.lit(b"!"), F.lit(b"~"))
     trimmed = F.call_function("btrim", text, F.lit(WHITE_SPACE))
     return F.when(starts & ends, text).otherwise(trimmed)
 
 
-def _text(name: str, column: pa.Column) -> Column:
-    """The trimmed string: null or the default if empty, in the column's letter case."""
+def _text(name: str, column: pa.Column, feed: Feed) -> Column:
+    """The trimmed string: mapped; null or the default if empty; in the column's letter case."""
     metadata = column.metadata or {}
     trimmed = F.col(_TRIMMED + name)
-    text = F.when(trimmed != "", trimmed)
+    nulls = feed.writing.nulls if name in feed.written else ()
+    text = F.when(~trimmed.isin("", *nulls) if nulls else trimmed != "", trimmed)
+    if mapped := feed.maps.get(name):
+        known = F.create_map(*map(F.lit, chain.from_iterable(mapped.items())))
+        text = F.coalesce(F.element_at(known, F.lower(text)), text)
     if metadata.get("case") == "lower":
         text = F.lower(text)
     elif metadata.get("case") == "upper":
@@ -211,23 +345,54 @@ def _plausible(name: str) -> Column:
     return day.between(F.lit(EARLIEST).cast("date"), F.add_months("_ingestion_date", MONTHS_AHEAD))
 
 
-def _cast(name: str, column: pa.Column) -> Column:
+def _cast(name: str, column: pa.Column, writing: Writing) -> Column:
     """The string cast to the column's type; null if it can't be."""
     kind = column.dtype.type
     text = F.col(_TEXT + name)
     if isinstance(kind, T.IntegerType):
         # Cast from the string: a cast from decimal would overflow silently.
-        return F.when(text.rlike(_WHOLE), text.cast(kind.simpleString()))
+        number = _number(text, writing)
+        return F.when(number.rlike(_WHOLE), number.cast(kind.simpleString()))
     if isinstance(kind, T.DecimalType):
         # Spark rounds half up when casting a string to decimal.
-        return F.when(text.rlike(_DECIMAL), text.cast(kind.simpleString()))
+        number = _number(text, writing)
+        return F.when(number.rlike(_DECIMAL), number.cast(kind.simpleString()))
     if isinstance(kind, T.BooleanType):
         word = F.lower(text)
         return F.when(word.isin("true", "t", "yes", "1"), F.lit(True)).when(
             word.isin("false", "f", "no", "0"), F.lit(False)
         )
     if isinstance(kind, T.TimestampType):
-        # The session's time zone is UTC; without the Z, Spark parses faster.
-        utc = F.replace(text, F.lit("Z"), F.lit(""))
-        return F.when(text.rlike(_TIMESTAMP), utc.cast(kind.simpleString()))
+        times = [_time(text, pattern, writing.zone) for pattern in writing.times]
+        return times[0] if len(times) == 1 else F.coalesce(*times)
     return text
+
+
+def _number(text: Column, writing: Writing) -> Column:
+    """A number as Spark writes it; null where a separator of thousands is misplaced."""
+    mark, thousands = writing.decimal_mark, writing.thousands
+    if mark == "." and not thousands:
+        return text
+    grouped = rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+|" if thousands else ""
+    pattern = rf"^[+-]?({grouped}\d*)({re.escape(mark)}\d*)?$"
+    plain = F.replace(text, F.lit(thousands), F.lit("")) if thousands else text
+    return F.when(text.rlike(pattern), F.replace(plain, F.lit(mark), F.lit(".")))
+
+
+def _time(text: Column, pattern: str, zone: str) -> Column:
+    """The time in UTC; one without a zone is a time of `zone`.
+
+    Of an hour that occurs twice, it is the first one; an hour that never occurs is counted on from
+    the hour before.
+    """
+    if pattern != ISO_TIME:
+        return _from_zone(F.to_timestamp(text, pattern), zone)
+    # The session's time zone is UTC; without the Z, Spark parses faster.
+    utc = F.replace(text, F.lit("Z"), F.lit("")).cast("timestamp")
+    if zone != "UTC":
+        utc = F.when(text.rlike(_HAS_ZONE), utc).otherwise(_from_zone(utc, zone))
+    return F.when(text.rlike(_TIMESTAMP), utc)
+
+
+def _from_zone(local: Column, zone: str) -> Column:
+    return local if zone == "UTC" else F.to_utc_timestamp(local, zone)

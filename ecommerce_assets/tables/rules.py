@@ -34,6 +34,7 @@ class RowRule:
         reason: what is wrong with a value that breaks the rule.
         requirement: what a value must satisfy.
         condition: Spark SQL condition that rows must satisfy; null counts as satisfied.
+        warns: whether a row that breaks it is kept, with a warning.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class RowRule:
     reason: str
     requirement: str
     condition: str
+    warns: bool = False
 
     @property
     def broken(self) -> str:
@@ -115,5 +117,6 @@ def row_rules(columns: Mapping[str, pa.Column]) -> tuple[RowRule, ...]:
             reason = own or how.reason.format(**said)
             requirement = own.removeprefix("not ") if own else how.requirement.format(**said)
             condition = f"`{name}` {how.comparison(check.statistics)}"
-            rules.append(RowRule(how.kind, name, reason, requirement, condition))
+            warns = bool((column.metadata or {}).get("warns"))
+            rules.append(RowRule(how.kind, name, reason, requirement, condition, warns))
     return tuple(rules)

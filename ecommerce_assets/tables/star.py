@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
 
 FACTS = "gold.fact_sales"
+GUEST = "(guest)"  # the customer_id of orders without a customer
 
 
 def surrogate_key(natural_key: str) -> Column:
@@ -14,24 +15,29 @@ def surrogate_key(natural_key: str) -> Column:
     return F.xxhash64(natural_key)
 
 
+def is_guest() -> Column:
+    """Whether `customer_key` is that of the guest, who stands for many people."""
+    return F.col("customer_key") == F.xxhash64(F.lit(GUEST))
+
+
 def date_key(day: str) -> Column:
     """The day as an int yyyymmdd."""
     return F.date_format(day, "yyyyMMdd").cast("int")
 
 
-NET_REVENUE = "Net item revenue, EUR: after discounts, before tax and shipping."
+NET_REVENUE = "Net item revenue in the shop's currency: after discounts, before tax and shipping."
 
 
 class SalesMeasures(pa.DataFrameModel):
     """The measures of sales (rows with is_sale) at some grain."""
 
     revenue: MONEY_SUM = pa.Field(ge=0, description=NET_REVENUE)
-    discount: MONEY_SUM = pa.Field(description="Gross amount less revenue, EUR.")
+    discount: MONEY_SUM = pa.Field(description="Gross amount less revenue.")
     orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
     units: COUNT = pa.Field(ge=1, description="Pieces.")
-    customers: COUNT = pa.Field(ge=1, description="Distinct customers.")
+    customers: COUNT = pa.Field(ge=0, description="Distinct customers; guests are not counted.")
     average_order_value: MONEY_SUM = pa.Field(
-        ge=0, description="Average order value: revenue / orders, rounded half up to the cent, EUR."
+        ge=0, description="Average order value: revenue / orders, rounded half up to the cent."
     )
 
 
@@ -67,13 +73,16 @@ def sales_by(by_order: DataFrame, *grain: Column) -> DataFrame:
         F.sum("discount").cast(MONEY_SUM).alias("discount"),
         F.count("order_id").alias("orders"),
         F.sum("units").alias("units"),
-        F.count_distinct("customer_key").alias("customers"),
+        F.count_distinct(F.when(~is_guest(), F.col("customer_key"))).alias("customers"),
     )
     return measured.select("*", average("revenue", "orders").alias("average_order_value"))
 
 
 def customer_sales(fact_sales: DataFrame) -> DataFrame:
-    """Orders, units, revenue, first and last order's days; one row per customer with a sale."""
+    """Orders, units, revenue, first and last order's days; one row per customer with a sale.
+
+    The guest is among them.
+    """
     return (
         sales_by_order(fact_sales)
         .groupBy("customer_key")
@@ -85,6 +94,15 @@ def customer_sales(fact_sales: DataFrame) -> DataFrame:
             F.max("order_date").alias("last_order_date"),
         )
     )
+
+
+def business_day(moment: str, zone: str) -> Column:
+    """The day of a time in the shop's time zone.
+
+    Args:
+        moment: the column, UTC.
+    """
+    return F.to_date(moment if zone == "UTC" else F.from_utc_timestamp(moment, zone))
 
 
 def average(amount: str, count: str) -> Column:

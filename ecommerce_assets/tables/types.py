@@ -11,6 +11,7 @@ COUNT = T.LongType()
 KEY = T.LongType()
 PERCENT = T.DecimalType(5, 2)
 MONEY = T.DecimalType(12, 2)
+PRICE = T.DecimalType(18, 4)  # of a piece; an amount made from it is rounded once
 MONEY_SUM = T.DecimalType(18, 2)
 SHARE = T.DecimalType(9, 6)
 REASONS = T.ArrayType(T.StringType())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecommerce_assets import package_files
+from ecommerce_assets.shop import current_shop
 
 LONGEST_PATH = 100  # of a socket; the system's limit is 103 on macOS, 107 on Linux
 # What users set for a JVM and for Python workers at their start.
@@ -17,10 +18,13 @@ INHERITED = ("SPARK_DRIVER_MEMORY", "PYTHONPATH")
 
 
 def code() -> str:
-    """A hash of the package's files, the interpreter, and what decides how a JVM starts."""
+    """A hash of the package's files, the shop file, the interpreter, and what decides how a JVM
+    starts.
+    """
     found = hashlib.sha256(sys.executable.encode())
     for name in INHERITED:
         found.update(f"{name}={os.environ.get(name, '')}\n".encode())
+    found.update(current_shop().text.encode())
     found.update(package_files.digest().encode())
     return found.hexdigest()[:12]
 

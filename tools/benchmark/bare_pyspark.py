@@ -27,6 +27,7 @@ COLUMNS = {
     "line_total updated_at",
 }
 MONEY = "decimal(12,2)"
+PRICE = "decimal(18,4)"
 SUM = "decimal(18,2)"
 STATUSES = "'pending','confirmed','shipped','delivered','cancelled','returned'"
 PAYMENTS = "'credit_card','debit_card','paypal','bank_transfer','cash_on_delivery'"
@@ -49,10 +50,10 @@ VALID = {
 }
 CASTS = {
     "customers": {"created_at": "timestamp"},
-    "products": {"price": MONEY, "cost": MONEY, "is_active": "boolean"},
+    "products": {"price": PRICE, "cost": PRICE, "is_active": "boolean"},
     "orders": {"order_date": "timestamp", "discount_amount": MONEY, "total_amount": MONEY},
     "order_items": {
-        "quantity": "int", "unit_price": MONEY, "discount_percent": "decimal(5,2)",
+        "quantity": "int", "unit_price": PRICE, "discount_percent": "decimal(5,2)",
         "line_total": MONEY,
     },
 }  # fmt: skip

@@ -32,7 +32,7 @@ function drawCategories(range) {
     const key = `${row.month} ${colour}`;
     const known = summed.get(key) ?? { ...row, colour, revenue: 0, place: own.has(row.place) ? row.place : null };
     known.revenue += row.revenue;
-    summed.set(key, { ...known, euros: known.revenue / 100, shown: money(known.revenue) });
+    summed.set(key, { ...known, amount: known.revenue / 100, shown: money(known.revenue) });
   }
   chart(
     "categories",
@@ -40,7 +40,7 @@ function drawCategories(range) {
       mark: { type: "bar", tooltip: true },
       encoding: {
         x: { field: "month", type: "ordinal", title: null, axis: { labelAngle: 0, labelOverlap: "greedy" } },
-        y: amount("euros"),
+        y: amount("amount"),
         color: {
           field: "colour",
           type: "nominal",
@@ -69,13 +69,13 @@ function drawBy(id, name, title, range, placeOf) {
   const rows = byPlace(range, { ...view.filters, [name]: null }, placeOf).map((row) => ({
     ...row,
     name: filterName(name, row.place),
-    euros: row.revenue / 100,
+    amount: row.revenue / 100,
     shown: money(row.revenue),
     faint: view.filters[name] !== null && view.filters[name] !== row.place,
   }));
   chart(
     id,
-    bars(rows.length, "name", "euros", title, "Revenue"),
+    bars(rows.length, "name", "amount", title, "Revenue"),
     [named(title), count("Customers", "customers"), count("Orders", "orders"), revenueColumn],
     rows,
     `Revenue by ${name}`,
@@ -93,14 +93,15 @@ function drawSegments(range) {
 
 function drawValues(range) {
   const counts = CLASSES.map(() => 0);
-  for (const { revenue } of byPlace(range, view.filters, (line, order, who) => who)) {
+  for (const { place, revenue } of byPlace(range, view.filters, (line, order, who) => who)) {
+    if (place === sales.guest) continue;
     counts[CLASSES.findIndex((to) => revenue <= to * 100)] += 1;
   }
   const rows = counts.map((customers, n) => ({
     customers,
     shown: whole.format(customers),
     name:
-      CLASSES[n] === Infinity ? `over ${wholeEuros.format(CLASSES[n - 1])}` : `up to ${wholeEuros.format(CLASSES[n])}`,
+      CLASSES[n] === Infinity ? `over ${wholeAmounts.format(CLASSES[n - 1])}` : `up to ${wholeAmounts.format(CLASSES[n])}`,
   }));
   while (rows.length && !rows.at(-1).customers) rows.pop();
   chart(

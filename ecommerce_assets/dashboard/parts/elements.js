@@ -1,13 +1,14 @@
 // How figures, tables and charts are shown. What is shown is always text, never markup.
 
-const euros = new Intl.NumberFormat(undefined, { style: "currency", currency: "EUR" });
-const wholeEuros = new Intl.NumberFormat(undefined, { style: "currency", currency: "EUR", maximumFractionDigits: 0 });
+const inCurrency = { style: "currency", currency: figures.currency };
+const amounts = new Intl.NumberFormat(undefined, { ...inCurrency, minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const wholeAmounts = new Intl.NumberFormat(undefined, { ...inCurrency, maximumFractionDigits: 0 });
 const whole = new Intl.NumberFormat();
 const oneDigit = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const countryNames = new Intl.DisplayNames(undefined, { type: "region", fallback: "code" });
-const money = (cents) => euros.format(cents / 100);
+const money = (cents) => amounts.format(cents / 100);
 const percent = (share) => `${oneDigit.format(share * 100)} %`;
 const decimal = (cents) => (cents / 100).toFixed(2);
 const countryName = (code) => (/^[A-Z]{2}$/.test(code) ? countryNames.of(code) : code);

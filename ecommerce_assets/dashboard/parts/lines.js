@@ -14,7 +14,7 @@ async function inflated(text) {
 }
 
 // How they are packed: see dashboard/sales.py.
-async function unpackSales({ first, limited_to: limitedTo, names, columns, packed }) {
+async function unpackSales({ first, limited_to: limitedTo, guest, names, columns, packed }) {
   const bytes = await inflated(packed);
   const read = {};
   let offset = 0;
@@ -35,6 +35,7 @@ async function unpackSales({ first, limited_to: limitedTo, names, columns, packe
     ...read,
     firstDay,
     limitedTo,
+    guest,
     dayStart,
     orderDay,
     days: read.orders.length,
@@ -75,11 +76,13 @@ function eachSale(range, filters, see) {
   });
 }
 
-// Counts different numbers that come in any order.
+// Counts different customers that come in any order; the guest is none.
 function distinct() {
   const seen = new Set();
   return {
-    add: (n) => seen.add(n),
+    add: (who) => {
+      if (who !== sales.guest) seen.add(who);
+    },
     get count() {
       return seen.size;
     },
@@ -104,12 +107,14 @@ function changes() {
 }
 
 function measures(range, filters) {
-  const [orders, placed, customers, added] = [changes(), changes(), distinct(), distinct()];
+  const [orders, ofGuests, placed] = [changes(), changes(), changes()];
+  const [customers, added] = [distinct(), distinct()];
   let [revenue, costed, cost] = [0, 0, 0];
   eachLine(range, filters, (line, order, who) => {
     placed.add(order);
     if (!sales.is_sale[order]) return;
     orders.add(order);
+    if (who === sales.guest) ofGuests.add(order);
     customers.add(who);
     if (sales.firstSale[who] >= range.from) added.add(who);
     revenue += sales.revenue[line];
@@ -127,14 +132,15 @@ function measures(range, filters) {
     customers: customers.count,
     added: added.count,
     average: orders.count ? Math.round(revenue / orders.count) : null,
-    perCustomer: ratio(orders.count, customers.count),
+    perCustomer: ratio(orders.count - ofGuests.count, customers.count),
     lost: ratio(placed.count - orders.count, placed.count),
     margin: ratio(costed - cost, costed),
     costed: ratio(costed, revenue),
   };
 }
 
-// By span of days, in order: revenue, customers, and how many of them and how much of it are new.
+// By span of days, in order: revenue, that of customers (`known`: not of guests), customers, and how
+// many of them and how much of it are new.
 // A customer is new in the span of the first sale ever.
 function bySpan(range, filters, spanOf) {
   const spans = new Map();
@@ -142,12 +148,14 @@ function bySpan(range, filters, spanOf) {
   for (let day = Math.max(0, range.from); day <= Math.min(sales.days - 1, range.to); day++) {
     names[day] = spanOf(day);
     if (!spans.has(names[day]))
-      spans.set(names[day], { first: day, revenue: 0, fresh: 0, customers: distinct(), added: distinct() });
+      spans.set(names[day], { first: day, revenue: 0, known: 0, fresh: 0, customers: distinct(), added: distinct() });
     spans.get(names[day]).last = day;
   }
   eachSale(range, filters, (line, order, who) => {
     const span = spans.get(names[sales.orderDay[order]]);
     span.revenue += sales.revenue[line];
+    if (who === sales.guest) return;
+    span.known += sales.revenue[line];
     span.customers.add(who);
     if (sales.firstSale[who] >= span.first) {
       span.added.add(who);
@@ -159,6 +167,7 @@ function bySpan(range, filters, spanOf) {
     first: span.first,
     last: span.last,
     revenue: span.revenue,
+    known: span.known,
     fresh: span.fresh,
     customers: span.customers.count,
     added: span.added.count,
@@ -190,7 +199,7 @@ function cohorts(range, filters, monthOf) {
   const place = (month) => Number(month.slice(0, 4)) * 12 + Number(month.slice(5, 7));
   eachSale(range, { ...filters, category: null }, (line, order, who) => {
     const day = sales.firstSale[who];
-    if (!(day >= range.from)) return;
+    if (!(day >= range.from) || who === sales.guest) return;
     const month = monthOf(day);
     if (!found.has(month)) found.set(month, { month, members: distinct(), later: [] });
     found.get(month).members.add(who);

@@ -2,7 +2,7 @@
 
 const SHOWN_PRODUCTS = 20;
 const MORE_PRODUCTS = 100;
-// Upper bounds of the classes of customers by revenue, EUR.
+// Upper bounds of the classes of customers by revenue.
 const CLASSES = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, Infinity];
 
 // `better` says which way is good: 1 up, -1 down; `of` says of what the figure is.
@@ -155,14 +155,14 @@ const named = (name, key = "name") => ({ name, show: (row) => row[key] });
 const zoom = (row) => choose({ from: row.first, to: row.last, ranged: true, asked: null, grain: "day" });
 
 function drawRevenue(spans) {
-  const rows = spans.map((row) => ({ ...row, euros: row.revenue / 100, shown: money(row.revenue) }));
+  const rows = spans.map((row) => ({ ...row, amount: row.revenue / 100, shown: money(row.revenue) }));
   chart(
     "revenue",
     {
       mark: { type: "bar", tooltip: true },
       encoding: {
         x: { field: "start", type: "ordinal", title: null, axis: spanAxis },
-        y: amount("euros"),
+        y: amount("amount"),
         tooltip: tip(["start", spanTitle()], ["shown", "Revenue"]),
       },
     },
@@ -174,7 +174,7 @@ function drawRevenue(spans) {
 }
 
 function drawNewCustomers(spans) {
-  const rows = spans.map((row) => ({ ...row, returning: row.customers - row.added, again: row.revenue - row.fresh }));
+  const rows = spans.map((row) => ({ ...row, returning: row.customers - row.added, again: row.known - row.fresh }));
   const shown = rows.flatMap((row) =>
     [
       ["new", row.added],

@@ -6,7 +6,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
-from ecommerce_assets.tables.star import FACTS
+from ecommerce_assets.tables.star import FACTS, is_guest
 
 TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
 
@@ -85,12 +85,17 @@ def inferred_members(key: str) -> Audit:
     return Audit((INFERRED,), run, observes={"inferred": lambda: F.count_if("is_inferred")})
 
 
-def revenue_reconciles(column: str) -> Audit:
-    """The sum of `column` equals the revenue of the rows with `is_sale` in gold.fact_sales."""
+def revenue_reconciles(column: str, *, guests: bool = True) -> Audit:
+    """The sum of `column` equals the revenue of the rows with `is_sale` in gold.fact_sales.
+
+    Args:
+        column: of the audited table.
+        guests: whether it counts orders without a customer.
+    """
 
     def run(scope: Scope) -> Report:
         here = scope.observed["revenue"] or Decimal("0.00")
-        sold = _sold(scope)["revenue"] or Decimal("0.00")
+        sold = _sold(scope)["revenue" if guests else "of_customers"] or Decimal("0.00")
         finding = Finding(
             RECONCILED,
             passed=here == sold,
@@ -103,16 +108,15 @@ def revenue_reconciles(column: str) -> Audit:
 
 
 def _sold(scope: Scope) -> Any:
-    """Revenue of the sales, computed once for all tables of a run."""
-    return scope.figure(
-        FACTS,
-        "sold",
-        lambda facts: facts.where("is_sale").agg(F.sum("revenue").alias("revenue")).collect()[0],
-    )
+    """Revenue of the sales, of all and of those to customers; computed once for all tables."""
+    to_customer = F.when(~is_guest(), F.col("revenue"))
+    sums = [F.sum("revenue").alias("revenue"), F.sum(to_customer).alias("of_customers")]
+    return scope.figure(FACTS, "sold", lambda facts: facts.where("is_sale").agg(*sums).collect()[0])
 
 
 def _orders_reconcile(scope: Scope) -> Report:
-    facts = scope.only_affected(scope.upstream[FACTS], "customer_key").where("is_sale")
+    facts = scope.only_affected(scope.upstream[FACTS], "customer_key")
+    facts = facts.where("is_sale").where(~is_guest())
     sold = facts.select("order_id").distinct().agg(F.count("*").alias("sold"))
     snapshot = scope.only_affected(scope.snapshot, "customer_key")
     row = snapshot.agg(F.sum("orders").alias("here")).crossJoin(sold).collect()[0]

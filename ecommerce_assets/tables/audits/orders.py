@@ -1,16 +1,19 @@
 """Audit of the fact table: are the published orders and items complete, and do they agree?"""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ecommerce_assets.tables.amounts import net_amount
 from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
 
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
-CENT = "0.01"
+NET_OF = ("quantity", "unit_price", "discount_percent")
+CENT = Decimal("0.01")
 
 WAITING = Check(
     "items_without_order",
@@ -41,54 +44,74 @@ PERCENTS = Check(
 )
 
 
-def orders_and_items(not_sold: Sequence[str]) -> Audit:
+def orders_and_items(not_sold: Sequence[str], currency: str, received_key: str) -> Audit:
     """Compare all published orders with all published items.
 
     Args:
         not_sold: the statuses of orders that are not sales.
+        currency: of all amounts.
+        received_key: Spark SQL of an order's key, from its row as received.
     """
     checks = (WAITING, EMPTY, AMOUNTS, LINES, PERCENTS)
-    return Audit(checks, partial(_orders_and_items, not_sold))
+    return Audit(checks, partial(_orders_and_items, not_sold, currency, received_key))
 
 
-def _orders_and_items(not_sold: Sequence[str], scope: Scope) -> Report:
+def _orders_and_items(
+    not_sold: Sequence[str], currency: str, received_key: str, scope: Scope
+) -> Report:
     """One Spark job over all published orders and items, not only the recomputed ones."""
-    joined = _joined(scope.upstream[ORDERS], scope.upstream[ITEMS], not_sold)
+    orders, items = scope.upstream[ORDERS], scope.upstream[ITEMS]
+    joined = _joined(orders, items, not_sold)
+    held = F.lit(False)
+    quarantined = scope.consult(f"{ORDERS}_quarantine")
+    if quarantined is not None:
+        ids = quarantined.select(F.trim(F.expr(received_key)).alias("held_id")).distinct()
+        joined = joined.join(ids, joined.item_order_id == ids.held_id, "left")
+        held = F.col("held_id").isNotNull()
     known = F.col("order_id").isNotNull()
     row = joined.agg(
         F.count("order_id").alias("orders"),
         F.count_if("is_sale").alias("sold"),
         F.count_if("is_empty").alias("empty"),
-        F.sum(F.when(F.col("is_empty"), F.col("total_amount"))).alias("empty_eur"),
+        F.sum(F.when(F.col("is_empty"), F.col("total_amount"))).alias("empty_amount"),
         F.count_if("disagrees").alias("disagreeing"),
         F.sum("items").alias("items"),
-        F.sum("items_total").alias("items_eur"),
+        F.sum("items_total").alias("items_amount"),
         F.sum(F.when(~known, F.col("items"))).alias("waiting"),
-        F.sum(F.when(~known, F.col("items_total"))).alias("waiting_eur"),
+        F.sum(F.when(~known & held, F.col("items"))).alias("waiting_held"),
+        F.sum(F.when(~known, F.col("items_total"))).alias("waiting_amount"),
         F.sum("odd_lines").alias("odd_lines"),
         F.sum("odd_percents").alias("odd_percents"),
         F.sum("discounted").alias("discounted"),
+        F.min(F.when(~known, F.col("item_order_id"))).alias("waits"),
+        _largest("is_empty").alias("worst_empty"),
+        _largest("disagrees").alias("worst_disagreeing"),
     ).collect()[0]
-    figures = {name: value or 0 for name, value in row.asDict().items()}
+    figures = {name: value or 0 for name, value in row.asDict(recursive=True).items()}
     return Report(
         [
-            _waiting(scope, figures),
-            _empty(scope, joined, figures),
-            _amounts(scope, joined, figures),
+            _waiting(scope, figures, currency),
+            _empty(scope, figures, currency),
+            _amounts(scope, figures),
             _lines(scope, figures),
             _percents(scope, figures),
         ]
     )
 
 
+def _largest(which: str) -> Column:
+    """The order of the greatest total among those for which a flag holds."""
+    rest = [name for name in AMOUNT_COLUMNS if name != "total_amount"]
+    return F.max(F.when(F.col(which), F.struct("total_amount", *rest)))
+
+
 def _joined(orders: DataFrame, items: DataFrame, not_sold: Sequence[str]) -> DataFrame:
     """One row per order with the sums of its items, including orders known only from items."""
-    share = (100 - F.col("discount_percent")) * F.lit(CENT).cast("decimal(2,2)")
-    expected = F.round(F.col("quantity") * F.col("unit_price") * share, 2)
+    expected = net_amount(*map(F.col, NET_OF))
     per_order = items.groupBy(F.col("order_id").alias("item_order_id")).agg(
         F.count("*").alias("items"),
         F.sum("line_total").alias("items_total"),
-        F.count_if(F.abs(F.col("line_total") - expected) > F.lit(CENT).cast("decimal(2,2)"))
+        F.count_if(F.abs(F.col("line_total") - expected) > CENT)
         .alias("odd_lines"),
         F.count_if((F.col("discount_percent") > 0) & (F.col("discount_percent") < 1))
         .alias("odd_percents"),
@@ -133,26 +156,20 @@ AMOUNT_COLUMNS = (
 )  # fmt: skip
 
 
-def _waiting(scope: Scope, figures: dict[str, Any]) -> Finding:
-    waiting, items = figures["waiting"], figures["items"]
+def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
+    waiting, items, held = figures["waiting"], figures["items"], figures["waiting_held"]
     share, limit = _share(waiting, items), scope.thresholds.tolerance
-    counts = {"items": waiting, "of_items": items, "waiting_eur": str(figures["waiting_eur"]),
+    counts = {"items": waiting, "of_items": items, "waiting_amount": str(figures["waiting_amount"]),
               "share": share, "limit": limit}  # fmt: skip
     message = (
         f"{waiting:,} of {items:,} items ({percent(share)}, limit {percent(limit)}), worth "
-        f"{figures['waiting_eur']:,} EUR, have no order"
+        f"{figures['waiting_amount']:,} {currency}, have no order"
     )
     rows: list[dict[str, Any]] = []
     advice = "They enter gold.fact_sales as soon as their order arrives."
     if waiting:
-        orders, items_table = scope.upstream[ORDERS], scope.upstream[ITEMS]
-        unknown = items_table.join(orders, "order_id", "left_anti")
-        quarantined = scope.consult(f"{ORDERS}_quarantine")
-        held = 0
-        rows = sample(unknown.select("order_item_id", "order_id"), ["order_item_id"])
-        if quarantined is not None:
-            ids = quarantined.select(F.trim("order_id").alias("order_id")).distinct()
-            held = unknown.join(ids, "order_id", "left_semi").count()
+        waits = scope.upstream[ITEMS].where(F.col("order_id") == figures["waits"])
+        rows = sample(waits.select("order_item_id", "order_id"), ["order_item_id"])
         counts |= {"order_in_quarantine": held, "order_not_delivered": waiting - held}
         message += (
             f": the orders of {held:,} are in quarantine, those of {waiting - held:,} were not "
@@ -161,7 +178,7 @@ def _waiting(scope: Scope, figures: dict[str, Any]) -> Finding:
         if held:
             advice = (
                 "Those in quarantine enter only once these orders are corrected and delivered "
-                f'again: ecommerce query "select order_id, _reasons from {ORDERS}_quarantine".'
+                f'again: ecommerce query "select * from {ORDERS}_quarantine".'
             )
     return Finding(
         WAITING,
@@ -173,20 +190,20 @@ def _waiting(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
 
 
-def _empty(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Finding:
+def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     empty, sold = figures["empty"], figures["sold"]
     share, limit = _share(empty, sold), scope.thresholds.tolerance
-    rows = _worst(joined.where("is_empty")) if share > limit else []
+    rows = [_in_order(figures["worst_empty"])] if share > limit else []
     message = (
         f"{empty:,} of {sold:,} orders sold ({percent(share)}, limit {percent(limit)}), with a "
-        f"total of {figures['empty_eur']:,} EUR, have no item"
+        f"total of {figures['empty_amount']:,} {currency}, have no item"
     )
     if rows:
         message += f", e.g. {rows[0]['order_id']}"
     return Finding(
         EMPTY,
         passed=share <= limit,
-        counts={"orders": sold, "without_item": empty, "total_eur": str(figures["empty_eur"]),
+        counts={"orders": sold, "without_item": empty, "total": str(figures["empty_amount"]),
                 "share": share, "limit": limit},
         sample=rows,
         message=f"{message}.",
@@ -195,10 +212,10 @@ def _empty(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Finding:
     )  # fmt: skip
 
 
-def _amounts(scope: Scope, joined: DataFrame, figures: dict[str, Any]) -> Finding:
+def _amounts(scope: Scope, figures: dict[str, Any]) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
     share, limit = _share(disagreeing, orders), scope.thresholds.tolerance
-    rows = _worst(joined.where("disagrees")) if share > limit else []
+    rows = [_in_order(figures["worst_disagreeing"])] if share > limit else []
     message = (
         f"{disagreeing:,} of {orders:,} orders ({percent(share)}, limit {percent(limit)}) "
         "disagree with their items or parts"
@@ -227,8 +244,8 @@ def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
     if share > limit:
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
-        expected = "round(quantity * unit_price * (100 - discount_percent) / 100, 2)"
-        off = scope.upstream[ITEMS].where(f"abs(line_total - {expected}) > {CENT}")
+        expected = net_amount(*map(F.col, NET_OF))
+        off = scope.upstream[ITEMS].where(F.abs(F.col("line_total") - expected) > CENT)
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())
@@ -259,10 +276,8 @@ def _percents(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
 
 
-def _worst(orders: DataFrame) -> list[dict[str, Any]]:
-    """Some of the orders, the largest first."""
-    ranked = orders.orderBy(F.desc_nulls_last("total_amount"), "order_id")
-    return sample(ranked.select(*AMOUNT_COLUMNS))
+def _in_order(order: dict[str, Any]) -> dict[str, Any]:
+    return {name: order[name] for name in AMOUNT_COLUMNS}
 
 
 def _share(part: int, whole: int) -> float:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits import (
     WARNING_FRACTION,
     Audit,
@@ -37,38 +38,43 @@ class Keyed:
     """What the audits of a silver table need from its contract.
 
     Attributes:
-        bronze: identifier of the bronze table.
+        table: identifier of the silver table.
         key: the key.
         parent: the column that should be the same in all versions of a key; None for none.
-        value: the column with a row's value, EUR; None for none.
+        value: the column with a row's value, in the shop's currency; None for none.
         parse: returns typed values and reasons of bronze rows.
+        selects: whether some rows of bronze do not speak of the table.
+        shop: the shop.
     """
 
-    bronze: str
+    table: str
     key: str
     parent: str | None
     value: str | None
     parse: Callable[[DataFrame], DataFrame]
+    selects: bool
+    shop: Shop
 
     @property
     def quarantine(self) -> str:
         """Identifier of the quarantine table."""
-        return f"{self.bronze.replace('bronze', 'silver')}_quarantine"
+        return f"{self.table}_quarantine"
 
 
-def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[Mapping[str, Any]]) -> Finding:
+def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[dict[str, Any]]) -> Finding:
     """The share of quarantined rows; blocks above the limit."""
-    rows = sum(row["bronze"] for row in by_date)
+    by_date = [row | {"rows": row["bronze"] - row["not_selected"]} for row in by_date]
+    rows = sum(row["rows"] for row in by_date)
     bad = sum(row["quarantined"] for row in by_date)
     limit = scope.thresholds.quarantine_limit
     share = bad / rows if rows else 0.0
     above = share > limit
     passed = share <= limit / WARNING_FRACTION
     over = [
-        {"date": row["_ingestion_date"].isoformat(), "rows": row["bronze"],
-         "quarantined": row["quarantined"], "share": round(row["quarantined"] / row["bronze"], 6)}
+        {"date": row["_ingestion_date"].isoformat(), "rows": row["rows"],
+         "quarantined": row["quarantined"], "share": round(row["quarantined"] / row["rows"], 6)}
         for row in by_date
-        if row["bronze"] and row["quarantined"] / row["bronze"] > limit / WARNING_FRACTION
+        if row["rows"] and row["quarantined"] / row["rows"] > limit / WARNING_FRACTION
     ]  # fmt: skip
     over.sort(key=lambda found: -found["quarantined"])
     offending: list[dict[str, Any]] = []
@@ -179,8 +185,8 @@ def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
     earlier = scope.consult(keyed.quarantine)
     if earlier is None and not quarantined:
         nothing = defaultdict[str, Any](int)
-        findings = [_newest(keyed, scope, scope.snapshot, nothing)]
-        return [*findings, _no_value_quarantined(scope)] if keyed.value else findings
+        findings = [_newest(keyed, scope, nothing)]
+        return [*findings, _no_value_quarantined(keyed, scope)] if keyed.value else findings
     broken = _broken(scope)
     # An implausible time must not make a row newer than the day on which it arrived.
     updated_at = F.when(
@@ -219,14 +225,15 @@ def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
         F.sum(F.when(F.col("stale"), F.col("value"))).alias("stale_value"),
         F.sum("value").alias("value"),
         F.sum(F.when(unsettled, F.col("held_value"))).alias("held_value"),
+        F.min(F.when(F.col("stale"), F.struct("key", "held", "kept"))).alias("example"),
     ).collect()[0]
-    findings = [_newest(keyed, scope, joined, row)]
+    findings = [_newest(keyed, scope, row)]
     if keyed.value:
         findings.append(_value_quarantined(keyed, scope, row))
     return findings
 
 
-def _newest(keyed: Keyed, scope: Scope, joined: DataFrame, row: Any) -> Finding:
+def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
     keys, limit = row["stale"], scope.thresholds.tolerance
     share = round(keys / scope.rows, 6) if scope.rows else 0.0
     example = []
@@ -235,24 +242,24 @@ def _newest(keyed: Keyed, scope: Scope, joined: DataFrame, row: Any) -> Finding:
         "newest version in quarantine; an older one counts"
     )
     if keyed.value:
-        message += f", worth {row['stale_value'] or Decimal('0.00'):,} EUR"
+        message += f", worth {row['stale_value'] or Decimal('0.00'):,} {keyed.shop.currency}"
     if share > limit:
-        rows = joined.where("stale").select(
-            F.col("key").alias(keyed.key),
-            F.col("held._source_file").alias("_source_file"),
-            F.col("held._row_number").alias("_row_number"),
-            F.col("kept._source_file").alias("older_file"),
-            F.col("kept._row_number").alias("older_row_number"),
-        )
-        example = sample(rows, [keyed.key])
-        first = example[0]
+        found = row["example"]
+        first = {
+            keyed.key: found["key"],
+            "_source_file": found["held"]["_source_file"],
+            "_row_number": found["held"]["_row_number"],
+            "older_file": found["kept"]["_source_file"],
+            "older_row_number": found["kept"]["_row_number"],
+        }
+        example = [first]
         where = scope.location(first["_source_file"], first["_row_number"])
         message += f". E.g. {keyed.key} {first[keyed.key]}: {where} is quarantined"
     return Finding(
         NEWEST,
         passed=share <= limit,
         counts={"keys": keys, "share": share, "limit": limit}
-        | ({"value_eur": str(row["stale_value"] or 0)} if keyed.value else {}),
+        | ({"value": str(row["stale_value"] or 0)} if keyed.value else {}),
         sample=example,
         message=f"{message}.",
         advice="The shop changed these rows, and figures still follow what they were before: have "
@@ -268,22 +275,22 @@ def _value_quarantined(keyed: Keyed, scope: Scope, row: Any) -> Finding:
     return Finding(
         VALUE_QUARANTINED,
         passed=share <= limit,
-        counts={"quarantined_eur": str(held), "published_eur": str(published),
+        counts={"quarantined_value": str(held), "published_value": str(published),
                 "share": round(share, 6), "limit": limit},
-        message=f"{held:,} EUR of {whole:,} ({percent(share)}, limit {percent(limit)}), by "
-        f"{keyed.value}, lie in quarantine.",
+        message=f"{held:,} {keyed.shop.currency} of {whole:,} ({percent(share)}, limit "
+        f"{percent(limit)}), by {keyed.value}, lie in quarantine.",
         advice=f"No figure counts them: have the rows in {keyed.quarantine} corrected and "
         "delivered again.",
     )  # fmt: skip
 
 
-def _no_value_quarantined(scope: Scope) -> Finding:
+def _no_value_quarantined(keyed: Keyed, scope: Scope) -> Finding:
     limit = scope.thresholds.tolerance
     return Finding(
         VALUE_QUARANTINED,
         passed=True,
-        counts={"quarantined_eur": "0.00", "share": 0.0, "limit": limit},
-        message=f"0 EUR (0 %, limit {percent(limit)}) lie in quarantine.",
+        counts={"quarantined_value": "0.00", "share": 0.0, "limit": limit},
+        message=f"0 {keyed.shop.currency} (0 %, limit {percent(limit)}) lie in quarantine.",
     )
 
 

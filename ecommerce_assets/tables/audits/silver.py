@@ -1,5 +1,6 @@
 """Audits of silver: what became of every bronze row, and whether keys and values are plausible."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -31,10 +32,16 @@ from ecommerce_assets.tables.types import MONEY_SUM
 
 CONSERVED = Check(
     "row_conservation",
-    "For every ingestion date: bronze rows = current + superseded + quarantined rows.",
+    "For every ingestion date: bronze rows = not selected + current + superseded + quarantined "
+    "rows; not selected are those of which the shop file says that they do not speak of the table.",
     True,
 )
-FATES = ("quarantined", "current", "superseded", "lost")
+SELECTED = Check(
+    "rows_selected",
+    "The shop file's condition selects rows of the run's deliveries.",
+    False,
+)
+FATES = ("not_selected", "quarantined", "current", "superseded", "lost")
 HELD = "held"
 
 
@@ -42,10 +49,11 @@ def accounting(keyed: Keyed) -> Audit:
     """What became of each bronze row, counted independently on both sides.
 
     On one side, rows of bronze by date, from its metadata. On the other, by date: rows in the new
-    silver snapshot; rows that break the contract; rows superseded by a higher version. A valid row
+    silver snapshot; rows that are not selected; rows that break the contract; rows superseded by a
+    higher version. A valid row
     is lost if silver lacks its key or has it only with a lower version.
     """
-    checks = [CONSERVED, QUARANTINE_SHARE]
+    checks = [CONSERVED, QUARANTINE_SHARE, *([SELECTED] if keyed.selects else [])]
     checks += [unambiguous(keyed.parent)] if keyed.parent else []
     checks += [VALUE_AS_BEFORE] if keyed.value else []
     checks += checks_of_held_back(keyed)
@@ -70,6 +78,7 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
         {
             "_ingestion_date": day,
             "bronze": scope.received.get(day, 0),
+            "not_selected": counts["not_selected"].get(day, 0),
             "current": counts[HELD].get(day, 0),
             "superseded": counts["superseded"].get(day, 0),
             "quarantined": counts["quarantined"].get(day, 0),
@@ -79,6 +88,8 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
         for day in sorted(checked | counts["lost"].keys())
     ]
     findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
+    if keyed.selects:
+        findings.append(_selected(keyed, by_date))
     if keyed.parent:
         findings.append(_unambiguous(keyed, scope, of_run, ambiguous))
     if keyed.value:
@@ -93,21 +104,37 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
         for row in by_date
         if row["lost"]
         or row["current"] != row["found_again"]
-        or row["bronze"] != row["current"] + row["superseded"] + row["quarantined"]
+        or row["bronze"]
+        != row["not_selected"] + row["current"] + row["superseded"] + row["quarantined"]
     ]
-    names = ("bronze", "current", "superseded", "quarantined", "lost")
+    names = ("bronze", "not_selected", "current", "superseded", "quarantined", "lost")
     total = {name: sum(row[name] for row in by_date) for name in names}
+    not_selected = f"{total['not_selected']:,} not selected, " if total["not_selected"] else ""
     return Finding(
         CONSERVED,
         passed=not wrong,
         counts={"dates": len(scope.dates), "dates_that_fail": len(wrong), **total},
         sample=wrong[:SAMPLE_ROWS],
-        message=f"{total['bronze']:,} rows of bronze: {total['current']:,} current, "
+        message=f"{total['bronze']:,} rows of bronze: {not_selected}{total['current']:,} current, "
         f"{total['superseded']:,} superseded, {total['quarantined']:,} quarantined, "
         f"{total['lost']:,} lost.",
         advice="Rows were lost or added: this is a defect of the transformation, not of the "
         "delivery. The published table is unchanged.",
         by_date=by_date if len(by_date) > 1 else [],
+    )
+
+
+def _selected(keyed: Keyed, by_date: list[dict[str, Any]]) -> Finding:
+    rows = sum(row["bronze"] for row in by_date)
+    left = sum(row["not_selected"] for row in by_date)
+    name = keyed.table.removeprefix("silver.")
+    return Finding(
+        SELECTED,
+        passed=not rows or left < rows,
+        counts={"rows": rows, "not_selected": left},
+        message=f"{rows - left:,} of {rows:,} rows speak of {name}.",
+        advice=f"Look at tables.{name}.where in {keyed.shop.file}: it fits no row of these "
+        "deliveries.",
     )
 
 
@@ -123,8 +150,12 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         F.col(keyed.key).alias("key"),
         F.struct(*version).alias("received"),
         F.col("_ingestion_date").alias("day"),
-        (F.size("_reasons") > 0).alias("broken"),
+        F.expr(
+            "case when _reasons is null then 'not_selected' when size(_reasons) > 0 then "
+            "'quarantined' end"
+        ).alias("fate"),
         parent.alias("parent"),
+        F.expr("_reasons is not null").alias("selected"),
         value.cast(MONEY_SUM).alias("value"),
     )
     affected = scope.only_affected(scope.snapshot, keyed.key)
@@ -138,19 +169,19 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         F.col("received._row_number") == F.col("kept._row_number")
     )
     fate = (
-        F.when(F.col("broken"), "quarantined")
+        F.when(F.col("fate").isNotNull(), F.col("fate"))
         .when(same_row, "current")
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
     delivered, replaces = [F.expr(lies_in(day, scope.dates)) for day in ("day", "kept_day")]
-    of_run = ~F.col("broken") & (delivered | F.coalesce(replaces, F.lit(False)))
+    of_run = F.col("fate").isNull() & (delivered | F.coalesce(replaces, F.lit(False)))
     # A broadcast would be another Spark job.
     known = kept.hint("merge")
     fates = received.join(known, F.col("key") == F.col("kept_key"), "left").select(
         "day",
         fate.alias("fate"),
-        "value",
+        F.when(F.col("selected"), F.col("value")).alias("value"),
         (of_run & (F.col("parent") != F.col("kept_parent"))).alias("ambiguous"),
         of_run.alias("of_run"),
     )
@@ -179,7 +210,7 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
     odd = sum(ambiguous.values())
     share, limit = odd / rows if rows else 0.0, scope.thresholds.identity_limit
     example: list[dict[str, Any]] = []
-    parent = str(keyed.parent)
+    parent, name = str(keyed.parent), keyed.table.removeprefix("silver.")
     if odd:
         named = (
             scope.candidates.where(F.size("_reasons") == 0)  # type: ignore[union-attr]
@@ -207,11 +238,25 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
         sample=example,
         message=f"{message}.",
         advice=f"Only one row a {keyed.key} is current, so the others are lost to every figure. If "
-        "the column numbers rows within something, the shop must deliver a key that is unique; if "
-        "rows really moved, raise ECOMMERCE_IDENTITY_LIMIT.",
+        f"the column numbers rows within a {parent}, make the key of both: tables.{name}.key in "
+        f"{keyed.shop.file}, as key = {_headers(keyed, name)}; if rows really moved, raise "
+        "ECOMMERCE_IDENTITY_LIMIT.",
         by_date=[{"date": day.isoformat(), "rows_that_differ": n}
                  for day, n in sorted(ambiguous.items()) if n],
     )  # fmt: skip
+
+
+def _headers(keyed: Keyed, name: str) -> str:
+    """The headers of the parent and of the key, as the shop file would list them."""
+    table = keyed.shop.declared.tables[name]
+    headers: list[str] = []
+    for column in (str(keyed.parent), keyed.key):
+        value = table.values.get(column)
+        given = (value.column, *(value.columns or ())) if value else (column,)
+        headers += [header for header in given if header]
+    if table.key:
+        headers = [*headers[:-1], *table.key]
+    return json.dumps(list(dict.fromkeys(headers)), ensure_ascii=False)
 
 
 VALUE_AS_BEFORE = Check(
@@ -227,7 +272,8 @@ def _value_as_before(keyed: Keyed, scope: Scope, values: dict[date, Decimal]) ->
     before: dict[date, Decimal] = {}
     if scope.delivered_before is not None:
         total = F.sum(str(keyed.value)).alias("value")
-        rows = scope.delivered_before.groupBy("_ingestion_date").agg(total).collect()
+        selected = scope.delivered_before.where("_reasons is not null")
+        rows = selected.groupBy("_ingestion_date").agg(total).collect()
         before = {row["_ingestion_date"]: row["value"] or Decimal(0) for row in rows}
     other: list[dict[str, Any]] = []
     for day, was in sorted(before.items()):

@@ -1,13 +1,13 @@
-"""Bronze: the rows as delivered, one table per source."""
-
-from collections.abc import Mapping
+"""Bronze: the rows as delivered, one table per source of the shop file."""
 
 import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from ecommerce_assets.landing.layout import INGESTION_DATE, ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
 from ecommerce_assets.refresh.landed import Landed
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.bronze import (
     empty_delivery,
     every_run_audit,
@@ -18,34 +18,43 @@ from ecommerce_assets.tables.audits.bronze import (
 from ecommerce_assets.tables.audits.columns import schema_as_usual
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.provenance import provenance
-from ecommerce_assets.tables.types import TEXT, TIMESTAMP
+from ecommerce_assets.tables.types import COUNT, TEXT, TIMESTAMP
 
 LANDING = "landing"
 
 
-def bronze_table(
-    *,
-    name: str,
-    description: str,
-    required: dict[str, str],
-    optional: dict[str, str],
-) -> Table:
-    """A bronze table: the source columns as strings exactly as received, and their provenance.
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """A bronze table for each source."""
+    return tuple(bronze_table(shop, f"bronze.{source.name}") for source in shop.sources)
+
+
+def bronze_table(shop: Shop, identifier: str) -> Table:
+    """The columns of a source as strings exactly as received, and their provenance.
 
     Args:
-        name: the table, and the folder below landing.
-        description: what a row is.
-        required: description by header name; a file whose header lacks one fails the run.
-        optional: description by header name; null where the file lacks the column.
+        identifier: `bronze.` and the source's name.
     """
+    name = identifier.removeprefix("bronze.")
+    (source,) = [found for found in shop.sources if found.name == name]
+    declared = shop.declared.sources[name]
     columns = {
-        column: pa.Column(TEXT, nullable=True, description=text)
-        for column, text in {**required, **optional}.items()
+        column_of(header): pa.Column(TEXT, nullable=True, description=text or f"{header}.")
+        for header, text in {**declared.required, **declared.optional}.items()
     }
+    numbered = {
+        LINE_NUMBER: pa.Column(
+            COUNT,
+            pa.Check.ge(1),
+            description="Number of the record among those of its file with the same "
+            f"{' and '.join(source.numbered_within)}, from 1 on.",
+        )
+    }
+    description = declared.description or f"A row of {name} as the shop delivered it."
     schema = pa.DataFrameSchema(
         {
             **columns,
             **provenance(),
+            **(numbered if source.numbered_within else {}),
             "_ingested_at": pa.Column(TIMESTAMP, description="When the run read the file."),
             "_rescued_data": pa.Column(
                 TEXT,
@@ -68,7 +77,7 @@ def bronze_table(
         copies=f"{LANDING}.{name}",
         copied_columns=tuple(columns),
         partitioned_by=(INGESTION_DATE,),
-        refresh=Landed({name: name in required for name in columns}, T.StructType(landed)),
+        refresh=Landed(source, T.StructType(landed)),
         audits=(
             empty_delivery,
             every_run_audit,
@@ -86,7 +95,7 @@ def as_received(landed: DataFrame) -> DataFrame:
     return landed
 
 
-def source_columns(table: Table) -> Mapping[str, bool]:
-    """By source column of a bronze table, in order, whether a header must have it."""
+def source_of(table: Table) -> Source:
+    """The source of a bronze table."""
     assert isinstance(table.refresh, Landed)
-    return table.refresh.columns
+    return table.refresh.source

@@ -17,7 +17,7 @@ class CategoryPerformance(pa.DataFrameModel):
     category: TEXT = pa.Field(description="Category; `unknown` for inferred products.")
     month_start_date: DATE = pa.Field(description="First day of the month.")
     revenue: MONEY_SUM = pa.Field(ge=0, description=NET_REVENUE)
-    discount: MONEY_SUM = pa.Field(description="Gross amount less revenue, EUR.")
+    discount: MONEY_SUM = pa.Field(description="Gross amount less revenue.")
     orders: COUNT = pa.Field(ge=1, description="Distinct orders.")
     units: COUNT = pa.Field(ge=1, description="Pieces.")
     revenue_share: SHARE = pa.Field(

@@ -6,14 +6,15 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.refresh.dependency import any_change
 from ecommerce_assets.refresh.running_sums import RunningSums
+from ecommerce_assets.tables.audits.gold import revenue_reconciles
 from ecommerce_assets.tables.gold import gold_table
 from ecommerce_assets.tables.gold.dim_customer import SEGMENTS
-from ecommerce_assets.tables.star import NET_REVENUE, customer_sales
+from ecommerce_assets.tables.star import NET_REVENUE, customer_sales, is_guest
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
 class CustomerLifetimeValue(pa.DataFrameModel):
-    """One row per customer of dim_customer."""
+    """One row per customer of dim_customer; the guest is none."""
 
     customer_key: KEY = pa.Field(description="Joins dim_customer.")
     customer_id: TEXT = pa.Field(description="Customer number.")
@@ -30,7 +31,8 @@ class CustomerLifetimeValue(pa.DataFrameModel):
 
 def customer_lifetime_value(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
     """Revenue of every customer, ranked."""
-    valued = dim_customer.join(sales, "customer_key", "left").select(
+    customers = dim_customer.where(~is_guest())
+    valued = customers.join(sales, "customer_key", "left").select(
         "customer_key",
         "customer_id",
         "segment",
@@ -53,5 +55,5 @@ TABLE = gold_table(
         sums={"orders": "orders", "revenue": "lifetime_value"},
         on={"gold.dim_customer": any_change("customer_key", "customer_id", "segment")},
     ),
-    revenue="lifetime_value",
+    audits=(revenue_reconciles("lifetime_value", guests=False),),
 )

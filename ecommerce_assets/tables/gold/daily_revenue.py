@@ -14,7 +14,7 @@ from ecommerce_assets.tables.types import DATE
 class DailyRevenue(SalesMeasures):
     """One row per order date with a sale."""
 
-    order_date: DATE = pa.Field(description="Day of the order, UTC.")
+    order_date: DATE = pa.Field(description="Day of the order, in the shop's time zone.")
 
     class Config:
         unique = "order_date"

@@ -8,15 +8,18 @@ from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_column, by_hash
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import customer_sales, surrogate_key
+from ecommerce_assets.tables.star import GUEST, customer_sales, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 
-SEGMENTS = ("inactive", "new", "vip", "regular")
+SEGMENTS = ("guest", "inactive", "new", "vip", "regular")
 VIP_REVENUE = "5000.00"
 
 
 class DimCustomer(pa.DataFrameModel):
-    """One row per customer, plus an inferred member for each id seen only in orders."""
+    """One row per customer, plus an inferred member for each id seen only in orders.
+
+    Orders without a customer, where the shop file allows them, belong to one member, the guest.
+    """
 
     customer_key: KEY = pa.Field(description="Surrogate key: xxhash64 of customer_id.")
     customer_id: TEXT = pa.Field(description="Customer number.")
@@ -28,10 +31,12 @@ class DimCustomer(pa.DataFrameModel):
     created_at: TIMESTAMP = pa.Field(nullable=True, description="When the account was opened, UTC.")
     segment: TEXT = pa.Field(
         isin=SEGMENTS,
-        description="From sales: inactive (no order), new (one), vip (revenue of 5000.00 or "
-        "more), regular; the first that fits.",
+        description="From sales: guest (orders without a customer), inactive (no order), new "
+        "(one), vip (revenue of 5000.00 or more), regular; the first that fits.",
     )
-    is_inferred: FLAG = pa.Field(description="True while the customer is known only from orders.")
+    is_inferred: FLAG = pa.Field(
+        description="True while the customer is known only from orders; false for the guest."
+    )
 
     class Config:
         unique = "customer_id"
@@ -49,10 +54,11 @@ def dim_customer(customers: DataFrame, orders: DataFrame, sales: DataFrame) -> D
         "country",
         "city",
         "created_at",
-        F.col("customer_id").isNull().alias("is_inferred"),
+        (F.col("customer_id").isNull() & (F.col("named_id") != GUEST)).alias("is_inferred"),
     ).select(surrogate_key("customer_id").alias("customer_key"), "*")
     segment = (
-        F.when(F.col("orders").isNull(), "inactive")
+        F.when(F.col("customer_id") == GUEST, "guest")
+        .when(F.col("orders").isNull(), "inactive")
         .when(F.col("orders") == 1, "new")
         .when(F.col("revenue") >= F.lit(VIP_REVENUE).cast("decimal(18,2)"), "vip")
         .otherwise("regular")

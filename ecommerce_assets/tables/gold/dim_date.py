@@ -1,14 +1,18 @@
 """gold.dim_date: the calendar."""
 
+from functools import partial
+
 import pandera.pyspark as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ecommerce_assets.refresh.dependency import any_change
 from ecommerce_assets.refresh.full import Full
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.gold import fact_rows_join
+from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import date_key
+from ecommerce_assets.tables.star import business_day, date_key
 from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
@@ -33,10 +37,16 @@ class DimDate(pa.DataFrameModel):
         unique = "date_key"
 
 
-def dim_date(orders: DataFrame) -> DataFrame:
-    """Every day of the years with orders; empty without orders."""
-    years = orders.agg(
-        F.year(F.min("order_date")).alias("first"), F.year(F.max("order_date")).alias("last")
+def dim_date(orders: DataFrame, *, zone: str) -> DataFrame:
+    """Every day of the years with orders; empty without orders.
+
+    Args:
+        zone: time zone of the business day.
+    """
+    ends = orders.agg(F.min("order_date").alias("earliest"), F.max("order_date").alias("latest"))
+    years = ends.select(
+        F.year(business_day("earliest", zone)).alias("first"),
+        F.year(business_day("latest", zone)).alias("last"),
     ).where(F.col("first").isNotNull())
     days = years.select(
         F.explode(
@@ -60,12 +70,16 @@ def dim_date(orders: DataFrame) -> DataFrame:
     )
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=DimDate,
-    transform=dim_date,
-    publish_group=STAR,
-    upstream=("silver.orders",),
-    refresh=Full(on={"silver.orders": any_change("order_date")}),
-    audits=(fact_rows_join("date_key"),),
-)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.dim_date."""
+    return (
+        gold_table(
+            module=__name__,
+            model=DimDate,
+            transform=partial(dim_date, zone=shop.zone),
+            publish_group=STAR,
+            upstream=("silver.orders",),
+            refresh=Full(on={"silver.orders": any_change("order_date")}),
+            audits=(fact_rows_join("date_key"),),
+        ),
+    )

@@ -9,7 +9,7 @@ from ecommerce_assets.refresh.dependency import by_hash
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.star import surrogate_key
-from ecommerce_assets.tables.types import FLAG, KEY, MONEY, TEXT
+from ecommerce_assets.tables.types import FLAG, KEY, PRICE, TEXT
 
 UNKNOWN = "unknown"
 
@@ -24,8 +24,8 @@ class DimProduct(pa.DataFrameModel):
     category: TEXT = pa.Field(description="Category; `unknown` while inferred.")
     subcategory: TEXT = pa.Field(nullable=True, description="Subcategory.")
     brand: TEXT = pa.Field(nullable=True, description="Brand.")
-    price: MONEY = pa.Field(nullable=True, ge=0, description="List price, EUR.")
-    cost: MONEY = pa.Field(nullable=True, ge=0, description="What the shop pays, EUR.")
+    price: PRICE = pa.Field(nullable=True, ge=0, description="List price.")
+    cost: PRICE = pa.Field(nullable=True, ge=0, description="What the shop pays.")
     is_active: FLAG = pa.Field(nullable=True, description="Whether it is on sale.")
     is_inferred: FLAG = pa.Field(
         description="True while the product is known only from order items."

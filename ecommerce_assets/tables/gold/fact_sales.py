@@ -1,17 +1,23 @@
 """gold.fact_sales: what was ordered, item by item."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import pandera.pyspark as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_column
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.orders import orders_and_items
+from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import date_key, surrogate_key
-from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, TEXT, WHOLE
+from ecommerce_assets.tables.silver import feed_of
+from ecommerce_assets.tables.silver import orders as silver_orders
+from ecommerce_assets.tables.star import business_day, date_key, surrogate_key
+from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, PRICE, TEXT, WHOLE
 
-NOT_SOLD = ("cancelled", "returned")
 # Not used for rows, but for the audits of the table.
 AUDITED = ("subtotal", "tax_amount", "shipping_amount", "total_amount")
 
@@ -23,21 +29,22 @@ class FactSales(pa.DataFrameModel):
     order_item_id: TEXT = pa.Field(description="Item number.")
     order_id: TEXT = pa.Field(description="Order number.")
     date_key: WHOLE = pa.Field(description="Day of the order as yyyymmdd; joins dim_date.")
-    order_date: DATE = pa.Field(description="Day of the order, UTC.")
+    order_date: DATE = pa.Field(description="Day of the order, in the shop's time zone.")
     customer_key: KEY = pa.Field(description="Joins dim_customer.")
     product_key: KEY = pa.Field(description="Joins dim_product.")
     status: TEXT = pa.Field(description="Order status.")
     payment_method: TEXT = pa.Field(nullable=True, description="How the order is paid.")
     is_sale: FLAG = pa.Field(
-        description="True unless the order is cancelled or returned; KPIs count only these rows."
+        description="True unless the order's status means cancelled or returned in the shop file; "
+        "KPIs count only these rows."
     )
     quantity: WHOLE = pa.Field(ge=1, description="Pieces.")
-    unit_price: MONEY = pa.Field(ge=0, description="Price of a piece, EUR.")
-    gross_amount: MONEY_SUM = pa.Field(ge=0, description="quantity x unit_price, EUR.")
-    discount: MONEY_SUM = pa.Field(description="gross_amount less revenue, EUR.")
+    unit_price: PRICE = pa.Field(ge=0, description="Price of a piece, in the shop's currency.")
+    gross_amount: MONEY_SUM = pa.Field(ge=0, description="quantity x unit_price.")
+    discount: MONEY_SUM = pa.Field(description="gross_amount less revenue.")
     revenue: MONEY_SUM = pa.Field(
         ge=0,
-        description="line_total less the item's share of the order's discount, EUR; before tax and "
+        description="line_total less the item's share of the order's discount; before tax and "
         "shipping. Of rows that are no sale as well: sum it where is_sale.",
     )
 
@@ -45,8 +52,15 @@ class FactSales(pa.DataFrameModel):
         unique = "order_item_id"
 
 
-def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
-    """Items joined with their orders; items without an order stay in silver until it arrives."""
+def fact_sales(
+    orders: DataFrame, order_items: DataFrame, *, not_sold: Sequence[str], zone: str
+) -> DataFrame:
+    """Items joined with their orders; items without an order stay in silver until it arrives.
+
+    Args:
+        not_sold: the statuses of orders that are no sales.
+        zone: time zone of the business day.
+    """
     items = order_items.join(
         orders,
         "order_id",
@@ -56,7 +70,7 @@ def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
         with_discount_share(items)
         .select(
             "*",
-            F.to_date("order_date").alias("order_day"),
+            business_day("order_date", zone).alias("order_day"),
             (F.col("quantity") * F.col("unit_price")).cast(MONEY_SUM).alias("gross_amount"),
         )
         .select(
@@ -73,7 +87,7 @@ def fact_sales(orders: DataFrame, order_items: DataFrame) -> DataFrame:
         surrogate_key("product_id").alias("product_key"),
         "status",
         "payment_method",
-        (~F.col("status").isin(*NOT_SOLD)).alias("is_sale"),
+        (~F.col("status").isin(*not_sold)).alias("is_sale"),
         "quantity",
         "unit_price",
         "gross_amount",
@@ -130,29 +144,34 @@ def _cents(amount: str) -> Column:
     return (F.col(amount) * 100).cast("long")
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=FactSales,
-    transform=fact_sales,
-    publish_group=STAR,
-    upstream=("silver.orders", "silver.order_items"),
-    refresh=ByKey(
-        "order_id",
-        on={
-            "silver.orders": by_column(
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.fact_sales."""
+    received_key = feed_of(silver_orders.tables_of_shop(shop)[0]).texts["order_id"]
+    return (
+        gold_table(
+            module=__name__,
+            model=FactSales,
+            transform=partial(fact_sales, not_sold=shop.not_sold, zone=shop.zone),
+            publish_group=STAR,
+            upstream=("silver.orders", "silver.order_items"),
+            refresh=ByKey(
                 "order_id",
-                "order_id",
-                "customer_id",
-                "order_date",
-                "status",
-                "payment_method",
-                "discount_amount",
-                *AUDITED,
+                on={
+                    "silver.orders": by_column(
+                        "order_id",
+                        "order_id",
+                        "customer_id",
+                        "order_date",
+                        "status",
+                        "payment_method",
+                        "discount_amount",
+                        *AUDITED,
+                    ),
+                    "silver.order_items": by_column("order_id"),
+                },
             ),
-            "silver.order_items": by_column("order_id"),
-        },
-    ),
-    partitioned_by=("months(order_date)",),
-    audits=(orders_and_items(NOT_SOLD),),
-    key_checked_apart=True,
-)
+            partitioned_by=("months(order_date)",),
+            audits=(orders_and_items(shop.not_sold, shop.currency, received_key),),
+            key_checked_apart=True,
+        ),
+    )

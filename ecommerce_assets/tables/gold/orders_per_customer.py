@@ -7,12 +7,12 @@ from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_column
 from ecommerce_assets.tables.audits.gold import orders_reconcile
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import average, customer_sales
+from ecommerce_assets.tables.star import average, customer_sales, is_guest
 from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
 
 
 class OrdersPerCustomer(pa.DataFrameModel):
-    """One row per customer with a sale."""
+    """One row per customer with a sale; the guest is none."""
 
     customer_key: KEY = pa.Field(description="Joins dim_customer.")
     customer_id: TEXT = pa.Field(description="Customer number.")
@@ -21,7 +21,7 @@ class OrdersPerCustomer(pa.DataFrameModel):
     first_order_date: DATE = pa.Field(description="Day of the first order.")
     last_order_date: DATE = pa.Field(description="Day of the last order.")
     average_order_value: MONEY_SUM = pa.Field(
-        ge=0, description="Average order value, rounded half up to the cent, EUR."
+        ge=0, description="Average order value, rounded half up to the cent."
     )
 
     class Config:
@@ -30,14 +30,18 @@ class OrdersPerCustomer(pa.DataFrameModel):
 
 def orders_per_customer(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
     """Orders, units, revenue and order dates by customer."""
-    return sales.join(dim_customer, "customer_key", "inner").select(
-        "customer_key",
-        "customer_id",
-        "orders",
-        "units",
-        "first_order_date",
-        "last_order_date",
-        average("revenue", "orders").alias("average_order_value"),
+    return (
+        sales.where(~is_guest())
+        .join(dim_customer, "customer_key", "inner")
+        .select(
+            "customer_key",
+            "customer_id",
+            "orders",
+            "units",
+            "first_order_date",
+            "last_order_date",
+            average("revenue", "orders").alias("average_order_value"),
+        )
     )
 
 

@@ -1,5 +1,9 @@
-"""Silver: the latest valid version of each key, and quarantine for the other rows."""
+"""Silver: the latest valid version of each key, and quarantine for the other rows.
 
+A module's `tables_of_shop` declares a table and its quarantine for a shop.
+"""
+
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -11,19 +15,25 @@ from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMB
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_day
 from ecommerce_assets.refresh.latest_version import LatestVersion
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.silver import accounting
-from ecommerce_assets.tables.contract import Contract, CrossFieldRule
+from ecommerce_assets.tables.bronze import bronze_table
+from ecommerce_assets.tables.contract import Contract, CrossFieldRule, of_shop
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.feed import Feed, feed_for
 from ecommerce_assets.tables.provenance import provenance
 from ecommerce_assets.tables.types import REASONS
 
-VALID = "size(_reasons) = 0"
+# In rows that do not speak of the table, `_reasons` is null.
+VALID = "_reasons is not null and size(_reasons) = 0"
+BROKEN = "_reasons is not null and size(_reasons) > 0"
 # Versions of a key are compared by these columns; nulls sort lowest.
 VERSION_ORDER = ("updated_at", *PROVENANCE)
 
 
-def silver_table(
+def silver_tables(
+    shop: Shop,
     *,
     name: str,
     model: type[pa.DataFrameModel],
@@ -32,43 +42,56 @@ def silver_table(
     rules: tuple[CrossFieldRule, ...] = (),
     parent: str | None = None,
     value: str | None = None,
-) -> Table:
-    """The current row of each key of `bronze.<name>`.
+) -> tuple[Table, Table]:
+    """The current row of each key of a source, and the rows that break the contract.
 
     Args:
-        name: name of the bronze and of the silver table.
+        name: name of the silver table.
         model: the contract; its first column is the key.
         partitioned_by: Iceberg partition transforms.
         computed: by column that may be empty in the source, its value from the typed columns.
         rules: rules on several values of a row.
         parent: the column that should be the same in all versions of a key.
-        value: the column with a row's value, EUR.
+        value: the column with a row's value, in the shop's currency.
+
+    Raises:
+        PipelineError: the shop file says about this table what can't be.
     """
-    schema = model.to_schema()
-    (key,) = [schema.unique] if isinstance(schema.unique, str) else schema.unique
-    contract = Contract(schema, computed or {}, rules)
-    keyed = Keyed(f"bronze.{name}", key, parent, value, contract.parse)
-    schema = pa.DataFrameSchema(
-        {**schema.columns, **provenance()},
-        name=name,
-        description=f"{model.__doc__}\n\nThe latest valid version of each key: highest updated_at; "
-        "ties by ingestion date, file and row number.",
-        unique=[key],
-    )
-    return Table(
+    declared = model.to_schema()
+    (key,) = [declared.unique] if isinstance(declared.unique, str) else declared.unique
+    computed = computed or {}
+    feed = feed_for(shop, name, declared.columns, key)
+    contract = Contract(of_shop(declared, shop, name, feed, computed), computed, rules, feed)
+    keyed = Keyed(f"silver.{name}", key, parent, value, contract.parse, bool(feed.where), shop)
+    described = inspect.cleandoc(model.__doc__ or "")
+    current = Table(
         layer="silver",
         name=name,
-        schema=schema,
+        schema=pa.DataFrameSchema(
+            {**contract.schema.columns, **provenance()},
+            name=name,
+            description=f"{described}\n\nThe latest valid version of each key: highest "
+            "updated_at; ties by ingestion date, file and row number.",
+            unique=[key],
+        ),
         transform=partial(latest_versions, key=key, columns=tuple(contract.schema.columns)),
-        upstream=(f"bronze.{name}",),
-        prepare={f"bronze.{name}": contract.parse},
+        upstream=(feed.bronze,),
+        prepare={feed.bronze: contract.parse},
         refresh=LatestVersion(key, VERSION_ORDER, VALID),
         partitioned_by=partitioned_by,
         audits=(accounting(keyed),),
     )
+    return current, _quarantine(current, bronze_table(shop, feed.bronze))
 
 
-def quarantine_table(*, silver: Table, bronze: Table) -> Table:
+def feed_of(table: Table) -> Feed:
+    """Where the columns of a silver table, or of its quarantine, come from."""
+    (parse,) = table.prepare.values()
+    feed: Feed = parse.__self__.feed  # type: ignore[attr-defined]
+    return feed
+
+
+def _quarantine(silver: Table, bronze: Table) -> Table:
     """The rows of `bronze` that break the contract of `silver`, with all reasons."""
     schema = pa.DataFrameSchema(
         {
@@ -112,4 +135,4 @@ def latest_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) ->
 
 def quarantined(parsed: DataFrame) -> DataFrame:
     """The bronze rows that break the contract, as received, with all reasons."""
-    return parsed.where(f"not ({VALID})").select("_received.*", "_reasons")
+    return parsed.where(BROKEN).select("_received.*", "_reasons")

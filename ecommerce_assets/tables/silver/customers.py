@@ -2,15 +2,17 @@
 
 import pandera.pyspark as pa
 
-from ecommerce_assets.tables.contract import COUNTRY, EMAIL, optional, required
-from ecommerce_assets.tables.silver import silver_table
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.tables.contract import COUNTRY, EMAIL, essential, optional, required
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.types import TEXT, TIMESTAMP
 
 
 class Customers(pa.DataFrameModel):
     """One row per customer."""
 
-    customer_id: TEXT = required("Customer number; the key.")
+    customer_id: TEXT = essential("Customer number; the key.")
     email: TEXT = required("E-mail address, lower case.", case="lower", str_matches=EMAIL,
                            reason="not an e-mail address")  # fmt: skip
     first_name: TEXT = optional("First name.")
@@ -27,4 +29,6 @@ class Customers(pa.DataFrameModel):
         unique = "customer_id"
 
 
-TABLE = silver_table(name="customers", model=Customers)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """silver.customers and its quarantine."""
+    return silver_tables(shop, name="customers", model=Customers)

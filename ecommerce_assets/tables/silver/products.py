@@ -2,23 +2,25 @@
 
 import pandera.pyspark as pa
 
-from ecommerce_assets.tables.contract import CATEGORIES, optional, required
-from ecommerce_assets.tables.silver import silver_table
-from ecommerce_assets.tables.types import FLAG, MONEY, TEXT, TIMESTAMP, WHOLE
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.tables.contract import categories, essential, optional, required
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.silver import silver_tables
+from ecommerce_assets.tables.types import FLAG, PRICE, TEXT, TIMESTAMP, WHOLE
 
 
 class Products(pa.DataFrameModel):
     """One row per product."""
 
-    product_id: TEXT = required("Product number; the key.")
+    product_id: TEXT = essential("Product number; the key.")
     sku: TEXT = optional("Stock keeping unit.")
     name: TEXT = required("Name.")
     description: TEXT = optional("Description on the shop's page.")
-    category: TEXT = required("Category, lower case.", case="lower", isin=CATEGORIES)
+    category: TEXT = required("Category, lower case.", case="lower", words=categories)
     subcategory: TEXT = optional("Subcategory.")
     brand: TEXT = optional("Brand.")
-    price: MONEY = required("List price, EUR.", ge=0)
-    cost: MONEY = optional("What the shop pays, EUR.", ge=0)
+    price: PRICE = required("List price, in the shop's currency.", ge=0)
+    cost: PRICE = optional("What the shop pays, in the shop's currency.", ge=0)
     stock_quantity: WHOLE = optional("Pieces in stock.", ge=0)
     is_active: FLAG = optional("Whether it is on sale.")
     created_at: TIMESTAMP = optional("When it was listed, UTC.")
@@ -28,4 +30,6 @@ class Products(pa.DataFrameModel):
         unique = "product_id"
 
 
-TABLE = silver_table(name="products", model=Products)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """silver.products and its quarantine."""
+    return silver_tables(shop, name="products", model=Products)

@@ -1,0 +1,5 @@
+"""The shop file: what is particular to a shop, declared in one file instead of in code."""
+
+from ecommerce_assets.shop.read import Shop, current_shop, read_shop, using
+
+__all__ = ["Shop", "current_shop", "read_shop", "using"]

@@ -1,0 +1,297 @@
+"""The shop file: what it may say, and what each key means.
+
+Everything that is particular to a shop is declared here: its sources and how their files are
+written, how the tables' columns come from them, its vocabulary, its currency and its time zone.
+"""
+
+import codecs
+import re
+from functools import cache
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ecommerce_assets.errors import did_you_mean
+from ecommerce_assets.landing.source import column_of
+
+ANY = "any"
+Role = Literal["open", "sale", "cancelled", "returned"]
+NOT_SOLD = ("cancelled", "returned")  # roles
+ISO_TIME = "iso"
+TABLES = ("customers", "products", "orders", "order_items")
+# ISO 4217, without funds, metals and test codes.
+_CODES = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD "
+    "CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS "
+    "GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW "
+    "KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR "
+    "MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR "
+    "SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX "
+    "USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
+)
+CURRENCIES = frozenset(_CODES.split())
+_TIME_PATTERN = re.compile(r"([yMdHhmsSaEXxZ]+|'[^']*'|[^A-Za-z'])+")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
+
+
+def _zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError(f"{name!r} is no time zone.{_nearest(name, _zones())}")
+    return name
+
+
+def _currency(name: str) -> str:
+    if name not in CURRENCIES:
+        raise ValueError(
+            f"{name!r} is no currency; it must be a code of ISO 4217 like EUR, GBP or USD"
+        )
+    return name
+
+
+def _encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(
+            f"{name!r} is no encoding; utf-8, cp1252 and iso8859-1 are usual"
+        ) from None
+
+
+def _time_pattern(pattern: str) -> str:
+    if pattern != ISO_TIME and not _TIME_PATTERN.fullmatch(pattern):
+        raise ValueError(
+            f"{pattern!r} is no pattern of a time; write {ISO_TIME!r} or, with Spark's letters, "
+            "'dd.MM.yyyy HH:mm'"
+        )
+    return pattern
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    said = did_you_mean(name, known)
+    return said if "mean" in said else " Names are those of the IANA, like Europe/Berlin"
+
+
+def _described(columns: Any) -> Any:
+    """A list of headers as a table without descriptions."""
+    return dict.fromkeys(columns, "") if isinstance(columns, list) else columns
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Headers = Annotated[dict[str, str], BeforeValidator(_described)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Words = list[str] | Literal["any"]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class Part(BaseModel):
+    """A part of the shop file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Shop(Part):
+    """The shop as a whole."""
+
+    currency: Annotated[str, AfterValidator(_currency)] = Field(
+        description="Currency of all amounts, ISO 4217."
+    )
+    zone: Zone = Field(
+        default="UTC",
+        description="Time zone (IANA) of the business day, and of times without a zone.",
+    )
+
+
+class SourceFile(Part):
+    """A source: its files are one bronze table, as received."""
+
+    description: str = Field(default="", description="What a row is.")
+    folder: str = Field(
+        default="", description="Its folder below landing; by default, the source's name."
+    )
+    files: str = Field(
+        default="",
+        description="Pattern of its files' names in a date's folder, like `lines_*.csv`; by "
+        "default, all files that end in .csv or .csv.gz.",
+    )
+    delimiter: Character = Field(default=",", description="The character between two fields.")
+    quote: Annotated[str, Field(max_length=1)] = Field(
+        default='"', description="The character around a field; empty if fields are never quoted."
+    )
+    encoding: Annotated[str, AfterValidator(_encoding)] = Field(
+        default="utf-8", description="Encoding of its files, like cp1252."
+    )
+    skip_lines: int = Field(default=0, ge=0, description="Lines above the header.")
+    loose_header: bool = Field(
+        default=False, description="Whether headers are matched without regard to case and blanks."
+    )
+    decimal_mark: Literal[".", ","] = Field(default=".", description="The decimal mark of numbers.")
+    thousands: Literal["", ".", ",", " ", "'"] = Field(
+        default="", description="The thousands separator that numbers may have."
+    )
+    times: Annotated[tuple[Annotated[str, AfterValidator(_time_pattern)], ...],
+                     BeforeValidator(_listed), Field(min_length=1)] = Field(
+        default=(ISO_TIME,),
+        description="How times are written, in the letters of Spark's patterns, like "
+        "`dd.MM.yyyy HH:mm`; `iso` is ISO 8601. The first one that fits counts.",
+    )  # fmt: skip
+    nulls: Names = Field(default=(), description="Texts that mean an empty value, like `NULL`.")
+    zone: Zone | None = Field(
+        default=None, description="Time zone of its times without one; by default, the shop's."
+    )
+    number_lines_within: Names = Field(
+        default=(),
+        description="Headers whose values group a file's lines; the number of a line in its group "
+        "is the column `_line_number`, for use in a key.",
+    )
+    required: Headers = Field(description="Headers that a file must have, with descriptions.")
+    optional: Headers = Field(
+        default={}, description="Headers that a file may have, with descriptions."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SourceFile":
+        headers = [*self.required, *self.optional]
+        columns: dict[str, str] = {}
+        for header in headers:
+            column = column_of(header).lower()
+            if not column:
+                raise ValueError(f"the header {header!r} has no letter or digit to name a column")
+            if column in columns:
+                raise ValueError(
+                    f"the headers {columns[column]!r} and {header!r} would be one column"
+                )
+            columns[column] = header
+        for name in self.number_lines_within:
+            if name not in headers:
+                raise ValueError(
+                    f"number_lines_within: there is no header {name!r}."
+                    f"{did_you_mean(name, headers)}"
+                )
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote must differ")
+        if self.thousands and self.thousands == self.decimal_mark:
+            raise ValueError("thousands and decimal_mark must differ")
+        return self
+
+
+class Value(Part):
+    """Where a column's value comes from: a header or several, a constant, or an expression."""
+
+    column: str | None = Field(default=None, description="A header of the source.")
+    columns: tuple[str, ...] | None = Field(
+        default=None,
+        description="Several headers, whose values together are the value, as of a key.",
+    )
+    constant: str | int | float | bool | None = Field(
+        default=None, description="The same in every row."
+    )
+    sql: str | None = Field(default=None, description="A row-wise expression of Spark SQL.")
+    map: dict[str, str] = Field(
+        default={},
+        description="Values to replace, like Germany by DE; compared without regard to case and "
+        "white space around them.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_header(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"column": value}
+        return {"columns": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Value":
+        origins = ("column", "columns", "constant", "sql")
+        given = [name for name in origins if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "must be a header, a list of headers, or have one of column, constant and sql; it "
+                f"has {' and '.join(given) or 'none'}"
+            )
+        return self
+
+
+class TableFile(BaseModel):
+    """A table: the source that feeds it, which of its rows, and where each column comes from.
+
+    A column that is not named comes from the header of the same name, if the source has it.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    __pydantic_extra__: dict[str, Value] = Field(init=False)
+
+    from_: str = Field(alias="from", description="The source.")
+    where: str = Field(
+        default="",
+        description="A row-wise condition of Spark SQL; other rows do not speak of this table.",
+    )
+    key: Names = Field(
+        default=(), description="The headers, or `_line_number`, that make up the key."
+    )
+    may_be_empty: Names = Field(default=(), description="Columns whose value may be missing.")
+    warn: Names = Field(
+        default=(),
+        description="Columns whose values are kept, with a warning, if they break a rule.",
+    )
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """The declared values by column."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Vocabulary(Part):
+    """The words that a shop uses."""
+
+    categories: Words = Field(
+        default="any", description="Categories of products, lower case; or `any`."
+    )
+    payment_methods: Words = Field(
+        default="any", description="Payment methods, lower case; or `any`."
+    )
+    statuses: Annotated[dict[str, Role], Field(min_length=1)] = Field(
+        description="The role of each order status, lower case. Orders whose status is "
+        "`cancelled` or `returned` are no sales."
+    )
+
+
+class ShopFile(Part):
+    """A shop file."""
+
+    shop: Shop
+    sources: Annotated[dict[str, SourceFile], Field(min_length=1)]
+    tables: dict[str, TableFile]
+    vocabulary: Vocabulary
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ShopFile":
+        for name in self.sources:
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"sources.{name}: a source's name is a table's: lower-case letters, digits "
+                    "and underscores, a letter first"
+                )
+        for name, table in self.tables.items():
+            if name not in TABLES:
+                raise ValueError(
+                    f"tables.{name}: there is no such table.{did_you_mean(name, TABLES)}"
+                )
+            if table.from_ not in self.sources:
+                raise ValueError(
+                    f"tables.{name}.from: there is no source {table.from_!r}."
+                    f"{did_you_mean(table.from_, self.sources)}"
+                )
+        for name in TABLES:
+            if name not in self.tables:
+                raise ValueError(f"tables.{name}: the table is missing; say where it comes from")
+        return self

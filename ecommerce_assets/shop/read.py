@@ -1,0 +1,167 @@
+"""Reading a shop file: every mistake is one line that names the file, the key and the remedy."""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ecommerce_assets.errors import PipelineError, did_you_mean
+from ecommerce_assets.landing.source import Dialect, Source
+from ecommerce_assets.shop.model import NOT_SOLD, ShopFile, SourceFile
+
+VARIABLE = "ECOMMERCE_SHOP"
+DEFAULT = "default.toml"
+RELEASED = "released.toml"  # the file of a release, beside this module on Glue
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop, as its file declares it.
+
+    Attributes:
+        file: the file's name, for people.
+        text: what it says; shops of the same text are equal.
+    """
+
+    file: str
+    text: str
+
+    @cached_property
+    def declared(self) -> ShopFile:
+        """The file's content.
+
+        Raises:
+            PipelineError: the file is wrong; a line for each mistake.
+        """
+        try:
+            return ShopFile.model_validate(tomllib.loads(self.text))
+        except tomllib.TOMLDecodeError as error:
+            raise PipelineError(f"{self.file}: not TOML: {error}") from None
+        except ValidationError as error:
+            raise PipelineError("\n".join(self._mistakes(error))) from None
+
+    def mistake(self, key: str, text: str) -> PipelineError:
+        """The error of a mistake at a key like `tables.orders.where`."""
+        return PipelineError(f"{self.file}: {key}: {text}")
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources, in the order of the file."""
+        return tuple(_source(name, found) for name, found in self.declared.sources.items())
+
+    @property
+    def currency(self) -> str:
+        """The currency of all amounts, ISO 4217."""
+        return self.declared.shop.currency
+
+    @property
+    def zone(self) -> str:
+        """The time zone of the business day."""
+        return self.declared.shop.zone
+
+    @property
+    def not_sold(self) -> tuple[str, ...]:
+        """The statuses of orders that are no sales."""
+        statuses = self.declared.vocabulary.statuses.items()
+        return tuple(sorted(status for status, role in statuses if role in NOT_SOLD))
+
+    def _mistakes(self, error: ValidationError) -> Iterator[str]:
+        for found in error.errors():
+            path = [str(part) for part in found["loc"] if part != "__pydantic_extra__"]
+            message = found["msg"].removeprefix("Value error, ")
+            if found["type"] == "extra_forbidden":
+                known = _known_keys(path)
+                message = f"there is no such key.{did_you_mean(path[-1], known)}"
+            elif found["type"] == "missing":
+                path = [part.removesuffix("_") for part in path]
+                message = "is missing"
+            elif found["type"] != "value_error":
+                message = f"is {found['input']!r}; {message[0].lower()}{message[1:]}"
+            key = f"{'.'.join(path)}: " if path else ""
+            yield f"{self.file}: {key}{message}"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """The keys of the part of the file in which a key is unknown."""
+    model: Any = ShopFile
+    for name in path[:-1]:
+        fields = getattr(model, "model_fields", None)
+        if fields is None:
+            break
+        if name not in fields:  # the name of a source
+            continue
+        model = fields[name].annotation
+        for inner in getattr(model, "__args__", ()):
+            if hasattr(inner, "model_fields"):
+                model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _source(name: str, found: SourceFile) -> Source:
+    return Source(
+        name,
+        dict.fromkeys(found.required, True) | dict.fromkeys(found.optional, False),
+        found.folder or name,
+        found.files,
+        Dialect(found.delimiter, found.quote, found.encoding, found.skip_lines, found.loose_header),
+        found.number_lines_within,
+    )
+
+
+def read_shop(path: str | Path) -> Shop:
+    """The shop of a file.
+
+    Raises:
+        PipelineError: there is no such file, or it can't be read.
+    """
+    try:
+        return Shop(str(path), Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PipelineError(f"{VARIABLE} is {str(path)!r}, which can't be read: {reason}") from None
+
+
+@lru_cache(1)
+def _shipped() -> Shop:
+    """The shop of the release if this is one, else the default shop."""
+    here = files(__package__)
+    for name in (RELEASED, DEFAULT):
+        if here.joinpath(name).is_file():
+            return Shop(name, here.joinpath(name).read_text("utf-8"))
+    raise PipelineError(f"the package lacks its {DEFAULT}; install it again")
+
+
+@lru_cache(1)
+def _given(path: str) -> Shop:
+    return read_shop(Path(path).expanduser().absolute()) if path else _shipped()
+
+
+_others: list[Shop] = []
+
+
+def current_shop() -> Shop:
+    """The shop of `ECOMMERCE_SHOP`; without it, that of the release, or the default shop.
+
+    The file is read once a process.
+
+    Raises:
+        PipelineError: the file can't be read.
+    """
+    return _others[-1] if _others else _given(os.environ.get(VARIABLE, "").strip())
+
+
+@contextmanager
+def using(shop: Shop) -> Iterator[None]:
+    """Work with another shop for a while, in all threads."""
+    _others.append(shop)
+    try:
+        yield
+    finally:
+        _others.pop()

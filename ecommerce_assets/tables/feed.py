@@ -1,0 +1,203 @@
+"""The feed of a silver table: how the text of each column comes from a source's bronze rows."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ecommerce_assets.errors import PipelineError, did_you_mean
+from ecommerce_assets.landing.layout import PROVENANCE
+from ecommerce_assets.landing.source import LINE_NUMBER, column_of
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.shop.expressions import row_wise
+from ecommerce_assets.shop.model import Value
+from ecommerce_assets.sql import spark_literal
+
+BETWEEN_KEYS = "|"  # between the parts of a key made of several columns
+_COLUMN = re.compile(r"`([^`]+)`")
+NOTHING = "cast(null as string)"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How values are written in the files of a source.
+
+    Attributes:
+        decimal_mark: of numbers.
+        thousands: the separator that numbers may have; empty for none.
+        times: patterns of times, in Spark's letters; `iso` for ISO 8601.
+        nulls: texts that mean an empty value.
+        zone: time zone of times without one.
+    """
+
+    decimal_mark: str = "."
+    thousands: str = ""
+    times: tuple[str, ...] = ("iso",)
+    nulls: tuple[str, ...] = ()
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where the rows and the columns of a silver table come from.
+
+    Attributes:
+        bronze: identifier of the bronze table.
+        texts: Spark SQL of the text by column; a column that no source gives is null.
+        written: columns whose text stands in the files, written as `writing` says; the others are
+            constants and results of expressions.
+        maps: by column, its values by the texts that they replace, in lower case.
+        where: Spark SQL condition of the rows that speak of the table; empty for all.
+        writing: how values are written in the files.
+        described: by column, where it comes from, for people.
+        reads: by column, the bronze columns that it is made of.
+    """
+
+    bronze: str
+    texts: Mapping[str, str]
+    written: tuple[str, ...]
+    maps: Mapping[str, Mapping[str, str]]
+    where: str
+    writing: Writing
+    described: Mapping[str, str]
+    reads: Mapping[str, tuple[str, ...]]
+
+    def version_parts(self) -> tuple[object, ...]:
+        """What decides the texts, for the code version."""
+        return (self.bronze, self.texts, self.written, self.maps, self.where, self.writing)
+
+    def gives(self, column: str) -> bool:
+        """Whether any row can have a value in this column."""
+        return self.texts[column] != NOTHING
+
+
+def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
+    """The feed of a table.
+
+    Args:
+        table: a name like `orders`.
+        columns: of the table.
+        key: its key column.
+
+    Raises:
+        PipelineError: the shop file names a column or a header that is not there, or an expression
+            that can't be used; the message has the file, the key and the remedy.
+    """
+    declared = _Declared(shop, table)
+    values = declared.values(list(columns), key)
+    texts = {name: declared.text(name, value) for name, value in values.items()}
+    written = shop.declared.sources[declared.source.name]
+    return Feed(
+        bronze=f"bronze.{declared.source.name}",
+        texts=texts,
+        written=tuple(name for name, value in values.items() if value and value.column),
+        maps={
+            name: {text.strip().lower(): to for text, to in value.map.items()}
+            for name, value in values.items()
+            if value and value.map
+        },
+        where=declared.condition(),
+        writing=Writing(
+            written.decimal_mark,
+            written.thousands,
+            written.times,
+            written.nulls,
+            written.zone or shop.zone,
+        ),
+        described={name: _described(value) for name, value in values.items()},
+        reads={name: tuple(dict.fromkeys(_COLUMN.findall(text))) for name, text in texts.items()},
+    )
+
+
+class _Declared:
+    """What the shop file says about a table, in the columns of the bronze table."""
+
+    def __init__(self, shop: Shop, table: str) -> None:
+        self._shop = shop
+        self._table = table
+        self._declared = shop.declared.tables[table]
+        (self.source,) = [s for s in shop.sources if s.name == self._declared.from_]
+        # The columns that may be named, by the names by which the file may call them.
+        self._names = {header: column_of(header) for header in self.source.columns}
+        self._names |= {name: name for name in PROVENANCE}
+        self._called: dict[str, str] = {}
+        if self.source.numbered_within:
+            self._names[LINE_NUMBER] = LINE_NUMBER
+
+    def values(self, columns: Sequence[str], key: str) -> dict[str, Value | None]:
+        """Where each column comes from; None if no source has it."""
+        declared = self._declared
+        for name in [*declared.values, *declared.may_be_empty, *declared.warn]:
+            if name not in columns:
+                raise self._mistake(
+                    name,
+                    f"silver.{self._table} has no such column.{did_you_mean(name, columns)}",
+                )
+        found = {name: declared.values.get(name) or self._of_same_name(name) for name in columns}
+        if declared.key:
+            self._called[key] = "key"
+            one = declared.key[0] if len(declared.key) == 1 else None
+            found[key] = Value.model_validate(one or list(declared.key))
+        if found[key] is None:
+            raise self._mistake(
+                "key", f"is missing: name the headers that identify a row of {self._table}"
+            )
+        return found
+
+    def text(self, name: str, value: Value | None) -> str:
+        """Spark SQL of a column's text."""
+        if value is None:
+            return NOTHING
+        if value.constant is not None:
+            text = str(value.constant)
+            return spark_literal(text.lower() if isinstance(value.constant, bool) else text)
+        if value.sql is not None:
+            return f"cast(({self._expression(name, value.sql)}) as string)"
+        if value.columns is not None:
+            return _joined([self._column(name, header) for header in value.columns])
+        return f"`{self._column(name, str(value.column))}`"
+
+    def condition(self) -> str:
+        """Spark SQL of the rows that speak of the table; empty for all."""
+        where = self._declared.where
+        return self._expression("where", where) if where else ""
+
+    def _of_same_name(self, name: str) -> Value | None:
+        return Value.model_validate(name) if name in self.source.columns else None
+
+    def _column(self, key: str, header: str) -> str:
+        if header in self._names:
+            return self._names[header]
+        hint = did_you_mean(header, self._names)
+        if header == LINE_NUMBER:
+            hint = " It takes `number_lines_within` of the source."
+        raise self._mistake(key, f"the source has no header {header!r}.{hint}")
+
+    def _expression(self, key: str, sql: str) -> str:
+        try:
+            return row_wise(sql, self._names)
+        except ValueError as error:
+            raise self._mistake(key, str(error)) from None
+
+    def _mistake(self, key: str, text: str) -> PipelineError:
+        return self._shop.mistake(f"tables.{self._table}.{self._called.get(key, key)}", text)
+
+
+def _joined(columns: Sequence[str]) -> str:
+    """The text of several columns, joined so that different values have different texts."""
+    texts = [f"trim(cast(`{column}` as string))" for column in columns]
+    escaped = [_replaced(_replaced(text, "\\", "\\\\"), BETWEEN_KEYS, f"\\{BETWEEN_KEYS}")
+               for text in texts]  # fmt: skip
+    complete = " and ".join(f"{text} != ''" for text in texts)
+    return f"if({complete}, concat_ws({spark_literal(BETWEEN_KEYS)}, {', '.join(escaped)}), null)"
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    return f"replace({text}, {spark_literal(old)}, {spark_literal(new)})"
+
+
+def _described(value: Value | None) -> str:
+    if value is None:
+        return "not delivered"
+    said = value.sql or value.column or " + ".join(value.columns or ())
+    said = said or f"always {value.constant!r}"
+    return f"{said}, {len(value.map)} values mapped" if value.map else said
