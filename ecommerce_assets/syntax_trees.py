@@ -163,11 +163,16 @@ class _Text:
 
     def _annotation(self, annotation: ast.expr | None) -> None:
         """An annotation determines the class whose methods are called, so that class counts."""
-        for node in ast.walk(annotation) if annotation else ():
-            if isinstance(node, ast.Name):
-                self.names.add(Name(self._module.name, node.id))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                self._annotation(ast.parse(node.value, mode="eval").body)
+        if isinstance(annotation, ast.Name):
+            self.names.add(Name(self._module.name, annotation.id))
+        elif isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            self._annotation(ast.parse(annotation.value, mode="eval").body)
+        elif isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Literal":
+            return  # Its strings are values, not classes.
+        elif annotation is not None:
+            for part in ast.iter_child_nodes(annotation):
+                if isinstance(part, ast.expr):
+                    self._annotation(part)
 
 
 def _locals(scope: ast.AST) -> dict[str, str]:

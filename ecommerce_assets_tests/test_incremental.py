@@ -6,6 +6,7 @@
 import re
 import threading
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -16,12 +17,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.audit import totals_version
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.refresh import limits
 from ecommerce_assets.refresh.limits import ALWAYS_INCREMENT, Limits
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets.tables.audits import orders
+from ecommerce_assets.tables.audits.orders import ITEMS, ORDERS
+from ecommerce_assets.tables.star import FACTS
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences, refused_now
 from ecommerce_assets_tests.shop import Shop
@@ -57,7 +64,7 @@ class Killed(BaseException):
 class Counts:
     """What ran, for the line at the end."""
 
-    sequences = deliveries = runs = kills = races = refused = compared = 0
+    sequences = deliveries = runs = kills = races = refused = compared = totals = 0
 
 
 class Histories(RuleBasedStateMachine):
@@ -215,6 +222,22 @@ class Histories(RuleBasedStateMachine):
             return
         Counts.compared += len(made)
         assert differences(self.shop.lakehouse, made, self._bronze_rows(usable)) == {}
+        if FACTS in made:
+            self._audited_as_a_whole()
+
+    def _audited_as_a_whole(self) -> None:
+        """Totals that were brought up to date equal those of all orders and items."""
+        spark = open_session(str(self.shop.lakehouse))
+        facts = History(spark, FACTS)
+        kept = facts.totals(str(totals_version(all_tables()[FACTS])))
+        if kept is None or facts.record is None:
+            return
+        Counts.totals += 1
+        frames = {name: read(spark, name, facts.record.sources[name]) for name in (ORDERS, ITEMS)}
+        found = orders.compared(frames, current_shop().not_sold)
+        assert {name: Decimal(kept[name]) for name in orders.TOTALS} == {
+            name: found[name] for name in orders.TOTALS
+        }
 
     def _published(self) -> dict[str, int | None]:
         """The published snapshot by table."""
@@ -276,7 +299,8 @@ def test_any_history_equals_the_oracle(
             print(
                 f"\n{Counts.sequences} sequences of {WORLDS} worlds: {Counts.deliveries} deliveries, "
                 f"{Counts.runs} runs, {Counts.kills} killed, {Counts.races} at the same time, "
-                f"{Counts.compared} tables compared, {Counts.refused} rightly refused"
+                f"{Counts.compared} tables and {Counts.totals} totals compared, "
+                f"{Counts.refused} rightly refused"
             )
     assert Counts.kills or Counts.races
 

@@ -145,6 +145,6 @@ def test_athena_is_asked_in_its_own_words() -> None:
         asked.append(sql)
         return pa.table({"order_id": ["O1"]})
 
-    list(trace("silver.orders", "O1", query, limit=20, on_aws=False))
+    list(trace("silver.orders", "O1", query, limit=20, on_aws=True))
     assert "array_join(q._reasons, '; ')" in asked[-1]
-    assert "WHERE trim(b.order_id) IN (SELECT 'O1')" in asked[-1]
+    assert "WHERE b._traced IN (SELECT 'O1')" in asked[-1]

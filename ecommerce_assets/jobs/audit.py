@@ -7,6 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
+from ecommerce_assets.code_version import code_version
 from ecommerce_assets.refresh.keys import AffectedKeys
 from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
 from ecommerce_assets.tables.declaration import Table
@@ -173,9 +174,17 @@ def own_findings(table: Table, scope: Scope) -> Report:
     findings: list[Finding] = []
     rows_by_date: dict[Any, int] = {}
     metrics: dict[str, float] = {}
+    totals: dict[str, Any] = {}
     for audit in table.audits:
         report = audit.run(scope)
         findings += report.findings
         rows_by_date |= report.rows_by_date
         metrics |= report.metrics
-    return Report(findings, rows_by_date, metrics)
+        totals |= report.totals
+    return Report(findings, rows_by_date, metrics, totals)
+
+
+def totals_version(table: Table) -> str | None:
+    """The version of the code that reports the table's totals; None if it has none."""
+    runs = [audit.run for audit in table.audits if audit.keeps_totals]
+    return code_version(*runs) if runs else None

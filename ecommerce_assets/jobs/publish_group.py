@@ -211,6 +211,8 @@ class PublishGroup:
         findings += own.findings
         if any(finding.blocks for finding in findings):
             raise AuditFailed(table, findings)
+        if version := audit.totals_version(table):
+            branch.remember(own.totals, version)
         if table.identifier != next(iter(self._tables)) and (left := members_that_leave(written)):
             branch.keep(left)
         seconds = perf_counter() - started

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.audit import totals_version
 from ecommerce_assets.lakehouse import tables as lakehouse
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.staging import Staged
@@ -16,7 +17,8 @@ from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.decision import Rows
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.run_cache import Figure
-from ecommerce_assets.tables.audits import Filled, Finding, Scope
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables.audits import Before, Filled, Finding, Scope
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation, SparkSession
@@ -95,8 +97,22 @@ def scope_of(
         },
         delivered_before=decision.replaced_deliveries,
         consult=_consult(inputs.spark),
+        before=_before(inputs, decision),
         line_of=partial(line_in, arguments.landing, arguments.request.sources),
     )
+
+
+def _before(inputs: Inputs, decision: Rows) -> Before | None:
+    """The audit of the published snapshot, if this run changes only some of its rows."""
+    table, record = inputs.table, inputs.published.record
+    version = totals_version(all_tables()[table.identifier])
+    if version is None or decision.affected is None or record is None:
+        return None
+    totals = inputs.published.totals(version)
+    if totals is None:
+        return None
+    frames = {name: inputs.at(name, record.sources[name]) for name in table.upstream}
+    return Before(totals, frames)
 
 
 def rows_by_date(table: History, snapshot: int | None, days: Sequence[date]) -> dict[date, int]:

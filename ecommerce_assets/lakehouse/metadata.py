@@ -16,6 +16,7 @@ CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
 OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
+TOTALS = "ecommerce.totals"  # a property of the table
 MONTH = "_month"  # suffix of Iceberg's name for a partition by month
 UNPARTITIONED = date.min
 PARTITION = "partitions."  # prefix of a partition's figures in a snapshot's summary
@@ -199,6 +200,20 @@ class TableMetadata:
             if not snapshot.rows_unchanged and NOTE not in snapshot.summary:
                 return snapshot.id
         return None
+
+    def totals(self, version: str) -> dict[str, str] | None:
+        """The totals of the published snapshot's audit.
+
+        Args:
+            version: of the code that computes them.
+
+        Returns:
+            None if they are of another snapshot, or of other code.
+        """
+        kept = json.loads(self.properties.get(TOTALS, "{}"))
+        if kept.get("snapshot") != self.checked_id or kept.get("version") != version:
+            return None
+        return {name: str(value) for name, value in kept["totals"].items()}
 
     def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
         """The snapshot and its ancestors, newest first, as far as they have not expired."""

@@ -5,13 +5,15 @@ by fast-forwarding `main` to it in one atomic commit. If it is not published, it
 files.
 """
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from ecommerce_assets.lakehouse.history import History, qualified
 from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
-from ecommerce_assets.lakehouse.metadata import BuildRecord
+from ecommerce_assets.lakehouse.metadata import TOTALS, BuildRecord
 from ecommerce_assets.lakehouse.tables import change_refs, is_adaptive, read
 
 if TYPE_CHECKING:
@@ -57,6 +59,18 @@ class Staged:
         rows.writeTo(target).append()
         self._table.refresh()
         self._kept = self._table.snapshot(self._branch)
+
+    def remember(self, totals: Mapping[str, Any], version: str) -> None:
+        """Keep the totals of the snapshot's audit with the table, for the audit of the next one.
+
+        Args:
+            version: of the code that computed them.
+        """
+        text = json.dumps(
+            {"snapshot": self.snapshot, "version": version, "totals": totals}, default=str
+        )
+        self._table.refresh()
+        self._table.updateProperties().set(TOTALS, text).commit()
 
     def publish(self) -> None:
         """Publish the snapshot in one atomic commit.

@@ -9,6 +9,7 @@ import vm from "node:vm";
 const PARTS = new URL("../../ecommerce_assets/dashboard/parts/", import.meta.url);
 const figures = {
   built_at: "2024-03-01T00:00:00+00:00",
+  currency: "EUR",
   sales: null,
   quality: { quarantined: [], late: [] },
   delivered: {},
@@ -26,7 +27,7 @@ const plain = (code) => JSON.parse(run(`JSON.stringify(${code})`));
 run(`
   dayZero = Date.parse("2024-01-30") / DAY;
   sales = {
-    days: 3, orders: [1, 1, 1], dayStart: [0, 1, 2, 3], lineStart: [0, 2, 3, 4], orderDay: [0, 1, 2],
+    guest: -1, days: 3, orders: [1, 1, 1], dayStart: [0, 1, 2, 3], lineStart: [0, 2, 3, 4], orderDay: [0, 1, 2],
     customer: [0, 1, 0], is_sale: [1, 0, 1], product: [0, 1, 0, 0], pieces: [1, 2, 1, 3],
     revenue: [1000, 500, 9900, 3000], country: [0, 1], segment: [0, 0], category: [0, 1], firstSale: [0, NaN],
     names: { products: [["P1", "Chair", 0, 400], ["P2", "Lamp", 1, null]] },
@@ -46,6 +47,17 @@ test("measures count orders, customers and units once, and margins where a cost 
   assert.equal(found.lost, 1 / 3);
   assert.equal(found.costed, 4000 / 4500);
   assert.equal(found.margin, (4000 - 400 - 3 * 400) / 4000);
+});
+
+test("the guest counts in revenue and orders, and is no customer", () => {
+  run("sales.guest = 0");
+  const found = plain("measures({ from: 0, to: 2 }, none)");
+  const [january] = plain("bySpan({ from: 0, to: 2 }, none, monthOf)");
+  const cohorts = plain("cohorts({ from: 0, to: 2 }, none, monthOf)");
+  run("sales.guest = -1");
+  assert.deepEqual([found.revenue, found.orders, found.customers, found.perCustomer], [4500, 2, 0, null]);
+  assert.deepEqual([january.revenue, january.known, january.fresh, january.customers], [1500, 0, 0, 0]);
+  assert.deepEqual(cohorts, []);
 });
 
 test("filters leave the lines of one category, and no others", () => {

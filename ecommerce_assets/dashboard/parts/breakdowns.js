@@ -101,7 +101,9 @@ function drawValues(range) {
     customers,
     shown: whole.format(customers),
     name:
-      CLASSES[n] === Infinity ? `over ${wholeAmounts.format(CLASSES[n - 1])}` : `up to ${wholeAmounts.format(CLASSES[n])}`,
+      CLASSES[n] === Infinity
+        ? `over ${wholeAmounts.format(CLASSES[n - 1])}`
+        : `up to ${wholeAmounts.format(CLASSES[n])}`,
   }));
   while (rows.length && !rows.at(-1).customers) rows.pop();
   chart(

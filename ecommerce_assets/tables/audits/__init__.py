@@ -90,6 +90,19 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What the published snapshot was audited with.
+
+    Attributes:
+        totals: the totals that its audits reported.
+        upstream: whole frames of the upstream tables from which it was computed.
+    """
+
+    totals: Mapping[str, str]
+    upstream: Mapping[str, DataFrame]
+
+
+@dataclass(frozen=True)
 class Scope:
     """What an audit may read.
 
@@ -118,6 +131,7 @@ class Scope:
         delivered_before: for silver: the parsed rows of deliveries that this run's replace; None
             if there are none.
         consult: returns a table as published now; None if it is empty or does not exist yet.
+        before: the audit of the published snapshot; None if it is unknown.
         line_of: returns the line on which a record of a landed file begins, by file and record
             number; None if it is no longer known.
     """
@@ -141,6 +155,7 @@ class Scope:
     filled: Callable[[Sequence[date]], Mapping[date, "Filled"]]
     delivered_before: DataFrame | None
     consult: Callable[[str], DataFrame | None]
+    before: Before | None
     line_of: Callable[[str, int], int | None]
 
     def location(self, file: str, row_number: int) -> str:
@@ -161,11 +176,13 @@ class Report:
         findings: one per check.
         rows_by_date: rows of the new snapshot by ingestion date, if the audit counted them.
         metrics: figures for the table's page in Dagster.
+        totals: sums that the audit of the next snapshot brings up to date.
     """
 
     findings: list[Finding]
     rows_by_date: dict[date, int] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    totals: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,6 +195,8 @@ class Audit:
         against: tables that it reads in addition to the upstream tables.
         observes: by name, aggregates to take while the rows are written.
         looks_back: how far before the run's first date it needs rows by date.
+        keeps_totals: whether it reports totals, to bring up to date those of the published
+            snapshot.
     """
 
     checks: tuple[Check, ...]
@@ -185,6 +204,7 @@ class Audit:
     against: tuple[str, ...] = ()
     observes: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
     looks_back: timedelta = timedelta()
+    keeps_totals: bool = False
 
 
 def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Audit of the fact table: are the published orders and items complete, and do they agree?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,6 +12,11 @@ from ecommerce_assets.tables.amounts import net_amount
 from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
 
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
+# Sums over all orders, to which each order adds its own.
+TOTALS = (
+    "orders", "sold", "empty", "empty_amount", "disagreeing", "items", "items_amount", "waiting",
+    "waiting_amount", "odd_lines", "odd_percents", "discounted",
+)  # fmt: skip
 NET_OF = ("quantity", "unit_price", "discount_percent")
 CENT = Decimal("0.01")
 
@@ -53,50 +58,79 @@ def orders_and_items(not_sold: Sequence[str], currency: str, received_key: str) 
         received_key: Spark SQL of an order's key, from its row as received.
     """
     checks = (WAITING, EMPTY, AMOUNTS, LINES, PERCENTS)
-    return Audit(checks, partial(_orders_and_items, not_sold, currency, received_key))
+    run = partial(_orders_and_items, not_sold, currency, received_key)
+    return Audit(checks, run, keeps_totals=True)
 
 
 def _orders_and_items(
     not_sold: Sequence[str], currency: str, received_key: str, scope: Scope
 ) -> Report:
-    """One Spark job over all published orders and items, not only the recomputed ones."""
-    orders, items = scope.upstream[ORDERS], scope.upstream[ITEMS]
-    joined = _joined(orders, items, not_sold)
-    held = F.lit(False)
-    quarantined = scope.consult(f"{ORDERS}_quarantine")
-    if quarantined is not None:
-        ids = quarantined.select(F.trim(F.expr(received_key)).alias("held_id")).distinct()
-        joined = joined.join(ids, joined.item_order_id == ids.held_id, "left")
-        held = F.col("held_id").isNotNull()
-    known = F.col("order_id").isNotNull()
-    row = joined.agg(
-        F.count("order_id").alias("orders"),
-        F.count_if("is_sale").alias("sold"),
-        F.count_if("is_empty").alias("empty"),
-        F.sum(F.when(F.col("is_empty"), F.col("total_amount"))).alias("empty_amount"),
-        F.count_if("disagrees").alias("disagreeing"),
-        F.sum("items").alias("items"),
-        F.sum("items_total").alias("items_amount"),
-        F.sum(F.when(~known, F.col("items"))).alias("waiting"),
-        F.sum(F.when(~known & held, F.col("items"))).alias("waiting_held"),
-        F.sum(F.when(~known, F.col("items_total"))).alias("waiting_amount"),
-        F.sum("odd_lines").alias("odd_lines"),
-        F.sum("odd_percents").alias("odd_percents"),
-        F.sum("discounted").alias("discounted"),
-        F.min(F.when(~known, F.col("item_order_id"))).alias("waits"),
-        _largest("is_empty").alias("worst_empty"),
-        _largest("disagrees").alias("worst_disagreeing"),
-    ).collect()[0]
-    figures = {name: value or 0 for name, value in row.asDict(recursive=True).items()}
-    return Report(
-        [
-            _waiting(scope, figures, currency),
-            _empty(scope, figures, currency),
-            _amounts(scope, figures),
-            _lines(scope, figures),
-            _percents(scope, figures),
+    """The totals of all published orders and items.
+
+    Where those of the published snapshot are known, only the affected orders are compared, as they
+    are and as they were.
+    """
+    known = scope.before
+    if known is None or scope.affected is None:
+        figures = compared(scope.upstream, not_sold)
+    else:
+        figures, were = [
+            compared(
+                {name: scope.only_affected(frames[name], "order_id") for name in (ORDERS, ITEMS)},
+                not_sold,
+            )
+            for frames in (scope.upstream, known.upstream)
         ]
+        for name in TOTALS:
+            figures[name] += Decimal(known.totals[name]) - were[name]
+    totals = {name: figures[name] for name in TOTALS}
+    figures["waiting_held"] = _held(scope, received_key) if figures["waiting"] else 0
+    findings = [
+        _waiting(scope, figures, currency),
+        _empty(scope, figures, currency),
+        _amounts(scope, figures),
+        _lines(scope, figures),
+        _percents(scope, figures),
+    ]
+    return Report(findings, totals=totals)
+
+
+def compared(frames: Mapping[str, DataFrame], not_sold: Sequence[str]) -> dict[str, Any]:
+    """`TOTALS` over the orders and items, and examples."""
+    known = F.col("order_id").isNotNull()
+    row = (
+        _joined(frames[ORDERS], frames[ITEMS], not_sold)
+        .agg(
+            F.count("order_id").alias("orders"),
+            F.count_if("is_sale").alias("sold"),
+            F.count_if("is_empty").alias("empty"),
+            F.sum(F.when(F.col("is_empty"), F.col("total_amount"))).alias("empty_amount"),
+            F.count_if("disagrees").alias("disagreeing"),
+            F.sum("items").alias("items"),
+            F.sum("items_total").alias("items_amount"),
+            F.sum(F.when(~known, F.col("items"))).alias("waiting"),
+            F.sum(F.when(~known, F.col("items_total"))).alias("waiting_amount"),
+            F.sum("odd_lines").alias("odd_lines"),
+            F.sum("odd_percents").alias("odd_percents"),
+            F.sum("discounted").alias("discounted"),
+            F.min(F.when(~known, F.col("item_order_id"))).alias("waits"),
+            _largest("is_empty").alias("worst_empty"),
+            _largest("disagrees").alias("worst_disagreeing"),
+        )
+        .collect()[0]
     )
+    figures = row.asDict(recursive=True)
+    return {name: value or 0 if name in TOTALS else value for name, value in figures.items()}
+
+
+def _held(scope: Scope, received_key: str) -> int:
+    """The items that wait for an order in quarantine."""
+    quarantined = scope.consult(f"{ORDERS}_quarantine")
+    if quarantined is None:
+        return 0
+    ids = quarantined.select(F.trim(F.expr(received_key)).alias("order_id")).distinct()
+    items = scope.upstream[ITEMS].join(ids, "order_id", "left_semi")
+    return items.join(scope.upstream[ORDERS], "order_id", "left_anti").count()
 
 
 def _largest(which: str) -> Column:
@@ -167,9 +201,10 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     )
     rows: list[dict[str, Any]] = []
     advice = "They enter gold.fact_sales as soon as their order arrives."
-    if waiting:
+    if waiting and figures["waits"] is not None:
         waits = scope.upstream[ITEMS].where(F.col("order_id") == figures["waits"])
         rows = sample(waits.select("order_item_id", "order_id"), ["order_item_id"])
+    if waiting:
         counts |= {"order_in_quarantine": held, "order_not_delivered": waiting - held}
         message += (
             f": the orders of {held:,} are in quarantine, those of {waiting - held:,} were not "
@@ -193,7 +228,7 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
 def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     empty, sold = figures["empty"], figures["sold"]
     share, limit = _share(empty, sold), scope.thresholds.tolerance
-    rows = [_in_order(figures["worst_empty"])] if share > limit else []
+    rows = _example(figures["worst_empty"]) if share > limit else []
     message = (
         f"{empty:,} of {sold:,} orders sold ({percent(share)}, limit {percent(limit)}), with a "
         f"total of {figures['empty_amount']:,} {currency}, have no item"
@@ -215,7 +250,7 @@ def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
 def _amounts(scope: Scope, figures: dict[str, Any]) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
     share, limit = _share(disagreeing, orders), scope.thresholds.tolerance
-    rows = [_in_order(figures["worst_disagreeing"])] if share > limit else []
+    rows = _example(figures["worst_disagreeing"]) if share > limit else []
     message = (
         f"{disagreeing:,} of {orders:,} orders ({percent(share)}, limit {percent(limit)}) "
         "disagree with their items or parts"
@@ -276,8 +311,9 @@ def _percents(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
 
 
-def _in_order(order: dict[str, Any]) -> dict[str, Any]:
-    return {name: order[name] for name in AMOUNT_COLUMNS}
+def _example(order: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """An order as a sample; none if the run has not affected such an order."""
+    return [{name: order[name] for name in AMOUNT_COLUMNS}] if order else []
 
 
 def _share(part: int, whole: int) -> float:
