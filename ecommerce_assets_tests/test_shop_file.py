@@ -1,6 +1,5 @@
 """The shop file: what it says comes true, and every mistake in it is one clear line."""
 
-import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,16 +8,12 @@ import pytest
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.shop import Shop as ShopFile
-from ecommerce_assets.shop import current_shop, read_shop, using
+from ecommerce_assets.shop import current_shop, read_shop, shipped_shops, using
 from ecommerce_assets.tables import tables_for
 from ecommerce_assets_tests.shop import Shop
 
 D = Decimal
-DOCS = Path(__file__).parent.parent / "docs"
-# The example of the documentation: a wholesaler's invoice lines.
-(LINES,) = re.findall(
-    r"```toml\n(.+?)```", (DOCS / "how-to" / "shop.md").read_text("utf-8"), re.DOTALL
-)
+LINES = shipped_shops()["invoice_lines"].text
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 
 
@@ -72,6 +67,9 @@ MISTAKES = [
      "no header '_line_number'. It takes `number_lines_within`"),
     ("no date", changed('order_date = "InvoiceDate"\n', ""),
      "tables.orders.order_date: is missing: name a header"),
+    ("no customer", changed('customer_id = "CustomerID"\n', "").replace(
+        'may_be_empty = ["customer_id"]                # such orders belong to the guest\n', ""),
+     "tables.orders.customer_id: is missing: name a header"),
     ("empty quantity", changed('unit_price = "UnitPrice"\n', 'unit_price = "UnitPrice"\n'
                                'may_be_empty = ["quantity"]\n'),
      "tables.order_items.quantity: may not be empty"),

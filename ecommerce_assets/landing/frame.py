@@ -10,7 +10,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import LandedFile
 from ecommerce_assets.landing.plain import MOST_BYTES, plain_records
 from ecommerce_assets.landing.records import read_records
-from ecommerce_assets.landing.source import GZIP, LINE_NUMBER, Source, column_of
+from ecommerce_assets.landing.source import FILLED_DOWN, GZIP, LINE_NUMBER, Source, column_of
 from ecommerce_assets.landing.store import Store, store_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _records(
 ) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
 
-    numbers = _LineNumbers(source)
+    lines = _Lines(source)
     for number, values, rescued in _texts(file, stream, source):
         rows = len(rescued)
         arrays = {column_of(name): texts for name, texts in values.items()}
@@ -87,7 +87,7 @@ def _records(
             "_ingestion_date": pa.repeat(pa.scalar(file.ingestion_date, pa.date32()), rows),
             "_source_file": pa.repeat(file.source_file, rows),
             "_row_number": pa.array(range(number, number + rows), pa.int64()),
-            **numbers.of(values),
+            **lines.of(values),
             "_ingested_at": pa.repeat(pa.scalar(ingested_at, pa.timestamp("us", "UTC")), rows),
             "_rescued_data": rescued,
         }
@@ -117,23 +117,53 @@ def _texts(
         yield number, arrays, pa.array(rescued, pa.string())
 
 
-class _LineNumbers:
-    """Numbers the records of a file within their groups, from 1 on, in the file's order."""
+class _Lines:
+    """What the lines of a file that belong together say of each other."""
 
     def __init__(self, source: Source) -> None:
-        self._within = source.numbered_within
+        self._source = source
         self._seen: Counter[tuple[str, ...]] = Counter()
+        self._group: tuple[str, ...] | None = None
+        self._above: dict[str, str] = {}
 
     def of(self, values: "Mapping[str, pa.Array]") -> "dict[str, pa.Array]":
-        """The column of numbers for the next batch; none if the source has no groups."""
+        """The columns on the next batch that the source asks for."""
         import pyarrow as pa
 
-        if not self._within:
-            return {}
-        columns = [values[name].to_pylist() for name in self._within]
-        numbers = []
-        for texts in zip(*columns, strict=True):
-            group = tuple((text or "").strip() for text in texts)
-            self._seen[group] += 1
-            numbers.append(self._seen[group])
-        return {LINE_NUMBER: pa.array(numbers, pa.int64())}
+        found = {}
+        if self._source.numbered_within:
+            numbers = [
+                self._number(group) for group in _groups(values, self._source.numbered_within)
+            ]
+            found[LINE_NUMBER] = pa.array(numbers, pa.int64())
+        if self._source.filled_down:
+            names = self._source.filled_down
+            rows = zip(*[values[name].to_pylist() for name in names], strict=True)
+            groups = _groups(values, self._source.filled_within)
+            filled = [self._filled(group, dict(zip(names, row, strict=True)))
+                      for group, row in zip(groups, rows, strict=True)]  # fmt: skip
+            found[FILLED_DOWN] = pa.array(filled, pa.map_(pa.string(), pa.string()))
+        return found
+
+    def _number(self, group: tuple[str, ...]) -> int:
+        """The number of the next record of a group."""
+        self._seen[group] += 1
+        return self._seen[group]
+
+    def _filled(
+        self, group: tuple[str, ...], row: dict[str, str | None]
+    ) -> list[tuple[str, str]] | None:
+        """The values that the next record takes from those above; None for none."""
+        if group != self._group:
+            self._group, self._above = group, {}
+        own = {name: text for name, text in row.items() if (text or "").strip()}
+        taken = [(column_of(name), text) for name, text in self._above.items() if name not in own]
+        self._above |= own  # type: ignore[arg-type]  # it has no empty text
+        return taken or None
+
+
+def _groups(values: "Mapping[str, pa.Array]", names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Of each record, the texts of some columns, without white space around them."""
+    columns = [values[name].to_pylist() for name in names]
+    for texts in zip(*columns, strict=True):
+        yield tuple((text or "").strip() for text in texts)

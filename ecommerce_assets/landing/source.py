@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 ENDINGS = (".csv", ".csv.gz")
 GZIP = ".gz"
 LINE_NUMBER = "_line_number"
+FILLED_DOWN = "_filled_down"
 _NO_PART_OF_A_NAME = re.compile(r"\W+", re.ASCII)
 
 
@@ -51,6 +52,10 @@ class Source:
         dialect: how its files are written.
         numbered_within: the columns whose values group a file's records, to number those of a
             group; empty for no numbers.
+        filled_within: the columns whose values tell which lines belong together, for
+            `filled_down`.
+        filled_down: the columns whose empty values mean the one above, in lines that belong
+            together.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Source:
     pattern: str = ""
     dialect: Dialect = field(default_factory=Dialect)
     numbered_within: tuple[str, ...] = ()
+    filled_within: tuple[str, ...] = ()
+    filled_down: tuple[str, ...] = ()
 
     def reads(self, file: str) -> bool:
         """Whether a file of its folder, by its name, is a delivery of this source."""

@@ -18,7 +18,7 @@ def row_wise(sql: str, columns: Mapping[str, str]) -> str:
 
     Args:
         sql: the expression, as a person wrote it.
-        columns: by name that it may use, without regard to case, the column.
+        columns: by name that it may use, without regard to case, Spark SQL of the column.
 
     Raises:
         ValueError: it is not a single expression, does not look at single rows alone, or names a
@@ -57,7 +57,7 @@ def row_wise(sql: str, columns: Mapping[str, str]) -> str:
                 f"{sql!r} reads {name}, which is no header of the source."
                 f"{did_you_mean(name, columns)}"
             )
-        node.replace(exp.column(known[name.casefold()], quoted=True))
+        node.replace(sqlglot.parse_one(known[name.casefold()], read="spark"))
     return str(tree.expressions[0].sql(dialect="spark", comments=False))
 
 

@@ -20,6 +20,7 @@ Role = Literal["open", "sale", "cancelled", "returned"]
 NOT_SOLD = ("cancelled", "returned")  # roles
 ISO_TIME = "iso"
 TABLES = ("customers", "products", "orders", "order_items")
+NEEDED = ("orders", "order_items")  # the members of the others may be known from these alone
 # ISO 4217, without funds, metals and test codes.
 _CODES = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD "
@@ -111,6 +112,17 @@ class Shop(Part):
     )
 
 
+class FillDown(Part):
+    """Columns whose value stands only in the first line of several that belong together."""
+
+    within: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
+        description="Headers whose values tell which lines belong together."
+    )
+    columns: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
+        description="Headers whose empty values mean the one above."
+    )
+
+
 class SourceFile(Part):
     """A source: its files are one bronze table, as received."""
 
@@ -153,6 +165,10 @@ class SourceFile(Part):
         description="Headers whose values group a file's lines; the number of a line in its group "
         "is the column `_line_number`, for use in a key.",
     )
+    fill_down: FillDown | None = Field(
+        default=None,
+        description="Columns whose value stands only in the first of several lines.",
+    )
     required: Headers = Field(description="Headers that a file must have, with descriptions.")
     optional: Headers = Field(
         default={}, description="Headers that a file may have, with descriptions."
@@ -171,12 +187,17 @@ class SourceFile(Part):
                     f"the headers {columns[column]!r} and {header!r} would be one column"
                 )
             columns[column] = header
-        for name in self.number_lines_within:
-            if name not in headers:
-                raise ValueError(
-                    f"number_lines_within: there is no header {name!r}."
-                    f"{did_you_mean(name, headers)}"
-                )
+        down = self.fill_down
+        for key, names in (
+            ("number_lines_within", self.number_lines_within),
+            ("fill_down.within", down.within if down else ()),
+            ("fill_down.columns", down.columns if down else ()),
+        ):
+            for name in names:
+                if name not in headers:
+                    raise ValueError(
+                        f"{key}: there is no header {name!r}.{did_you_mean(name, headers)}"
+                    )
         if self.delimiter == self.quote:
             raise ValueError("delimiter and quote must differ")
         if self.thousands and self.thousands == self.decimal_mark:
@@ -291,7 +312,7 @@ class ShopFile(Part):
                     f"tables.{name}.from: there is no source {table.from_!r}."
                     f"{did_you_mean(table.from_, self.sources)}"
                 )
-        for name in TABLES:
+        for name in NEEDED:
             if name not in self.tables:
                 raise ValueError(f"tables.{name}: the table is missing; say where it comes from")
         return self

@@ -17,7 +17,9 @@ from ecommerce_assets.landing.source import Dialect, Source
 from ecommerce_assets.shop.model import NOT_SOLD, ShopFile, SourceFile
 
 VARIABLE = "ECOMMERCE_SHOP"
-DEFAULT = "default.toml"
+DEFAULT = "default"
+SHIPPED = "shops"
+ENDING = ".toml"
 RELEASED = "released.toml"  # the file of a release, beside this module on Glue
 
 
@@ -112,6 +114,8 @@ def _source(name: str, found: SourceFile) -> Source:
         found.files,
         Dialect(found.delimiter, found.quote, found.encoding, found.skip_lines, found.loose_header),
         found.number_lines_within,
+        found.fill_down.within if found.fill_down else (),
+        found.fill_down.columns if found.fill_down else (),
     )
 
 
@@ -128,19 +132,33 @@ def read_shop(path: str | Path) -> Shop:
         raise PipelineError(f"{VARIABLE} is {str(path)!r}, which can't be read: {reason}") from None
 
 
-@lru_cache(1)
-def _shipped() -> Shop:
-    """The shop of the release if this is one, else the default shop."""
-    here = files(__package__)
-    for name in (RELEASED, DEFAULT):
-        if here.joinpath(name).is_file():
-            return Shop(name, here.joinpath(name).read_text("utf-8"))
-    raise PipelineError(f"the package lacks its {DEFAULT}; install it again")
+def shipped_shops() -> dict[str, Shop]:
+    """The shop files of the package, by name."""
+    folder = files(__package__).joinpath(SHIPPED)
+    named = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {
+        file.name.removesuffix(ENDING): Shop(file.name, file.read_text("utf-8"))
+        for file in named
+        if file.name.endswith(ENDING)
+    }
 
 
 @lru_cache(1)
-def _given(path: str) -> Shop:
-    return read_shop(Path(path).expanduser().absolute()) if path else _shipped()
+def _given(name: str) -> Shop:
+    """The shop of a path, or the name of a shipped one; without either, see `current_shop`."""
+    released = files(__package__).joinpath(RELEASED)
+    if not name and released.is_file():
+        return Shop(RELEASED, released.read_text("utf-8"))
+    path = Path(name).expanduser()
+    if not name or (path.parent == Path() and not path.suffix):
+        shipped = shipped_shops()
+        if (name or DEFAULT) in shipped:
+            return shipped[name or DEFAULT]
+        raise PipelineError(
+            f"{VARIABLE} is {name!r}, which is no shipped shop, and no path of a file like "
+            f"./{name}{ENDING}.{did_you_mean(name, shipped)}"
+        )
+    return read_shop(path.absolute())
 
 
 _others: list[Shop] = []

@@ -49,11 +49,12 @@ class CrossFieldRule:
 
     Attributes:
         reason: the text in `_reasons`.
-        broken: the condition of a broken rule, on the typed columns; null counts as not broken.
+        broken: Spark SQL condition of a broken rule, on the typed columns; null counts as not
+            broken.
     """
 
     reason: str
-    broken: Callable[[Mapping[str, Column]], Column]
+    broken: str
 
 
 def required(description: str, **checks: Any) -> Any:
@@ -125,7 +126,7 @@ def _words(declared: list[str] | str) -> tuple[str, ...] | None:
 
 
 def of_shop(
-    schema: pa.DataFrameSchema, shop: Shop, table: str, feed: Feed, computed: Mapping[str, Any]
+    schema: pa.DataFrameSchema, shop: Shop, table: str, feed: Feed, computed: Mapping[str, str]
 ) -> pa.DataFrameSchema:
     """A contract with the shop's vocabulary, and with what the shop says about empty values.
 
@@ -139,41 +140,67 @@ def of_shop(
         PipelineError: the shop file lacks a column that is essential, or relaxes what decides
             amounts.
     """
-    declared, columns = shop.declared.tables[table], {}
+    declared, columns = shop.declared.tables.get(table), {}
     for name, given in schema.columns.items():
-        column = copy(given)
-        column.metadata = metadata = dict(given.metadata or {})
         there = feed.gives(name) or name in computed
-        instead = metadata.pop("instead")
-        if instead is not None and name in declared.may_be_empty:
-            metadata["default"] = instead
-        elif metadata["essential"] and (not there or name in declared.may_be_empty):
-            raise shop.mistake(
-                f"tables.{table}.{name}",
-                "may not be empty" if there else "is missing: name a header, a constant or an "
-                "expression for it, since the source has no header of this name",
-            )  # fmt: skip
-        if not metadata["essential"] and (not there or name in declared.may_be_empty):
-            column.nullable = True
-        if callable(metadata["default"]):
-            metadata["default"] = metadata["default"](shop)
-        if metadata["default"] is not None:
-            column.nullable = False
-        known = metadata.pop("words")
-        words = known(shop) if known else None
-        if words is not None:
-            column.checks = [*given.checks, pa.Check.isin(words)]
-        if name in declared.warn:
-            if not isinstance(column.dtype.type, T.StringType) or metadata["essential"]:
+        listed = declared is not None and name in declared.may_be_empty
+        warns = declared is not None and name in declared.warn
+        if declared is not None:
+            wrong = _what_is_wrong(given, there=there, listed=listed)
+            if wrong:
+                raise shop.mistake(f"tables.{table}.{name}", wrong)
+            if warns and not _is_word(given):
                 raise shop.mistake(
                     f"tables.{table}.warn",
                     f"{name} can't be kept if it breaks a rule, since figures depend on it",
                 )
-            metadata["warns"] = True
-        columns[name] = column
+        columns[name] = _of_shop(given, shop, may_be_empty=listed or not there, warns=warns)
     return pa.DataFrameSchema(
         columns, name=schema.name, description=schema.description, unique=schema.unique
     )
+
+
+def _what_is_wrong(given: pa.Column, *, there: bool, listed: bool) -> str:
+    """What a shop file can't say of this column; empty if nothing is wrong.
+
+    Args:
+        there: whether any row has a value.
+        listed: whether the file says that values may be missing.
+    """
+    metadata = given.metadata
+    if not metadata["essential"] or (listed and metadata["instead"]) or (there and not listed):
+        return ""
+    if there:
+        return "may not be empty"
+    return (
+        "is missing: name a header, a constant or an expression for it, since the source has no "
+        "header of this name"
+    )
+
+
+def _is_word(column: pa.Column) -> bool:
+    """Whether no figure depends on a column."""
+    return isinstance(column.dtype.type, T.StringType) and not column.metadata["essential"]
+
+
+def _of_shop(given: pa.Column, shop: Shop, *, may_be_empty: bool, warns: bool) -> pa.Column:
+    column = copy(given)
+    column.metadata = metadata = dict(given.metadata)
+    instead, known, default = metadata.pop("instead"), metadata.pop("words"), metadata["default"]
+    metadata["warns"] = warns
+    if may_be_empty and metadata["essential"]:
+        default = instead
+    elif callable(default):
+        default = default(shop)
+    metadata["default"] = default
+    if default is not None:
+        column.nullable = False
+    elif may_be_empty:
+        column.nullable = True
+    words = known(shop) if known else None
+    if words is not None:
+        column.checks = [*given.checks, pa.Check.isin(words)]
+    return column
 
 
 @dataclass(frozen=True)
@@ -182,13 +209,13 @@ class Contract:
 
     Attributes:
         schema: of the silver table, with the shop's vocabulary.
-        computed: by column that may be empty, its value from the typed columns.
+        computed: by column that may be empty, Spark SQL of its value from the other typed columns.
         rules: on several values of a row.
         feed: where the columns come from.
     """
 
     schema: pa.DataFrameSchema
-    computed: Mapping[str, Callable[[Mapping[str, Column]], Column]]
+    computed: Mapping[str, str]
     rules: tuple[CrossFieldRule, ...]
     feed: Feed
 
@@ -221,14 +248,15 @@ class Contract:
             )
             for name, column in columns.items()
         ]
-        cast_values = {name: F.col(_CAST + name) for name in columns}
         values = [
-            F.coalesce(cast_values[name], self.computed[name](cast_values)).alias(name)
-            if name in self.computed
-            else F.when(_plausible(name), cast_values[name]).alias(name)
+            F.when(_plausible(name), F.col(_CAST + name)).alias(name)
             if isinstance(column.dtype.type, T.TimestampType)
-            else cast_values[name].alias(name)
+            else F.col(_CAST + name).alias(name)
             for name, column in columns.items()
+            if name not in self.computed
+        ]
+        computed = [
+            F.coalesce(_CAST + name, F.expr(sql)).alias(name) for name, sql in self.computed.items()
         ]
         provenance_columns = list(PROVENANCE)
         selected = F.col(_SELECTED) if feed.where else F.lit(True)
@@ -238,6 +266,7 @@ class Contract:
             .select(*texts, *kept, *provenance_columns)
             .select("*", *casts)
             .select("*", *values)
+            .select("*", *computed)
             .select(
                 *columns,
                 *provenance_columns,
@@ -277,11 +306,8 @@ class Contract:
                     # An error in a computed value is an error in its inputs.
                     broken = text.isNotNull() & broken
                 found.append(F.when(broken, F.lit(f"{name}: {rule.reason}")))
-        values = {name: F.col(name) for name in self.schema.columns}
         for cross in self.rules:
-            found.append(
-                F.when(F.coalesce(cross.broken(values), F.lit(False)), F.lit(cross.reason))
-            )
+            found.append(F.when(F.expr(f"coalesce({cross.broken}, false)"), F.lit(cross.reason)))
         return found
 
     def _not_a(self, name: str, kind: type[T.DataType]) -> str:

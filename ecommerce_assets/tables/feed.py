@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.landing.layout import PROVENANCE
-from ecommerce_assets.landing.source import LINE_NUMBER, column_of
+from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, column_of
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.expressions import row_wise
 from ecommerce_assets.shop.model import Value
@@ -82,6 +82,8 @@ def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
         PipelineError: the shop file names a column or a header that is not there, or an expression
             that can't be used; the message has the file, the key and the remedy.
     """
+    if table not in shop.declared.tables:
+        return _no_feed(shop, columns)
     declared = _Declared(shop, table)
     values = declared.values(list(columns), key)
     texts = {name: declared.text(name, value) for name, value in values.items()}
@@ -104,7 +106,25 @@ def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
             written.zone or shop.zone,
         ),
         described={name: _described(value) for name, value in values.items()},
-        reads={name: tuple(dict.fromkeys(_COLUMN.findall(text))) for name, text in texts.items()},
+        reads={
+            name: tuple(c for c in dict.fromkeys(_COLUMN.findall(text)) if c != FILLED_DOWN)
+            for name, text in texts.items()
+        },
+    )
+
+
+def _no_feed(shop: Shop, columns: Iterable[str]) -> Feed:
+    """The feed of a table that no source feeds: no row of the orders' source speaks of it."""
+    names = list(columns)
+    return Feed(
+        bronze=f"bronze.{shop.declared.tables['orders'].from_}",
+        texts=dict.fromkeys(names, NOTHING),
+        written=(),
+        maps={},
+        where="false",
+        writing=Writing(),
+        described=dict.fromkeys(names, "not delivered"),
+        reads=dict.fromkeys(names, ()),
     )
 
 
@@ -116,12 +136,12 @@ class _Declared:
         self._table = table
         self._declared = shop.declared.tables[table]
         (self.source,) = [s for s in shop.sources if s.name == self._declared.from_]
-        # The columns that may be named, by the names by which the file may call them.
-        self._names = {header: column_of(header) for header in self.source.columns}
-        self._names |= {name: name for name in PROVENANCE}
+        # Spark SQL of the columns that may be named, by the names by which the file may call them.
+        self._names = {header: self._received(header) for header in self.source.columns}
+        self._names |= {name: f"`{name}`" for name in PROVENANCE}
         self._called: dict[str, str] = {}
         if self.source.numbered_within:
-            self._names[LINE_NUMBER] = LINE_NUMBER
+            self._names[LINE_NUMBER] = f"`{LINE_NUMBER}`"
 
     def values(self, columns: Sequence[str], key: str) -> dict[str, Value | None]:
         """Where each column comes from; None if no source has it."""
@@ -154,12 +174,20 @@ class _Declared:
             return f"cast(({self._expression(name, value.sql)}) as string)"
         if value.columns is not None:
             return _joined([self._column(name, header) for header in value.columns])
-        return f"`{self._column(name, str(value.column))}`"
+        return self._column(name, str(value.column))
 
     def condition(self) -> str:
         """Spark SQL of the rows that speak of the table; empty for all."""
         where = self._declared.where
         return self._expression("where", where) if where else ""
+
+    def _received(self, header: str) -> str:
+        """A column as received, or filled from the lines above."""
+        column = column_of(header)
+        if header not in self.source.filled_down:
+            return f"`{column}`"
+        above = f"`{FILLED_DOWN}`[{spark_literal(column)}]"
+        return f"if(trim(`{column}`) != '', `{column}`, {above})"
 
     def _of_same_name(self, name: str) -> Value | None:
         return Value.model_validate(name) if name in self.source.columns else None
@@ -183,8 +211,8 @@ class _Declared:
 
 
 def _joined(columns: Sequence[str]) -> str:
-    """The text of several columns, joined so that different values have different texts."""
-    texts = [f"trim(cast(`{column}` as string))" for column in columns]
+    """The text of several columns, so joined that different values have different texts."""
+    texts = [f"trim(cast({column} as string))" for column in columns]
     escaped = [_replaced(_replaced(text, "\\", "\\\\"), BETWEEN_KEYS, f"\\{BETWEEN_KEYS}")
                for text in texts]  # fmt: skip
     complete = " and ".join(f"{text} != ''" for text in texts)

@@ -15,3 +15,4 @@ PRICE = T.DecimalType(18, 4)  # of a piece; an amount made from it is rounded on
 MONEY_SUM = T.DecimalType(18, 2)
 SHARE = T.DecimalType(9, 6)
 REASONS = T.ArrayType(T.StringType())
+TEXTS = T.MapType(T.StringType(), T.StringType())

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.amounts import net_amount
+from ecommerce_assets.tables.amounts import NET_AMOUNT
 from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
 
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
@@ -17,7 +17,6 @@ TOTALS = (
     "orders", "sold", "empty", "empty_amount", "disagreeing", "items", "items_amount", "waiting",
     "waiting_amount", "odd_lines", "odd_percents", "discounted",
 )  # fmt: skip
-NET_OF = ("quantity", "unit_price", "discount_percent")
 CENT = Decimal("0.01")
 
 WAITING = Check(
@@ -141,7 +140,7 @@ def _largest(which: str) -> Column:
 
 def _joined(orders: DataFrame, items: DataFrame, not_sold: Sequence[str]) -> DataFrame:
     """One row per order with the sums of its items, including orders known only from items."""
-    expected = net_amount(*map(F.col, NET_OF))
+    expected = F.expr(NET_AMOUNT)
     per_order = items.groupBy(F.col("order_id").alias("item_order_id")).agg(
         F.count("*").alias("items"),
         F.sum("line_total").alias("items_total"),
@@ -279,7 +278,7 @@ def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
     if share > limit:
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
-        expected = net_amount(*map(F.col, NET_OF))
+        expected = F.expr(NET_AMOUNT)
         off = scope.upstream[ITEMS].where(F.abs(F.col("line_total") - expected) > CENT)
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:

@@ -5,7 +5,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from ecommerce_assets.landing.layout import INGESTION_DATE, ROW_NUMBER, SOURCE_FILE
-from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
+from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, Source, column_of
 from ecommerce_assets.refresh.landed import Landed
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.bronze import (
@@ -18,7 +18,7 @@ from ecommerce_assets.tables.audits.bronze import (
 from ecommerce_assets.tables.audits.columns import schema_as_usual
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.provenance import provenance
-from ecommerce_assets.tables.types import COUNT, TEXT, TIMESTAMP
+from ecommerce_assets.tables.types import COUNT, TEXT, TEXTS, TIMESTAMP
 
 LANDING = "landing"
 
@@ -41,20 +41,27 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         column_of(header): pa.Column(TEXT, nullable=True, description=text or f"{header}.")
         for header, text in {**declared.required, **declared.optional}.items()
     }
-    numbered = {
-        LINE_NUMBER: pa.Column(
+    of_lines = {}
+    if source.numbered_within:
+        of_lines[LINE_NUMBER] = pa.Column(
             COUNT,
             pa.Check.ge(1),
             description="Number of the record among those of its file with the same "
             f"{' and '.join(source.numbered_within)}, from 1 on.",
         )
-    }
+    if source.filled_down:
+        of_lines[FILLED_DOWN] = pa.Column(
+            TEXTS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
+            nullable=True,
+            description="By empty column, the value of a record above with the same "
+            f"{' and '.join(source.filled_within)}.",
+        )
     description = declared.description or f"A row of {name} as the shop delivered it."
     schema = pa.DataFrameSchema(
         {
             **columns,
             **provenance(),
-            **(numbered if source.numbered_within else {}),
+            **of_lines,
             "_ingested_at": pa.Column(TIMESTAMP, description="When the run read the file."),
             "_rescued_data": pa.Column(
                 TEXT,

@@ -6,7 +6,9 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_column, by_hash
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
+from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.star import GUEST, customer_sales, surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
@@ -77,20 +79,25 @@ def dim_customer(customers: DataFrame, orders: DataFrame, sales: DataFrame) -> D
     )
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=DimCustomer,
-    transform=dim_customer,
-    publish_group=STAR,
-    upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
-    prepare={"gold.fact_sales": customer_sales},
-    refresh=ByKey(
-        "customer_key",
-        on={
-            "silver.customers": by_hash("customer_id"),
-            "silver.orders": by_hash("customer_id", "customer_id"),
-            "gold.fact_sales": by_column("customer_key"),
-        },
-    ),
-    audits=(fact_rows_join("customer_key", "customer_key"), inferred_members("customer_id")),
-)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.dim_customer."""
+    members = [inferred_members("customer_id")] if "customers" in shop.declared.tables else []
+    return (
+        gold_table(
+            module=__name__,
+            model=DimCustomer,
+            transform=dim_customer,
+            publish_group=STAR,
+            upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
+            prepare={"gold.fact_sales": customer_sales},
+            refresh=ByKey(
+                "customer_key",
+                on={
+                    "silver.customers": by_hash("customer_id"),
+                    "silver.orders": by_hash("customer_id", "customer_id"),
+                    "gold.fact_sales": by_column("customer_key"),
+                },
+            ),
+            audits=(fact_rows_join("customer_key", "customer_key"), *members),
+        ),
+    )

@@ -6,7 +6,9 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_hash
+from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
+from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.star import surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, PRICE, TEXT
@@ -53,18 +55,25 @@ def dim_product(products: DataFrame, order_items: DataFrame) -> DataFrame:
     ).select(surrogate_key("product_id").alias("product_key"), "*")
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=DimProduct,
-    transform=dim_product,
-    publish_group=STAR,
-    upstream=("silver.products", "silver.order_items"),
-    refresh=ByKey(
-        "product_key",
-        on={
-            "silver.products": by_hash("product_id"),
-            "silver.order_items": by_hash("product_id", "product_id", unless_in="silver.products"),
-        },
-    ),
-    audits=(fact_rows_join("product_key", "product_key"), inferred_members("product_id")),
-)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.dim_product."""
+    members = [inferred_members("product_id")] if "products" in shop.declared.tables else []
+    return (
+        gold_table(
+            module=__name__,
+            model=DimProduct,
+            transform=dim_product,
+            publish_group=STAR,
+            upstream=("silver.products", "silver.order_items"),
+            refresh=ByKey(
+                "product_key",
+                on={
+                    "silver.products": by_hash("product_id"),
+                    "silver.order_items": by_hash(
+                        "product_id", "product_id", unless_in="silver.products"
+                    ),
+                },
+            ),
+            audits=(fact_rows_join("product_key", "product_key"), *members),
+        ),
+    )

@@ -4,11 +4,11 @@ A module's `tables_of_shop` declares a table and its quarantine for a shop.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import pandera.pyspark as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMBER, SOURCE_FILE
@@ -38,7 +38,7 @@ def silver_tables(
     name: str,
     model: type[pa.DataFrameModel],
     partitioned_by: tuple[str, ...] = (),
-    computed: Mapping[str, Callable[[Mapping[str, Column]], Column]] | None = None,
+    computed: Mapping[str, str] | None = None,
     rules: tuple[CrossFieldRule, ...] = (),
     parent: str | None = None,
     value: str | None = None,
@@ -49,7 +49,8 @@ def silver_tables(
         name: name of the silver table.
         model: the contract; its first column is the key.
         partitioned_by: Iceberg partition transforms.
-        computed: by column that may be empty in the source, its value from the typed columns.
+        computed: by column that may be empty in the source, Spark SQL of its value from the other
+            typed columns.
         rules: rules on several values of a row.
         parent: the column that should be the same in all versions of a key.
         value: the column with a row's value, in the shop's currency.
@@ -62,8 +63,10 @@ def silver_tables(
     computed = computed or {}
     feed = feed_for(shop, name, declared.columns, key)
     contract = Contract(of_shop(declared, shop, name, feed, computed), computed, rules, feed)
-    keyed = Keyed(f"silver.{name}", key, parent, value, contract.parse, bool(feed.where), shop)
+    keyed = Keyed(f"silver.{name}", key, parent, value, contract.parse, _selects(shop, name), shop)
     described = inspect.cleandoc(model.__doc__ or "")
+    if name not in shop.declared.tables:
+        described += "\n\nThe shop file feeds it from no source, so it is empty."
     current = Table(
         layer="silver",
         name=name,
@@ -84,11 +87,22 @@ def silver_tables(
     return current, _quarantine(current, bronze_table(shop, feed.bronze))
 
 
+def _selects(shop: Shop, name: str) -> bool:
+    """Whether the shop file has a condition of the rows that speak of a table."""
+    declared = shop.declared.tables.get(name)
+    return bool(declared and declared.where)
+
+
 def feed_of(table: Table) -> Feed:
     """Where the columns of a silver table, or of its quarantine, come from."""
+    return contract_of(table).feed
+
+
+def contract_of(table: Table) -> Contract:
+    """The contract of a silver table."""
     (parse,) = table.prepare.values()
-    feed: Feed = parse.__self__.feed  # type: ignore[attr-defined]
-    return feed
+    contract: Contract = parse.__self__  # type: ignore[attr-defined]
+    return contract
 
 
 def _quarantine(silver: Table, bronze: Table) -> Table:

@@ -1,13 +1,10 @@
 """silver.order_items: the current, clean row of each order item."""
 
-from collections.abc import Mapping
-
 import pandera.pyspark as pa
-from pyspark.sql import Column
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.tables.amounts import net_amount
+from ecommerce_assets.tables.amounts import GROSS_AMOUNT, NET_AMOUNT
 from ecommerce_assets.tables.contract import CrossFieldRule, essential, optional, required
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.silver import silver_tables
@@ -36,24 +33,6 @@ class OrderItems(pa.DataFrameModel):
         unique = "order_item_id"
 
 
-def line_total(item: Mapping[str, Column]) -> Column:
-    """Exact, rounded once, half up; null if it exceeds MONEY."""
-    amount = net_amount(item["quantity"], item["unit_price"], item["discount_percent"])
-    return amount.cast(MONEY)
-
-
-def gross_out_of_range(item: Mapping[str, Column]) -> Column:
-    """The gross amount does not fit the column of gold.fact_sales."""
-    gross = item["quantity"] * item["unit_price"]
-    return gross.isNotNull() & gross.cast(MONEY_SUM).isNull()
-
-
-def line_total_out_of_range(item: Mapping[str, Column]) -> Column:
-    """The computed line total does not fit its column."""
-    inputs = item["quantity"] + item["unit_price"] + item["discount_percent"]
-    return inputs.isNotNull() & item["line_total"].isNull()
-
-
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
     """silver.order_items and its quarantine."""
     return silver_tables(
@@ -61,11 +40,18 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         name="order_items",
         model=OrderItems,
         partitioned_by=(INGESTION_DATE,),
-        computed={"line_total": line_total},
+        computed={"line_total": f"cast({NET_AMOUNT} as {MONEY.simpleString()})"},
         parent="order_id",
         value="line_total",
         rules=(
-            CrossFieldRule("quantity x unit_price: out of range", gross_out_of_range),
-            CrossFieldRule("line_total: computed amount out of range", line_total_out_of_range),
+            CrossFieldRule(
+                "quantity x unit_price: out of range",
+                f"{GROSS_AMOUNT} is not null "
+                f"and cast({GROSS_AMOUNT} as {MONEY_SUM.simpleString()}) is null",
+            ),
+            CrossFieldRule(
+                "line_total: computed amount out of range",
+                "quantity + unit_price + discount_percent is not null and line_total is null",
+            ),
         ),
     )
