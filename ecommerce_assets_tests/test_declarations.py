@@ -213,8 +213,10 @@ DOORS = {
         "errors",
     },
     "docs": {"jobs", "tables"},
+    "trial": {"tables", "shop", "landing", "sql", "errors"},
     "cli": {
         "shop",
+        "trial",
         "aws",
         "dashboard",
         "definitions",

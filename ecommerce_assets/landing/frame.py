@@ -49,13 +49,13 @@ def landed_frame(
         store = store_of(landing)
         for batch in batches:
             for number in batch.column("id").to_pylist():
-                yield from _batches(store, files[number], source, ingested_at)
+                yield from record_batches(store, files[number], source, ingested_at)
 
     # A task reads adjacent dates, so that few tasks write to the same partition.
     return spark.range(0, len(files), 1, slices).mapInArrow(read, struct)
 
 
-def _batches(
+def record_batches(
     store: Store, file: LandedFile, source: Source, ingested_at: datetime
 ) -> "Iterator[pa.RecordBatch]":
     """The file's records, if the bytes read are those that were listed.

@@ -104,10 +104,13 @@ def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 def print_table(title: str, rows: list[dict[str, Any]]) -> None:
     """Print rows as a table; on a terminal, it fits the width."""
     console = _console()
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold",
-                  pad_edge=False)  # fmt: skip
-    for name in rows[0] if rows else ("no rows",):
-        number = bool(rows) and isinstance(rows[0][name], int | float | Decimal)
+    if not rows:
+        console.print(f"{title}: none\n", style="bold")
+        return
+    console.print(title, style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        number = isinstance(rows[0][name], int | float | Decimal)
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_shown, row.values()))

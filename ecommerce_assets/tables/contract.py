@@ -32,15 +32,13 @@ WHITE_SPACE = (
     "\t\n\x0b\x0c\r \x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
     "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-_TIMESTAMP = (
-    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?$"
-)
-_HAS_ZONE = r"[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)$"
+TIMESTAMP = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?$"
+HAS_ZONE = r"[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)$"
 EARLIEST = "1970-01-01"
 MONTHS_AHEAD = 12
 IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
-_WHOLE = r"^[+-]?\d+(\.0*)?$"
-_DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+WHOLE = r"^[+-]?\d+(\.0*)?$"
+DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
 
 
 @dataclass(frozen=True)
@@ -291,9 +289,9 @@ class Contract:
             kind = type(column.dtype.type)
             if not self.feed.gives(name) and (column.nullable or name in self.computed):
                 continue
-            if kind in _NOT_A:
+            if wrong := not_a(kind, self.feed.times(name)):
                 uncast = text.isNotNull() & cast.isNull()
-                found.append(F.when(uncast, F.lit(f"{name}: {self._not_a(name, kind)}")))
+                found.append(F.when(uncast, F.lit(f"{name}: {wrong}")))
             if kind is T.TimestampType:
                 found.append(F.when(~_plausible(name), F.lit(f"{name}: {IMPLAUSIBLE}")))
             for rule in row_rules({name: column}):
@@ -309,13 +307,6 @@ class Contract:
         for cross in self.rules:
             found.append(F.when(F.expr(f"coalesce({cross.broken}, false)"), F.lit(cross.reason)))
         return found
-
-    def _not_a(self, name: str, kind: type[T.DataType]) -> str:
-        """Why a text can't be cast."""
-        times = self.feed.writing.times if name in self.feed.written else (ISO_TIME,)
-        if kind is T.TimestampType and times != (ISO_TIME,):
-            return f"not a time like {' or '.join(times)}"
-        return _NOT_A[kind]
 
 
 _SELECTED = "_selected"
@@ -365,6 +356,17 @@ _NOT_A: dict[type[T.DataType], str] = {
 }
 
 
+def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
+    """Why a text can't be cast to a type; empty if any can.
+
+    Args:
+        times: the patterns of times.
+    """
+    if kind is T.TimestampType and times != (ISO_TIME,):
+        return f"not a time like {' or '.join(times)}"
+    return _NOT_A.get(kind, "")
+
+
 def _plausible(name: str) -> Column:
     """Whether a time is plausible for the delivery; null without one."""
     day = F.to_date(_CAST + name)
@@ -378,11 +380,11 @@ def _cast(name: str, column: pa.Column, writing: Writing) -> Column:
     if isinstance(kind, T.IntegerType):
         # Cast from the string: a cast from decimal would overflow silently.
         number = _number(text, writing)
-        return F.when(number.rlike(_WHOLE), number.cast(kind.simpleString()))
+        return F.when(number.rlike(WHOLE), number.cast(kind.simpleString()))
     if isinstance(kind, T.DecimalType):
         # Spark rounds half up when casting a string to decimal.
         number = _number(text, writing)
-        return F.when(number.rlike(_DECIMAL), number.cast(kind.simpleString()))
+        return F.when(number.rlike(DECIMAL), number.cast(kind.simpleString()))
     if isinstance(kind, T.BooleanType):
         word = F.lower(text)
         return F.when(word.isin("true", "t", "yes", "1"), F.lit(True)).when(
@@ -397,12 +399,19 @@ def _cast(name: str, column: pa.Column, writing: Writing) -> Column:
 def _number(text: Column, writing: Writing) -> Column:
     """A number as Spark writes it; null where a separator of thousands is misplaced."""
     mark, thousands = writing.decimal_mark, writing.thousands
-    if mark == "." and not thousands:
+    pattern = number_pattern(mark, thousands)
+    if not pattern:
         return text
-    grouped = rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+|" if thousands else ""
-    pattern = rf"^[+-]?({grouped}\d*)({re.escape(mark)}\d*)?$"
     plain = F.replace(text, F.lit(thousands), F.lit("")) if thousands else text
     return F.when(text.rlike(pattern), F.replace(plain, F.lit(mark), F.lit(".")))
+
+
+def number_pattern(mark: str, thousands: str) -> str:
+    """The pattern of numbers with such a decimal mark and separator; empty for plain numbers."""
+    if mark == "." and not thousands:
+        return ""
+    grouped = rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+|" if thousands else ""
+    return rf"^[+-]?({grouped}\d*)({re.escape(mark)}\d*)?$"
 
 
 def _time(text: Column, pattern: str, zone: str) -> Column:
@@ -416,8 +425,8 @@ def _time(text: Column, pattern: str, zone: str) -> Column:
     # The session's time zone is UTC; without the Z, Spark parses faster.
     utc = F.replace(text, F.lit("Z"), F.lit("")).cast("timestamp")
     if zone != "UTC":
-        utc = F.when(text.rlike(_HAS_ZONE), utc).otherwise(_from_zone(utc, zone))
-    return F.when(text.rlike(_TIMESTAMP), utc)
+        utc = F.when(text.rlike(HAS_ZONE), utc).otherwise(_from_zone(utc, zone))
+    return F.when(text.rlike(TIMESTAMP), utc)
 
 
 def _from_zone(local: Column, zone: str) -> Column:

@@ -9,7 +9,7 @@ from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, column_of
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.expressions import row_wise
-from ecommerce_assets.shop.model import Value
+from ecommerce_assets.shop.model import ISO_TIME, Value
 from ecommerce_assets.sql import spark_literal
 
 BETWEEN_KEYS = "|"  # between the parts of a key made of several columns
@@ -64,6 +64,10 @@ class Feed:
     def version_parts(self) -> tuple[object, ...]:
         """What decides the texts, for the code version."""
         return (self.bronze, self.texts, self.written, self.maps, self.where, self.writing)
+
+    def times(self, column: str) -> tuple[str, ...]:
+        """The patterns of times of a column."""
+        return self.writing.times if column in self.written else (ISO_TIME,)
 
     def gives(self, column: str) -> bool:
         """Whether any row can have a value in this column."""

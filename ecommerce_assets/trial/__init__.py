@@ -1,0 +1,1 @@
+"""Trying a shop file by DuckDB, before anything is written: drafts, and judged deliveries."""

@@ -1,0 +1,188 @@
+"""What would become of landed deliveries under a shop file, without writing any table."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.files import digested, landed
+from ecommerce_assets.landing.frame import record_batches
+from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
+from ecommerce_assets.landing.store import store_of
+from ecommerce_assets.shop import Shop, current_shop
+from ecommerce_assets.tables import tables_of
+from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.silver import contract_of
+from ecommerce_assets.trial.judge import judged
+
+VALUES_NAMED = 20
+EXAMPLES = 3
+
+
+@dataclass
+class Trial:
+    """What would become of the deliveries.
+
+    Attributes:
+        files: number of files read, by source.
+        tables: by table, its rows by fate.
+        reasons: for each reason of quarantine: table, reason, rows, examples of the text.
+        unknown: values without a place in the vocabulary or in a map: table, column, value, rows.
+        unused: rows of each source that no table selects.
+        months: by month of the business day: revenue, orders sold.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    tables: dict[str, dict[str, int]] = field(default_factory=dict)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    unknown: list[dict[str, Any]] = field(default_factory=list)
+    unused: dict[str, int] = field(default_factory=dict)
+    months: list[dict[str, Any]] = field(default_factory=list)
+
+
+def check(landing: str, limit: int | None = None) -> Trial:
+    """Judge what has landed by the current shop file.
+
+    Args:
+        landing: folder or s3 prefix of the deliveries.
+        limit: the most rows to read of each source.
+
+    Raises:
+        PipelineError: the shop file is wrong, nothing has landed, or a file can't be read.
+    """
+    shop, found = current_shop(), Trial()
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    try:
+        for source in shop.sources:
+            rows = _received(landing, source, shop.sources, limit, found)
+            connection.register(f"bronze_{source.name}", rows)
+        if not any(found.files.values()):
+            raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
+        for table in _tables():
+            received = table.upstream[0].replace(".", "_")
+            connection.execute(f"CREATE TABLE {table.name} AS {judged(table, received)}")
+            _add_table(connection, table, shop, found)
+        found.unused = {source.name: _unused(connection, source) for source in shop.sources}
+        found.months = _months(connection, shop)
+    finally:
+        connection.close()
+    return found
+
+
+def _tables() -> list[Table]:
+    """The silver tables that a source feeds."""
+    fed = current_shop().declared.tables
+    return [table for table in tables_of("silver") if table.name in fed]
+
+
+def _received(
+    landing: str, source: Source, sources: tuple[Source, ...], limit: int | None, found: Trial
+) -> pa.Table:
+    """The rows of a source, as bronze would hold them."""
+    store = store_of(landing)
+    files = digested(landing, landed(landing, source, sources, date.min, date.max).files)
+    found.files[source.name] = len(files)
+    now, rows, batches = datetime.now(UTC), 0, []
+    for file in files:
+        for batch in record_batches(store, file, source, now):
+            batches.append(batch)
+            rows += batch.num_rows
+            if limit is not None and rows >= limit:
+                return pa.Table.from_batches(batches).slice(0, limit)
+    if batches:
+        return pa.Table.from_batches(batches)
+    columns = [pa.field(column_of(name), pa.string()) for name in source.columns]
+    columns += [pa.field("_ingestion_date", pa.date32()), pa.field("_source_file", pa.string()),
+                pa.field("_row_number", pa.int64()), pa.field(LINE_NUMBER, pa.int64())]  # fmt: skip
+    return pa.schema(columns).empty_table()
+
+
+def _add_table(
+    connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop, found: Trial
+) -> None:
+    fates = dict(
+        connection.execute(f"SELECT fate, count(*) FROM {table.name} GROUP BY 1").fetchall()
+    )
+    names = ("current", "superseded", "quarantined", "not_selected")
+    found.tables[table.name] = {name: fates.get(name, 0) for name in names}
+    broken = connection.execute(
+        f"SELECT reason, count(*) FROM (SELECT unnest(_reasons) AS reason FROM {table.name} "
+        "WHERE fate = 'quarantined') GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    for reason, rows in broken:
+        column = reason.split(":")[0]
+        text = f"_text_{column}" if column in table.columns else "_source_file"
+        examples = connection.execute(
+            f"SELECT {text}, _source_file, _row_number FROM {table.name} "
+            "WHERE fate = 'quarantined' AND list_contains(_reasons, ?) "
+            f"ORDER BY _source_file, _row_number LIMIT {EXAMPLES}",
+            [reason],
+        ).fetchall()
+        found.reasons.append(
+            {
+                "table": table.name,
+                "reason": reason,
+                "rows": rows,
+                "examples": [
+                    f"{value!r} in {file} record {number}" for value, file, number in examples
+                ],
+            }
+        )
+    found.unknown += _unknown(connection, table, shop)
+
+
+def _unknown(
+    connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop
+) -> Iterator[dict[str, Any]]:
+    """Values that the vocabulary does not list, and those that a map does not name."""
+    contract = contract_of(table)
+    for name, column in contract.schema.columns.items():
+        words = [w for check in column.checks for w in check.statistics.get("allowed_values", ())]
+        mapped = contract.feed.maps.get(name)
+        words += mapped.values() if mapped else []
+        if not words:
+            continue
+        rows = connection.execute(
+            f"SELECT _text_{name}, count(*) FROM {table.name} WHERE fate <> 'not_selected' "
+            f"AND _text_{name} IS NOT NULL AND NOT list_contains(?, _text_{name}) "
+            f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {VALUES_NAMED}",
+            [words],
+        ).fetchall()
+        for value, number in rows:
+            yield {"table": table.name, "column": name, "value": value, "rows": number}
+
+
+def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
+    """The rows that no table selects."""
+    fed = [t.name for t in _tables() if t.upstream[0] == f"bronze.{source.name}"]
+    record = "_source_file, _row_number"
+    selected = " UNION ".join(
+        f"SELECT {record} FROM {name} WHERE fate <> 'not_selected'" for name in fed
+    )
+    rows = f"SELECT {record} FROM bronze_{source.name}"
+    left = f"{rows} EXCEPT ({selected})" if fed else rows
+    (number,) = connection.execute(f"SELECT count(*) FROM ({left})").fetchone() or (0,)
+    return int(number)
+
+
+def _months(connection: duckdb.DuckDBPyConnection, shop: Shop) -> list[dict[str, Any]]:
+    """Revenue and orders sold by month of the business day."""
+    answer = connection.execute(
+        "WITH items AS (SELECT order_id, sum(line_total) AS total FROM order_items "
+        "WHERE fate = 'current' GROUP BY 1) "
+        "SELECT strftime(o.order_date AT TIME ZONE 'UTC' AT TIME ZONE ?, '%Y-%m') AS month, "
+        "sum(i.total - least(coalesce(o.discount_amount, 0), i.total)) AS revenue, "
+        "count(*) AS orders FROM orders o JOIN items i USING (order_id) "
+        "WHERE o.fate = 'current' AND NOT list_contains(?, o.status) GROUP BY 1 ORDER BY 1",
+        [shop.zone, list(shop.not_sold)],
+    ).fetchall()
+    return [
+        {"month": month, "revenue": Decimal(revenue), "orders": orders}
+        for month, revenue, orders in answer
+    ]

@@ -1,0 +1,205 @@
+"""Samples of a shop's exports: how they are written, and what their columns hold."""
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.records import read_records
+from ecommerce_assets.landing.source import GZIP, Dialect, Source, column_of
+from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.trial.judge import strptime_pattern
+
+DELIMITERS = ",;\t|"
+LOOKED_AT = 50  # lines, for the dialect
+MOST = 0.98  # of the values of a column
+TIMES = (
+    "iso", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd.MM.yyyy", "dd/MM/yyyy HH:mm:ss",
+    "dd/MM/yyyy HH:mm", "dd/MM/yyyy", "MM/dd/yyyy HH:mm:ss", "MM/dd/yyyy HH:mm", "MM/dd/yyyy",
+    "M/d/yyyy H:mm", "M/d/yyyy", "yyyy/MM/dd HH:mm:ss", "yyyy/MM/dd",
+)  # fmt: skip
+_ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?"
+_PLAIN = r"[+-]?(\d+(\.\d*)?|\.\d+)"
+_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of a sample holds.
+
+    Attributes:
+        header: its name in the header.
+        rows: rows with a value.
+        distinct: different values.
+        number: `.` or `,`, the decimal mark, if the values are numbers; else empty.
+        whole: whether they are whole numbers.
+        negative: rows whose number is below zero.
+        times: the ways in which the values may be times, each one or two patterns.
+        values: the most frequent values.
+    """
+
+    header: str
+    rows: int
+    distinct: int
+    number: str
+    whole: bool
+    negative: int
+    times: tuple[tuple[str, ...], ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Files of the same header: one source.
+
+    Attributes:
+        name: a name for the source.
+        source: its dialect and headers.
+        rows: number of rows.
+        columns: by header.
+        connection: with the rows in the table `name`; columns are named as in bronze.
+    """
+
+    name: str
+    source: Source
+    rows: int
+    columns: dict[str, Column]
+    connection: duckdb.DuckDBPyConnection
+
+    def unique(self, headers: Sequence[str]) -> bool:
+        """Whether no two rows have the same values in these columns."""
+        columns = ", ".join(f'"{column_of(header)}"' for header in headers)
+        (number,) = self.connection.execute(
+            f'SELECT count(*) FROM (SELECT DISTINCT {columns} FROM "{self.name}")'
+        ).fetchone() or (0,)
+        return int(number) == self.rows
+
+
+def samples_of(files: Sequence[Path]) -> list[Sample]:
+    """The samples, files of the same header and dialect together.
+
+    Raises:
+        PipelineError: there is no such file, or it can't be read as CSV.
+    """
+    groups: dict[tuple[Dialect, tuple[str, ...]], list[Path]] = {}
+    for file in files:
+        try:
+            data = _content(file)
+        except OSError as error:
+            raise PipelineError(f"{file}: {error.strerror or error}") from None
+        dialect, header = _dialect(file, data)
+        groups.setdefault((dialect, tuple(header)), []).append(file)
+    names = _distinct_names([_name(group, header) for (_, header), group in groups.items()])
+    connection = duckdb.connect()
+    return [
+        _sample(connection, name, dialect, header, group)
+        for name, ((dialect, header), group) in zip(names, groups.items(), strict=True)
+    ]
+
+
+def _content(file: Path) -> bytes:
+    data = file.read_bytes()
+    return gzip.decompress(data) if file.name.endswith(GZIP) else data
+
+
+def _dialect(file: Path, data: bytes) -> tuple[Dialect, list[str]]:
+    """The dialect, and the names in the header."""
+    try:
+        text, encoding = data.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = data.decode("cp1252", errors="replace"), "cp1252"
+    lines = list(islice(io.StringIO(text, newline=""), LOOKED_AT))
+    best, skipped, header = "", 0, list[str]()
+    for delimiter in DELIMITERS:
+        records = list(csv.reader(lines, delimiter=delimiter))
+        widths = [len(record) for record in records if record]
+        width = max(set(widths), key=widths.count, default=0)
+        first = next((n for n, record in enumerate(records) if len(record) == width), 0)
+        if width > max(len(header), 1):
+            best, skipped, header = delimiter, first, [name.strip() for name in records[first]]
+    if not best:
+        raise PipelineError(f"{file}: no table; no line is separated by commas, semicolons or tabs")
+    return Dialect(delimiter=best, encoding=encoding, skip_lines=skipped), header
+
+
+def _name(files: Sequence[Path], header: Sequence[str]) -> str:
+    """A name from what the files' names have in common, else from the first column."""
+    stems = [re.sub(r"[^a-z]+", "_", file.name.split(".")[0].lower()).strip("_") for file in files]
+    common = stems[0] if len(set(stems)) == 1 else ""
+    return common or re.sub(r"[^a-z]+", "_", header[0].lower()).strip("_") + "_rows"
+
+
+def _distinct_names(names: Sequence[str]) -> list[str]:
+    return [name if names.index(name) == n else f"{name}_{n + 1}" for n, name in enumerate(names)]
+
+
+def _sample(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    dialect: Dialect,
+    header: Sequence[str],
+    files: Sequence[Path],
+) -> Sample:
+    source = Source(name, dict.fromkeys(header, True), name, dialect=dialect)
+    batches = [batch for file in files for batch in _batches(file, source)]
+    empty = pa.schema([pa.field(column_of(h), pa.string()) for h in header]).empty_table()
+    connection.register("_rows", pa.Table.from_batches(batches) if batches else empty)
+    trimmed = ", ".join(f'nullif(trim("{column_of(h)}"), \'\') AS "{column_of(h)}"' for h in header)
+    connection.execute(f'CREATE TABLE "{name}" AS SELECT {trimmed} FROM _rows')
+    connection.unregister("_rows")
+    (rows,) = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() or (0,)
+    columns = {h: _column(connection, name, h) for h in header}
+    return Sample(name, source, rows, columns, connection)
+
+
+def _batches(file: Path, source: Source) -> Iterator[pa.RecordBatch]:
+    with file.open("rb") as stream:
+        for _, values, _ in read_records(file.name, stream, source):
+            texts = {column_of(name): pa.array(v, pa.string()) for name, v in values.items()}
+            yield pa.RecordBatch.from_pydict(texts)
+
+
+def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Column:
+    column = f'"{column_of(header)}"'
+    kinds = {
+        "plain": f"regexp_full_match({column}, {ansi_literal(_PLAIN)})",
+        "comma": f"regexp_full_match({column}, {ansi_literal(_COMMA)})",
+        "whole": f"regexp_full_match({column}, '[+-]?\\d+(\\.0*)?')",
+        "negative": f"{column} LIKE '-%'",
+        **{pattern: _is_time(column, pattern) for pattern in TIMES},
+    }
+    counts = ", ".join(f"count_if({condition})" for condition in kinds.values())
+    row = connection.execute(
+        f'SELECT count({column}), count(DISTINCT {column}), {counts} FROM "{name}"'
+    ).fetchone()
+    rows, distinct, *numbers = row or (0, 0, *[0] * len(kinds))
+    found = dict(zip(kinds, numbers, strict=True))
+    enough = max(rows * MOST, 1)
+    # If no pattern fits alone: one with and one without a time of day.
+    alone = [(pattern,) for pattern in TIMES]
+    pairs = [(a, b) for a in TIMES for b in TIMES if a.startswith(f"{b} ")]
+    ways: list[tuple[str, ...]] = [way for way in alone if found[way[0]] >= enough]
+    ways = ways or [pair for pair in pairs if sum(map(found.__getitem__, pair)) >= enough]
+    values = connection.execute(
+        f'SELECT {column} FROM "{name}" WHERE {column} IS NOT NULL GROUP BY 1 '
+        "ORDER BY count(*) DESC, 1 LIMIT 30"
+    ).fetchall()
+    mark = "." if found["plain"] >= enough else "," if found["comma"] >= enough else ""
+    return Column(
+        header, rows, distinct, mark, found["whole"] >= enough, found["negative"], tuple(ways),
+        tuple(value for (value,) in values),
+    )  # fmt: skip
+
+
+def _is_time(column: str, pattern: str) -> str:
+    if pattern == "iso":
+        return f"regexp_full_match({column}, {ansi_literal(_ISO)})"
+    return f"try_strptime({column}, {ansi_literal(strptime_pattern(pattern))}) IS NOT NULL"
