@@ -56,7 +56,7 @@ def test_query_as_table(published: Shop) -> None:
 def test_query_as_csv_and_json(published: Shop) -> None:
     sql = "select product_id, name, price from silver.products"
     done = ecommerce(published, "query", sql, "--format", "csv")
-    assert done.stdout == 'product_id,name,price\nP1,"Lamp, ""big""",10.00\n'
+    assert done.stdout == 'product_id,name,price\nP1,"Lamp, ""big""",10.0000\n'
     done = ecommerce(published, "query", sql, "--format", "json")
     assert json.loads(done.stdout) == [{"product_id": "P1", "name": 'Lamp, "big"', "price": 10.0}]
 

@@ -172,6 +172,7 @@ DOORS = {
     },
     "dashboard": {"aws", "query", "tables", "shop", "settings", "package_files", "sql", "errors"},
     "jobs": {
+        "code_version",
         "shop",
         "boto",
         "deployment",

@@ -55,17 +55,17 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
     ("check", "counts", "said"),
     [
         ("items_without_order",
-         {"items": 2, "of_items": 8, "waiting_eur": "20.00", "order_in_quarantine": 1,
+         {"items": 2, "of_items": 8, "waiting_amount": "20.00", "order_in_quarantine": 1,
           "order_not_delivered": 1},
          "2 of 8 items (25 %, limit 1 %), worth 20.00 EUR, have no order: the orders of 1 are in "
          "quarantine, those of 1 were not delivered."),
-        ("orders_have_items", {"orders": 10, "without_item": 4, "total_eur": "40.00"},
-         "4 of 10 orders sold (40 %, limit 1 %), with a total of 40.00 EUR, have no item, e.g. O1."),
+        ("orders_have_items", {"orders": 10, "without_item": 4, "total": "40.00"},
+         "4 of 10 orders sold (40 %, limit 1 %), with a total of 40.00 EUR, have no item, e.g. O4."),
         ("order_amounts_agree", {"orders": 10, "disagreeing": 1},
          "1 of 10 orders (10 %, limit 1 %) disagree with their items or parts, e.g. order_id O5, "
          "items_total 10.00, discount_amount 0.00, total_amount 7.50."),
         ("line_totals_agree", {"items": 8, "disagreeing": 1},
-         "e.g. order_item_id I6, quantity 2, unit_price 10.00, discount_percent 0.00, "
+         "e.g. order_item_id I6, quantity 2, unit_price 10.0000, discount_percent 0.00, "
          "line_total 61.00."),
         ("discounts_are_percent", {"discounted_items": 1, "below_one_percent": 1},
          "1 of 1 discounted items have a discount below 1 percent."),
@@ -210,7 +210,7 @@ def test_few_quarantined_rows_that_hold_most_of_the_value(shop: Shop) -> None:
                  day=NEXT)  # fmt: skip
     shop.run("bronze", "orders", NEXT)
     later = findings(shop, "silver.orders", NEXT)["value_quarantined"]
-    assert later.counts["quarantined_eur"] == "500.00"
+    assert later.counts["quarantined_value"] == "500.00"
 
 
 def test_a_newer_version_in_quarantine_leaves_an_older_one_counting(shop: Shop) -> None:
@@ -223,7 +223,7 @@ def test_a_newer_version_in_quarantine_leaves_an_older_one_counting(shop: Shop) 
     shop.run("bronze", "orders", NEXT)
     finding = findings(shop, "silver.orders", NEXT)["newest_version_current"]
     assert warns(finding)
-    assert finding.counts == {"keys": 1, "share": 0.5, "limit": 0.01, "value_eur": "10.00"}
+    assert finding.counts == {"keys": 1, "share": 0.5, "limit": 0.01, "value": "10.00"}
     assert finding.message == (
         "1 of 2 keys (50 %, limit 1 %) have their newest version in quarantine; an older one counts, "
         "worth 10.00 EUR. "

@@ -31,7 +31,7 @@ C4,invalid.never.wins,fr,2024-01-01
     "customers/ingestion_date=2024-01-02/b.txt": "not read",
     "customers/ingestion_date=2024-01-02/c.csv": "",
     "products/ingestion_date=2024-01-01/rows.csv": """product_id,name,category,price,cost,is_active
-P1,One,Books,-0.001,1.005,YES
+P1,One,Books,-0.00001,1.005,YES
 P2,Two,toys,1,,0
 P3,Three,toys,-0.005,1e3,y
 """,
@@ -82,7 +82,7 @@ EXPECTED = {
     "SELECT customer_id, _reasons FROM silver.customers_quarantine": """
         C3|['country', 'created_at', 'email']  C4|['email']""",
     "SELECT product_id, price, cost, is_active, category FROM silver.products": """
-        P1|0.00|1.01|True|books  P2|1.00|None|False|toys""",
+        P1|0.0000|1.0050|True|books  P2|1.0000|None|False|toys""",
     "SELECT product_id, _reasons FROM silver.products_quarantine": """
         P3|['cost', 'is_active', 'price']""",
     "SELECT order_item_id, _reasons FROM silver.order_items_quarantine": """

@@ -84,14 +84,21 @@ class TableOption(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """Completions of the text after the last comma, with or without layer."""
         *before, typed = incomplete.split(",")
+        from ecommerce_assets.shop import current_shop
+
         # Modules are listed, not imported.
-        layers = files("ecommerce_assets").joinpath("tables")
-        names = sorted(
-            f"{layer}.{module.name.removesuffix('.py')}"
+        modules = files("ecommerce_assets").joinpath("tables")
+        by_layer = {
+            layer: [
+                module.name.removesuffix(".py")
+                for module in modules.joinpath(layer).iterdir()
+                if module.name.endswith(".py") and not module.name.startswith("_")
+            ]
             for layer in LAYERS
-            for module in layers.joinpath(layer).iterdir()
-            if module.name.endswith(".py") and not module.name.startswith("_")
-        )
+        }
+        by_layer["bronze"] += [source.name for source in current_shop().sources]
+        by_layer["silver"] += [f"{name}_quarantine" for name in by_layer["silver"]]
+        names = sorted(f"{layer}.{name}" for layer in LAYERS for name in by_layer[layer])
         fitting = [name for name in names if name.startswith(typed)]
         fitting = fitting or [
             name.split(".")[1] for name in names if name.split(".")[1].startswith(typed)

@@ -81,7 +81,8 @@ def _orders_and_items(
             for frames in (scope.upstream, known.upstream)
         ]
         for name in TOTALS:
-            figures[name] += Decimal(known.totals[name]) - were[name]
+            number = Decimal if name.endswith("_amount") else int
+            figures[name] += number(known.totals[name]) - were[name]
     totals = {name: figures[name] for name in TOTALS}
     figures["waiting_held"] = _held(scope, received_key) if figures["waiting"] else 0
     findings = [
