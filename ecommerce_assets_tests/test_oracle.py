@@ -103,7 +103,7 @@ EXPECTED = {
         C1|a@x.com|new|False  C2|late@x.com|inactive|False  C4|file.b.row.2@x.com|vip|False
         C5|e@x.com|regular|False  C6|f@x.com|inactive|False  C9|None|regular|True""",
     "SELECT product_id, name, category, price, is_inferred FROM gold.dim_product": """
-        P1|One|books|0.00|False  P2|Two|toys|1.00|False  P5|unknown|unknown|None|True
+        P1|One|books|0.0000|False  P2|Two|toys|1.0000|False  P5|unknown|unknown|None|True
         P6|unknown|unknown|None|True  P7|unknown|unknown|None|True  P8|unknown|unknown|None|True
         PX|unknown|unknown|None|True""",
     "FROM gold.daily_revenue": """

@@ -150,6 +150,20 @@ def test_a_changed_file_recomputes_what_it_touches_alone() -> None:
 
 
 @pytest.mark.unit
+def test_a_column_says_where_it_comes_from() -> None:
+    tables = tables_for(ShopFile("our.toml", LINES))
+    described = {
+        name: column.description for name, column in tables["silver.orders"].columns.items()
+    }
+    assert described["order_date"] == "Time of the order, UTC. Source: InvoiceDate."
+    assert described["status"] == "Order status. Source: always 'delivered'."
+    assert described["order_id"] == "Order number; the key. Source: InvoiceNo."
+    assert described["total_amount"].endswith("Source: not delivered.")  # type: ignore[union-attr]
+    default = tables_for(shipped_shops()["default"])["silver.orders"].columns
+    assert default["order_date"].description == "Time of the order, UTC."
+
+
+@pytest.mark.unit
 def test_a_code_version_is_of_the_plain_parts() -> None:
     """Two shops of the same content have the same versions, whatever their files are called."""
     one, other = (tables_for(ShopFile(name, LINES)) for name in ("a.toml", "b.toml"))

@@ -153,6 +153,8 @@ def of_shop(
                     f"{name} can't be kept if it breaks a rule, since figures depend on it",
                 )
         columns[name] = _of_shop(given, shop, may_be_empty=listed or not there, warns=warns)
+        if feed.described[name] != name:
+            columns[name].description = f"{given.description} Source: {feed.described[name]}."
     return pa.DataFrameSchema(
         columns, name=schema.name, description=schema.description, unique=schema.unique
     )

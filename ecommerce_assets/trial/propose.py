@@ -80,7 +80,7 @@ MOMENTS = ("order_date", "created_at", "updated_at")
 ROLES = (
     ("cancelled", r"cancel|void|fail|expired|declin|storn|abgebrochen|unavailable"),
     ("returned", r"return|refund|retour|erstatt|chargeback"),
-    ("open", r"open|pending|placed|hold|process|created|await|invoiced|approved|offen"),
+    ("open", r"open|pending|placed|hold|process|created|await|invoiced|approved"),
 )
 
 
