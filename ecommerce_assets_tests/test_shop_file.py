@@ -158,7 +158,7 @@ def test_a_column_says_where_it_comes_from() -> None:
     assert described["order_date"] == "Time of the order, UTC. Source: InvoiceDate."
     assert described["status"] == "Order status. Source: always 'delivered'."
     assert described["order_id"] == "Order number; the key. Source: InvoiceNo."
-    assert described["total_amount"].endswith("Source: not delivered.")  # type: ignore[union-attr]
+    assert described["total_amount"].endswith("Source: not delivered.")
     default = tables_for(shipped_shops()["default"])["silver.orders"].columns
     assert default["order_date"].description == "Time of the order, UTC."
 
