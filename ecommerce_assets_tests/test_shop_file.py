@@ -2,11 +2,13 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs import run
 from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop, read_shop, shipped_shops, using
 from ecommerce_assets.tables import tables_for
@@ -63,6 +65,9 @@ MISTAKES = [
      "tables.orders.key: the source has no header 'Invoice'. Did you mean InvoiceNo?"),
     ("no key", changed('key = "StockCode"\n', ""),
      "tables.products.key: is missing: name the headers that identify a row of products"),
+    ("mapped key", LINES.replace('key = "StockCode"', 'product_id = { column = "StockCode", '
+                                 'map = { A = "B" } }'),
+     "tables.products.product_id: is the key, so its values can't be mapped"),
     ("line number", changed('number_lines_within = ["InvoiceNo"]', ""),
      "no header '_line_number'. It takes `number_lines_within`"),
     ("no date", changed('order_date = "InvoiceDate"\n', ""),
@@ -243,10 +248,41 @@ def test_the_business_day_is_that_of_the_shop(wholesaler: Shop) -> None:
     assert (f"{fact['order_date']}", fact["date_key"]) == ("2024-07-01", 20240701)
 
 
+def test_rows_of_no_table_are_a_figure_of_bronze() -> None:
+    def counted(text: str) -> list[str]:
+        bronze = tables_for(ShopFile("our.toml", text))["bronze.lines"]
+        return [name for audit in bronze.audits for name in audit.observes]
+
+    assert "rows_of_no_table" not in counted(LINES)  # Every line speaks of a product.
+    text = changed('[tables.products]\nfrom = "lines"', '[tables.products]\nfrom = "lines"\n'
+                   'where = "Quantity <> \'x\'"')  # fmt: skip
+    assert "rows_of_no_table" in counted(text)
+
+
 def test_a_row_that_speaks_of_no_order_is_not_selected(wholesaler: Shop) -> None:
     # A quantity that is no number is no condition that holds.
     assert wholesaler.query("select * from silver.order_items_quarantine") == []
     assert wholesaler.query("select * from silver.orders where order_id = 'C1'") == []
+
+
+def test_rows_of_no_table_are_counted(shop: Shop) -> None:
+    from ecommerce_assets.jobs import materialize as materializing
+    from ecommerce_assets.jobs.outcome import Published
+
+    found: list[Published] = []
+    made = materializing.materialize
+
+    def watched(*arguments: Any) -> list[Published]:
+        found.extend(made(*arguments))
+        return found
+
+    text = changed('[tables.products]\nfrom = "lines"', '[tables.products]\nfrom = "lines"\n'
+                   'where = "StockCode <> \'POST\'"')  # fmt: skip
+    lines(shop, "1,A,B,1,2024-01-01,1.00,,", "C1,POST,B,1,2024-01-01,1.00,,")
+    with using(ShopFile("our.toml", text)), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "materialize", watched)
+        shop.run("bronze")
+    assert found[0].metrics == {"rows_of_no_table": 1}
 
 
 def test_different_keys_of_several_columns_stay_different(shop: Shop) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+_RECEIVED = "_received_key"
+
+
 @dataclass(frozen=True)
 class LatestVersion(Strategy):
     """Compare the versions in changed deliveries with the published versions of the same keys.
@@ -37,11 +40,13 @@ class LatestVersion(Strategy):
         key: the column whose values have versions.
         order: the columns by which versions are compared, most significant first.
         valid: Spark SQL condition of valid versions.
+        received: Spark SQL of the key, from a row of the upstream table before its preparation.
     """
 
     key: str
     order: tuple[str, ...]
     valid: str
+    received: str
     on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
 
     @property
@@ -72,8 +77,10 @@ class LatestVersion(Strategy):
             if not demoted.none:
                 parse = inputs.table.prepare[bronze]
                 earlier = inputs.now(bronze).where(~in_dates)
-                # Spark parses the key of every row, and the other columns only for the wanted keys.
-                candidates = candidates.unionByName(demoted.within(parse(earlier), self.key))
+                # Preparing a row takes far longer than looking for its key.
+                keyed = earlier.withColumn(_RECEIVED, F.expr(self.received))
+                wanted = parse(demoted.within(keyed, _RECEIVED).drop(_RECEIVED))
+                candidates = candidates.unionByName(demoted.within(wanted, self.key))
         candidates = checkpointed(candidates)
         recomputed = inputs.transformed({bronze: candidates})
         return replace(

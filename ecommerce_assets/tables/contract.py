@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.model import ANY, ISO_TIME
+from ecommerce_assets.sql import spark_literal
 from ecommerce_assets.tables.feed import Feed, Writing
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.types import REASONS
@@ -317,6 +318,11 @@ _TEXT = "_text_"
 _CAST = "_cast_"
 _JOINED = "_joined"
 _BETWEEN = "\x1f"  # ASCII unit separator; occurs in no reason
+
+
+def key_as_received(received: str) -> str:
+    """Spark SQL of a key, from that of its text: keys are neither mapped nor changed in case."""
+    return f"btrim({received}, {spark_literal(WHITE_SPACE)})"
 
 
 def _trimmed(received: str) -> Column:

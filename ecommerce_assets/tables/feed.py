@@ -117,6 +117,20 @@ def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
     )
 
 
+def conditions_of(shop: Shop, source: str) -> list[str]:
+    """Spark SQL of the rows that speak of a table, for each table that a source feeds.
+
+    Returns:
+        Nothing if every row speaks of some table.
+
+    Raises:
+        PipelineError: a condition can't be used.
+    """
+    fed = [name for name, table in shop.declared.tables.items() if table.from_ == source]
+    conditions = [_Declared(shop, name).condition() for name in fed]
+    return conditions if all(conditions) else []
+
+
 def _no_feed(shop: Shop, columns: Iterable[str]) -> Feed:
     """The feed of a table that no source feeds: no row of the orders' source speaks of it."""
     names = list(columns)
@@ -161,6 +175,8 @@ class _Declared:
             self._called[key] = "key"
             one = declared.key[0] if len(declared.key) == 1 else None
             found[key] = Value.model_validate(one or list(declared.key))
+        if found[key] and found[key].map:  # type: ignore[union-attr]
+            raise self._mistake(key, "is the key, so its values can't be mapped; use an expression")
         if found[key] is None:
             raise self._mistake(
                 "key", f"is missing: name the headers that identify a row of {self._table}"

@@ -160,6 +160,22 @@ last_record_complete = Audit(
     observes={"cut_off": lambda: F.count_if(_cut_off())},
 )
 
+
+def rows_of_no_table(conditions: Sequence[str]) -> Audit:
+    """Counts the run's rows that speak of no table: a figure of the bronze table, not a check.
+
+    Args:
+        conditions: Spark SQL conditions of the tables that the source feeds.
+    """
+    spoken_of = " or ".join(f"coalesce({condition}, false)" for condition in conditions)
+    name = "rows_of_no_table"
+    return Audit(
+        (),
+        lambda scope: Report([], metrics={name: scope.observed[name] or 0}),
+        observes={name: lambda: F.count_if(F.expr(f"not ({spoken_of})"))},
+    )
+
+
 READ = Check("all_files_read", "Every file in the landing folder is read.", False)
 
 

@@ -13,10 +13,12 @@ from ecommerce_assets.tables.audits.bronze import (
     every_run_audit,
     last_record_complete,
     rows_as_before,
+    rows_of_no_table,
     volume_as_usual,
 )
 from ecommerce_assets.tables.audits.columns import schema_as_usual
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.feed import conditions_of
 from ecommerce_assets.tables.provenance import provenance
 from ecommerce_assets.tables.types import COUNT, TEXT, TEXTS, TIMESTAMP
 
@@ -75,6 +77,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         description=f"{description}\n\nRows as received, one per record of each landed file.",
         unique=[SOURCE_FILE, ROW_NUMBER],
     )
+    conditions = conditions_of(shop, name)
     landed = [T.StructField(name, found.dtype.type) for name, found in schema.columns.items()]
     return Table(
         layer="bronze",
@@ -92,6 +95,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
             rows_as_before,
             schema_as_usual,
             volume_as_usual,
+            *([rows_of_no_table(conditions)] if conditions else []),
         ),
         key_checked_apart=True,
     )

@@ -19,7 +19,7 @@ from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.bronze import bronze_table
-from ecommerce_assets.tables.contract import Contract, CrossFieldRule, of_shop
+from ecommerce_assets.tables.contract import Contract, CrossFieldRule, key_as_received, of_shop
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.feed import Feed, feed_for
 from ecommerce_assets.tables.provenance import provenance
@@ -80,7 +80,7 @@ def silver_tables(
         transform=partial(latest_versions, key=key, columns=tuple(contract.schema.columns)),
         upstream=(feed.bronze,),
         prepare={feed.bronze: contract.parse},
-        refresh=LatestVersion(key, VERSION_ORDER, VALID),
+        refresh=LatestVersion(key, VERSION_ORDER, VALID, key_as_received(feed.texts[key])),
         partitioned_by=partitioned_by,
         audits=(accounting(keyed),),
     )
