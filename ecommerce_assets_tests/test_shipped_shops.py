@@ -31,6 +31,7 @@ R1;1;01.01.2024 10:00;K1;Müller;Köln;Deutschland;A1;Stühle, groß;Möbel;2;1.
 R1;2;01.01.2024;K1;Müller;Köln;Deutschland;A2;Hocker;-;1;0,125;0;-;Rechnung
 G1;1;01.01.2024;K2;Weiß;Wien;Österreich;A1;Stühle, groß;Möbel;-1;1.234,50;0;-1.234,50;Gutschrift
 R2;1;31.12.2023;K2;Weiß;Wien;Österreich;A1;Stühle, groß;Möbel;1;12.34,5;0;10,00;Rechnung
+R3;1;1.2.2024;K2;Weiß;Wien;Österreich;A1;Stühle, groß;Möbel;1;1,00;0;1,00;Rechnung
 """
 
 

@@ -285,6 +285,18 @@ def test_rows_of_no_table_are_counted(shop: Shop) -> None:
     assert found[0].metrics == {"rows_of_no_table": 1}
 
 
+def test_an_expression_that_spark_does_not_know_is_one_line(shop: Shop) -> None:
+    text = changed('constant = "goods"', 'sql = "kind_of(StockCode)"')
+    lines(shop, "1,A,B,1,2024-01-01,1.00,,")
+    with using(ShopFile("our.toml", text)):
+        shop.run("bronze")
+        with pytest.raises(PipelineError) as caught:
+            shop.run("silver", "products")
+    (line,) = str(caught.value).splitlines()
+    assert "silver.products: an expression of the shop file can't be computed: " in line
+    assert "kind_of" in line.lower()
+
+
 def test_different_keys_of_several_columns_stay_different(shop: Shop) -> None:
     text = changed('key = "StockCode"', 'key = ["StockCode", "Description"]')
     with using(ShopFile("our.toml", text)):

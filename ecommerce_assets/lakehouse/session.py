@@ -112,6 +112,8 @@ def local_spark_config(delivered: int = 0, lakehouse: str = "") -> dict[str, Any
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "spark-warehouse"),
         "spark.sql.session.timeZone": "UTC",
+        # A time that does not fit a pattern is none, whatever older versions of Spark made of it.
+        "spark.sql.legacy.timeParserPolicy": "CORRECTED",
         "spark.sql.shuffle.partitions": str(cores),
         "spark.sql.adaptive.enabled": "false",
         # Compiled classes to cache; a run has more than the default of 100.

@@ -13,10 +13,12 @@ from itertools import chain
 from typing import Any
 
 import pandera.pyspark as pa
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.model import ANY, ISO_TIME
@@ -237,11 +239,8 @@ class Contract:
         longer.
         """
         columns, feed = self.schema.columns, self.feed
-        received = [F.struct(*[f"`{name}`" for name in bronze.columns]).alias("_received")]
-        if feed.where:
-            received.append(F.expr(f"coalesce({feed.where}, false)").alias(_SELECTED))
+        received = self._received(bronze)
         kept = ["_received", *([_SELECTED] if feed.where else [])]
-        trimmed = [_trimmed(feed.texts[name]).alias(_TRIMMED + name) for name in columns]
         texts = [_text(name, column, feed).alias(_TEXT + name) for name, column in columns.items()]
         casts = [
             _cast(name, column, feed.writing if name in feed.written else Writing()).alias(
@@ -263,8 +262,7 @@ class Contract:
         selected = F.col(_SELECTED) if feed.where else F.lit(True)
         rejected = selected & (F.col(_JOINED) != "")
         return (
-            bronze.select(*trimmed, *received, *provenance_columns)
-            .select(*texts, *kept, *provenance_columns)
+            received.select(*texts, *kept, *provenance_columns)
             .select("*", *casts)
             .select("*", *values)
             .select("*", *computed)
@@ -283,6 +281,24 @@ class Contract:
                 .alias("_reasons"),
             )
         )
+
+    def _received(self, bronze: DataFrame) -> DataFrame:
+        """The trimmed text of each column, the row as received, and whether it is selected.
+
+        Raises:
+            PipelineError: Spark can't compute an expression of the shop file.
+        """
+        texts, where = self.feed.texts, self.feed.where
+        kept = [F.struct(*[f"`{name}`" for name in bronze.columns]).alias("_received")]
+        try:
+            if where:
+                kept.append(F.expr(f"coalesce({where}, false)").alias(_SELECTED))
+            trimmed = [_trimmed(texts[name]).alias(_TRIMMED + name) for name in self.schema.columns]
+            return bronze.select(*trimmed, *kept, *PROVENANCE)
+        except AnalysisException as error:
+            raise PipelineError(
+                "an expression of the shop file can't be computed: " + str(error).splitlines()[0]
+            ) from None
 
     def _reasons(self) -> list[Column]:
         """One column per rule: the reason if the row breaks it, else null."""

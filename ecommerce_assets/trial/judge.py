@@ -30,12 +30,19 @@ from ecommerce_assets.tables.feed import Writing
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.silver import contract_of
 
-# Letters of Spark's patterns of times, and of strptime's.
-_STRPTIME = {
-    "yyyy": "%Y", "yy": "%y", "y": "%Y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m",
-    "dd": "%d", "d": "%-d", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M",
-    "ss": "%S", "s": "%-S", "SSSSSS": "%f", "SSS": "%g", "a": "%p", "EEEE": "%A", "EEE": "%a",
-    "E": "%a", "XXX": "%z", "Z": "%z", "z": "%Z",
+# Letters of Spark's patterns of times: those of strptime's, and the form of the text.
+_LETTERS_OF_TIMES = {
+    "yyyy": ("%Y", r"\d{4}"), "yy": ("%y", r"\d{2}"), "y": ("%Y", r"\d{1,4}"),
+    "MMMM": ("%B", r"\w+"), "MMM": ("%b", r"\w+"), "MM": ("%m", r"\d{2}"),
+    "M": ("%-m", r"\d{1,2}"),
+    "dd": ("%d", r"\d{2}"), "d": ("%-d", r"\d{1,2}"), "HH": ("%H", r"\d{2}"),
+    "H": ("%-H", r"\d{1,2}"),
+    "hh": ("%I", r"\d{2}"), "h": ("%-I", r"\d{1,2}"), "mm": ("%M", r"\d{2}"),
+    "m": ("%-M", r"\d{1,2}"),
+    "ss": ("%S", r"\d{2}"), "s": ("%-S", r"\d{1,2}"), "SSSSSS": ("%f", r"\d{6}"),
+    "SSS": ("%g", r"\d{3}"), "a": ("%p", r"\w+"), "EEEE": ("%A", r"\w+"), "EEE": ("%a", r"\w+"),
+    "E": ("%a", r"\w+"), "XXX": ("%z", r"[+-]\d\d:\d\d"), "Z": ("%z", r"[+-]\d{4}"),
+    "z": ("%Z", r"\w+"),
 }  # fmt: skip
 _LETTERS = re.compile(r"([A-Za-z])\1*|'[^']*'|[^A-Za-z']+")
 
@@ -158,21 +165,21 @@ def _time(text: str, pattern: str, zone: str) -> str:
         moment = f"CASE WHEN {has_zone} THEN {zoned} ELSE {local} END"
         moment = f"CASE WHEN regexp_full_match({text}, {ansi_literal(TIMESTAMP)}) THEN {moment} END"
     else:
-        parsed = f"try_strptime({text}, {ansi_literal(strptime_pattern(pattern))})"
+        parsed = parsed_time(text, pattern)
         moment = f"(CAST({parsed} AS TIMESTAMP) AT TIME ZONE {ansi_literal(zone)})"
     return f"({moment} AT TIME ZONE 'UTC')"
 
 
-def strptime_pattern(pattern: str) -> str:
-    """A pattern of times in Spark's letters as one of strptime's."""
-    parts = []
+def parsed_time(text: str, pattern: str) -> str:
+    """A text's time by a pattern in Spark's letters; null unless it has exactly that form."""
+    parts, form = [], []
     for found in _LETTERS.finditer(pattern):
-        part = found.group(0)
-        if part.startswith("'"):
-            parts.append(part.strip("'").replace("%", "%%"))
-        else:
-            parts.append(_STRPTIME.get(part, part))
-    return "".join(parts)
+        part = found.group(0).strip("'")
+        letters, shape = _LETTERS_OF_TIMES.get(part, (part.replace("%", "%%"), re.escape(part)))
+        parts.append(letters)
+        form.append(shape)
+    fits = f"regexp_full_match({text}, {ansi_literal(''.join(form))})"
+    return f"CASE WHEN {fits} THEN try_strptime({text}, {ansi_literal(''.join(parts))}) END"
 
 
 def _value(name: str, column: pa.Column) -> str:

@@ -16,13 +16,14 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.records import read_records
 from ecommerce_assets.landing.source import GZIP, Dialect, Source, column_of
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.trial.judge import strptime_pattern
+from ecommerce_assets.trial.judge import parsed_time
 
 DELIMITERS = ",;\t|"
 LOOKED_AT = 50  # lines, for the dialect
 MOST = 0.98  # of the values of a column
 TIMES = (
-    "iso", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd.MM.yyyy", "dd/MM/yyyy HH:mm:ss",
+    "iso", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd.MM.yyyy",
+    "d.M.yyyy H:mm", "d.M.yyyy", "dd/MM/yyyy HH:mm:ss",
     "dd/MM/yyyy HH:mm", "dd/MM/yyyy", "MM/dd/yyyy HH:mm:ss", "MM/dd/yyyy HH:mm", "MM/dd/yyyy",
     "M/d/yyyy H:mm", "M/d/yyyy", "yyyy/MM/dd HH:mm:ss", "yyyy/MM/dd",
 )  # fmt: skip
@@ -202,4 +203,4 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
 def _is_time(column: str, pattern: str) -> str:
     if pattern == "iso":
         return f"regexp_full_match({column}, {ansi_literal(_ISO)})"
-    return f"try_strptime({column}, {ansi_literal(strptime_pattern(pattern))}) IS NOT NULL"
+    return f"({parsed_time(column, pattern)}) IS NOT NULL"

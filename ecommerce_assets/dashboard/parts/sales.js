@@ -44,7 +44,7 @@ const TILES = [
     name: "Average orders per customer",
     show: (n) => twoDigits.format(n),
     better: 1,
-    of: () => "Orders divided by customers.",
+    of: () => (sales.guest < 0 ? "Orders divided by customers." : "Orders divided by customers, both without guests."),
   },
   {
     key: "lost",
