@@ -69,6 +69,20 @@ def _started(
     )
 
 
+def _found(shop: Shop, tables: str) -> WarmJob:
+    """A job in the worker that is there, once it is no longer busy with the last one."""
+    jobs: list[WarmJob | None] = []
+
+    def found() -> bool:
+        jobs.append(_started(shop, None, tables))
+        return jobs[-1] is not None
+
+    _until(found)
+    job = jobs[-1]
+    assert job is not None
+    return job
+
+
 def _done(job: WarmJob | None) -> list[str]:
     assert job is not None
     lines: list[str] = []
@@ -86,7 +100,7 @@ def test_one_worker_serves_many_jobs_and_dies_with_its_owner(
     (line,) = _done(_started(shop, owner))
     assert line.split()[:3] == ["bronze.orders", "1", "rows"]
     worker = _worker()
-    _done(_started(shop, None, "products"))  # It uses one that is there.
+    _done(_found(shop, "products"))  # The command line uses one that is there.
     assert _worker() == worker
     with pytest.raises(PipelineError, match="--tables names order"):
         _done(_started(shop, owner, "order"))
@@ -177,3 +191,14 @@ def test_a_worker_ends_when_the_code_changes(
     (copy / PACKAGE.name / "added.py").write_text("")
     _, error = worker.communicate(timeout=20)
     assert error == "ended: the code has changed\n"
+
+
+def test_a_worker_is_not_as_large_as_the_process_that_started_it() -> None:
+    code = (
+        "import subprocess, sys\n"
+        "held = bytearray(400_000_000)\n"
+        "child = 'from ecommerce_assets.warm_worker.server import resident_bytes as r; print(r())'\n"
+        "print(subprocess.check_output([sys.executable, '-c', child], text=True))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 10_000_000 < int(found.stdout) < 350_000_000

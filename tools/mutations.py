@@ -111,8 +111,8 @@ MUTATIONS = (
     Mutation(
         "rows are selected of which the shop file's condition is unknown",
         "tables/contract.py",
-        "F.expr(f'coalesce({_a.where}, false)')",
-        "F.expr(f'coalesce({_a.where}, true)')",
+        "F.expr(f'coalesce({where}, false)')",
+        "F.expr(f'coalesce({where}, true)')",
         "test_shop_file.py::test_a_row_that_speaks_of_no_order_is_not_selected",
     ),
     Mutation(

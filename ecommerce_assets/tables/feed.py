@@ -156,10 +156,10 @@ class _Declared:
         (self.source,) = [s for s in shop.sources if s.name == self._declared.from_]
         # Spark SQL of the columns that may be named, by the names by which the file may call them.
         self._names = {header: self._received(header) for header in self.source.columns}
-        self._names |= {name: f"`{name}`" for name in PROVENANCE}
+        self._names |= {name: f"cast(`{name}` as string)" for name in PROVENANCE}
         self._called: dict[str, str] = {}
         if self.source.numbered_within:
-            self._names[LINE_NUMBER] = f"`{LINE_NUMBER}`"
+            self._names[LINE_NUMBER] = f"cast(`{LINE_NUMBER}` as string)"
 
     def values(self, columns: Sequence[str], key: str) -> dict[str, Value | None]:
         """Where each column comes from; None if no source has it."""
@@ -232,7 +232,7 @@ class _Declared:
 
 def _joined(columns: Sequence[str]) -> str:
     """The text of several columns, so joined that different values have different texts."""
-    texts = [f"trim(cast({column} as string))" for column in columns]
+    texts = [f"trim({column})" for column in columns]
     escaped = [_replaced(_replaced(text, "\\", "\\\\"), BETWEEN_KEYS, f"\\{BETWEEN_KEYS}")
                for text in texts]  # fmt: skip
     complete = " and ".join(f"{text} != ''" for text in texts)

@@ -29,6 +29,7 @@ from ecommerce_assets.tables import LAYERS, all_tables
 from ecommerce_assets.warm_worker import address
 
 WATCH_SECONDS = 1
+PAGES = Path("/proc/self/statm")  # in pages, of Linux: the second number is that in memory
 MOST_BYTES = 1 << 30  # of Python, and of the JVM beside its heap
 
 
@@ -158,9 +159,18 @@ def _run(connection: Connection, layer: str, argv: list[str]) -> None:
 
 
 def _too_large() -> bool:
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    python = kilobytes * (1 if sys.platform == "darwin" else 1024)
-    return max(python, jvm.bytes_beside_heap()) > MOST_BYTES
+    return max(resident_bytes(), jvm.bytes_beside_heap()) > MOST_BYTES
+
+
+def resident_bytes() -> int:
+    """The memory of this process without the JVM.
+
+    Linux counts in the greatest one the memory of the process that started this one.
+    """
+    if PAGES.exists():
+        return int(PAGES.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    greatest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return greatest * (1 if sys.platform == "darwin" else 1024)
 
 
 def _say(why: str) -> None:
