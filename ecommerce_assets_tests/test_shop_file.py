@@ -12,7 +12,7 @@ from ecommerce_assets.jobs import run
 from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop, read_shop, shipped_shops, using
 from ecommerce_assets.tables import tables_for
-from ecommerce_assets.tables.silver import feed_of
+from ecommerce_assets.tables.silver import feeds_of
 from ecommerce_assets_tests.shop import Shop
 
 D = Decimal
@@ -173,7 +173,8 @@ def test_a_column_says_where_it_comes_from() -> None:
 def test_numbers_of_lines_and_records_are_texts_in_a_key() -> None:
     for key in ("_line_number", "_row_number"):
         tables = tables_for(ShopFile("our.toml", changed('key = "StockCode"', f'key = "{key}"')))
-        assert feed_of(tables["silver.products"]).texts["product_id"] == f"cast(`{key}` as string)"
+        (feed,) = feeds_of(tables["silver.products"])
+        assert feed.texts["product_id"] == f"cast(`{key}` as string)"
 
 
 @pytest.mark.unit

@@ -213,4 +213,6 @@ def test_the_commands(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert as_json["tables"]["orders"]["current"] == 1
     schema = json.loads(CliRunner().invoke(ecommerce, ["shop", "schema"]).stdout)
     orders = schema["properties"]["tables"]["properties"]["orders"]
-    assert {"from", "key", "where", "order_date"} <= orders["properties"].keys()
+    one, several = orders["anyOf"]
+    assert several["items"] == one == {"$ref": "#/$defs/orders"}
+    assert {"from", "key", "where", "order_date"} <= schema["$defs"]["orders"]["properties"].keys()

@@ -6,10 +6,9 @@ from typing import Any
 
 from ecommerce_assets.dashboard.sales import READS, sales
 from ecommerce_assets.query.engine import Query
-from ecommerce_assets.query.feeds import key_of_received
+from ecommerce_assets.query.feeds import key_of_quarantined, received_columns
 from ecommerce_assets.shop import current_shop
-from ecommerce_assets.tables import all_tables, tables_of
-from ecommerce_assets.tables.silver import feed_of
+from ecommerce_assets.tables import all_tables, contracted_tables
 
 EXAMPLES = 3
 WAITING_EXAMPLES = 100
@@ -18,8 +17,7 @@ PERSONAL = ("email", "first_name", "last_name", "phone", "address", "city", "pos
 
 def sources() -> list[str]:
     """Names of the silver tables, which have a contract."""
-    names = [table.name for table in tables_of("silver")]
-    return [name for name in names if f"{name}_quarantine" in names]
+    return [table.name for table in contracted_tables()]
 
 
 def reads() -> list[str]:
@@ -73,7 +71,7 @@ def _delivered(query: Query, source: str) -> str | None:
 def _quality(
     query: Query, snapshots: Mapping[str, Mapping[str, Any] | None], *, on_aws: bool
 ) -> dict[str, Any]:
-    order_id = key_of_received(all_tables()["silver.orders"], on_aws=on_aws)
+    order_id = key_of_quarantined(all_tables()["silver.orders"], on_aws=on_aws)
     waiting = (
         "FROM (SELECT i.order_item_id, i.order_id, i._source_file, i._row_number, "
         "CASE WHEN q.order_id IS NULL THEN 'it has not come' ELSE 'it is in quarantine' END AS why "
@@ -139,9 +137,10 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
     No other values, and no personal data: dashboards are passed on.
     """
     table = all_tables()[f"silver.{source}"]
-    received = feed_of(table).reads
+    received = received_columns(table)
     personal = {name for column in PERSONAL for name in received.get(column, ())}
     names = sorted({name for read in received.values() for name in read})
+    names = list({name.lower(): name for name in names}.values())
     columns = ", ".join(f'"{name}"' for name in names)
     rows = query(
         f"SELECT * FROM (SELECT {columns}, _source_file, _row_number, r.reason, "
@@ -153,12 +152,13 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
         words = row["reason"].replace(":", " ").split()
         concerned = [name for word in words for name in received.get(word, ())]
         shown = [*received[table.key[0]], *[name for name in concerned if name not in personal]]
+        values = {name.lower(): value for name, value in row.items()}
         yield {
             "source": source,
             "reason": row["reason"],
             "file": row["_source_file"],
             "row": row["_row_number"],
-            "values": {name: row[name] for name in dict.fromkeys(shown)},
+            "values": {name: values[name.lower()] for name in dict.fromkeys(shown)},
         }
 
 

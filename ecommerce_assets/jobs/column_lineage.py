@@ -40,6 +40,8 @@ def _of_bronze(table: Table) -> Lineage:
 
 
 def _with_copies(table: Table, found: Lineage) -> Lineage:
-    if not table.copies:
-        return found
-    return found | {name: [(table.copies, name)] for name in table.copied_columns}
+    copied: dict[str, list[tuple[str, str]]] = {}
+    for origin, columns in table.copies.items():
+        for name in columns:
+            copied.setdefault(name, []).append((origin, name))
+    return found | copied

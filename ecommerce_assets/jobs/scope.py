@@ -1,6 +1,6 @@
 """A table's snapshot on its branch, and what its audits may read."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -126,9 +126,10 @@ def _received(inputs: Inputs, decision: Rows) -> dict[date, int]:
     """Rows of bronze by checked date."""
     if decision.candidates is None:
         return {}
-    (bronze,) = inputs.table.upstream
-    history = inputs.upstream[bronze]
-    return history.rows_by_date(history.snapshot_id, INGESTION_DATE, decision.dates)
+    found: Counter[date] = Counter()
+    for history in (inputs.upstream[name] for name in inputs.table.upstream):
+        found.update(history.rows_by_date(history.snapshot_id, INGESTION_DATE, decision.dates))
+    return dict(found)
 
 
 def _consult(spark: "SparkSession") -> "Callable[[str], DataFrame | None]":

@@ -12,7 +12,8 @@ from ecommerce_assets.query.feeds import selected
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.query.result import print_table
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import all_tables, tables_of
+from ecommerce_assets.tables import contracted_tables
+from ecommerce_assets.tables.silver import feeds_of
 
 MANIFEST = "_manifest.json"
 REASONS = 5
@@ -72,22 +73,20 @@ def print_summary(settings: Settings) -> None:
 def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     injected = _injected(Path(settings.landing) / MANIFEST)
     found = []
-    for table in tables_of("silver"):
-        if table.name.endswith("_quarantine"):
-            continue
-        (bronze,) = table.upstream
-        condition = selected(table, on_aws=False)
+    for table in contracted_tables():
+        conditions = {feed.bronze: selected(feed, on_aws=False) for feed in feeds_of(table)}
+        filtered = [
+            f"{bronze} where not {wanted}" for bronze, wanted in conditions.items() if wanted
+        ]
         relations = {
-            "delivered": bronze,
-            "not_selected": f"{bronze} where not {condition}",
-            "current": table.identifier,
-            "quarantined": f"{table.identifier}_quarantine",
+            "delivered": [*conditions],
+            **({"not_selected": filtered} if filtered else {}),
+            "current": [table.identifier],
+            "quarantined": [f"{table.identifier}_quarantine"],
         }
-        if not condition:
-            del relations["not_selected"]
         counts = {
-            name: _rows(connection, f"select count(*) as n from {relation}")[0]["n"]
-            for name, relation in relations.items()
+            name: sum(_count(connection, relation) for relation in counted)
+            for name, counted in relations.items()
         }
         superseded = 2 * counts["delivered"] - sum(counts.values())
         row: dict[str, Any] = {"table": table.name, **counts, "superseded": superseded}
@@ -97,8 +96,12 @@ def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[d
     return found
 
 
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return int(_rows(connection, f"select count(*) as n from {relation}")[0]["n"])
+
+
 def _reasons(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = [name for name in all_tables() if name.endswith("_quarantine")]
+    names = [f"{table.identifier}_quarantine" for table in contracted_tables()]
     union = " union all ".join(
         f"select '{name}' as quarantine, unnest(_reasons) as reason from {name}" for name in names
     )

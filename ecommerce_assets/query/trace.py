@@ -12,8 +12,10 @@ from ecommerce_assets.landing.layout import ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_received, selected
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables import all_tables, table_named, tables_of
+from ecommerce_assets.tables import all_tables, contracted_tables, table_named
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.feed import Feed
+from ecommerce_assets.tables.silver import feeds_of
 from ecommerce_assets.tables.star import FACTS
 
 # For key columns that the facts lack: the interval of their order dates.
@@ -71,26 +73,28 @@ def trace(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> Ite
         wanted = _of_delivered(table, row, on_aws=on_aws)
     for name, ids in wanted.items():
         silver = all_tables()[f"silver.{name}"]
-        statement = _versions(silver, ids, on_aws=on_aws)
-        order = "ORDER BY 1, fate, _source_file, _row_number"
-        title = f"{silver.upstream[0]}, every version of the rows of {name}, and what became of it"
-        yield _part(title, statement, order, query, limit)
+        for feed in feeds_of(silver):
+            statement = _versions(silver, feed, ids, on_aws=on_aws)
+            order = "ORDER BY 1, fate, _source_file, _row_number"
+            title = f"{feed.bronze}, every version of the rows of {name}, and what became of it"
+            yield _part(title, statement, order, query, limit)
 
 
 def _of_delivered(table: Table, row: pa.Table, *, on_aws: bool) -> dict[str, str]:
     """By silver table, the ids that a row of silver or bronze speaks of, as SQL."""
     found = {}
-    for silver in tables_of("silver"):
-        if silver.name.endswith("_quarantine"):
-            continue
+    for silver in contracted_tables():
         if table.identifier == silver.identifier:
             found[silver.name] = f"SELECT {ansi_literal(_values(row)[silver.key[0]])}"
-        elif table.identifier in (f"{silver.identifier}_quarantine", silver.upstream[0]):
+        elif table.identifier in (f"{silver.identifier}_quarantine", *silver.upstream):
             record = " AND ".join(
                 f"{name} = {ansi_literal(_values(row)[name])}" for name in (SOURCE_FILE, ROW_NUMBER)
             )
-            key = key_of_received(silver, on_aws=on_aws)
-            found[silver.name] = f"SELECT {key} FROM {silver.upstream[0]} WHERE {record}"
+            found[silver.name] = " UNION ALL ".join(
+                f"SELECT {key_of_received(silver, feed, on_aws=on_aws)} FROM {feed.bronze} "
+                f"WHERE {record}"
+                for feed in feeds_of(silver)
+            )
     return found
 
 
@@ -145,11 +149,11 @@ def _facts_of(table: Table, row: pa.Table) -> str:
     return " AND ".join(conditions)
 
 
-def _versions(silver: Table, ids: str, *, on_aws: bool) -> str:
-    """All bronze records with one of these ids, and what became of them."""
+def _versions(silver: Table, feed: Feed, ids: str, *, on_aws: bool) -> str:
+    """All records of a source with one of these ids, and what became of them."""
     (key,) = silver.key
-    bronze = all_tables()[silver.upstream[0]]
-    text, condition = key_of_received(silver, on_aws=on_aws), selected(silver, on_aws=on_aws)
+    bronze = all_tables()[feed.bronze]
+    text, condition = key_of_received(silver, feed, on_aws=on_aws), selected(feed, on_aws=on_aws)
     received = (
         f"SELECT {text} AS _traced, {condition or 'true'} AS _selected, * FROM {bronze.identifier}"
     )

@@ -1,8 +1,10 @@
 """One table's decision: apply its strategy, and turn `Whole` into rows."""
 
+from datetime import date
+
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.decision import Nothing, Rows, Whole
-from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.inputs import Inputs, all_rows
 from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.refresh.upstream import Changes, upstream_changes
 
@@ -47,13 +49,16 @@ def whole_is_quicker(strategy: Strategy, inputs: Inputs, changes: Changes) -> st
 
 def _whole(strategy: Strategy, inputs: Inputs, why: str) -> Rows:
     frames = {name: inputs.whole(name) for name in inputs.table.upstream}
-    first = inputs.table.upstream[0]
-    history = inputs.upstream[first]
+    versions = strategy.selects_versions
+    dated = inputs.table.upstream if versions else inputs.table.upstream[:1]
+    dates: set[date] = set()
+    for history in (inputs.upstream[name] for name in dated):
+        dates |= history.rows_by_date(history.snapshot_id, INGESTION_DATE).keys()
     return Rows(
         why,
         inputs.transformed(frames),
         replace="true",
-        dates=tuple(sorted(history.rows_by_date(history.snapshot_id, INGESTION_DATE))),
-        candidates=frames[first] if strategy.selects_versions else None,
+        dates=tuple(sorted(dates)),
+        candidates=all_rows(frames.values()) if versions else None,
         is_whole=True,
     )

@@ -1,8 +1,9 @@
 """The input of a strategy: the table, its published snapshot, its upstream tables, the run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
 from ecommerce_assets.intervals import end_of_day, lies_in
@@ -99,6 +100,11 @@ class Request:
     def days(self) -> list[date]:
         """Every ingestion date of the run."""
         return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+
+def all_rows(frames: "Iterable[DataFrame]") -> "DataFrame":
+    """The rows of all frames, which have the same columns; at least one frame."""
+    return reduce(lambda one, other: one.unionByName(other), frames)
 
 
 @dataclass(frozen=True)

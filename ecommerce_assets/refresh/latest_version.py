@@ -12,15 +12,15 @@ from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.decision import Decision, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
-from ecommerce_assets.refresh.inputs import Inputs
-from ecommerce_assets.refresh.keys import KEY
+from ecommerce_assets.refresh.inputs import Inputs, all_rows
+from ecommerce_assets.refresh.keys import KEY, AffectedKeys
 from ecommerce_assets.refresh.replacement import replacement
 from ecommerce_assets.refresh.run_cache import checkpointed
 from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.refresh.upstream import Changes
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 _RECEIVED = "_received_key"
@@ -32,7 +32,7 @@ class LatestVersion(Strategy):
 
     If the table is small and deliveries were only added, with all published versions.
 
-    The only upstream table holds every version of each key, partitioned by ingestion date. An added
+    The upstream tables hold every version of each key, partitioned by ingestion date. An added
     version can only replace a lower one. All deliveries are searched only for keys whose published
     version came from a changed delivery that no longer holds an equal or higher one.
 
@@ -40,13 +40,13 @@ class LatestVersion(Strategy):
         key: the column whose values have versions.
         order: the columns by which versions are compared, most significant first.
         valid: Spark SQL condition of valid versions.
-        received: Spark SQL of the key, from a row of the upstream table before its preparation.
+        received: by upstream table, Spark SQL of the key, from a row before its preparation.
     """
 
     key: str
     order: tuple[str, ...]
     valid: str
-    received: str
+    received: Mapping[str, str]
     on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
 
     @property
@@ -56,17 +56,15 @@ class LatestVersion(Strategy):
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
         """The latest versions of the keys found in the changed deliveries."""
-        (bronze,) = inputs.table.upstream
-        partitions = changes[bronze]
-        dates = sorted(partitions.firsts)
-        delivered = inputs.of_days(bronze, INGESTION_DATE, dates)
+        dates = _dates(changes)
+        delivered = _delivered(inputs, dates)
         published = inputs.published_rows()
-        if not partitions.removed and inputs.published.rows <= inputs.limits.finding_changes:
+        some_replaced = any(partitions.removed for partitions in changes.values())
+        if not some_replaced and inputs.published.rows <= inputs.limits.finding_changes:
             return self._merged(inputs, delivered, published, dates)
         valid = delivered.where(self.valid)
         in_dates = F.expr(lies_in(INGESTION_DATE, dates))
         keys = valid.select(F.col(self.key).alias(KEY))
-        some_replaced = bool(partitions.removed)
         if some_replaced:
             keys = keys.unionAll(published.where(in_dates).select(F.col(self.key).alias(KEY)))
         affected = inputs.collected(keys)
@@ -75,14 +73,13 @@ class LatestVersion(Strategy):
         if some_replaced:
             demoted = inputs.collected(self.demoted_keys(latest.where(in_dates), valid))
             if not demoted.none:
-                parse = inputs.table.prepare[bronze]
-                earlier = inputs.now(bronze).where(~in_dates)
-                # Preparing a row takes far longer than looking for its key.
-                keyed = earlier.withColumn(_RECEIVED, F.expr(self.received))
-                wanted = parse(demoted.within(keyed, _RECEIVED).drop(_RECEIVED))
-                candidates = candidates.unionByName(demoted.within(wanted, self.key))
+                earlier = [
+                    self._versions_of(demoted, inputs, bronze, ~in_dates)
+                    for bronze in inputs.table.upstream
+                ]
+                candidates = all_rows([candidates, *earlier])
         candidates = checkpointed(candidates)
-        recomputed = inputs.transformed({bronze: candidates})
+        recomputed = inputs.table.transform(candidates)
         return replace(
             replacement(inputs, affected, recomputed, latest),
             dates=tuple(dates),
@@ -94,15 +91,24 @@ class LatestVersion(Strategy):
         self, inputs: Inputs, delivered: "DataFrame", published: "DataFrame", dates: Sequence[date]
     ) -> Rows:
         """The latest of the new and all published versions: for a table that is quickly read."""
-        (bronze,) = inputs.table.upstream
         candidates = delivered.unionByName(as_candidates(published, delivered))
         return Rows(
             f"the rows of {len(dates):,} new deliveries, and all published ones",
-            inputs.transformed({bronze: candidates}),
+            inputs.table.transform(candidates),
             replace="true",
             dates=tuple(dates),
             candidates=candidates,
         )
+
+    def _versions_of(
+        self, keys: AffectedKeys, inputs: Inputs, bronze: str, where: "Column"
+    ) -> "DataFrame":
+        """The parsed rows of these keys in an upstream table."""
+        # Preparing a row takes far longer than looking for its key.
+        rows = inputs.now(bronze).where(where)
+        keyed = rows.withColumn(_RECEIVED, F.expr(self.received[bronze]))
+        found = inputs.table.prepare[bronze](keys.within(keyed, _RECEIVED).drop(_RECEIVED))
+        return keys.within(found, self.key)
 
     def demoted_keys(self, latest: "DataFrame", valid: "DataFrame") -> "DataFrame":
         """The keys of published rows for which `valid` holds no equal or higher version."""
@@ -114,9 +120,8 @@ class LatestVersion(Strategy):
 
     def judged(self, inputs: Inputs, changes: Changes, rows: Rows) -> Rows:
         """The rows of a whole table, judged by the changed deliveries and the published rows."""
-        (bronze,) = inputs.table.upstream
-        dates = sorted(changes[bronze].firsts)
-        delivered = inputs.of_days(bronze, INGESTION_DATE, dates)
+        dates = _dates(changes)
+        delivered = _delivered(inputs, dates)
         others = inputs.published_rows().where(f"not ({lies_in(INGESTION_DATE, dates)})")
         return replace(
             rows,
@@ -127,12 +132,31 @@ class LatestVersion(Strategy):
 
     def _replaced(self, inputs: Inputs, changes: Changes) -> "DataFrame | None":
         """The parsed rows of deliveries that have been replaced or removed; None without any."""
-        (bronze,) = inputs.table.upstream
-        dates = sorted(changes[bronze].removed)
+        dates: set[date] = set()
+        for partitions in changes.values():
+            dates |= partitions.removed
         if not dates:
             return None
-        before = inputs.at(bronze, inputs.before(bronze))
-        return inputs.table.prepare[bronze](before.where(lies_in(INGESTION_DATE, dates)))
+        where = lies_in(INGESTION_DATE, dates)
+        return all_rows(
+            parse(inputs.at(bronze, inputs.before(bronze)).where(where))
+            for bronze, parse in inputs.table.prepare.items()
+        )
+
+
+def _dates(changes: Changes) -> list[date]:
+    """The ingestion dates whose delivery changed in any upstream table."""
+    dates: set[date] = set()
+    for partitions in changes.values():
+        dates |= partitions.firsts
+    return sorted(dates)
+
+
+def _delivered(inputs: Inputs, dates: Sequence[date]) -> "DataFrame":
+    """The parsed rows of these dates, of all upstream tables: keys may have versions in several."""
+    return all_rows(
+        inputs.of_days(bronze, INGESTION_DATE, dates) for bronze in inputs.table.upstream
+    )
 
 
 def as_candidates(latest: "DataFrame", parsed: "DataFrame") -> "DataFrame":

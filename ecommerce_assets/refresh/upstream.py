@@ -120,14 +120,16 @@ def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> 
     before, after = history.record_at(then), history.record
     if before is None or after is None or before.code_version != after.code_version:
         return None
-    (bronze,) = declared.upstream
-    if bronze not in before.sources or bronze not in after.sources:
-        return None
-    deliveries = History(inputs.spark, bronze)
-    partitions = deliveries.changed_partitions(before.sources[bronze], after.sources[bronze])
-    if partitions is None or partitions.column != INGESTION_DATE:
-        return None
-    delivered = lies_in(INGESTION_DATE, partitions.firsts)
+    dates: set[date] = set()
+    for bronze in declared.upstream:
+        if bronze not in before.sources or bronze not in after.sources:
+            return None
+        deliveries = History(inputs.spark, bronze)
+        partitions = deliveries.changed_partitions(before.sources[bronze], after.sources[bronze])
+        if partitions is None or (partitions and partitions.column != INGESTION_DATE):
+            return None
+        dates |= partitions.firsts
+    delivered = lies_in(INGESTION_DATE, dates)
     snapshots = [inputs.at(name, then), inputs.now(name)]
     old, new = [rows.where(delivered).select(*declared.key) for rows in snapshots]
     keys = checkpointed(old.unionAll(new).distinct())

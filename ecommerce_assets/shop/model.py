@@ -87,6 +87,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def by_source(value: Any) -> Any:
+    """A table's parts, one for each source: a list of sources stands for parts that are alike."""
+    parts = value if isinstance(value, list) else [value]
+    found = []
+    for part in parts:
+        named = part.get("from") if isinstance(part, dict) else None
+        sources = named if isinstance(named, list) and named else [named]
+        found += [{**part, "from": source} for source in sources] if named else [part]
+    return found
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Headers = Annotated[dict[str, str], BeforeValidator(_described)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -243,7 +254,7 @@ class Value(Part):
 
 
 class TableFile(BaseModel):
-    """A table: the source that feeds it, which of its rows, and where each column comes from.
+    """A table, or its part from one source: which rows, and where each column comes from.
 
     A column that is not named comes from the header of the same name, if the source has it.
     """
@@ -251,7 +262,11 @@ class TableFile(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
     __pydantic_extra__: dict[str, Value] = Field(init=False)
 
-    from_: str = Field(alias="from", description="The source.")
+    from_: str = Field(
+        alias="from",
+        description="The source; or several, written alike. For sources that are written "
+        "differently, write the table several times: `[[tables.orders]]`.",
+    )
     where: str = Field(
         default="",
         description="A row-wise condition of Spark SQL; other rows do not speak of this table.",
@@ -291,7 +306,9 @@ class ShopFile(Part):
 
     shop: Shop
     sources: Annotated[dict[str, SourceFile], Field(min_length=1)]
-    tables: dict[str, TableFile]
+    tables: dict[
+        str, Annotated[tuple[TableFile, ...], BeforeValidator(by_source), Field(min_length=1)]
+    ]
     vocabulary: Vocabulary
 
     @model_validator(mode="after")
@@ -302,17 +319,32 @@ class ShopFile(Part):
                     f"sources.{name}: a source's name is a table's: lower-case letters, digits "
                     "and underscores, a letter first"
                 )
-        for name, table in self.tables.items():
+        for name, parts in self.tables.items():
             if name not in TABLES:
                 raise ValueError(
                     f"tables.{name}: there is no such table.{did_you_mean(name, TABLES)}"
                 )
-            if table.from_ not in self.sources:
-                raise ValueError(
-                    f"tables.{name}.from: there is no source {table.from_!r}."
-                    f"{did_you_mean(table.from_, self.sources)}"
-                )
+            self._check_sources(name, [part.from_ for part in parts])
         for name in NEEDED:
             if name not in self.tables:
                 raise ValueError(f"tables.{name}: the table is missing; say where it comes from")
         return self
+
+    def _check_sources(self, table: str, names: list[str]) -> None:
+        """Whether the sources of a table exist, and give it no row twice."""
+        files: dict[tuple[str, str], str] = {}
+        for name in names:
+            if name not in self.sources:
+                raise ValueError(
+                    f"tables.{table}.from: there is no source {name!r}."
+                    f"{did_you_mean(name, self.sources)}"
+                )
+            source = self.sources[name]
+            other = files.setdefault((source.folder or name, source.files), name)
+            if names.count(name) > 1:
+                raise ValueError(f"tables.{table}.from: {name} is named twice")
+            if other != name:
+                raise ValueError(
+                    f"tables.{table}.from: {other} and {name} have the same files, so each row "
+                    "would come twice; give them different folders or patterns of files"
+                )

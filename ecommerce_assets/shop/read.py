@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.landing.source import Dialect, Source
-from ecommerce_assets.shop.model import NOT_SOLD, ShopFile, SourceFile
+from ecommerce_assets.shop.model import NOT_SOLD, ShopFile, SourceFile, by_source
 
 VARIABLE = "ECOMMERCE_SHOP"
 DEFAULT = "default"
@@ -43,15 +43,21 @@ class Shop:
             PipelineError: the file is wrong; a line for each mistake.
         """
         try:
-            return ShopFile.model_validate(tomllib.loads(self.text))
+            return ShopFile.model_validate(content := tomllib.loads(self.text))
         except tomllib.TOMLDecodeError as error:
             raise PipelineError(f"{self.file}: not TOML: {error}") from None
         except ValidationError as error:
-            raise PipelineError("\n".join(self._mistakes(error))) from None
+            raise PipelineError("\n".join(dict.fromkeys(self._mistakes(error, content)))) from None
 
     def mistake(self, key: str, text: str) -> PipelineError:
         """The error of a mistake at a key like `tables.orders.where`."""
         return PipelineError(f"{self.file}: {key}: {text}")
+
+    def mistake_in(self, table: str, source: str, key: str, text: str) -> PipelineError:
+        """The error of a mistake in what the file says about a table's rows of a source."""
+        parts = self.declared.tables[table]
+        of_source = _of_source(source) if len(parts) > 1 else ""
+        return self.mistake(f"tables.{table}.{key}{of_source}", text)
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
@@ -74,9 +80,16 @@ class Shop:
         statuses = self.declared.vocabulary.statuses.items()
         return tuple(sorted(status for status, role in statuses if role in NOT_SOLD))
 
-    def _mistakes(self, error: ValidationError) -> Iterator[str]:
+    def _mistakes(self, error: ValidationError, content: dict[str, Any]) -> Iterator[str]:
         for found in error.errors():
-            path = [str(part) for part in found["loc"] if part != "__pydantic_extra__"]
+            where = [part for part in found["loc"] if part != "__pydantic_extra__"]
+            of_source = ""
+            if where[:1] == ["tables"] and len(where) > 2:
+                parts = by_source(content["tables"][where[1]])
+                part = parts[int(where.pop(2))]
+                if len(parts) > 1 and isinstance(part, dict):
+                    of_source = _of_source(part.get("from"))
+            path = [str(part) for part in where]
             message = found["msg"].removeprefix("Value error, ")
             if found["type"] == "extra_forbidden":
                 known = _known_keys(path)
@@ -86,8 +99,12 @@ class Shop:
                 message = "is missing"
             elif found["type"] != "value_error":
                 message = f"is {found['input']!r}; {message[0].lower()}{message[1:]}"
-            key = f"{'.'.join(path)}: " if path else ""
+            key = f"{'.'.join(path)}{of_source}: " if path else ""
             yield f"{self.file}: {key}{message}"
+
+
+def _of_source(source: object) -> str:
+    return f" (from {source})"
 
 
 def _known_keys(path: list[str]) -> list[str]:
@@ -99,11 +116,16 @@ def _known_keys(path: list[str]) -> list[str]:
             break
         if name not in fields:  # the name of a source
             continue
-        model = fields[name].annotation
-        for inner in getattr(model, "__args__", ()):
-            if hasattr(inner, "model_fields"):
-                model = inner
+        model = next(_models_in(fields[name].annotation), model)
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[Any]:
+    """The models that an annotation names."""
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)
 
 
 def _source(name: str, found: SourceFile) -> Source:

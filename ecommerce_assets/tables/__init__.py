@@ -71,6 +71,12 @@ def tables_of(layer: str) -> tuple[Table, ...]:
     return tuple(table for table in all_tables().values() if table.layer == layer)
 
 
+def contracted_tables() -> tuple[Table, ...]:
+    """The tables of silver that have a contract, and so a quarantine beside them."""
+    known = all_tables()
+    return tuple(t for t in tables_of("silver") if f"{t.identifier}_quarantine" in known)
+
+
 def table_named(name: str) -> Table:
     """A table by its identifier, or by its name alone: searched in gold, silver, bronze.
 

@@ -6,7 +6,7 @@ same checks then audit what is published.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import chain
@@ -129,7 +129,7 @@ def _words(declared: list[str] | str) -> tuple[str, ...] | None:
 def of_shop(
     schema: pa.DataFrameSchema, shop: Shop, table: str, feed: Feed, computed: Mapping[str, str]
 ) -> pa.DataFrameSchema:
-    """A contract with the shop's vocabulary, and with what the shop says about empty values.
+    """The contract of a source's rows: the shop's vocabulary, and what it says of empty values.
 
     Args:
         schema: of the table's model.
@@ -141,7 +141,9 @@ def of_shop(
         PipelineError: the shop file lacks a column that is essential, or relaxes what decides
             amounts.
     """
-    declared, columns = shop.declared.tables.get(table), {}
+    parts = shop.declared.tables.get(table, ())
+    declared = next((part for part in parts if part.from_ == feed.source), None)
+    columns = {}
     for name, given in schema.columns.items():
         there = feed.gives(name) or name in computed
         listed = declared is not None and name in declared.may_be_empty
@@ -149,18 +151,38 @@ def of_shop(
         if declared is not None:
             wrong = _what_is_wrong(given, there=there, listed=listed)
             if wrong:
-                raise shop.mistake(f"tables.{table}.{name}", wrong)
+                raise shop.mistake_in(table, feed.source, name, wrong)
             if warns and not _is_word(given):
-                raise shop.mistake(
-                    f"tables.{table}.warn",
+                raise shop.mistake_in(
+                    table,
+                    feed.source,
+                    "warn",
                     f"{name} can't be kept if it breaks a rule, since figures depend on it",
                 )
         columns[name] = _of_shop(given, shop, may_be_empty=listed or not there, warns=warns)
-        if feed.described[name] != name:
-            columns[name].description = f"{given.description} Source: {feed.described[name]}."
     return pa.DataFrameSchema(
         columns, name=schema.name, description=schema.description, unique=schema.unique
     )
+
+
+def of_all_sources(contracts: Sequence["Contract"]) -> dict[str, pa.Column]:
+    """The columns of a table that holds rows of several sources: what one may lack, it may lack."""
+    found = {}
+    for name, first in contracts[0].schema.columns.items():
+        given = [contract.schema.columns[name] for contract in contracts]
+        found[name] = column = copy(first)
+        column.nullable = any(one.nullable for one in given)
+        column.metadata = first.metadata | {"warns": any(one.metadata["warns"] for one in given)}
+        said = {contract.feed.source: contract.feed.described[name] for contract in contracts}
+        if set(said.values()) == {name}:
+            continue
+        source = (
+            "; ".join(f"{name}: {text}" for name, text in said.items())
+            if len(set(said.values())) > 1
+            else next(iter(said.values()))
+        )
+        column.description = f"{first.description} Source: {source}."
+    return found
 
 
 def _what_is_wrong(given: pa.Column, *, there: bool, listed: bool) -> str:
@@ -208,19 +230,22 @@ def _of_shop(given: pa.Column, shop: Shop, *, may_be_empty: bool, warns: bool) -
 
 @dataclass(frozen=True)
 class Contract:
-    """Typed values and reasons of a bronze row, by the pandera model of its silver table.
+    """Typed values and reasons of a source's bronze row, by the pandera model of its silver table.
 
     Attributes:
         schema: of the silver table, with the shop's vocabulary.
         computed: by column that may be empty, Spark SQL of its value from the other typed columns.
         rules: on several values of a row.
         feed: where the columns come from.
+        kept: the columns in which quarantine keeps a row as received; those that the source lacks
+            are null.
     """
 
     schema: pa.DataFrameSchema
     computed: Mapping[str, str]
     rules: tuple[CrossFieldRule, ...]
     feed: Feed
+    kept: Mapping[str, T.DataType]
 
     def version_parts(self) -> tuple[object, ...]:
         """What decides the typed values and the reasons, for the code version."""
@@ -228,7 +253,7 @@ class Contract:
             (name, column.dtype.type, column.metadata or {}, row_rules({name: column}))
             for name, column in self.schema.columns.items()
         ]
-        return (columns, self.computed, self.rules, self.feed)
+        return (columns, self.computed, self.rules, self.feed, self.kept)
 
     def parse(self, bronze: DataFrame) -> DataFrame:
         """The typed values, the provenance, `_reasons`, and `_received` if there are reasons.
@@ -289,7 +314,16 @@ class Contract:
             PipelineError: Spark can't compute an expression of the shop file.
         """
         texts, where = self.feed.texts, self.feed.where
-        kept = [F.struct(*[f"`{name}`" for name in bronze.columns]).alias("_received")]
+        there = {name.lower() for name in bronze.columns}
+        fields = [
+            F.lit(self.feed.source).alias(name)
+            if name == SOURCE
+            else F.col(f"`{name}`").alias(name)
+            if name.lower() in there
+            else F.lit(None).cast(kind).alias(name)
+            for name, kind in self.kept.items()
+        ]
+        kept = [F.struct(*fields).alias("_received")]
         try:
             if where:
                 kept.append(F.expr(f"coalesce({where}, false)").alias(_SELECTED))
@@ -328,6 +362,7 @@ class Contract:
         return found
 
 
+SOURCE = "_source"
 _SELECTED = "_selected"
 _TRIMMED = "_trimmed_"
 _TEXT = "_text_"

@@ -40,8 +40,8 @@ class Table:
         prepare: by upstream table, a function applied to its frame before `transform`; applied
             once per run for all tables with the same function.
         refresh: the strategy, which decides what a run recomputes after upstream changes.
-        copies, copied_columns: columns copied unchanged from those of the same name in `copies`,
-            for column lineage that Spark's plan does not show.
+        copies: by origin, the columns copied unchanged from those of the same name there, for
+            column lineage that Spark's plan does not show.
         partitioned_by: Iceberg partition transforms, as in DDL.
         audits: checks beyond single rows and the key.
         key_checked_apart: whether a separate Spark job checks the key. By default it is checked
@@ -59,8 +59,7 @@ class Table:
     refresh: Strategy
     upstream: tuple[str, ...] = ()
     prepare: Mapping[str, Callable[["DataFrame"], "DataFrame"]] = field(default_factory=dict)
-    copies: str | None = None
-    copied_columns: tuple[str, ...] = ()
+    copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     partitioned_by: tuple[str, ...] = ()
     audits: tuple["Audit", ...] = ()
     key_checked_apart: bool = False

@@ -1,4 +1,4 @@
-"""The feed of a silver table: how the text of each column comes from a source's bronze rows."""
+"""The feeds of a silver table: how the text of each column comes from a source's bronze rows."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, column_of
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.expressions import row_wise
-from ecommerce_assets.shop.model import ISO_TIME, Value
+from ecommerce_assets.shop.model import ISO_TIME, TableFile, Value
 from ecommerce_assets.sql import spark_literal
 
 BETWEEN_KEYS = "|"  # between the parts of a key made of several columns
@@ -38,10 +38,10 @@ class Writing:
 
 @dataclass(frozen=True)
 class Feed:
-    """Where the rows and the columns of a silver table come from.
+    """Where the rows and the columns of a silver table come from, of one source.
 
     Attributes:
-        bronze: identifier of the bronze table.
+        source: its name.
         texts: Spark SQL of the text by column; a column that no source gives is null.
         written: columns whose text stands in the files, written as `writing` says; the others are
             constants and results of expressions.
@@ -52,7 +52,7 @@ class Feed:
         reads: by column, the bronze columns that it is made of.
     """
 
-    bronze: str
+    source: str
     texts: Mapping[str, str]
     written: tuple[str, ...]
     maps: Mapping[str, Mapping[str, str]]
@@ -61,9 +61,14 @@ class Feed:
     described: Mapping[str, str]
     reads: Mapping[str, tuple[str, ...]]
 
+    @property
+    def bronze(self) -> str:
+        """Identifier of the bronze table."""
+        return f"bronze.{self.source}"
+
     def version_parts(self) -> tuple[object, ...]:
         """What decides the texts, for the code version."""
-        return (self.bronze, self.texts, self.written, self.maps, self.where, self.writing)
+        return (self.source, self.texts, self.written, self.maps, self.where, self.writing)
 
     def times(self, column: str) -> tuple[str, ...]:
         """The patterns of times of a column."""
@@ -74,8 +79,8 @@ class Feed:
         return self.texts[column] != NOTHING
 
 
-def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
-    """The feed of a table.
+def feeds_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> tuple[Feed, ...]:
+    """The feeds of a table, one for each source.
 
     Args:
         table: a name like `orders`.
@@ -86,14 +91,17 @@ def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
         PipelineError: the shop file names a column or a header that is not there, or an expression
             that can't be used; the message has the file, the key and the remedy.
     """
-    if table not in shop.declared.tables:
-        return _no_feed(shop, columns)
-    declared = _Declared(shop, table)
-    values = declared.values(list(columns), key)
+    parts = shop.declared.tables.get(table)
+    if parts is None:
+        return (_no_feed(shop, columns),)
+    return tuple(_feed(_Declared(shop, table, part), list(columns), key) for part in parts)
+
+
+def _feed(declared: "_Declared", columns: Sequence[str], key: str) -> Feed:
+    values = declared.values(columns, key)
     texts = {name: declared.text(name, value) for name, value in values.items()}
-    written = shop.declared.sources[declared.source.name]
     return Feed(
-        bronze=f"bronze.{declared.source.name}",
+        source=declared.source.name,
         texts=texts,
         written=tuple(name for name, value in values.items() if value and value.column),
         maps={
@@ -102,13 +110,7 @@ def feed_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> Feed:
             if value and value.map
         },
         where=declared.condition(),
-        writing=Writing(
-            written.decimal_mark,
-            written.thousands,
-            written.times,
-            written.nulls,
-            written.zone or shop.zone,
-        ),
+        writing=declared.writing(),
         described={name: _described(value) for name, value in values.items()},
         reads={
             name: tuple(c for c in dict.fromkeys(_COLUMN.findall(text)) if c != FILLED_DOWN)
@@ -126,8 +128,12 @@ def conditions_of(shop: Shop, source: str) -> list[str]:
     Raises:
         PipelineError: a condition can't be used.
     """
-    fed = [name for name, table in shop.declared.tables.items() if table.from_ == source]
-    conditions = [_Declared(shop, name).condition() for name in fed]
+    conditions = [
+        _Declared(shop, name, part).condition()
+        for name, parts in shop.declared.tables.items()
+        for part in parts
+        if part.from_ == source
+    ]
     return conditions if all(conditions) else []
 
 
@@ -135,7 +141,7 @@ def _no_feed(shop: Shop, columns: Iterable[str]) -> Feed:
     """The feed of a table that no source feeds: no row of the orders' source speaks of it."""
     names = list(columns)
     return Feed(
-        bronze=f"bronze.{shop.declared.tables['orders'].from_}",
+        source=shop.declared.tables["orders"][0].from_,
         texts=dict.fromkeys(names, NOTHING),
         written=(),
         maps={},
@@ -147,12 +153,12 @@ def _no_feed(shop: Shop, columns: Iterable[str]) -> Feed:
 
 
 class _Declared:
-    """What the shop file says about a table, in the columns of the bronze table."""
+    """What the shop file says about a table's rows of a source, in the bronze table's columns."""
 
-    def __init__(self, shop: Shop, table: str) -> None:
+    def __init__(self, shop: Shop, table: str, part: TableFile) -> None:
         self._shop = shop
         self._table = table
-        self._declared = shop.declared.tables[table]
+        self._declared = part
         (self.source,) = [s for s in shop.sources if s.name == self._declared.from_]
         # Spark SQL of the columns that may be named, by the names by which the file may call them.
         self._names = {header: self._received(header) for header in self.source.columns}
@@ -201,6 +207,17 @@ class _Declared:
         where = self._declared.where
         return self._expression("where", where) if where else ""
 
+    def writing(self) -> Writing:
+        """How values are written in the files."""
+        written = self._shop.declared.sources[self.source.name]
+        return Writing(
+            written.decimal_mark,
+            written.thousands,
+            written.times,
+            written.nulls,
+            written.zone or self._shop.zone,
+        )
+
     def _received(self, header: str) -> str:
         """A column as received, or filled from the lines above."""
         column = column_of(header)
@@ -227,7 +244,9 @@ class _Declared:
             raise self._mistake(key, str(error)) from None
 
     def _mistake(self, key: str, text: str) -> PipelineError:
-        return self._shop.mistake(f"tables.{self._table}.{self._called.get(key, key)}", text)
+        return self._shop.mistake_in(
+            self._table, self.source.name, self._called.get(key, key), text
+        )
 
 
 def _joined(columns: Sequence[str]) -> str:

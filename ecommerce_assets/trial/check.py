@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import duckdb
@@ -15,10 +16,10 @@ from ecommerce_assets.landing.frame import record_batches
 from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
 from ecommerce_assets.landing.store import store_of
 from ecommerce_assets.shop import Shop, current_shop
-from ecommerce_assets.tables import tables_of
+from ecommerce_assets.tables import contracted_tables
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.silver import contract_of
-from ecommerce_assets.trial.judge import judged
+from ecommerce_assets.tables.silver import contracts_of
+from ecommerce_assets.trial.judge import judged, relation_of
 
 VALUES_NAMED = 20
 EXAMPLES = 3
@@ -61,12 +62,11 @@ def check(landing: str, limit: int | None = None) -> Trial:
     try:
         for source in shop.sources:
             rows = _received(landing, source, shop.sources, limit, found)
-            connection.register(f"bronze_{source.name}", rows)
+            connection.register(relation_of(source.name), rows)
         if not any(found.files.values()):
             raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
         for table in _tables():
-            received = table.upstream[0].replace(".", "_")
-            connection.execute(f"CREATE TABLE {table.name} AS {judged(table, received)}")
+            connection.execute(f"CREATE TABLE {table.name} AS {judged(table)}")
             _add_table(connection, table, shop, found)
         found.unused = {source.name: _unused(connection, source) for source in shop.sources}
         found.months = _months(connection, shop)
@@ -78,7 +78,7 @@ def check(landing: str, limit: int | None = None) -> Trial:
 def _tables() -> list[Table]:
     """The silver tables that a source feeds."""
     fed = current_shop().declared.tables
-    return [table for table in tables_of("silver") if table.name in fed]
+    return [table for table in contracted_tables() if table.name in fed]
 
 
 def _received(
@@ -141,8 +141,11 @@ def _unknown(
     connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop
 ) -> Iterator[dict[str, Any]]:
     """Values that the vocabulary does not list, and those that a map does not name."""
-    contract = contract_of(table)
-    for name, column in contract.schema.columns.items():
+    contracts = contracts_of(table)
+    for name, contract in product(table.columns, contracts):
+        column = contract.schema.columns.get(name)
+        if column is None:  # of provenance
+            continue
         words = [w for check in column.checks for w in check.statistics.get("allowed_values", ())]
         mapped = contract.feed.maps.get(name)
         words += mapped.values() if mapped else []
@@ -150,9 +153,9 @@ def _unknown(
             continue
         rows = connection.execute(
             f"SELECT _text_{name}, count(*) FROM {table.name} WHERE fate <> 'not_selected' "
-            f"AND _text_{name} IS NOT NULL AND NOT list_contains(?, _text_{name}) "
+            f"AND _source = ? AND _text_{name} IS NOT NULL AND NOT list_contains(?, _text_{name}) "
             f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {VALUES_NAMED}",
-            [words],
+            [contract.feed.source, words],
         ).fetchall()
         for value, number in rows:
             yield {"table": table.name, "column": name, "value": value, "rows": number}
@@ -160,12 +163,12 @@ def _unknown(
 
 def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
     """The rows that no table selects."""
-    fed = [t.name for t in _tables() if t.upstream[0] == f"bronze.{source.name}"]
+    fed = [table.name for table in _tables() if f"bronze.{source.name}" in table.upstream]
     record = "_source_file, _row_number"
     selected = " UNION ".join(
         f"SELECT {record} FROM {name} WHERE fate <> 'not_selected'" for name in fed
     )
-    rows = f"SELECT {record} FROM bronze_{source.name}"
+    rows = f"SELECT {record} FROM {relation_of(source.name)}"
     left = f"{rows} EXCEPT ({selected})" if fed else rows
     (number,) = connection.execute(f"SELECT count(*) FROM ({left})").fetchone() or (0,)
     return int(number)

@@ -28,7 +28,7 @@ from ecommerce_assets.tables.contract import (
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.feed import Writing
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
-from ecommerce_assets.tables.silver import contract_of
+from ecommerce_assets.tables.silver import contracts_of
 
 # Letters of Spark's patterns of times: those of strptime's, and the form of the text.
 _LETTERS_OF_TIMES = {
@@ -47,19 +47,38 @@ _LETTERS_OF_TIMES = {
 _LETTERS = re.compile(r"([A-Za-z])\1*|'[^']*'|[^A-Za-z']+")
 
 
-def judged(table: Table, received: str) -> str:
+def relation_of(source: str) -> str:
+    """The relation with the rows of a source as bronze would hold them."""
+    return f"bronze_{source}"
+
+
+def judged(table: Table) -> str:
     """The SELECT of every received row: its typed values, its version and its `fate`.
 
-    `_reasons` are those for quarantine; the fate is `not_selected`, `quarantined`, `current` or
-    `superseded`.
+    `_source` names its source; `_reasons` are those for quarantine; the fate is `not_selected`,
+    `quarantined`, `current` or `superseded`.
 
     Args:
-        table: of silver.
-        received: the relation with the rows of its bronze table.
+        table: of silver; the rows of its sources are in the relations of `relation_of`.
     """
-    contract = contract_of(table)
-    feed, columns = contract.feed, contract.schema.columns
     (key,) = table.key
+    reasoned = " UNION ALL ".join(f"({_reasoned(contract)})" for contract in contracts_of(table))
+    newest = ", ".join(f"{name} DESC NULLS LAST" for name in ("updated_at", *PROVENANCE))
+    return f"""
+        WITH versions AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY {key}, _selected AND len(_reasons) = 0 ORDER BY {newest}) AS _version
+            FROM ({reasoned})
+        )
+        SELECT * EXCLUDE (_selected, _version),
+            CASE WHEN NOT _selected THEN 'not_selected' WHEN len(_reasons) > 0 THEN 'quarantined'
+            WHEN _version = 1 THEN 'current' ELSE 'superseded' END AS fate
+        FROM versions"""
+
+
+def _reasoned(contract: Contract) -> str:
+    """The SELECT of a source's rows with typed values, and the reasons for quarantine."""
+    feed, columns = contract.feed, contract.schema.columns
     texts = ", ".join(f"{_text(name, contract)} AS _text_{name}" for name in columns)
     casts = ", ".join(f"{_cast(name, contract)} AS _cast_{name}" for name in columns)
     values = ", ".join(
@@ -74,25 +93,16 @@ def judged(table: Table, received: str) -> str:
     where = f"coalesce({in_duckdb(feed.where)}, false)" if feed.where else "true"
     record = ", ".join(PROVENANCE)
     reasons = ", ".join(_reasons(contract))
-    newest = ", ".join(f"{name} DESC NULLS LAST" for name in ("updated_at", *PROVENANCE))
+    received = ", ".join(f"_text_{name}" for name in columns)
     return f"""
-        WITH texts AS (SELECT {texts}, {record}, {where} AS _selected FROM {received}),
+        WITH texts AS (
+            SELECT {texts}, {record}, {where} AS _selected FROM {relation_of(feed.source)}),
         casts AS (SELECT *, {casts} FROM texts),
         plain AS (SELECT *, {values} FROM casts),
-        typed AS (SELECT *{computed} FROM plain),
-        reasoned AS (
-            SELECT *, list_filter([{reasons}], lambda reason: reason IS NOT NULL) AS _reasons
-            FROM typed
-        ), versions AS (
-            SELECT *, row_number() OVER (
-                PARTITION BY {key}, _selected AND len(_reasons) = 0 ORDER BY {newest}) AS _version
-            FROM reasoned
-        )
-        SELECT {", ".join(columns)}, {record}, _reasons,
-            {", ".join(f"_text_{name}" for name in columns)},
-            CASE WHEN NOT _selected THEN 'not_selected' WHEN len(_reasons) > 0 THEN 'quarantined'
-            WHEN _version = 1 THEN 'current' ELSE 'superseded' END AS fate
-        FROM versions"""
+        typed AS (SELECT *{computed} FROM plain)
+        SELECT {", ".join(columns)}, {record}, {ansi_literal(feed.source)} AS _source, _selected,
+            list_filter([{reasons}], lambda reason: reason IS NOT NULL) AS _reasons, {received}
+        FROM typed"""
 
 
 def in_duckdb(sql: str) -> str:

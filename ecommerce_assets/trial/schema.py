@@ -3,7 +3,7 @@
 from typing import Any
 
 from ecommerce_assets.shop.model import ShopFile, Value
-from ecommerce_assets.tables import tables_of
+from ecommerce_assets.tables import contracted_tables
 
 
 def schema() -> dict[str, Any]:
@@ -18,9 +18,7 @@ def schema() -> dict[str, Any]:
     ]
     table = definitions.pop("TableFile")
     tables = {}
-    for silver in tables_of("silver"):
-        if silver.name.endswith("_quarantine"):
-            continue
+    for silver in contracted_tables():
         columns = {
             name: {
                 "description": column.description,
@@ -30,7 +28,15 @@ def schema() -> dict[str, Any]:
             if not name.startswith("_")
         }
         properties = {**table["properties"], **columns}
-        tables[silver.name] = {**table, "properties": properties, "additionalProperties": False}
+        source = properties["from"]
+        properties["from"] = {
+            "description": source["description"],
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        }
+        one = {**table, "properties": properties, "additionalProperties": False}
+        definitions[silver.name] = one
+        known = {"$ref": f"#/$defs/{silver.name}"}
+        tables[silver.name] = {"anyOf": [known, {"type": "array", "items": known, "minItems": 1}]}
     found["properties"]["tables"] = {
         "type": "object",
         "properties": tables,

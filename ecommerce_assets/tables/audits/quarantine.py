@@ -42,7 +42,7 @@ class Keyed:
         key: the key.
         parent: the column that should be the same in all versions of a key; None for none.
         value: the column with a row's value, in the shop's currency; None for none.
-        parse: returns typed values and reasons of bronze rows.
+        parse: returns typed values and reasons of rows in quarantine.
         selects: whether some rows of bronze do not speak of the table.
         shop: the shop.
     """
@@ -198,7 +198,7 @@ def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
     broken = broken.select(*columns)
     if earlier is not None:
         others = earlier.where(~F.col(INGESTION_DATE).isin(list(scope.dates)))
-        broken = broken.unionAll(keyed.parse(others.drop("_reasons")).select(*columns))
+        broken = broken.unionAll(keyed.parse(others).select(*columns))
     value = F.col(keyed.value) if keyed.value else F.lit(0)
     version = F.struct("updated_at", *PROVENANCE)
     newest = broken.groupBy(F.col(keyed.key).alias("held_key")).agg(

@@ -248,7 +248,7 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
 
 def _headers(keyed: Keyed, name: str) -> str:
     """The headers of the parent and of the key, as the shop file would list them."""
-    table = keyed.shop.declared.tables[name]
+    table = keyed.shop.declared.tables[name][0]
     headers: list[str] = []
     for column in (str(keyed.parent), keyed.key):
         value = table.values.get(column)

@@ -84,8 +84,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         name=name,
         schema=schema,
         transform=as_received,
-        copies=f"{LANDING}.{name}",
-        copied_columns=tuple(columns),
+        copies={f"{LANDING}.{name}": tuple(columns)},
         partitioned_by=(INGESTION_DATE,),
         refresh=Landed(source, T.StructType(landed)),
         audits=(

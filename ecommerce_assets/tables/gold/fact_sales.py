@@ -13,7 +13,7 @@ from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.orders import orders_and_items
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.silver import feed_of
+from ecommerce_assets.tables.silver import key_in_quarantine
 from ecommerce_assets.tables.silver import orders as silver_orders
 from ecommerce_assets.tables.star import business_day, date_key, surrogate_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, PRICE, TEXT, WHOLE
@@ -146,7 +146,7 @@ def _cents(amount: str) -> Column:
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
     """gold.fact_sales."""
-    received_key = feed_of(silver_orders.tables_of_shop(shop)[0]).texts["order_id"]
+    received_key = key_in_quarantine(silver_orders.tables_of_shop(shop)[0])
     return (
         gold_table(
             module=__name__,

@@ -4,7 +4,9 @@ A module's `tables_of_shop` declares a table and its quarantine for a shop.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import partial
 
 import pandera.pyspark as pa
@@ -14,16 +16,25 @@ from pyspark.sql import functions as F
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.refresh.by_key import ByKey
 from ecommerce_assets.refresh.dependency import by_day
+from ecommerce_assets.refresh.inputs import all_rows
 from ecommerce_assets.refresh.latest_version import LatestVersion
 from ecommerce_assets.shop import Shop
+from ecommerce_assets.sql import spark_literal
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.bronze import bronze_table
-from ecommerce_assets.tables.contract import Contract, CrossFieldRule, key_as_received, of_shop
+from ecommerce_assets.tables.contract import (
+    SOURCE,
+    Contract,
+    CrossFieldRule,
+    key_as_received,
+    of_all_sources,
+    of_shop,
+)
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.feed import Feed, feed_for
+from ecommerce_assets.tables.feed import Feed, feeds_for
 from ecommerce_assets.tables.provenance import provenance
-from ecommerce_assets.tables.types import REASONS
+from ecommerce_assets.tables.types import REASONS, TEXT
 
 # In rows that do not speak of the table, `_reasons` is null.
 VALID = "_reasons is not null and size(_reasons) = 0"
@@ -61,9 +72,24 @@ def silver_tables(
     declared = model.to_schema()
     (key,) = [declared.unique] if isinstance(declared.unique, str) else declared.unique
     computed = computed or {}
-    feed = feed_for(shop, name, declared.columns, key)
-    contract = Contract(of_shop(declared, shop, name, feed, computed), computed, rules, feed)
-    keyed = Keyed(f"silver.{name}", key, parent, value, contract.parse, _selects(shop, name), shop)
+    feeds = feeds_for(shop, name, declared.columns, key)
+    sources = [bronze_table(shop, feed.bronze) for feed in feeds]
+    kept = _as_received(sources)
+    types = {column: found.dtype.type for column, found in kept.items()}
+    contracts = [
+        Contract(of_shop(declared, shop, name, feed, computed), computed, rules, feed, types)
+        for feed in feeds
+    ]
+    columns = of_all_sources(contracts)
+    keyed = Keyed(
+        f"silver.{name}",
+        key,
+        parent,
+        value,
+        parse=partial(parsed_again, contracts=contracts),
+        selects=any(part.where for part in shop.declared.tables.get(name, ())),
+        shop=shop,
+    )
     described = inspect.cleandoc(model.__doc__ or "")
     if name not in shop.declared.tables:
         described += "\n\nThe shop file feeds it from no source, so it is empty."
@@ -71,53 +97,75 @@ def silver_tables(
         layer="silver",
         name=name,
         schema=pa.DataFrameSchema(
-            {**contract.schema.columns, **provenance()},
+            {**columns, **provenance()},
             name=name,
             description=f"{described}\n\nThe latest valid version of each key: highest "
             "updated_at; ties by ingestion date, file and row number.",
             unique=[key],
         ),
-        transform=partial(latest_versions, key=key, columns=tuple(contract.schema.columns)),
-        upstream=(feed.bronze,),
-        prepare={feed.bronze: contract.parse},
-        refresh=LatestVersion(key, VERSION_ORDER, VALID, key_as_received(feed.texts[key])),
+        transform=partial(latest_versions, key=key, columns=tuple(columns)),
+        upstream=tuple(feed.bronze for feed in feeds),
+        prepare={contract.feed.bronze: contract.parse for contract in contracts},
+        refresh=LatestVersion(
+            key,
+            VERSION_ORDER,
+            VALID,
+            {feed.bronze: key_as_received(feed.texts[key]) for feed in feeds},
+        ),
         partitioned_by=partitioned_by,
         audits=(accounting(keyed),),
     )
-    return current, _quarantine(current, bronze_table(shop, feed.bronze))
+    return current, _quarantine(current, sources, kept)
 
 
-def _selects(shop: Shop, name: str) -> bool:
-    """Whether the shop file has a condition of the rows that speak of a table."""
-    declared = shop.declared.tables.get(name)
-    return bool(declared and declared.where)
+def _as_received(sources: Sequence[Table]) -> dict[str, pa.Column]:
+    """The columns that hold rows of any of these bronze tables; those of the same name are one."""
+    if len(sources) == 1:
+        return sources[0].schema.columns
+    found: dict[str, pa.Column] = {}
+    named = Counter(name.lower() for bronze in sources for name in bronze.columns)
+    for bronze in sources:
+        known = {name.lower() for name in found}
+        for name, column in bronze.columns.items():
+            if name.lower() not in known:
+                found[name] = copy(column)
+                found[name].nullable |= named[name.lower()] < len(sources)
+    found[SOURCE] = pa.Column(TEXT, description="The source that delivered the row.")
+    return dict(sorted(found.items(), key=lambda item: item[0].startswith("_")))
 
 
-def feed_of(table: Table) -> Feed:
-    """Where the columns of a silver table, or of its quarantine, come from."""
-    return contract_of(table).feed
+def feeds_of(table: Table) -> tuple[Feed, ...]:
+    """Where the columns of a silver table, or of its quarantine, come from, by source."""
+    return tuple(contract.feed for contract in contracts_of(table))
 
 
-def contract_of(table: Table) -> Contract:
-    """The contract of a silver table."""
-    (parse,) = table.prepare.values()
-    contract: Contract = parse.__self__  # type: ignore[attr-defined]
-    return contract
+def contracts_of(table: Table) -> tuple[Contract, ...]:
+    """The contracts of a silver table, one for each source."""
+    return tuple(parse.__self__ for parse in table.prepare.values())  # type: ignore[attr-defined]
 
 
-def _quarantine(silver: Table, bronze: Table) -> Table:
-    """The rows of `bronze` that break the contract of `silver`, with all reasons."""
+def key_in_quarantine(table: Table) -> str:
+    """Spark SQL of the text of a silver table's key, in its quarantine."""
+    feeds, (key,) = feeds_of(table), table.key
+    if len(feeds) == 1:
+        return feeds[0].texts[key]
+    cases = " ".join(f"when {spark_literal(f.source)} then {f.texts[key]}" for f in feeds)
+    return f"case `{SOURCE}` {cases} end"
+
+
+def _quarantine(silver: Table, sources: Sequence[Table], kept: Mapping[str, pa.Column]) -> Table:
+    """The rows of bronze that break the contract of `silver`, with all reasons."""
     schema = pa.DataFrameSchema(
         {
-            **bronze.schema.columns,
+            **kept,
             "_reasons": pa.Column(
                 REASONS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
                 description="All reasons why the row breaks the contract.",
             ),
         },
         name=f"{silver.name}_quarantine",
-        description=f"A row of {bronze.identifier} that broke the contract.\n\nThe row as "
-        "received, with every reason; it leaves when a corrected delivery replaces it.",
+        description=f"A row of {' or '.join(silver.upstream)} that broke the contract.\n\nThe row "
+        "as received, with every reason; it leaves when a corrected delivery replaces it.",
         unique=[SOURCE_FILE, ROW_NUMBER],
     )
     return Table(
@@ -125,28 +173,41 @@ def _quarantine(silver: Table, bronze: Table) -> Table:
         name=f"{silver.name}_quarantine",
         schema=schema,
         transform=quarantined,
-        upstream=(bronze.identifier,),
+        upstream=silver.upstream,
         prepare=silver.prepare,
-        copies=bronze.identifier,
-        copied_columns=tuple(bronze.columns),
-        refresh=ByKey(INGESTION_DATE, on={bronze.identifier: by_day(INGESTION_DATE)}),
+        copies={bronze.identifier: tuple(bronze.columns) for bronze in sources},
+        refresh=ByKey(
+            INGESTION_DATE, on={bronze: by_day(INGESTION_DATE) for bronze in silver.upstream}
+        ),
         partitioned_by=(INGESTION_DATE,),
         audits=(quarantined_rows,),
     )
 
 
-def latest_versions(parsed: DataFrame, *, key: str, columns: tuple[str, ...]) -> DataFrame:
+def parsed_again(quarantine: DataFrame, *, contracts: Sequence[Contract]) -> DataFrame:
+    """The typed values and the reasons of rows in quarantine."""
+    received = quarantine.drop("_reasons")
+    if len(contracts) == 1:
+        return contracts[0].parse(received)
+    return all_rows(
+        contract.parse(received.where(F.col(SOURCE) == contract.feed.source))
+        for contract in contracts
+    )
+
+
+def latest_versions(*parsed: DataFrame, key: str, columns: tuple[str, ...]) -> DataFrame:
     """One row per key: the latest of its valid versions, by `VERSION_ORDER`."""
     latest_first = [F.col(name).desc_nulls_last() for name in VERSION_ORDER]
     version = F.row_number().over(Window.partitionBy(key).orderBy(*latest_first))
     return (
-        parsed.where(VALID)
+        all_rows(parsed)
+        .where(VALID)
         .select(*columns, *PROVENANCE, version.alias("_version"))
         .where(F.col("_version") == 1)
         .select(*columns, *PROVENANCE)
     )
 
 
-def quarantined(parsed: DataFrame) -> DataFrame:
+def quarantined(*parsed: DataFrame) -> DataFrame:
     """The bronze rows that break the contract, as received, with all reasons."""
-    return parsed.where(BROKEN).select("_received.*", "_reasons")
+    return all_rows(parsed).where(BROKEN).select("_received.*", "_reasons")
