@@ -11,9 +11,10 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import duckdb
@@ -49,7 +50,7 @@ CONTRACT = {
 }
 REQUIRED = {t: [c.split(":")[0] for c in required.split()] for t, (required, _) in CONTRACT.items()}
 KINDS = {t: dict(c.split(":") for c in " ".join(both).split()) for t, both in CONTRACT.items()}
-BRONZE_COLUMNS = {t: (*kinds, *META, "_rescued_data") for t, kinds in KINDS.items()}
+GUEST = "(guest)"
 
 # What an empty optional value becomes, and the faults that only several values together show.
 GROSS = "gross_cents(quantity_value, unit_price_value)"
@@ -59,7 +60,6 @@ FILLED = (
 )
 DEFAULTS = {
     "discount_amount": "CAST(0 AS DECIMAL(12, 2))",
-    "currency": "'EUR'",
     "discount_percent": "CAST(0 AS DECIMAL(5, 2))",
     "line_total": f"TRY_CAST(money({FILLED}) AS DECIMAL(12, 2))",
 }
@@ -123,10 +123,6 @@ MACROS = {
         CASE WHEN regexp_full_match(lower(s), '[^@{WHITE}]+@[^@{WHITE}]+\\.[^@{WHITE}]+')
         THEN lower(s) END""",
     "read_country(s)": "CASE WHEN regexp_full_match(upper(s), '[A-Z]{2}') THEN upper(s) END",
-    "read_category(s)": one_of("electronics clothing home_garden sports books toys beauty food"),
-    "read_status(s)": one_of("pending confirmed shipped delivered cancelled returned"),
-    "read_payment(s)": one_of("credit_card debit_card paypal bank_transfer cash_on_delivery"),
-    "read_currency(s)": one_of("EUR", "upper"),
     "read_flag(s)": """
         CASE WHEN lower(s) IN ('true', 't', 'yes', '1') THEN true
         WHEN lower(s) IN ('false', 'f', 'no', '0') THEN false END""",
@@ -157,59 +153,223 @@ MACROS = {
 }
 
 
+ZONED = "[T ].*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$"
+TYPES = {
+    "_ingestion_date": "DATE",
+    "_row_number": "BIGINT",
+    "_line_number": "BIGINT",
+    "_filled_down": "MAP(VARCHAR, VARCHAR)",
+}
 # Times before 1970, and more than a year after the delivery, can't be.
 POSSIBLE = "CAST({c} AS DATE) BETWEEN DATE '1970-01-01' AND CAST(_ingestion_date + INTERVAL 1 YEAR AS DATE)"
 
 
-def read(column: str, kind: str) -> str:
-    """Return the value of a column's text: null if it breaks the contract."""
-    value = f"read_{kind}({column}_text)"
-    if kind == "stamp":
-        return f"CASE WHEN {POSSIBLE.format(c=value)} THEN {value} END"
-    return value
+# The words of the default shop: of each kind, what it may say; None for anything.
+WORDS = {
+    "category": "electronics clothing home_garden sports books toys beauty food",
+    "status": "pending confirmed shipped delivered cancelled returned",
+    "payment": "credit_card debit_card paypal bank_transfer cash_on_delivery",
+}
+# How a value that breaks a rule is kept, where the shop wants it kept.
+CASED = {"email": "lower", "category": "lower", "status": "lower", "payment": "lower",
+         "country": "upper", "currency": "upper"}  # fmt: skip
 
 
-def judged(table: str) -> str:
-    """Return the WITH clause that reads, types and judges every bronze row of a table."""
-    kinds = KINDS[table]
-    faults = {
-        c: f"{c}_value IS NULL" + ("" if c in REQUIRED[table] else f" AND {c}_text IS NOT NULL")
-        for c in kinds
+@dataclass
+class Source:
+    """A source: its columns by header, and how its files are written."""
+
+    name: str
+    columns: Mapping[str, str]
+    needed: Iterable[str]
+    folder: str = ""
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    skip: int = 0
+    loose: bool = False
+    numbered_within: tuple[str, ...] = ()
+    filled_within: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+
+    @property
+    def bronze_columns(self) -> tuple[str, ...]:
+        """The columns of its bronze table, but for the time of ingestion."""
+        of_lines = ["_line_number"] * bool(self.numbered_within)
+        of_lines += ["_filled_down"] * bool(self.filled)
+        return (*self.columns.values(), *META, *of_lines, "_rescued_data")
+
+    def spelled(self, name: str) -> str:
+        """A name in a header as the shop's file spells it."""
+        if self.loose:
+            for known in self.columns:
+                if "".join(name.split()).casefold() == "".join(known.split()).casefold():
+                    return known
+        return name
+
+
+@dataclass
+class Part:
+    """A table's rows of one source: which they are, and the SQL of each column's text and value."""
+
+    source: str
+    texts: Mapping[str, str]
+    needed: Iterable[str]
+    where: str = "true"
+    warns: Iterable[str] = ()
+    # By column, SQL of the text as the default shop would write it; `{}` is the text.
+    plain: Mapping[str, str] = field(default_factory=dict)
+    zone: str = "UTC"
+
+    def value(self, column: str, kind: str) -> str:
+        """The value of a column's text: null if it breaks the contract."""
+        text = f"{column}_text"
+        value = f"read_{kind}({self.plain.get(column, '{}').format(text)})"
+        if kind == "stamp":
+            if self.zone != "UTC":
+                there = f"({value} AT TIME ZONE '{self.zone}') AT TIME ZONE 'UTC'"
+                value = f"CASE WHEN regexp_matches({text}, '{ZONED}') THEN {value} ELSE {there} END"
+            return f"CASE WHEN {POSSIBLE.format(c=value)} THEN {value} END"
+        if column in self.warns:
+            return f"coalesce({value}, {CASED.get(kind, '')}({text}))"
+        return value
+
+
+class Oracle:
+    """The rules for the default shop; another shop says otherwise."""
+
+    zone = "UTC"
+    currency = "EUR"
+    not_sold: tuple[str, ...] = ("cancelled", "returned")
+    words: Mapping[str, str | None] = WORDS
+    sources: Mapping[str, Source] = {
+        table: Source(table, {c: c for c in kinds}, REQUIRED[table], table)
+        for table, kinds in KINDS.items()
     }
-    named = [*faults.items(), *JOINT_FAULTS.get(table, {}).items()]
-    reasons = ", ".join(f"CASE WHEN {fault} THEN '{name}' END" for name, fault in named)
-    return f"""
-        WITH texts AS (
-            SELECT *, {", ".join(f"trimmed({c}) AS {c}_text" for c in kinds)} FROM bronze.{table}
-        ), typed AS (
-            SELECT *, {", ".join(f"{read(c, k)} AS {c}_value" for c, k in kinds.items())}
-            FROM texts
-        ), judged AS (
-            SELECT *, list_sort(list_distinct([{reasons}])) AS _reasons FROM typed
-        )"""
 
+    def parts(self, table: str) -> list[Part]:
+        """The sources of a table."""
+        texts = {column: f"trimmed({column})" for column in KINDS[table]}
+        return [Part(table, texts, REQUIRED[table])]
 
-def silver(table: str) -> str:
-    """Return the SELECT of a silver table: the version of each key that is current."""
-    filled = {c: f"coalesce({c}_value, {DEFAULTS[c]})" for c in KINDS[table] if c in DEFAULTS}
-    columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
-    return f"""{judged(table)}
-        SELECT {", ".join([*columns, *META])} FROM judged WHERE len(_reasons) = 0
-        QUALIFY row_number() OVER (
-            PARTITION BY {REQUIRED[table][0]}_value
-            ORDER BY updated_at_value DESC NULLS LAST,
-                _ingestion_date DESC, _source_file DESC, _row_number DESC
-        ) = 1"""
+    def judged(self, table: str) -> str:
+        """The WITH clause that reads, types and judges every bronze row of a table."""
+        parts = self.parts(table)
+        several = len(parts) > 1
+        return (
+            "WITH judged AS ("
+            + " UNION ALL BY NAME ".join(self._judged(table, part, several) for part in parts)
+            + ")"
+        )
 
+    def _judged(self, table: str, part: Part, several: bool) -> str:
+        kinds = KINDS[table]
+        faults = {
+            c: f"{c}_value IS NULL" + ("" if c in part.needed else f" AND {c}_text IS NOT NULL")
+            for c in kinds
+        }
+        named = [*faults.items(), *JOINT_FAULTS.get(table, {}).items()]
+        reasons = ", ".join(f"CASE WHEN {fault} THEN '{name}' END" for name, fault in named)
+        source = f", '{part.source}' AS _source" if several else ""
+        texts = ", ".join(f"{text} AS {c}_text" for c, text in part.texts.items())
+        values = ", ".join(f"{part.value(c, k)} AS {c}_value" for c, k in kinds.items())
+        return f"""
+            SELECT *, list_sort(list_distinct([{reasons}])) AS _reasons FROM (
+                SELECT *, {values} FROM (
+                    SELECT *{source}, {texts} FROM bronze.{part.source} WHERE {part.where}))"""
 
-def quarantine(table: str) -> str:
-    """Return the SELECT of a quarantine table: the rows as received, and the columns at fault."""
-    columns = ", ".join((*BRONZE_COLUMNS[table], "_reasons"))
-    return f"{judged(table)} SELECT {columns} FROM judged WHERE len(_reasons) > 0"
+    def silver(self, table: str) -> str:
+        """The SELECT of a silver table: the version of each key that is current."""
+        defaults = DEFAULTS | {"currency": f"'{self.currency}'"}
+        filled = {c: f"coalesce({c}_value, {defaults[c]})" for c in KINDS[table] if c in defaults}
+        columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
+        return f"""{self.judged(table)}
+            SELECT {", ".join([*columns, *META])} FROM judged WHERE len(_reasons) = 0
+            QUALIFY row_number() OVER (
+                PARTITION BY {REQUIRED[table][0]}_value
+                ORDER BY updated_at_value DESC NULLS LAST,
+                    _ingestion_date DESC, _source_file DESC, _row_number DESC
+            ) = 1"""
+
+    def quarantine(self, table: str) -> str:
+        """The SELECT of a quarantine table: the rows as received, and the columns at fault."""
+        parts = self.parts(table)
+        of_sources = [c for part in parts for c in self.sources[part.source].bronze_columns]
+        received = {name.lower(): name for name in reversed(of_sources)}
+        columns = [*received.values(), *(["_source"] if len(parts) > 1 else []), "_reasons"]
+        names = ", ".join(f'"{column}"' for column in columns)
+        return f"{self.judged(table)} SELECT {names} FROM judged WHERE len(_reasons) > 0"
+
+    @cached_property
+    def sql(self) -> dict[str, str]:
+        """By table of silver and gold, its SELECT."""
+        day = "CAST(CAST({} AS TIMESTAMPTZ) AT TIME ZONE '" + self.zone + "' AS DATE)"
+        not_sold = ", ".join(f"'{status}'" for status in self.not_sold) or "''"
+        return {
+            **{f"silver.{table}": self.silver(table) for table in CONTRACT},
+            **{f"silver.{table}_quarantine": self.quarantine(table) for table in CONTRACT},
+            "gold.fact_sales": FACT_SALES.replace("{day}", day.format("o.order_date")).replace(
+                "{not_sold}", f"({not_sold})"
+            ),
+            "gold.dim_date": DIM_DATE.replace("{first}", day.format("min(order_date)")).replace(
+                "{last}", day.format("max(order_date)")
+            ),
+            **GOLD,
+        }
+
+    @cached_property
+    def upstream(self) -> dict[str, tuple[str, ...]]:
+        """By table of silver and gold, the tables that its SELECT reads."""
+        return {
+            name: tuple(sorted(set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", select))))
+            for name, select in self.sql.items()
+        }
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """An empty database that knows the three schemas, xxhash64 and the macros."""
+        con = duckdb.connect()
+        con.execute("SET TimeZone = 'UTC'")
+        for schema in ("bronze", "silver", "gold"):
+            con.execute(f"CREATE SCHEMA {schema}")
+        con.create_function("xxhash64", lambda text: xxhash64(text), ["VARCHAR"], "BIGINT")
+        of_words = {
+            f"read_{kind}(s)": "lower(s)" if words is None else one_of(words)
+            for kind, words in self.words.items()
+        }
+        of_words["read_currency(s)"] = one_of(self.currency, "upper")
+        for head, body in {**MACROS, **of_words}.items():
+            con.execute(f"CREATE MACRO {head} AS {body}")
+        return con
+
+    def bronze(self, landing: Path, source: str, days: Iterable[date]) -> list[tuple]:
+        """What landing holds for these dates, in the source's bronze columns."""
+        return bronze(landing, self.sources[source], days)
+
+    def fill(
+        self, con: duckdb.DuckDBPyConnection, name: str, source: str, rows: list[tuple]
+    ) -> None:
+        """Make a table `name` of rows of a bronze table."""
+        typed = [(f'"{c}"', TYPES.get(c, "VARCHAR")) for c in self.sources[source].bronze_columns]
+        definition = ", ".join(f"{column} {kind}" for column, kind in typed)
+        con.execute(f"CREATE OR REPLACE TABLE {name} ({definition})")
+        if rows:
+            given = ["JSON" if kind.startswith("MAP") else kind for _, kind in typed]
+            lists = ", ".join(f"unnest(CAST(? AS {kind}[]))" for kind in given)
+            values = [list(column) for column in zip(*rows, strict=True)]
+            con.execute(f"INSERT INTO {name} SELECT {lists}", values)
+
+    def build(self, con: duckdb.DuckDBPyConnection, landing: Path, days: Iterable[date]) -> None:
+        """Build every table, bronze to gold, from what landing holds for these dates."""
+        days = list(days)
+        for source in self.sources:
+            self.fill(con, f"bronze.{source}", source, self.bronze(landing, source, days))
+        for name, select in self.sql.items():
+            con.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
 
 
 REVENUE = "CAST(sum(revenue) AS DECIMAL(18, 2)) AS revenue"
 ORDERS = "count(DISTINCT order_id) AS orders"
+NO_GUEST = f"customer_key <> xxhash64('{GUEST}')"
 UNITS = "CAST(sum(quantity) AS BIGINT) AS units"
 AVERAGE = "money(half_up(sum(cents(revenue)), count(DISTINCT order_id))) AS average_order_value"
 
@@ -218,18 +378,15 @@ def revenue_per(period: str) -> str:
     """Return the SELECT of the revenue table of one period, such as `order_date AS order_date`."""
     return f"""
         SELECT {period}, {REVENUE}, CAST(sum(discount) AS DECIMAL(18, 2)) AS discount, {ORDERS},
-            {UNITS}, count(DISTINCT customer_key) AS customers, {AVERAGE}
+            {UNITS}, count(DISTINCT customer_key) FILTER ({NO_GUEST}) AS customers, {AVERAGE}
         FROM gold.fact_sales WHERE is_sale GROUP BY 1"""
 
 
 MONTH = "CAST(date_trunc('month', order_date) AS DATE) AS month_start_date"
 
-SQL: dict[str, str] = {
-    **{f"silver.{table}": silver(table) for table in CONTRACT},
-    **{f"silver.{table}_quarantine": quarantine(table) for table in CONTRACT},
-    "gold.fact_sales": """
+FACT_SALES = """
         WITH lines AS (
-            SELECT i.*, CAST(o.order_date AS DATE) AS day, o.customer_id, o.status,
+            SELECT i.*, {day} AS day, o.customer_id, o.status,
                 o.payment_method, cents(i.line_total) AS line_cents,
                 sum(cents(i.line_total)) OVER (PARTITION BY i.order_id) AS order_cents,
                 least(
@@ -258,14 +415,14 @@ SQL: dict[str, str] = {
         SELECT xxhash64(order_item_id) AS sale_key, order_item_id, order_id,
             CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS order_date,
             xxhash64(customer_id) AS customer_key, xxhash64(product_id) AS product_key,
-            status, payment_method, status NOT IN ('cancelled', 'returned') AS is_sale, quantity,
+            status, payment_method, status NOT IN {not_sold} AS is_sale, quantity,
             unit_price, money(all_cents) AS gross_amount, money(all_cents - net_cents) AS discount,
             money(net_cents) AS revenue
-        FROM amounts""",
-    "gold.dim_date": """
+        FROM amounts"""
+DIM_DATE = """
         WITH days AS (
             SELECT CAST(unnest(generate_series(
-                make_date(year(min(order_date)), 1, 1), make_date(year(max(order_date)), 12, 31),
+                make_date(year({first}), 1, 1), make_date(year({last}), 12, 31),
                 INTERVAL 1 DAY
             )) AS DATE) AS day FROM silver.orders
         )
@@ -276,12 +433,14 @@ SQL: dict[str, str] = {
             CAST(month(day) AS INTEGER) AS month, monthname(day) AS month_name,
             CAST(quarter(day) AS INTEGER) AS quarter, CAST(year(day) AS INTEGER) AS year,
             isodow(day) >= 6 AS is_weekend
-        FROM days""",
+        FROM days"""
+
+GOLD: dict[str, str] = {
     "gold.dim_customer": f"""
         WITH members AS (
             SELECT *, false AS is_inferred FROM silver.customers
             UNION ALL BY NAME
-            SELECT DISTINCT customer_id, true AS is_inferred
+            SELECT DISTINCT customer_id, customer_id <> '{GUEST}' AS is_inferred
             FROM silver.orders ANTI JOIN silver.customers USING (customer_id)
         ), sales AS (
             SELECT customer_key, {ORDERS}, {REVENUE}
@@ -289,7 +448,8 @@ SQL: dict[str, str] = {
         )
         SELECT xxhash64(customer_id) AS customer_key, customer_id, email, first_name, last_name,
             country, city, created_at,
-            CASE WHEN orders IS NULL THEN 'inactive' WHEN orders = 1 THEN 'new'
+            CASE WHEN customer_id = '{GUEST}' THEN 'guest'
+            WHEN orders IS NULL THEN 'inactive' WHEN orders = 1 THEN 'new'
             WHEN revenue >= 5000.00 THEN 'vip' ELSE 'regular' END AS segment, is_inferred
         FROM members LEFT JOIN sales ON sales.customer_key = xxhash64(members.customer_id)""",
     "gold.dim_product": """
@@ -300,7 +460,8 @@ SQL: dict[str, str] = {
                 true AS is_inferred
             FROM silver.order_items ANTI JOIN silver.products USING (product_id)
         )
-        SELECT xxhash64(product_id) AS product_key, product_id, sku, name, category, subcategory,
+        SELECT xxhash64(product_id) AS product_key, product_id, sku,
+            coalesce(name, 'unknown') AS name, coalesce(category, 'unknown') AS category, subcategory,
             brand, price, cost, is_active, is_inferred
         FROM members""",
     "gold.daily_revenue": revenue_per("order_date AS order_date"),
@@ -312,7 +473,7 @@ SQL: dict[str, str] = {
         SELECT customer_key, customer_id, {ORDERS}, {UNITS}, min(order_date) AS first_order_date,
             max(order_date) AS last_order_date, {AVERAGE}
         FROM gold.fact_sales JOIN gold.dim_customer USING (customer_key)
-        WHERE is_sale GROUP BY 1, 2""",
+        WHERE is_sale AND {NO_GUEST} GROUP BY 1, 2""",
     "gold.customer_lifetime_value": f"""
         WITH sales AS (
             SELECT customer_key, {ORDERS}, {REVENUE}
@@ -320,7 +481,7 @@ SQL: dict[str, str] = {
         ), valued AS (
             SELECT customer_key, customer_id, segment, coalesce(orders, 0) AS orders,
                 coalesce(revenue, 0) AS lifetime_value
-            FROM gold.dim_customer LEFT JOIN sales USING (customer_key)
+            FROM gold.dim_customer LEFT JOIN sales USING (customer_key) WHERE {NO_GUEST}
         )
         SELECT *, CAST(row_number() OVER (
             ORDER BY lifetime_value DESC, customer_id) AS INTEGER) AS value_rank
@@ -350,28 +511,29 @@ SQL: dict[str, str] = {
             END AS DECIMAL(9, 6)) AS revenue_share
         FROM months""",
 }
-UPSTREAM: dict[str, tuple[str, ...]] = {
-    name: tuple(sorted(set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", select))))
-    for name, select in SQL.items()
-}
 
 
-def records(path: Path) -> Iterator[list[str]]:
+def records(path: Path, source: Source) -> Iterator[list[str]]:
     """Yield the records of one CSV file, the header first, without blank lines."""
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     try:
         data = path.read_bytes()
-        text = (gzip.decompress(data) if path.name.endswith(".gz") else data).decode("utf-8-sig")
-        for fields in csv.reader(io.StringIO(text, newline=""), strict=True):
+        text = (gzip.decompress(data) if path.name.endswith(".gz") else data).decode(encoding)
+        body = io.StringIO(text, newline="")
+        for _ in range(source.skip):
+            body.readline()
+        form = {"delimiter": source.delimiter, "quotechar": source.quote}
+        for fields in csv.reader(body, strict=True, **form):
             if len(fields) > 1 or (fields and fields[0].strip(WHITE)):
                 yield fields
     except (UnicodeDecodeError, csv.Error, OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def bronze(landing: Path, table: str, days: Iterable[date]) -> list[tuple]:
-    """Return what landing holds for these dates, in the columns of BRONZE_COLUMNS."""
+def bronze(landing: Path, source: Source, days: Iterable[date]) -> list[tuple]:
+    """Return what landing holds for these dates, in the source's bronze columns."""
     csv.field_size_limit(2**31 - 1)
-    for folder in (landing / table).glob("ingestion_date=*/"):
+    for folder in (landing / source.folder).glob("ingestion_date=*/"):
         named = folder.name.removeprefix("ingestion_date=")
         try:
             if date.fromisoformat(named).isoformat() != named:
@@ -380,29 +542,60 @@ def bronze(landing: Path, table: str, days: Iterable[date]) -> list[tuple]:
             raise ValueError(f"{folder}: the folder name is no date") from error
     rows: list[tuple] = []
     for day in sorted(set(days)):
-        folder = landing / table / f"ingestion_date={day}"
+        folder = landing / source.folder / f"ingestion_date={day}"
         files = [f for f in folder.glob("*") if f.name.endswith((".csv", ".csv.gz"))]
         for path in sorted((f for f in files if f.is_file()), key=lambda f: f.name):
-            found = records(path)
-            header = [name.strip() for name in next(found, [])]
-            missing = [name for name in REQUIRED[table] if header and name not in header]
+            found = records(path, source)
+            header = [source.spelled(name.strip()) for name in next(found, [])]
+            missing = [name for name in source.needed if header and name not in header]
             if missing or len(set(header)) < len(header):
                 raise ValueError(f"{path}: columns missing {missing} or twice, in {header}")
+            of_lines = OfLines(source)
             for number, fields in enumerate(found, 1):
                 values = dict(zip(header, fields, strict=False))
                 surplus = fields[len(header) :]
                 rescued: dict[str, object] = {"_surplus_fields": surplus} if surplus else {}
-                rescued |= {c: v for c, v in values.items() if c not in KINDS[table]}
+                rescued |= {c: v for c, v in values.items() if c not in source.columns}
                 rows.append(
                     (
-                        *(values.get(column) for column in KINDS[table]),
+                        *(values.get(header) for header in source.columns),
                         day,
                         path.relative_to(landing).as_posix(),
                         number,
+                        *of_lines.of(values),
                         json.dumps(rescued, ensure_ascii=False) if rescued else None,
                     )
                 )
     return rows
+
+
+class OfLines:
+    """What a file's lines say of each other, from its first line on."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.counted: dict[tuple[str, ...], int] = {}
+        self.group: tuple[str, ...] | None = None
+        self.above: dict[str, str] = {}
+
+    def of(self, values: Mapping[str, str]) -> Iterator[object]:
+        """The number of the line in its group, and what it takes from the lines above."""
+
+        def group(headers: Iterable[str]) -> tuple[str, ...]:
+            return tuple((values.get(header) or "").strip() for header in headers)
+
+        if self.source.numbered_within:
+            own = group(self.source.numbered_within)
+            self.counted[own] = self.counted.get(own, 0) + 1
+            yield self.counted[own]
+        if self.source.filled:
+            own = group(self.source.filled_within)
+            if own != self.group:
+                self.group, self.above = own, {}
+            given = {h: v for h in self.source.filled if (v := values.get(h) or "").strip()}
+            taken = {self.source.columns[h]: v for h, v in self.above.items() if h not in given}
+            self.above.update(given)
+            yield json.dumps(taken, ensure_ascii=False) if taken else None
 
 
 @lru_cache(maxsize=1 << 20)
@@ -444,34 +637,4 @@ def xxhash64(text: str, seed: int = 42) -> int:
     return h - (1 << 64) if h >> 63 else h
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Return an empty database that knows the three schemas, xxhash64 and the macros."""
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'")
-    for schema in ("bronze", "silver", "gold"):
-        con.execute(f"CREATE SCHEMA {schema}")
-    con.create_function("xxhash64", lambda text: xxhash64(text), ["VARCHAR"], "BIGINT")
-    for head, body in MACROS.items():
-        con.execute(f"CREATE MACRO {head} AS {body}")
-    return con
-
-
-def fill(con: duckdb.DuckDBPyConnection, name: str, table: str, rows: list[tuple]) -> None:
-    """Make a table `name` of rows of a bronze table."""
-    types = {"_ingestion_date": "DATE", "_row_number": "BIGINT"}
-    typed = [(column, types.get(column, "VARCHAR")) for column in BRONZE_COLUMNS[table]]
-    definition = ", ".join(f"{column} {kind}" for column, kind in typed)
-    con.execute(f"CREATE OR REPLACE TABLE {name} ({definition})")
-    if rows:
-        lists = ", ".join(f"unnest(CAST(? AS {kind}[]))" for _, kind in typed)
-        values = [list(column) for column in zip(*rows, strict=True)]
-        con.execute(f"INSERT INTO {name} SELECT {lists}", values)
-
-
-def build(con: duckdb.DuckDBPyConnection, landing: Path, days: Iterable[date]) -> None:
-    """Build every table, bronze to gold, from what landing holds for these dates."""
-    days = list(days)
-    for table in BRONZE_COLUMNS:
-        fill(con, f"bronze.{table}", table, bronze(landing, table, days))
-    for name, select in SQL.items():
-        con.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
+DEFAULT = Oracle()

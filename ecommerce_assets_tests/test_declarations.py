@@ -200,7 +200,7 @@ DOORS = {
     "lakehouse": {"sql", "package_files", "errors"},
     "landing": {"intervals", "errors", "boto"},
     "shop": {"landing", "errors"},
-    "generator": {"landing", "errors"},
+    "generator": {"landing", "shop", "errors"},
     "aws": {"boto", "deployment", "landing", "shop", "errors"},
     "query": {
         "landing",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.shop import shipped_shops
 from ecommerce_assets.tables import all_tables
 
 pytestmark = pytest.mark.unit
@@ -47,3 +48,11 @@ def test_every_check_of_its_own_is_documented() -> None:
 
 def test_the_readme_is_a_front_page() -> None:
     assert len((REPOSITORY / "README.md").read_text("utf-8").splitlines()) <= 200
+
+
+@pytest.mark.parametrize("name", shipped_shops())
+def test_a_shipped_shop_has_a_page_that_says_how_to_use_it(name: str) -> None:
+    page = (DOCS / "how-to" / "shops" / f"{name.replace('_', '-')}.md").read_text("utf-8")
+    assert name == "default" or f"export ECOMMERCE_SHOP={name}\n" in page
+    assert name == "default" or f"ecommerce generate --shop {name} " in page
+    assert f"shops/{name.replace('_', '-')}.md" in (DOCS / "how-to" / "shop.md").read_text("utf-8")

@@ -13,8 +13,11 @@ import pytest
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.generator import defects
+from ecommerce_assets.generator.forms import LINES
 from ecommerce_assets.generator.people import customer_row, pools
 from ecommerce_assets.generator.shop import Options, continued, generate
+from ecommerce_assets.shop import shipped_shops, using
+from ecommerce_assets.trial.check import Trial, check
 from ecommerce_assets_tests.shop import Shop
 
 TABLES = ("customers", "products", "orders", "order_items")
@@ -243,3 +246,44 @@ def test_an_interrupted_generation_is_not_continued(tmp_path: Path) -> None:
     continued(tmp_path, 1, lambda n: None)
     days = sorted(path.name for path in (tmp_path / "orders").iterdir())
     assert days[-1] == "ingestion_date=2024-01-04"
+
+
+def tried(folder: Path, name: str) -> Trial:
+    with using(shipped_shops()[name]):
+        return check(str(folder))
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_form_of_order_lines_is_read_by_its_shop_file(tmp_path: Path, name: str) -> None:
+    """Late and repeated orders count once, and what is spoilt is what the manifest says."""
+    make(tmp_path / "clean", shop=name, records=600)
+    clean = tried(tmp_path / "clean", name)
+    assert clean.reasons == []
+    assert clean.tables["orders"]["current"] == 600
+    assert clean.tables["order_items"]["current"] > 1000
+    assert clean.unused == dict.fromkeys(clean.unused, 0)
+    make(tmp_path / "untidy", shop=name, records=600, late=0.1, duplicates=0.1)
+    untidy = tried(tmp_path / "untidy", name)
+    assert untidy.months == clean.months
+    assert untidy.tables["order_items"]["superseded"] > clean.tables["order_items"]["superseded"]
+    manifest = make(tmp_path / "spoilt", shop=name, records=600, defects=0.1)
+    (days,) = manifest["tables"].values()
+    injected = sum(sum(counts.get("quarantined", {}).values()) for counts in days.values())
+    spoilt = tried(tmp_path / "spoilt", name)
+    assert injected > 40
+    fates = spoilt.tables.values()
+    assert injected / 2 <= sum(fate["quarantined"] for fate in fates) <= 4 * injected
+    assert {row["reason"] for row in spoilt.reasons} >= {
+        "unit_price: not a number, or out of range"
+    }
+
+
+def test_another_form_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    make(tmp_path, records=50)
+    make(tmp_path, records=50, shop="erp")
+    assert {path.name for path in tmp_path.iterdir()} == {"belege", "_manifest.json"}
+    more = json.loads(continued(tmp_path, 3, lambda n: None).read_text("utf-8"))
+    assert more["options"]["shop"] == "erp"
+    assert len(list((tmp_path / "belege").iterdir())) == 23
+    with pytest.raises(PipelineError, match=r"--shop is 'shopfy'.*Did you mean shopify"):
+        make(tmp_path, shop="shopfy")

@@ -3,8 +3,10 @@
 `pytest --hypothesis-profile soak` (`make soak`) runs many more of them.
 """
 
+import random
 import re
 import threading
+from contextlib import ExitStack
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -24,13 +26,16 @@ from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.refresh import limits
 from ecommerce_assets.refresh.limits import ALWAYS_INCREMENT, Limits
-from ecommerce_assets.shop import current_shop
+from ecommerce_assets.shop import Shop as ShopFile
+from ecommerce_assets.shop import current_shop, using
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.audits import orders
 from ecommerce_assets.tables.audits.orders import ITEMS, ORDERS
 from ecommerce_assets.tables.star import FACTS
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences, refused_now
+from ecommerce_assets_tests.drawn_shops import SOURCES, ShopWorlds, shop_file, written
+from ecommerce_assets_tests.oracle_of_shop import OracleOfShop
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.worlds import DAYS, TABLES, Worlds
 
@@ -64,7 +69,7 @@ class Killed(BaseException):
 class Counts:
     """What ran, for the line at the end."""
 
-    sequences = deliveries = runs = kills = races = refused = compared = totals = 0
+    sequences = deliveries = runs = kills = races = refused = compared = totals = shops = 0
 
 
 class Histories(RuleBasedStateMachine):
@@ -79,14 +84,33 @@ class Histories(RuleBasedStateMachine):
         self.patched.setattr(limits, "DEFAULT", self.limits)
         self.folder = TemporaryDirectory()
         self.shop = Shop(Path(self.folder.name))
-        self.worlds = Worlds(self.shop, WORLDS)
         self.bronze: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         self.versions = 0
         self.made: set[str] = set()
+        self.opened(seed)
         for number, table in enumerate(TABLES):
             for day in DAYS[:2]:
-                self.worlds.deliver(table, day, seed + number)
+                self.worlds.deliver(self.source(table), day, seed + number)
         Counts.sequences += 1
+
+    def opened(self, seed: int) -> None:
+        """Take the shop's deliveries and its oracle."""
+        self.worlds: Worlds | ShopWorlds = Worlds(self.shop, WORLDS)
+        self.oracle = oracle.DEFAULT
+
+    def source(self, table: str) -> str:
+        """The source that is meant by a table of the default shop."""
+        return table
+
+    def changes_now(self) -> bool:
+        """Whether to change something though no table was drawn."""
+        return False
+
+    def change(self, table: str | None) -> None:
+        """Change the code of a table."""
+        assert table
+        self.versions += 1
+        all_tables()[table].__dict__["code_version"] = f"version {self.versions}"
 
     def teardown(self) -> None:
         self.patched.undo()
@@ -118,11 +142,12 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         """Some deliveries, then any selection of tables for any dates, in any of the ways."""
         for table, day in deliveries:
-            self.worlds.deliver(table, day, seed)
+            self.worlds.deliver(self.source(table), day, seed)
         Counts.deliveries += len(deliveries)
-        if changed:
-            self.versions += 1
-            all_tables()[changed].__dict__["code_version"] = f"version {self.versions}"
+        sources = frozenset(map(self.source, selection["bronze"]))
+        selection = {**selection, "bronze": sources}
+        if changed or self.changes_now():
+            self.change(changed)
         if how == "killed":
             self._killed(dates, selection, after)
         if how == "two at once":
@@ -212,7 +237,7 @@ class Histories(RuleBasedStateMachine):
         usable = self._usable(selection)
         self._record(dates, selection)
         names = [f"{layer}.{name}" for layer in LAYERS for name in usable[layer]]
-        assert refused.keys() == refused_now(self.shop.lakehouse, names), refused
+        assert refused.keys() == refused_now(self.shop.lakehouse, names, self.oracle), refused
         after = self._published()
         assert {name: before.get(name) for name in refused} == {
             name: after.get(name) for name in refused
@@ -221,7 +246,7 @@ class Histories(RuleBasedStateMachine):
         if not made:
             return
         Counts.compared += len(made)
-        assert differences(self.shop.lakehouse, made, self._bronze_rows(usable)) == {}
+        assert differences(self.shop.lakehouse, made, self._bronze_rows(usable), self.oracle) == {}
         if FACTS in made:
             self._audited_as_a_whole()
 
@@ -247,7 +272,9 @@ class Histories(RuleBasedStateMachine):
     def _record(self, dates: tuple[str, str], selection: dict[str, frozenset[str]]) -> None:
         for name in self._usable(selection)["bronze"]:
             for day in _days(*dates):
-                self.bronze[name, day.isoformat()] = oracle.bronze(self.shop.landing, name, [day])
+                self.bronze[name, day.isoformat()] = self.oracle.bronze(
+                    self.shop.landing, name, [day]
+                )
 
     def _bronze_rows(self, usable: dict[str, list[str]]) -> dict[str, list[tuple[Any, ...]]]:
         """What each bronze table must hold: the deliveries as they were when last materialized."""
@@ -255,6 +282,37 @@ class Histories(RuleBasedStateMachine):
             name: [row for (table, _), rows in self.bronze.items() if table == name for row in rows]
             for name in usable["bronze"]
         }
+
+
+class HistoriesOfShops(Histories):
+    """The same of shops whose files are drawn, and change in the middle of a history."""
+
+    def opened(self, seed: int) -> None:
+        self.pick = random.Random(seed)
+        self.written = written(self.pick)
+        self.worlds = ShopWorlds(self.shop, WORLDS, self.written)
+        self.given = ExitStack()
+        self.change(None)
+
+    def source(self, table: str) -> str:
+        return SOURCES[TABLES.index(table) % len(SOURCES)]
+
+    def changes_now(self) -> bool:
+        return self.pick.random() < 0.4
+
+    def change(self, table: str | None) -> None:
+        """Write another shop file for the same sources."""
+        text = shop_file(self.written, self.pick)
+        note(text)
+        self.given.close()
+        self.given.enter_context(using(ShopFile("drawn.toml", text)))
+        self.oracle = OracleOfShop(text)
+        Counts.shops += 1
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "given"):
+            self.given.close()
 
 
 def _refusals(error: PipelineError) -> dict[str, str]:
@@ -288,8 +346,24 @@ AS_IF_LARGE = {"collected_keys": len(DAYS), "listed_keys": 2, "large_table": 5}
 def test_any_history_equals_the_oracle(
     chosen: Limits, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    _run_histories(Histories, chosen, pytestconfig, capsys)
+
+
+@pytest.mark.slow
+def test_any_history_of_any_shop_equals_the_oracle(
+    pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run_histories(HistoriesOfShops, Limits(finding_changes=ALWAYS_INCREMENT), pytestconfig, capsys)
+
+
+def _run_histories(
+    kind: type[Histories],
+    chosen: Limits,
+    pytestconfig: pytest.Config,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     profile = pytestconfig.getoption("hypothesis_profile") or "default"
-    machine = type("Histories", (Histories,), {"limits": chosen})
+    machine = type(kind.__name__, (kind,), {"limits": chosen})
     for name in [name for name in vars(Counts) if not name.startswith("_")]:
         setattr(Counts, name, 0)
     try:
@@ -300,7 +374,7 @@ def test_any_history_equals_the_oracle(
                 f"\n{Counts.sequences} sequences of {WORLDS} worlds: {Counts.deliveries} deliveries, "
                 f"{Counts.runs} runs, {Counts.kills} killed, {Counts.races} at the same time, "
                 f"{Counts.compared} tables and {Counts.totals} totals compared, "
-                f"{Counts.refused} rightly refused"
+                f"{Counts.refused} rightly refused, {Counts.shops} shop files"
             )
     assert Counts.kills or Counts.races
 

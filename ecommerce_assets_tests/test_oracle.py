@@ -5,7 +5,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from ecommerce_assets_tests.oracle import SQL, build, connect, xxhash64
+from ecommerce_assets_tests.oracle import DEFAULT, xxhash64
 
 LANDED = {
     "customers/ingestion_date=2024-01-01/rows.csv": """\
@@ -132,14 +132,14 @@ EXPECTED = {
 def test_the_oracle_on_cases_worked_out_by_hand(tmp_path: Path) -> None:
     assert xxhash64("Spark") == -4294468057691064905
     assert xxhash64("Nobody inspects the spammish repetition", 0) == 0xFBCEA83C8A378BF1 - (1 << 64)
-    con = connect()
+    con = DEFAULT.connect()
     for name, text in LANDED.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
-    build(con, tmp_path, [])
-    assert all(not con.sql(f"FROM {name}").fetchall() for name in SQL)
-    build(con, tmp_path, [date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)])
+    DEFAULT.build(con, tmp_path, [])
+    assert all(not con.sql(f"FROM {name}").fetchall() for name in DEFAULT.sql)
+    DEFAULT.build(con, tmp_path, [date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)])
     for query, text in EXPECTED.items():
         ordered = query if "LIMIT" in query else f"{query} ORDER BY ALL"
         found = ["|".join(map(str, row)) for row in con.sql(ordered).fetchall()]

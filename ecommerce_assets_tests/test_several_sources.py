@@ -263,3 +263,55 @@ def test_a_mistake_names_the_source(text: str, said: str) -> None:
     (line,) = str(caught.value).splitlines()
     assert line.startswith("our.toml: ")
     assert said in line
+
+
+def test_a_source_is_taken_out_and_comes_back(shop: Shop) -> None:
+    """A derived table has the columns of its declaration, whatever it had before."""
+    till_part = TWO_SHOPS[TWO_SHOPS.rindex("[[tables.products]]") : TWO_SHOPS.index("[tables.cust")]
+    web_alone = TWO_SHOPS.replace(till_part, "")
+    quarantine = "silver.products_quarantine"
+
+    def columns() -> set[str]:
+        shop.run("silver", "products,products_quarantine")
+        return {row["column_name"] for row in shop.query(f"describe {quarantine}")}
+
+    with using(ShopFile("our.toml", TWO_SHOPS)):
+        web(shop, "1,C1,a@b.c,,Lamp,2,1.50,2024-01-01T10:00:00,")
+        till(shop, "1;1;;1;1,00;01.01.2024 11:00;")
+        shop.run("bronze")
+        assert columns() >= {"sku", "Artikel", "_source"}
+    with using(ShopFile("our.toml", web_alone)):
+        with pytest.raises(PipelineError, match="quarantine_share"):
+            shop.run("silver", "products", limit=0.1)
+        assert "sku" in columns()
+        assert not columns() & {"Artikel", "Bon", "_source"}
+        assert shop.one(f"select count(*) as n from {quarantine}")["n"] == 1
+    with using(ShopFile("our.toml", TWO_SHOPS)):
+        assert columns() >= {"sku", "Artikel", "_source"}
+        assert shop.one(f"select count(*) as n from {quarantine}")["n"] == 2
+
+
+def test_a_header_is_declared_and_taken_back(shop: Shop) -> None:
+    """Bronze keeps what it read; what was not read yet is empty."""
+    wider = TWO_SHOPS.replace('optional = ["changed"]', 'optional = ["changed", "colour"]')
+    wider = wider.replace('name = "title"', 'name = "title"\ndescription = "colour"')
+
+    def described() -> object:
+        shop.run("silver", "products")
+        return shop.one("select description from silver.products")["description"]
+
+    with using(ShopFile("our.toml", TWO_SHOPS)):
+        shop.file("web").write_text(
+            "order,customer,mail,sku,title,quantity,price,at,colour\n"
+            "1,C1,a@b.c,A,Lamp,2,1.50,2024-01-01T10:00:00,red\n"
+        )
+        shop.run("bronze", "web,till")
+        assert described() is None
+    with using(ShopFile("our.toml", wider)):
+        assert described() is None
+        shop.run("bronze", "web")
+        assert described() == "red"
+    with using(ShopFile("our.toml", TWO_SHOPS)):
+        shop.run("bronze", "web", first=SECOND)
+        assert shop.one("select colour from bronze.web")["colour"] == "red"
+        assert described() is None

@@ -34,7 +34,7 @@ def different(shop: Shop, last: int = len(DAYS) - 1) -> dict[str, list]:
     """What differs from the oracle, of every table, after all days up to `last` were run."""
     days = [date.fromisoformat(day) for day in DAYS[: last + 1]]
     rows = {
-        table: oracle.bronze(shop.landing, table, days)
+        table: oracle.DEFAULT.bronze(shop.landing, table, days)
         for table in ("customers", "products", "orders", "order_items")
     }
     return differences(shop.lakehouse, all_tables(), rows)

@@ -25,6 +25,7 @@ VERSION_CHANGES = "test_code_version.py::test_a_change_of_behaviour_recomputes_w
 INFERRED = (
     "test_function_of_upstream.py::test_inferred_members_come_and_go_with_the_items_that_name_them"
 )
+SEVERAL_SOURCES = "test_several_sources.py::test_a_key_moves_between_sources"
 IDLE = "test_idle.py::test_what_may_have_changed_is_left_to_the_refresh"
 CORRECTED = "test_function_of_upstream.py::test_corrected_and_emptied_deliveries"
 
@@ -75,7 +76,7 @@ MUTATIONS = (
     Mutation(
         "a key that lost its current version is not looked for in the past",
         "refresh/latest_version.py",
-        "bool(_a.removed)",
+        "any(_a.removed for _a in _b)",
         "False",
         CORRECTED,
     ),
@@ -290,8 +291,8 @@ MUTATIONS = (
     Mutation(
         "a small table's check judges the deliveries of all dates",
         "refresh/latest_version.py",
-        "sorted(changes[bronze].firsts)",
-        "sorted(rows.dates)",
+        "_dates(changes)",
+        "list(rows.dates)",
         "test_whole.py::test_a_broken_delivery_is_not_diluted_by_good_ones",
         "judged",
     ),
@@ -305,9 +306,31 @@ MUTATIONS = (
     Mutation(
         "a small table is merged with a delivery that replaces another one",
         "refresh/latest_version.py",
-        "not partitions.removed and _a",
+        "not some_replaced and _a",
         "_a",
         "test_whole.py::test_a_version_that_is_gone_does_not_stay_in_a_small_table_of_many_versions",
+    ),
+    Mutation(
+        "a changed date is looked at in the first source alone",
+        "refresh/latest_version.py",
+        "inputs.table.upstream",
+        "inputs.table.upstream[:1]",
+        SEVERAL_SOURCES,
+        "_delivered",
+    ),
+    Mutation(
+        "an earlier version is looked for in the first source alone",
+        "refresh/latest_version.py",
+        "[self._versions_of(_a, _b, _c, _d) for _c in inputs.table.upstream]",
+        "[self._versions_of(_a, _b, inputs.table.upstream[0], _d)]",
+        SEVERAL_SOURCES,
+    ),
+    Mutation(
+        "a column that is declared no more stays in a table that was computed anew",
+        "lakehouse/staging.py",
+        "lacking if whole else ()",
+        "()",
+        "test_several_sources.py::test_a_source_is_taken_out_and_comes_back",
     ),
     Mutation(
         "a changed delivery is not noticed without Spark",

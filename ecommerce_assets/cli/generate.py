@@ -32,6 +32,12 @@ from ecommerce_assets.cli.options import DateOption, ShareOption
 @click.option("--late", type=ShareOption(), default=0.0, help="Share of rows delivered late.")
 @click.option("--duplicates", type=ShareOption(), default=0.0, help="Share delivered twice.")
 @click.option("--defects", type=ShareOption(), default=0.0, help="Share with a defect.")
+@click.option(
+    "--shop",
+    default="default",
+    show_default=True,
+    help="Shipped shop file in whose form to deliver, like shopify.",
+)
 @click.option("--flat", is_flag=True, help="One CSV file per table instead of the landing layout.")
 def generate(
     output: Path,
@@ -46,6 +52,7 @@ def generate(
     late: float,
     duplicates: float,
     defects: float,
+    shop: str,
     flat: bool,
 ) -> None:
     """Generate a shop's deliveries: CSV files with the defects of real sources.
@@ -54,17 +61,18 @@ def generate(
     """
     from tqdm import tqdm
 
-    from ecommerce_assets.generator import shop
+    from ecommerce_assets.generator.shop import Options, continued
+    from ecommerce_assets.generator.shop import generate as write
 
     quiet = not sys.stderr.isatty()
     if more_days is not None:
         _must_be_alone()
         with tqdm(unit=" orders", unit_scale=True, disable=quiet) as bar:
-            click.echo(shop.continued(output, more_days, bar.update))
+            click.echo(continued(output, more_days, bar.update))
         return
     if records is None:
         raise click.UsageError("Missing option '--records', or '--more-days' to go on.")
-    options = shop.Options(
+    options = Options(
         records=records,
         start_date=end_date - timedelta(days=days - 1) if end_date else start_date,
         days=days,
@@ -75,9 +83,10 @@ def generate(
         duplicates=duplicates,
         defects=defects,
         flat=flat,
+        shop=shop,
     )
     with tqdm(total=records, unit=" orders", unit_scale=True, disable=quiet) as bar:
-        manifest = shop.generate(output, options, bar.update)
+        manifest = write(output, options, bar.update)
     click.echo(manifest)
 
 

@@ -4,7 +4,7 @@ Defects that fail a run (a missing required column, a file that is not UTF-8) ar
 they would fail every run of the data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 
 # Kind -> column and the value it gets; the row goes to quarantine.
@@ -48,6 +48,10 @@ TOO_MANY_FIELDS = "too_many_fields"
 UNKNOWN_COLUMN = "unknown_column"
 
 
-def kinds(table: str) -> "cycle[str]":
-    """The table's row defects in an endless cycle."""
-    return cycle([*QUARANTINED[table], TOO_MANY_FIELDS])
+def kinds(quarantined: Iterable[str]) -> "cycle[str]":
+    """A file's row defects in an endless cycle.
+
+    Args:
+        quarantined: the kinds whose rows go to quarantine.
+    """
+    return cycle([*quarantined, TOO_MANY_FIELDS])

@@ -5,8 +5,8 @@ does not grow with the number of orders.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -21,13 +21,9 @@ from ecommerce_assets.generator.catalogue import (
     PAYMENT_WEIGHTS,
 )
 from ecommerce_assets.generator.delivery import MANIFEST, Deliveries
-from ecommerce_assets.generator.people import (
-    country_of,
-    customer_id,
-    customer_row,
-    pools,
-    timestamp,
-)
+from ecommerce_assets.generator.forms import DEFAULT, Form, Person, all_names, form_of
+from ecommerce_assets.generator.orders import Item, Order, Product
+from ecommerce_assets.generator.people import country_of, customer_row, pools
 
 WEEKDAYS = (1.10, 1.0, 0.95, 0.95, 1.0, 0.9, 1.15)
 HOURS = (2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 10, 9, 9, 10, 11, 13, 15, 16, 14, 9, 5)
@@ -46,6 +42,7 @@ class Options:
         records: orders.
         customers, products: numbers of each; None derives them from the orders.
         more_days: days of each continuation; `records` are the orders of the days before.
+        shop: the shipped shop file in whose form the deliveries are.
     """
 
     records: int
@@ -59,6 +56,7 @@ class Options:
     defects: float = 0.0
     flat: bool = False
     more_days: tuple[int, ...] = ()
+    shop: str = DEFAULT
 
     @property
     def all_days(self) -> int:
@@ -80,14 +78,17 @@ def generate(output: Path, options: Options, progress: Callable[[int], object]) 
         progress: receives the number of new orders.
 
     Raises:
-        PipelineError: a count below one, or other files in `output`.
+        PipelineError: a count below one, an unknown shop, or other files in `output`.
     """
     for name in ("records", "days", "customers", "products"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise PipelineError(f"--{name} is {value}; it must be 1 or more")
+    form = form_of(options.shop)
     deliveries = Deliveries(
         output,
+        form.files,
+        all_names(),
         flat=options.flat,
         first=options.start_date,
         lasts=options.lasts,
@@ -95,7 +96,7 @@ def generate(output: Path, options: Options, progress: Callable[[int], object]) 
         duplicates=options.duplicates,
         row_defects=options.defects,
     )
-    shop = _Shop(options, deliveries)
+    shop = _Shop(options, form, deliveries)
     for number, orders in enumerate(_orders_a_day(options)):
         day = options.start_date + timedelta(days=number)
         shop.open(number, day)
@@ -169,17 +170,18 @@ def _season(day: date) -> float:
 class _Shop:
     """State kept between days: prices, customers, the next order number."""
 
-    def __init__(self, options: Options, deliveries: Deliveries) -> None:
+    def __init__(self, options: Options, form: Form, deliveries: Deliveries) -> None:
         self._seed = options.seed
         self._days = options.days
         self._start = options.start_date
-        self._deliveries = deliveries
+        self._form, self._deliveries = form, deliveries
         self._random = Random(options.seed)
         self._pools = pools(options.seed)
         self._customers = options.customers or max(100, options.records // 5)
         self._products = options.products or max(80, min(2000, options.records // 50))
         self._active = 0
         self._next_order = 1
+        self._sold: list[Product] = []
         self._prices: list[int] = []
         self._ranking = self._random.sample(range(self._products), self._products)
 
@@ -187,6 +189,7 @@ class _Shop:
         """Deliver the changes since the day before: products, prices, customers, addresses."""
         if number == 0:
             for product in range(self._products):
+                self._sold.append(self._product(product))
                 category = CATEGORIES[product % len(CATEGORIES)]
                 low, high = category.cheapest * 100, category.dearest * 100
                 self._prices.append(
@@ -200,23 +203,20 @@ class _Shop:
                 self._deliver_product(product, day, plain=True)
         self._welcome(number, day)
 
-    def _deliver_product(self, product: int, day: date, *, plain: bool = False) -> None:
-        fixed = Random(self._seed * 7919 + product)
-        category = CATEGORIES[product % len(CATEGORIES)]
+    def _product(self, number: int) -> Product:
+        fixed = Random(self._seed * 7919 + number)
+        category = CATEGORIES[number % len(CATEGORIES)]
         kind = fixed.choice(list(category.subcategories))
         brand = fixed.choice(BRANDS)
         name = f"{brand} {fixed.choice(LINES)} {fixed.choice(category.subcategories[kind])}"
-        price = self._prices[product]
-        cost = price * fixed.randint(45, 75) // 100
+        cost_percent = fixed.randint(45, 75)
         listed = datetime(self._start.year - 1, fixed.randint(1, 12), fixed.randint(1, 28))
-        changed = datetime.combine(day, datetime.min.time()).replace(hour=3)
-        row = [
-            f"P{product + 1:05d}", f"{category.name[:3].upper()}-{product + 1:05d}", name,
-            f'{name}, from the "{kind}" range', category.name, kind, brand, _money(price),
-            _money(cost), str(self._random.randint(0, 500)), "true", timestamp(listed),
-            timestamp(changed),
-        ]  # fmt: skip
-        self._deliveries.put("products", day, row, plain=plain)
+        return Product(number, name, category.name, kind, brand, cost_percent, listed)
+
+    def _deliver_product(self, product: int, day: date, *, plain: bool = False) -> None:
+        sold, price = self._sold[product], self._prices[product]
+        stock = self._random.randint(0, 500)
+        self._form.product(self._deliveries, day, sold, price, stock, plain=plain)
 
     def _welcome(self, number: int, day: date) -> None:
         known = self._active
@@ -237,57 +237,62 @@ class _Shop:
     ) -> None:
         pool = self._pools[country_of(customer, self._seed).code]
         row = customer_row(customer, self._seed, pool, created, moves, updated)
-        self._deliveries.put("customers", day, row)
+        self._form.customer(self._deliveries, day, row)
 
     def order(self, day: date) -> None:
         """Deliver one order with its items, and its later changes."""
         random = self._random
         customer = self._buyer()
         country = country_of(customer, self._seed)
-        order = f"O{self._next_order:09d}"
+        number = self._next_order
         self._next_order += 1
         ordered = self._moment(day)
-        stamp = timestamp(ordered)
-        subtotal = self._items(order, day, stamp)
+        items = tuple(self._items())
+        subtotal = sum(item.total for item in items)
         discount = 0
         if random.random() < 0.08:
             discount = min(subtotal, random.choice((500, 1000, subtotal // 10)))
+            discount *= self._form.discounts_orders
         shipping = 0 if subtotal >= 5000 else 490
         tax = (2 * (subtotal - discount) * country.tax_percent + 100) // 200
         city = random.choice(self._pools[country.code].cities)
-        row = [
-            order, customer_id(customer), stamp, random.choice(("pending", "confirmed")),
-            random.choices(PAYMENT_METHODS, PAYMENT_WEIGHTS)[0], _money(subtotal), _money(tax),
-            _money(shipping), _money(discount) if discount else "",
-            _money(subtotal + tax + shipping - discount), "EUR", country.code, city, stamp,
-        ]  # fmt: skip
-        self._deliveries.put("orders", day, row)
+        status = random.choice(("pending", "confirmed"))
+        payment_method = random.choices(PAYMENT_METHODS, PAYMENT_WEIGHTS)[0]
+        order = Order(
+            number, customer, ordered, status, payment_method, subtotal, tax, shipping, discount,
+            country.code, city, items, ordered,
+        )  # fmt: skip
         outcome = random.random()
         status = (
             "delivered" if outcome < 0.82 else "shipped" if outcome < 0.87
             else "cancelled" if outcome < 0.94 else "returned"
         )  # fmt: skip
         later = day + timedelta(days=random.randint(1, 6))
-        updated = [*row[:3], status, *row[4:13], timestamp(self._moment(later))]
-        self._deliveries.put("orders", later, updated)
+        person = self._person(customer, ordered)
+        self._form.ordered(self._deliveries, day, order, person, later)
+        updated = replace(order, status=status, changed=self._moment(later))
+        self._form.changed(self._deliveries, later, updated, person)
 
-    def _items(self, order: str, day: date, stamp: str) -> int:
+    def _items(self) -> Iterator[Item]:
         random = self._random
-        subtotal = 0
         for position in range(1, random.choices((1, 2, 3, 4, 5), ITEM_WEIGHTS)[0] + 1):
             product = self._ranking[int(self._products * random.random() ** POPULARITY)]
             price = self._prices[product]
             quantity = 1 if random.random() < 0.75 else random.randint(2, 4)
             percent = random.choice((5, 10, 15, 20)) if random.random() < 0.12 else 0
-            line = (2 * quantity * price * (100 - percent) + 100) // 200
-            subtotal += line
-            row = [
-                f"{order}-{position}", order, f"P{product + 1:05d}", str(quantity), _money(price),
-                str(percent) if percent else "", "" if random.random() < 0.1 else _money(line),
-                stamp,
-            ]  # fmt: skip
-            self._deliveries.put("order_items", day, row)
-        return subtotal
+            if not self._form.discounts_items:
+                price, percent = (2 * price * (100 - percent) + 100) // 200, 0
+            total = (2 * quantity * price * (100 - percent) + 100) // 200
+            total_given = random.random() >= 0.1
+            yield Item(position, self._sold[product], quantity, price, percent, total, total_given)
+
+    def _person(self, customer: int, day: datetime) -> Person:
+        """What a file of order lines says of a customer."""
+        if not self._form.names_customers:
+            return ("", "", "", "")
+        pool = self._pools[country_of(customer, self._seed).code]
+        row = customer_row(customer, self._seed, pool, day, 0, day)
+        return (row[1], row[2], row[3], row[4])
 
     def _buyer(self) -> int:
         heavy = (self._active + HEAVY_EVERY - 1) // HEAVY_EVERY
@@ -304,7 +309,3 @@ class _Shop:
         hour = self._random.choices(range(24), HOURS)[0]
         second = self._random.randrange(3600)
         return datetime(day.year, day.month, day.day, hour, second // 60, second % 60)
-
-
-def _money(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"

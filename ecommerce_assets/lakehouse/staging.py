@@ -6,7 +6,7 @@ files.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -14,7 +14,13 @@ from pyspark.sql import functions as F
 from ecommerce_assets.lakehouse.history import History, qualified
 from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
 from ecommerce_assets.lakehouse.metadata import TOTALS, BuildRecord
-from ecommerce_assets.lakehouse.tables import change_refs, is_adaptive, read
+from ecommerce_assets.lakehouse.tables import (
+    change_refs,
+    drop_columns,
+    is_adaptive,
+    read,
+    with_columns_of,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -38,11 +44,18 @@ class Staged:
     """
 
     def __init__(
-        self, spark: "SparkSession", base: History, branch: str, record: BuildRecord, snapshot: Java
+        self,
+        spark: "SparkSession",
+        base: History,
+        branch: str,
+        record: BuildRecord,
+        snapshot: Java,
+        obsolete: Sequence[str] = (),
     ) -> None:
         self._spark, self._base, self._branch, self._record = spark, base, branch, record
         self._table = base.table
         self._kept: Java = None
+        self._obsolete = obsolete
         summary = snapshot.summary()
         self.snapshot: int = snapshot.snapshotId()
         self.frame = read(spark, base.identifier, self.snapshot)
@@ -81,13 +94,17 @@ class Staged:
         self._fast_forward(remove=self._kept is None)
 
     def finish(self) -> None:
-        """Publish the snapshot without the rows added by `keep`.
+        """Publish the snapshot without the rows added by `keep`; drop columns of no row.
 
         Raises:
             PublishConflict: another run published meanwhile, and recomputed the table.
         """
-        if self._kept is None:
-            return
+        if self._kept is not None:
+            self._without_kept()
+        if self._obsolete:
+            drop_columns(self._spark, self._base.identifier, self._obsolete)
+
+    def _without_kept(self) -> None:
         commit = self._table.newDelete().toBranch(self._branch)
         for file in each(self._kept.addedDataFiles(self._table.io())):
             commit = commit.deleteFile(file)
@@ -138,7 +155,8 @@ def stage(
         frame: the rows to write; None to write only the record.
         replace: SQL condition of the rows to replace; must cover whole files.
         in_order: each task's rows come partition by partition; if they don't, the write fails.
-        whole: the frame is the whole table.
+        whole: the frame is the whole table; columns that it lacks are dropped once it is published.
+            Otherwise, they are empty in the rows written.
 
     Raises:
         PublishConflict: another run published since `base` was read; nothing was written.
@@ -149,6 +167,7 @@ def stage(
     change_refs(table, lambda refs: refs.createBranch(branch, *at))
     table.refresh()
     start = table.snapshot(branch).snapshotId()
+    lacking: list[str] = []
     try:
         if frame is None:
             commit = table.newAppend().toBranch(branch)
@@ -157,6 +176,7 @@ def stage(
             properties = {f"snapshot-property.{k}": v for k, v in record.summary().items()}
             properties |= _arrangement(spark, base, in_order=in_order, whole=whole)
             target = f"{qualified(identifier)}.branch_{branch}"
+            frame, lacking = with_columns_of(spark, identifier, frame)
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()
         snapshot = table.snapshot(branch)
@@ -167,7 +187,7 @@ def stage(
         if isinstance(error, Exception) and moved(base):
             raise PublishConflict(str(error)) from error
         raise
-    return Staged(spark, base, branch, record, snapshot)
+    return Staged(spark, base, branch, record, snapshot, lacking if whole else ())
 
 
 def _arrangement(

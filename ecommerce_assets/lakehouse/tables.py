@@ -5,9 +5,11 @@ from random import random
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import functions as F
+
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.history import History, qualified
-from ecommerce_assets.lakehouse.jvm import Java
+from ecommerce_assets.lakehouse.jvm import Java, each
 from ecommerce_assets.sql import spark_literal
 
 if TYPE_CHECKING:
@@ -92,6 +94,29 @@ def create_table(
         for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
             for transform in transforms:
                 spark.sql(f"ALTER TABLE {qualified(identifier)} {verb} PARTITION FIELD {transform}")
+
+
+def with_columns_of(
+    spark: "SparkSession", identifier: str, frame: "DataFrame"
+) -> "tuple[DataFrame, list[str]]":
+    """A frame with the columns of a table that it lacks, empty; and which these are."""
+    there = set(frame.columns)
+    lacking = [f for f in spark.table(qualified(identifier)).schema.fields if f.name not in there]
+    empty = [F.lit(None).cast(field.dataType).alias(field.name) for field in lacking]
+    return frame.select("*", *empty) if lacking else frame, [field.name for field in lacking]
+
+
+def drop_columns(spark: "SparkSession", identifier: str, columns: Iterable[str]) -> None:
+    """Drop columns that no declaration has; one by which files are partitioned stays."""
+    table = History(spark, identifier).table
+    partitioned = {
+        table.schema().findColumnName(field.sourceId())
+        for spec in table.specs().values()
+        for field in each(spec.fields())
+    }
+    dropped = ", ".join(f"`{name}`" for name in columns if name not in partitioned)
+    if dropped:
+        spark.sql(f"ALTER TABLE {qualified(identifier)} DROP COLUMNS ({dropped})")
 
 
 def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:

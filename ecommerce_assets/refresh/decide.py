@@ -50,10 +50,10 @@ def whole_is_quicker(strategy: Strategy, inputs: Inputs, changes: Changes) -> st
 def _whole(strategy: Strategy, inputs: Inputs, why: str) -> Rows:
     frames = {name: inputs.whole(name) for name in inputs.table.upstream}
     versions = strategy.selects_versions
-    dated = inputs.table.upstream if versions else inputs.table.upstream[:1]
     dates: set[date] = set()
-    for history in (inputs.upstream[name] for name in dated):
-        dates |= history.rows_by_date(history.snapshot_id, INGESTION_DATE).keys()
+    if versions or strategy.key == INGESTION_DATE:
+        for history in (inputs.upstream[name] for name in inputs.table.upstream):
+            dates |= history.rows_by_date(history.snapshot_id, INGESTION_DATE).keys()
     return Rows(
         why,
         inputs.transformed(frames),

@@ -315,14 +315,15 @@ class Contract:
         """
         texts, where = self.feed.texts, self.feed.where
         there = {name.lower() for name in bronze.columns}
-        fields = [
-            F.lit(self.feed.source).alias(name)
-            if name == SOURCE
-            else F.col(f"`{name}`").alias(name)
-            if name.lower() in there
-            else F.lit(None).cast(kind).alias(name)
+        lacking = {
+            name: F.lit(self.feed.source if name == SOURCE else None).cast(kind)
             for name, kind in self.kept.items()
-        ]
+            if name.lower() not in there
+        }
+        if lacking:
+            # Of other sources, or of a header that was declared since bronze was read.
+            bronze = bronze.withColumns(lacking)
+        fields = [F.col(f"`{name}`").alias(name) for name in self.kept]
         kept = [F.struct(*fields).alias("_received")]
         try:
             if where:

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from pandera.pyspark import Column
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, landed
@@ -16,10 +17,13 @@ from ecommerce_assets.landing.frame import record_batches
 from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
 from ecommerce_assets.landing.store import store_of
 from ecommerce_assets.shop import Shop, current_shop
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import contracted_tables
+from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.silver import contracts_of
-from ecommerce_assets.trial.judge import judged, relation_of
+from ecommerce_assets.trial.judge import in_duckdb, judged, relation_of
 
 VALUES_NAMED = 20
 EXAMPLES = 3
@@ -146,19 +150,32 @@ def _unknown(
         column = contract.schema.columns.get(name)
         if column is None:  # of provenance
             continue
-        words = [w for check in column.checks for w in check.statistics.get("allowed_values", ())]
-        mapped = contract.feed.maps.get(name)
-        words += mapped.values() if mapped else []
-        if not words:
+        unknown = _unknown_value(name, column, contract)
+        if not unknown:
             continue
         rows = connection.execute(
             f"SELECT _text_{name}, count(*) FROM {table.name} WHERE fate <> 'not_selected' "
-            f"AND _source = ? AND _text_{name} IS NOT NULL AND NOT list_contains(?, _text_{name}) "
+            f"AND _source = ? AND _text_{name} IS NOT NULL AND {unknown} "
             f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {VALUES_NAMED}",
-            [contract.feed.source, words],
+            [contract.feed.source],
         ).fetchall()
         for value, number in rows:
             yield {"table": table.name, "column": name, "value": value, "rows": number}
+
+
+def _unknown_value(name: str, column: Column, contract: Contract) -> str:
+    """SQL condition of a text without a place: not a word, or not mapped and against a rule."""
+    words = [w for check in column.checks for w in check.statistics.get("allowed_values", ())]
+    mapped = contract.feed.maps.get(name, {}).values()
+    text = f"_text_{name}"
+    known = ", ".join(ansi_literal(word) for word in dict.fromkeys([*words, *mapped]))
+    if words:
+        return f"{text} NOT IN ({known})"
+    if not mapped:
+        return ""
+    broken = [rule.broken for rule in row_rules({name: column}) if rule.kind != NULLABILITY]
+    against = " OR ".join(f"({in_duckdb(condition)})" for condition in broken) or "true"
+    return f"{text} NOT IN ({known}) AND ({against})"
 
 
 def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:

@@ -1,0 +1,91 @@
+"""What happens in the shop: orders, and the items in them; amounts in whole cents."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product as it is on every day; its price changes.
+
+    Attributes:
+        number: from 0 on.
+        cost_percent: what the shop pays, percent of the price.
+    """
+
+    number: int
+    name: str
+    category: str
+    subcategory: str
+    brand: str
+    cost_percent: int
+    listed: datetime
+
+    @property
+    def product_id(self) -> str:
+        """The key."""
+        return f"P{self.number + 1:05d}"
+
+    @property
+    def sku(self) -> str:
+        """The stock keeping unit."""
+        return f"{self.category[:3].upper()}-{self.number + 1:05d}"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of an order.
+
+    Attributes:
+        position: in the order, from 1 on.
+        price: of a piece, before `percent`.
+        percent: discount on the item.
+        total: quantity x price, less the discount.
+        total_given: whether the shop writes the total down.
+    """
+
+    position: int
+    product: Product
+    quantity: int
+    price: int
+    percent: int
+    total: int
+    total_given: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order.
+
+    Attributes:
+        number: from 1 on.
+        customer: the customer's number, from 0 on.
+        ordered: when, by the shop's clock.
+        country: of delivery, two letters.
+        changed: when it got this status.
+    """
+
+    number: int
+    customer: int
+    ordered: datetime
+    status: str
+    payment_method: str
+    subtotal: int
+    tax: int
+    shipping: int
+    discount: int
+    country: str
+    city: str
+    items: tuple[Item, ...]
+    changed: datetime
+
+    @property
+    def total(self) -> int:
+        """What the customer pays."""
+        return self.subtotal + self.tax + self.shipping - self.discount
+
+
+def money(cents: int) -> str:
+    """An amount with two digits after the point."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
