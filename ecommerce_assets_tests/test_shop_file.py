@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 
 from ecommerce_assets.code_version import code_version
+from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import run
+from ecommerce_assets.query.summary import summary
+from ecommerce_assets.settings import Settings
 from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop, read_shop, shipped_shops, using
 from ecommerce_assets.tables import tables_for
 from ecommerce_assets.tables.silver import feeds_of
+from ecommerce_assets.trial.check import check
 from ecommerce_assets_tests.shop import Shop
 
 D = Decimal
@@ -325,3 +329,61 @@ def test_different_keys_of_several_columns_stay_different(shop: Shop) -> None:
     ]  # fmt: skip
     (broken,) = shop.query("select _reasons from silver.products_quarantine")
     assert broken["_reasons"] == ["product_id: required value is empty"]
+
+
+PAYMENTS = """
+[shop]
+currency = "USD"
+
+[sources.raw_orders]
+required = ["id", "user_id", "order_date"]
+
+[sources.raw_payments]
+required = ["id", "order_id", "amount"]
+
+[tables.orders]
+from = "raw_orders"
+key = "id"
+customer_id = "user_id"
+status = { constant = "completed" }
+
+[tables.order_items]
+from = "raw_payments"
+key = "id"
+product_id = { constant = "sale" }
+quantity = { constant = 1 }
+unit_price = { sql = "cast(amount as decimal(18, 4)) / 100" }
+line_total = { sql = "cast(amount as double) / 100" }
+
+[vocabulary.statuses]
+completed = "sale"
+"""
+
+
+def test_items_from_payments_without_customers_or_products(shop: Shop) -> None:
+    """Amounts in cents, computed: Spark writes some of them with an exponent."""
+    shop.file("raw_orders").write_text("id,user_id,order_date\n1,7,2024-01-01\n2,8,2024-01-01\n")
+    shop.file("raw_payments").write_text(
+        "id,order_id,amount\n1,1,1000\n2,1,0\n3,2,0.01\n4,2,2000000000\n5,2,x\n"
+    )
+    with using(ShopFile("our.toml", PAYMENTS)):
+        shop.run_all()
+        items = shop.query(
+            "select order_item_id, unit_price, line_total from silver.order_items order by 1"
+        )
+        assert [tuple(item.values()) for item in items] == [
+            ("1", D("10.0000"), D("10.00")), ("2", D("0.0000"), D("0.00")),
+            ("3", D("0.0001"), D("0.00")), ("4", D("20000000.0000"), D("20000000.00")),
+        ]  # fmt: skip
+        (broken,) = shop.query("select _reasons from silver.order_items_quarantine")
+        assert broken["_reasons"] == ["unit_price: required value is empty"]
+        trial = check(str(shop.landing))
+        assert trial.tables["order_items"]["current"] == 4
+        settings = Settings(landing=str(shop.landing), lakehouse=str(shop.lakehouse),
+                            dashboard=str(shop.dashboard))  # fmt: skip
+        told = summary(settings)["tables"]
+        assert [(row["table"], row["delivered"], row["current"]) for row in told] == [
+            ("order_items", 5, 4), ("orders", 2, 2),
+        ]  # fmt: skip
+        build_dashboard(settings)
+    assert "USD" in shop.dashboard.read_text("utf-8")

@@ -8,7 +8,7 @@ from ecommerce_assets.dashboard.sales import READS, sales
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_quarantined, received_columns
 from ecommerce_assets.shop import current_shop
-from ecommerce_assets.tables import all_tables, contracted_tables
+from ecommerce_assets.tables import all_tables, fed_tables
 
 EXAMPLES = 3
 WAITING_EXAMPLES = 100
@@ -16,8 +16,8 @@ PERSONAL = ("email", "first_name", "last_name", "phone", "address", "city", "pos
 
 
 def sources() -> list[str]:
-    """Names of the silver tables, which have a contract."""
-    return [table.name for table in contracted_tables()]
+    """Names of the silver tables that a source feeds."""
+    return [table.name for table in fed_tables()]
 
 
 def reads() -> list[str]:
@@ -141,9 +141,9 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
     personal = {name for column in PERSONAL for name in received.get(column, ())}
     names = sorted({name for read in received.values() for name in read})
     names = list({name.lower(): name for name in names}.values())
-    columns = ", ".join(f'"{name}"' for name in names)
+    columns = "".join(f'"{name}", ' for name in names)
     rows = query(
-        f"SELECT * FROM (SELECT {columns}, _source_file, _row_number, r.reason, "
+        f"SELECT * FROM (SELECT {columns}_source_file, _row_number, r.reason, "
         "row_number() OVER (PARTITION BY r.reason ORDER BY _ingestion_date DESC, _source_file, "
         f"_row_number) AS n FROM silver.{source}_quarantine "
         f"CROSS JOIN UNNEST(_reasons) AS r (reason)) e WHERE n <= {EXAMPLES} ORDER BY reason, n"

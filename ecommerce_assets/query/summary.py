@@ -12,7 +12,7 @@ from ecommerce_assets.query.feeds import selected
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.query.result import print_table
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import contracted_tables
+from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.silver import feeds_of
 
 MANIFEST = "_manifest.json"
@@ -73,14 +73,14 @@ def print_summary(settings: Settings) -> None:
 def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     injected = _injected(Path(settings.landing) / MANIFEST)
     found = []
-    for table in contracted_tables():
+    for table in fed_tables():
         conditions = {feed.bronze: selected(feed, on_aws=False) for feed in feeds_of(table)}
         filtered = [
             f"{bronze} where not {wanted}" for bronze, wanted in conditions.items() if wanted
         ]
         relations = {
             "delivered": [*conditions],
-            **({"not_selected": filtered} if filtered else {}),
+            "not_selected": filtered,
             "current": [table.identifier],
             "quarantined": [f"{table.identifier}_quarantine"],
         }
@@ -101,7 +101,7 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = [f"{table.identifier}_quarantine" for table in contracted_tables()]
+    names = [f"{table.identifier}_quarantine" for table in fed_tables()]
     union = " union all ".join(
         f"select '{name}' as quarantine, unnest(_reasons) as reason from {name}" for name in names
     )

@@ -77,6 +77,12 @@ def contracted_tables() -> tuple[Table, ...]:
     return tuple(t for t in tables_of("silver") if f"{t.identifier}_quarantine" in known)
 
 
+def fed_tables() -> tuple[Table, ...]:
+    """Those of `contracted_tables` that a source feeds."""
+    fed = current_shop().declared.tables
+    return tuple(table for table in contracted_tables() if table.name in fed)
+
+
 def table_named(name: str) -> Table:
     """A table by its identifier, or by its name alone: searched in gold, silver, bronze.
 

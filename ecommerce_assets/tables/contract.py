@@ -42,6 +42,9 @@ MONTHS_AHEAD = 12
 IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
 WHOLE = r"^[+-]?\d+(\.0*)?$"
 DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+# Spark writes small decimals and large floating-point numbers with an exponent.
+COMPUTED_DECIMAL = rf"{DECIMAL[:-1]}([Ee][+-]?\d+)?$"
+COMPUTED_ZERO = r"^-?0(\.0)?[Ee][+-]?\d+$"
 
 
 @dataclass(frozen=True)
@@ -268,9 +271,7 @@ class Contract:
         kept = ["_received", *([_SELECTED] if feed.where else [])]
         texts = [_text(name, column, feed).alias(_TEXT + name) for name, column in columns.items()]
         casts = [
-            _cast(name, column, feed.writing if name in feed.written else Writing()).alias(
-                _CAST + name
-            )
+            _cast(name, column, feed.writing_of(name)).alias(_CAST + name)
             for name, column in columns.items()
         ]
         values = [
@@ -394,7 +395,7 @@ def _text(name: str, column: pa.Column, feed: Feed) -> Column:
     """The trimmed string: mapped; null or the default if empty; in the column's letter case."""
     metadata = column.metadata or {}
     trimmed = F.col(_TRIMMED + name)
-    nulls = feed.writing.nulls if name in feed.written else ()
+    nulls = feed.writing_of(name).nulls
     text = F.when(~trimmed.isin("", *nulls) if nulls else trimmed != "", trimmed)
     if mapped := feed.maps.get(name):
         known = F.create_map(*map(F.lit, chain.from_iterable(mapped.items())))
@@ -444,7 +445,8 @@ def _cast(name: str, column: pa.Column, writing: Writing) -> Column:
     if isinstance(kind, T.DecimalType):
         # Spark rounds half up when casting a string to decimal.
         number = _number(text, writing)
-        return F.when(number.rlike(DECIMAL), number.cast(kind.simpleString()))
+        pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
+        return F.when(number.rlike(pattern), number.cast(kind.simpleString()))
     if isinstance(kind, T.BooleanType):
         word = F.lower(text)
         return F.when(word.isin("true", "t", "yes", "1"), F.lit(True)).when(
@@ -458,6 +460,8 @@ def _cast(name: str, column: pa.Column, writing: Writing) -> Column:
 
 def _number(text: Column, writing: Writing) -> Column:
     """A number as Spark writes it; null where a separator of thousands is misplaced."""
+    if writing.computed:
+        return F.regexp_replace(text, COMPUTED_ZERO, "0")
     mark, thousands = writing.decimal_mark, writing.thousands
     pattern = number_pattern(mark, thousands)
     if not pattern:

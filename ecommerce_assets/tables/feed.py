@@ -27,6 +27,7 @@ class Writing:
         times: patterns of times, in Spark's letters; `iso` for ISO 8601.
         nulls: texts that mean an empty value.
         zone: time zone of times without one.
+        computed: whether an expression gives the text, in which numbers may have an exponent.
     """
 
     decimal_mark: str = "."
@@ -34,6 +35,10 @@ class Writing:
     times: tuple[str, ...] = ("iso",)
     nulls: tuple[str, ...] = ()
     zone: str = "UTC"
+    computed: bool = False
+
+
+COMPUTED = Writing(computed=True)
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,10 @@ class Feed:
     def times(self, column: str) -> tuple[str, ...]:
         """The patterns of times of a column."""
         return self.writing.times if column in self.written else (ISO_TIME,)
+
+    def writing_of(self, column: str) -> Writing:
+        """How the values of a column are written."""
+        return self.writing if column in self.written else COMPUTED
 
     def gives(self, column: str) -> bool:
         """Whether any row can have a value in this column."""

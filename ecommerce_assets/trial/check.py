@@ -18,7 +18,7 @@ from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
 from ecommerce_assets.landing.store import store_of
 from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables import contracted_tables
+from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
@@ -69,7 +69,7 @@ def check(landing: str, limit: int | None = None) -> Trial:
             connection.register(relation_of(source.name), rows)
         if not any(found.files.values()):
             raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
-        for table in _tables():
+        for table in fed_tables():
             connection.execute(f"CREATE TABLE {table.name} AS {judged(table)}")
             _add_table(connection, table, shop, found)
         found.unused = {source.name: _unused(connection, source) for source in shop.sources}
@@ -77,12 +77,6 @@ def check(landing: str, limit: int | None = None) -> Trial:
     finally:
         connection.close()
     return found
-
-
-def _tables() -> list[Table]:
-    """The silver tables that a source feeds."""
-    fed = current_shop().declared.tables
-    return [table for table in contracted_tables() if table.name in fed]
 
 
 def _received(
@@ -180,7 +174,7 @@ def _unknown_value(name: str, column: Column, contract: Contract) -> str:
 
 def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
     """The rows that no table selects."""
-    fed = [table.name for table in _tables() if f"bronze.{source.name}" in table.upstream]
+    fed = [table.name for table in fed_tables() if f"bronze.{source.name}" in table.upstream]
     record = "_source_file, _row_number"
     selected = " UNION ".join(
         f"SELECT {record} FROM {name} WHERE fate <> 'not_selected'" for name in fed

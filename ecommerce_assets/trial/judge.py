@@ -13,6 +13,8 @@ from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.shop.model import ISO_TIME
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.contract import (
+    COMPUTED_DECIMAL,
+    COMPUTED_ZERO,
     DECIMAL,
     EARLIEST,
     HAS_ZONE,
@@ -116,7 +118,7 @@ def _text(name: str, contract: Contract) -> str:
     """As the contract's: trimmed, mapped, null or the default if empty, in its letter case."""
     feed, metadata = contract.feed, contract.schema.columns[name].metadata
     text = f"trim({in_duckdb(feed.texts[name])}, {ansi_literal(WHITE_SPACE)})"
-    nulls = feed.writing.nulls if name in feed.written else ()
+    nulls = feed.writing_of(name).nulls
     for empty in ("", *nulls):
         text = f"nullif({text}, {ansi_literal(empty)})"
     if mapped := feed.maps.get(name):
@@ -134,7 +136,7 @@ def _text(name: str, contract: Contract) -> str:
 def _cast(name: str, contract: Contract) -> str:
     """A text cast to the column's type; null if it can't be."""
     kind, text = contract.schema.columns[name].dtype.type, f"_text_{name}"
-    writing = contract.feed.writing if name in contract.feed.written else Writing()
+    writing = contract.feed.writing_of(name)
     if isinstance(kind, T.IntegerType):
         number = _number(text, writing)
         whole = f"TRY_CAST(split_part({number}, '.', 1) AS INTEGER)"
@@ -142,7 +144,8 @@ def _cast(name: str, contract: Contract) -> str:
     if isinstance(kind, T.DecimalType):
         number = _number(text, writing)
         cast = f"TRY_CAST({number} AS {kind.simpleString()})"
-        return f"CASE WHEN regexp_full_match({number}, {ansi_literal(DECIMAL)}) THEN {cast} END"
+        pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
+        return f"CASE WHEN regexp_full_match({number}, {ansi_literal(pattern)}) THEN {cast} END"
     if isinstance(kind, T.BooleanType):
         return (
             f"CASE WHEN lower({text}) IN ('true', 't', 'yes', '1') THEN true "
@@ -155,6 +158,8 @@ def _cast(name: str, contract: Contract) -> str:
 
 
 def _number(text: str, writing: Writing) -> str:
+    if writing.computed:
+        return f"regexp_replace({text}, {ansi_literal(COMPUTED_ZERO)}, '0')"
     pattern = number_pattern(writing.decimal_mark, writing.thousands)
     if not pattern:
         return text
