@@ -216,3 +216,15 @@ def test_the_commands(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     one, several = orders["anyOf"]
     assert several["items"] == one == {"$ref": "#/$defs/orders"}
     assert {"from", "key", "where", "order_date"} <= schema["$defs"]["orders"]["properties"].keys()
+
+
+def test_conditions_that_contradict_each_other_are_seen(shop: Shop) -> None:
+    """Orders of some lines, and items of the others."""
+    shop.file("lines").write_text(LINES, "utf-8")
+    text = shipped_shops()["invoice_lines"].text
+    items = text.index("[tables.order_items]")
+    contradicting = text[:items] + text[items:].replace("'^[0-9]'", "'^C'", 1)
+    for said, apart in ((text, (0, 0)), (contradicting, (0, 2))):
+        with using(ShopFile("our.toml", said)):
+            found = check(str(shop.landing))
+            assert tuple(found.apart.values()) == apart, said

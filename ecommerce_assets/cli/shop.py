@@ -35,7 +35,7 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
     """Show what the shop file makes of what has landed, without writing a table.
 
     How many rows each table gets, which go to quarantine and why, values that the vocabulary does
-    not know, and the revenue by month.
+    not know, items whose order no table has, and the revenue by month.
     """
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings, absolute
@@ -53,6 +53,7 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
         ("Rows that no table selects",
          [{"source": name, "files": found.files[name], "rows": rows}
           for name, rows in found.unused.items()]),
+        ("Items and orders that do not meet", [found.apart] if any(found.apart.values()) else []),
         ("Revenue by month", found.months),
     ]  # fmt: skip
     for title, rows in shown:

@@ -39,6 +39,8 @@ class Trial:
         reasons: for each reason of quarantine: table, reason, rows, examples of the text.
         unknown: values without a place in the vocabulary or in a map: table, column, value, rows.
         unused: rows of each source that no table selects.
+        apart: current items whose order is not current, and orders without an item; many of them
+            mean that the conditions of the two tables contradict each other.
         months: by month of the business day: revenue, orders sold.
     """
 
@@ -47,6 +49,7 @@ class Trial:
     reasons: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[dict[str, Any]] = field(default_factory=list)
     unused: dict[str, int] = field(default_factory=dict)
+    apart: dict[str, int] = field(default_factory=dict)
     months: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -73,6 +76,7 @@ def check(landing: str, limit: int | None = None) -> Trial:
             connection.execute(f"CREATE TABLE {table.name} AS {judged(table)}")
             _add_table(connection, table, shop, found)
         found.unused = {source.name: _unused(connection, source) for source in shop.sources}
+        found.apart = _apart(connection)
         found.months = _months(connection, shop)
     finally:
         connection.close()
@@ -183,6 +187,22 @@ def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
     left = f"{rows} EXCEPT ({selected})" if fed else rows
     (number,) = connection.execute(f"SELECT count(*) FROM ({left})").fetchone() or (0,)
     return int(number)
+
+
+def _apart(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Items without an order, and orders without an item."""
+
+    def without(one: str, other: str) -> int:
+        (number,) = connection.execute(
+            f"SELECT count(*) FROM {one} WHERE fate = 'current' AND order_id NOT IN "
+            f"(SELECT order_id FROM {other} WHERE fate = 'current')"
+        ).fetchone() or (0,)
+        return int(number)
+
+    return {
+        "items_without_order": without("order_items", "orders"),
+        "orders_without_item": without("orders", "order_items"),
+    }
 
 
 def _months(connection: duckdb.DuckDBPyConnection, shop: Shop) -> list[dict[str, Any]]:
