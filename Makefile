@@ -100,7 +100,11 @@ $(CHECKOV)/.installed: Makefile
 deploy: install ## apply Terraform, write its settings to .env, publish the job code
 	terraform -chdir=terraform init
 	terraform -chdir=terraform apply
-	terraform -chdir=terraform output -raw environment > .env
+	@terraform -chdir=terraform output -raw environment > .env.new
+	@if [ -f .env ] && ! cmp -s .env .env.new; then \
+	  diff .env .env.new; printf 'Replace .env by the settings above marked > ? [y/N] '; read answer; \
+	  [ "$$answer" = y ] || { echo "Kept .env; the new settings are in .env.new"; exit 1; }; fi
+	@mv .env.new .env
 	$(BIN)/ecommerce package --publish
 
 destroy: ## remove what `make deploy` made on AWS

@@ -15,7 +15,6 @@ def boto_client(service: str, attempts: int = ATTEMPTS, **options: Any) -> Any:
         attempts: tries per call; 1 for calls that must not be repeated.
         options: further settings of botocore.
     """
-    import boto3
     from botocore.config import Config
 
     config = Config(
@@ -23,7 +22,13 @@ def boto_client(service: str, attempts: int = ATTEMPTS, **options: Any) -> Any:
         user_agent_extra="ecommerce",
         **options,
     )
+    return boto_session().client(service, config=config)
+
+
+def boto_session() -> Any:
+    """A session of boto3 in the region of AWS_REGION."""
+    import boto3
+
     # Not the default session, which is not thread-safe; and boto3 does not read AWS_REGION, which
     # every other tool does.
-    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
-    return session.client(service, config=config)
+    return boto3.session.Session(region_name=os.environ.get("AWS_REGION"))

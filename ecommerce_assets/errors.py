@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 SHOWN_AS = "Error: "  # begins the line of an error that users can mend
+# The same in the log of a job, where lines like `Py4JJavaError: ` stand beside it.
+SHOWN_IN_LOG = "[ecommerce_assets] Error: "
 
 
 class PipelineError(Exception):

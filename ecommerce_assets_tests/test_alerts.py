@@ -119,6 +119,9 @@ def test_the_webhook_comes_from_secrets_manager() -> None:
         boto3.client("secretsmanager").create_secret(Name="shop/hook", SecretString=" https://x \n")
         assert webhook(Settings(alert_secret="shop/hook")) == "https://x"
         assert webhook(Settings(alert_secret="shop/hook", alert_webhook="https://y")) == "https://y"
+        # Terraform creates it without a value.
+        boto3.client("secretsmanager").create_secret(Name="shop/empty")
+        assert webhook(Settings(alert_secret="shop/empty")) == ""
         with pytest.raises(PipelineError, match="reading the secret other"):
             webhook(Settings(alert_secret="other"))
     assert webhook(Settings()) == ""

@@ -106,7 +106,6 @@ def instead_of_athena(
     connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, tell: Callable[[str], None]
 ) -> athena.Answer:
     """DuckDB runs Athena's statement over the tables of the Data Catalog; it reads no file itself."""
-    connection.execute("SET TimeZone = 'UTC'")
     known = {f"{schema}.{table}" for schema, table in connection.execute(
         "SELECT table_schema, table_name FROM information_schema.tables").fetchall()}  # fmt: skip
     for name in set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", sql)) - known:

@@ -10,16 +10,25 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from botocore.exceptions import ConnectionClosedError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 from dagster._core.pipes import utils as pipes
 from dagster_pipes import decode_param
 
 from ecommerce_assets.aws import glue_runs, release
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
+from ecommerce_assets.errors import SHOWN_IN_LOG
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.jobs.reporting import open_pipes
-from ecommerce_assets.orchestration import aws_glue_jobs
+from ecommerce_assets.orchestration import assets, aws_glue_jobs
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.aws_stand_in import FakeGlue, FakeRun, Faulty, client_error, moto_server
@@ -103,6 +112,8 @@ def launch(aws: None, monkeypatch: pytest.MonkeyPatch) -> Launch:
     )  # fmt: skip
     monkeypatch.setattr(glue_runs.time, "sleep", _counting(launch.slept, glue_runs.time.sleep))
     monkeypatch.setattr(aws_glue_jobs, "LAST_MESSAGES_SECONDS", 5)
+    monkeypatch.setattr(assets, "RETRIES", 0)
+    monkeypatch.setattr(assets, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(pipes, "WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
     monkeypatch.setattr(pipes, "DEFAULT_SLEEP_INTERVAL", 0.02)
     return launch
@@ -172,6 +183,109 @@ def test_the_jobs_last_lines_are_in_the_failure(launch: Launch) -> None:
     launch.work = work
     said = launch.failure()
     assert "jr_0 began\nError: no such column" in said
+
+
+def ended(state: str, error: str) -> Callable[[FakeRun], None]:
+    """The job's first run ends like this, and every later one well."""
+
+    def work(run: FakeRun) -> None:
+        if run.id == "jr_0":
+            run.states, run.error = [state], error
+        else:
+            report(run)
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("FAILED", "py4j.protocol.Py4JJavaError: An error occurred while calling o71.overwrite"),
+        ("FAILED", "java.lang.OutOfMemoryError: Java heap space"),
+        ("FAILED", "Error: Launch error: no capacity"),
+        ("TIMEOUT", ""),
+    ],
+)
+def test_a_fault_of_the_infrastructure_is_retried(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, state: str, error: str
+) -> None:
+    monkeypatch.setattr(assets, "RETRIES", 2)
+    launch.work = ended(state, error)
+    result = launch.run()
+    assert result.success
+    assert list(launch.glue.runs) == ["jr_0", "jr_1"]
+    assert sum(event.is_step_up_for_retry for event in result.all_events) == 1
+
+
+def test_a_users_fault_is_not_retried(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "RETRIES", 2)
+    launch.work = ended("FAILED", f"SystemExit: {SHOWN_IN_LOG}orders.csv: not UTF-8")
+    assert "orders.csv: not UTF-8" in launch.failure()
+    assert list(launch.glue.runs) == ["jr_0"]
+    launch.glue.faults["start_job_run"] = [client_error("EntityNotFoundException")] * 9
+    assert "no such job" in launch.failure()
+    assert launch.glue.calls["start_job_run"] == 2
+
+
+def test_a_retry_goes_on_with_the_run_that_could_not_be_polled(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "RETRIES", 1)
+
+    def work(run: FakeRun) -> None:
+        report(run)
+        run.states = ["RUNNING"]
+        launch.glue.faults["get_job_run"] = [client_error("InternalServiceException", 500)] * 8
+
+    launch.work = work
+    find = launch.glue.get_job_runs
+
+    def listed(**given: Any) -> dict[str, Any]:
+        for run in launch.glue.runs.values():
+            run.states = ["RUNNING", "SUCCEEDED"]
+        return find(**given)
+
+    monkeypatch.setattr(launch.glue, "get_job_runs", listed)
+    assert launch.run().success
+    assert list(launch.glue.runs) == ["jr_0"]
+
+
+def test_a_used_up_quota_is_told_and_not_waited_for_as_another_run(
+    launch: Launch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    launch.glue.faults["start_job_run"] = [
+        client_error("ResourceNumberLimitExceededException")
+    ] * 999
+    said = launch.failure()
+    assert "quota of Glue DPUs is used up: wait for other jobs, or raise it" in said
+    assert sum(launch.slept) <= glue_runs.QUOTA_MINUTES * 60
+    assert "quota of Glue DPUs is used up; waiting" in capfd.readouterr().err
+
+
+def test_a_queued_run_has_not_started(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
+    told_of = launch.glue._told
+
+    def queued(run: FakeRun) -> dict[str, Any]:
+        return {name: value for name, value in told_of(run).items() if name != "StartedOn"}
+
+    monkeypatch.setattr(launch.glue, "_told", queued)
+    assert launch.run().success
+    assert launch.run().success
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        UnauthorizedSSOTokenError(),
+        SSOTokenLoadError(error_msg="gone"),
+        TokenRetrievalError(provider="sso", error_msg="expired"),
+        CredentialRetrievalError(provider="sso", error_msg="expired"),
+    ],
+)
+def test_an_expired_sign_in_is_told_at_once(launch: Launch, fault: Exception) -> None:
+    launch.glue.faults["get_job_run"] = [fault] * 9
+    assert "sign in again (`aws sso login`)" in launch.failure()
+    assert launch.glue.calls["get_job_run"] == 1
 
 
 def test_success_without_results_is_a_failure(launch: Launch) -> None:

@@ -102,20 +102,39 @@ data "aws_iam_policy_document" "reader" {
     sid = "Query"
     actions = [
       "athena:BatchGetNamedQuery",
+      "athena:BatchGetQueryExecution",
       "athena:GetNamedQuery",
       "athena:GetQueryExecution",
       "athena:GetQueryResults",
       "athena:GetWorkGroup",
+      "athena:GetQueryRuntimeStatistics",
       "athena:ListNamedQueries",
+      "athena:ListQueryExecutions",
       "athena:StartQueryExecution",
       "athena:StopQueryExecution",
     ]
     resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${local.deployment.athena.workgroup}"]
   }
 
+  # Athena's console and its drivers list these, which have no ARN; the catalog's own permissions
+  # decide which databases and tables they show.
+  statement {
+    sid = "Browse"
+    actions = [
+      "athena:GetDatabase",
+      "athena:GetTableMetadata",
+      "athena:ListDatabases",
+      "athena:ListDataCatalogs",
+      "athena:ListEngineVersions",
+      "athena:ListTableMetadata",
+      "athena:ListWorkGroups",
+    ]
+    resources = ["*"]
+  }
+
   statement {
     sid     = "ReadCatalog"
-    actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables"]
+    actions = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTable", "glue:GetTables"]
     resources = concat(
       # Athena looks at the default database for a query that names none.
       ["${local.glue_arn}:catalog", "${local.glue_arn}:database/default"],
@@ -182,16 +201,17 @@ resource "aws_iam_policy" "reader" {
   policy      = data.aws_iam_policy_document.reader[each.key].json
 }
 
-# A GitHub repository's workflow on its main branch publishes releases, by OIDC, without a key.
+# A GitHub workflow publishes releases, by OIDC, without a key. That it runs on the main branch is up
+# to the environment's protection rules in the repository.
 resource "aws_iam_openid_connect_provider" "github" {
-  count          = var.github_repository != null && var.create_github_oidc_provider ? 1 : 0
+  count          = var.github_subject != null && var.create_github_oidc_provider ? 1 : 0
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]
 }
 
 data "aws_iam_policy_document" "assumed_by_github" {
   #checkov:skip=CKV_AWS_358:The claim is matched whole, to one environment of one repository, which is a variable
-  count = var.github_repository == null ? 0 : 1
+  count = var.github_subject == null ? 0 : 1
 
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -210,21 +230,21 @@ data "aws_iam_policy_document" "assumed_by_github" {
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
-      values   = ["repo:${var.github_repository}:environment:production"]
+      values   = [var.github_subject]
     }
   }
 }
 
 resource "aws_iam_role" "github" {
-  count              = var.github_repository == null ? 0 : 1
+  count              = var.github_subject == null ? 0 : 1
   name               = "${var.name}-github"
-  description        = "Publishes releases from ${var.github_repository}."
+  description        = "Publishes releases from GitHub."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_github[0].json
   depends_on         = [aws_iam_openid_connect_provider.github]
 }
 
 resource "aws_iam_role_policy_attachment" "github" {
-  count      = var.github_repository == null ? 0 : 1
+  count      = var.github_subject == null ? 0 : 1
   role       = aws_iam_role.github[0].name
   policy_arn = aws_iam_policy.publisher.arn
 }

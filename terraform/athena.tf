@@ -3,7 +3,7 @@
 resource "aws_athena_workgroup" "this" {
   name          = local.deployment.athena.workgroup
   description   = "Queries on the tables of ${var.name}."
-  force_destroy = var.force_destroy
+  force_destroy = true # it holds queries and their history, and can't be destroyed otherwise
 
   configuration {
     enforce_workgroup_configuration    = true

@@ -5,6 +5,15 @@ resource "aws_glue_catalog_database" "layer" {
   name         = each.key
   description  = "The ${each.key} tables of ${var.name}."
   location_uri = "${local.lakehouse}/${each.key}"
+
+  # Where Lake Formation governs new databases, IAM's policies would not be enough without this.
+  create_table_default_permission {
+    permissions = ["ALL"]
+
+    principal {
+      data_lake_principal_identifier = "IAM_ALLOWED_PRINCIPALS"
+    }
+  }
 }
 
 locals {

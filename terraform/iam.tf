@@ -1,5 +1,7 @@
 # One role a job, which can do what its layer needs.
 
+# Without a condition: no documentation says that Glue sends aws:SourceAccount when it assumes a
+# job's role, and a condition on a key that is not sent is never true.
 data "aws_iam_policy_document" "assumed_by_glue" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -7,12 +9,6 @@ data "aws_iam_policy_document" "assumed_by_glue" {
     principals {
       type        = "Service"
       identifiers = ["glue.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
     }
   }
 }
@@ -133,6 +129,16 @@ data "aws_iam_policy_document" "job" {
     )
   }
 
+  # Spark may look whether these are there; nothing is in them.
+  statement {
+    sid     = "LookForSparksDatabases"
+    actions = ["glue:GetDatabase"]
+    resources = concat(
+      ["${local.glue_arn}:catalog"],
+      [for name in ["default", "global_temp"] : "${local.glue_arn}:database/${name}"],
+    )
+  }
+
   statement {
     sid     = "ChangeOwnTables"
     actions = ["glue:CreateTable", "glue:UpdateTable"]
@@ -145,7 +151,7 @@ data "aws_iam_policy_document" "job" {
 
   statement {
     sid     = "WriteLogs"
-    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
     resources = concat(
       local.log_group_arns,
       ["${local.logs_arn}:log-group:/aws-glue/*"],

@@ -6,7 +6,6 @@ resource "aws_sns_topic" "alerts" {
 }
 
 data "aws_iam_policy_document" "alerts" {
-  # EventBridge takes no conditions in a topic's policy.
   statement {
     sid       = "FailedJobs"
     actions   = ["sns:Publish"]
@@ -15,6 +14,12 @@ data "aws_iam_policy_document" "alerts" {
     principals {
       type        = "Service"
       identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:events:${var.region}:${local.account}:rule/${var.name}-job-failed"]
     }
   }
 
@@ -84,10 +89,13 @@ resource "aws_budgets_budget" "monthly" {
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
 
-  # The tag has to be activated once for cost allocation, in the billing console.
-  cost_filter {
-    name   = "TagKeyValue"
-    values = [format("user:Project$%s", var.name)]
+  dynamic "cost_filter" {
+    for_each = var.budget_tag_only ? [format("user:Project$%s", var.name)] : []
+
+    content {
+      name   = "TagKeyValue"
+      values = [cost_filter.value]
+    }
   }
 
   dynamic "notification" {

@@ -10,6 +10,12 @@ locals {
 data "aws_availability_zones" "available" {
   count = local.vpc_count
   state = "available"
+
+  # Not those for which somebody opted in: local zones have no endpoints.
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
 }
 
 resource "aws_vpc" "private" {

@@ -8,6 +8,7 @@ output "environment" {
     ECOMMERCE_DASHBOARD=s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.dashboard}/sales.html
     ECOMMERCE_WORKGROUP=${aws_athena_workgroup.this.name}
     ECOMMERCE_ALERT_SECRET=${aws_secretsmanager_secret.alert_webhook.name}
+    ECOMMERCE_UI_URL=${var.dagster_url}
     AWS_REGION=${var.region}
     AWS_DEFAULT_REGION=${var.region}
   EOT

@@ -94,11 +94,9 @@ locals {
   expiry_days = {
     landing   = {}
     lakehouse = {}
-    artifacts = {
-      "${local.storage.pipes}/"    = 14
-      "${local.storage.releases}/" = 365 # a release in use for longer is just published again
-    }
-    results = { "${local.storage.query_results}/" = 14 }
+    # Releases stay: their age does not tell whether Dagster still runs with one, and they are small.
+    artifacts = { "${local.storage.pipes}/" = 14 }
+    results   = { "${local.storage.query_results}/" = 14 }
   }
 }
 

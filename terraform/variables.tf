@@ -46,7 +46,7 @@ variable "alert_email" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Monthly cost of what bears this project's tag above which an alert is sent."
+  description = "Monthly cost of the account, or of what bears this project's tag (budget_tag_only), above which an alert is sent."
   type        = number
   default     = 25
 }
@@ -68,15 +68,32 @@ variable "vpc_cidr" {
   }
 }
 
-variable "github_repository" {
-  description = "`owner/name` of the repository whose environment `production` may publish releases; null for none."
+variable "github_subject" {
+  description = <<-EOT
+    Subject of the GitHub workflow that may publish releases, as its token names it; null for none.
+    `repo:OWNER/NAME:environment:production`; for a repository created, renamed or transferred since
+    2026-07-15, with ids: `repo:OWNER@OWNER_ID/NAME@REPOSITORY_ID:environment:production`. The
+    repository's settings show it under Actions, OIDC.
+  EOT
   type        = string
   default     = null
 
   validation {
-    condition     = var.github_repository == null || can(regex("^[\\w.-]+/[\\w.-]+$", var.github_repository))
-    error_message = "The repository must be like owner/name."
+    condition     = var.github_subject == null || can(regex("^repo:[\\w.-]+(@\\d+)?/[\\w.-]+(@\\d+)?:environment:[\\w.-]+$", var.github_subject))
+    error_message = "The subject must be like repo:owner/name:environment:production, with ids for newer repositories."
   }
+}
+
+variable "dagster_url" {
+  description = "Address of Dagster's UI, for links in alerts and dashboards."
+  type        = string
+  default     = "http://localhost:3000"
+}
+
+variable "budget_tag_only" {
+  description = "Whether the budget counts only what bears the tag Project. Somebody has to activate the tag for cost allocation first, in the payer's billing console; until then, it would count nothing."
+  type        = bool
+  default     = false
 }
 
 variable "create_github_oidc_provider" {

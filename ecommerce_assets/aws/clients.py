@@ -9,13 +9,16 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
 )
 
-from ecommerce_assets.boto import boto_client
+from ecommerce_assets.boto import boto_client, boto_session
 from ecommerce_assets.errors import PipelineError
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
@@ -26,6 +29,9 @@ UNKNOWN = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
 }
+# Of the person's sign-in: only the person can mend them. boto3 raises them in the middle of a run.
+SIGN_IN = (CredentialRetrievalError, SSOError, TokenRetrievalError)
+NOT_SET_UP = (NoCredentialsError, NoRegionError, PartialCredentialsError, *SIGN_IN)
 THROTTLED = {
     "Throttling",
     "ThrottlingException",
@@ -36,6 +42,10 @@ THROTTLED = {
 }
 
 
+class Unavailable(PipelineError):
+    """AWS did not answer, or not now: the same call may succeed later."""
+
+
 def client(service: str, **options: Any) -> Any:
     """A boto3 client, see `boto_client`.
 
@@ -44,6 +54,26 @@ def client(service: str, **options: Any) -> Any:
     """
     with explained(f"connecting to {service}"):
         return boto_client(service, **options)
+
+
+def credentials() -> dict[str, str]:
+    """The credentials and the region that boto3 has, as pyiceberg's properties.
+
+    Raises:
+        NoCredentialsError: there are none.
+    """
+    session = boto_session()
+    found = session.get_credentials()
+    if found is None:
+        raise NoCredentialsError
+    frozen = found.get_frozen_credentials()
+    given = {
+        "client.access-key-id": frozen.access_key,
+        "client.secret-access-key": frozen.secret_key,
+        "client.session-token": frozen.token,
+        "client.region": session.region_name,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def bucket_and_prefix(location: str) -> tuple[str, str]:
@@ -61,7 +91,7 @@ def code_of(error: Exception) -> str:
 
 def may_be_retried(error: Exception) -> bool:
     """Whether the call may succeed later: after throttling, a server error, no connection."""
-    if isinstance(error, NoCredentialsError | NoRegionError | PartialCredentialsError):
+    if isinstance(error, NOT_SET_UP):
         return False
     if not isinstance(error, ClientError):
         return isinstance(error, BotoCoreError)
@@ -77,12 +107,18 @@ def explained(doing: str) -> Iterator[None]:
         doing: what was being done, for the message.
 
     Raises:
-        PipelineError: in place of any error of botocore.
+        PipelineError: in place of any error of botocore; `Unavailable` if it may be retried.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise PipelineError(f"{doing}: {explain(error)}") from error
+        raise failed(doing, error) from error
+
+
+def failed(doing: str, error: Exception) -> PipelineError:
+    """The error of a call: one line that says what to do; `Unavailable` if it may be retried."""
+    kind = Unavailable if may_be_retried(error) else PipelineError
+    return kind(f"{doing}: {explain(error)}")
 
 
 def explain(error: Exception) -> str:
@@ -90,6 +126,8 @@ def explain(error: Exception) -> str:
     code = code_of(error)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return "no AWS credentials: sign in (`aws sso login`) or set AWS_PROFILE"
+    if isinstance(error, SIGN_IN):
+        return f"the sign-in to AWS has expired: sign in again (`aws sso login`). It said: {error}"
     if isinstance(error, NoRegionError):
         return "no AWS region: set AWS_REGION, or a region in your profile"
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError):

@@ -19,16 +19,25 @@ from tenacity import (
     wait_fixed,
 )
 
-from ecommerce_assets.aws.clients import client, code_of, explain, may_be_retried
+from ecommerce_assets.aws.clients import (
+    Unavailable,
+    client,
+    code_of,
+    explain,
+    failed,
+    may_be_retried,
+)
 from ecommerce_assets.deployment import GlueJob, deployment
 from ecommerce_assets.errors import PipelineError
 
 LIVE = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
 SUCCEEDED = "SUCCEEDED"
 KEY = "--idempotency-key"
-BUSY = {"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException"}
+ANOTHER_RUN = "ConcurrentRunsExceededException"
+QUOTA = "ResourceNumberLimitExceededException"  # the account's DPUs
 POLL_SECONDS = 10
 BUSY_SECONDS = 30
+QUOTA_MINUTES = 15  # other jobs may end
 TRIES = 8
 LONGEST_WAIT_SECONDS = 60
 LOOKED_BACK = timedelta(days=2)  # age of the oldest run that is looked for
@@ -107,7 +116,8 @@ class GlueRuns:
             for described in page.get("JobRuns", ()):
                 if described.get("Arguments", {}).get(KEY) == key:
                     return self._job_run(described)
-                if described["StartedOn"] < oldest:
+                # A run that is queued has not started.
+                if described.get("StartedOn", oldest) < oldest:
                     return None
             if not page.get("NextToken"):
                 return None
@@ -138,13 +148,18 @@ class GlueRuns:
             return str(answer["JobRunId"])
 
         def say_once(state: RetryCallState) -> None:
+            waiting = (
+                f"the quota of Glue DPUs is used up; waiting up to {QUOTA_MINUTES} minutes"
+                if _is_quota(state)
+                else "another run is going on; waiting for its end"
+            )
             if state.attempt_number == 1:
-                tell(f"{self.job.name}: another run is going on; waiting for its end")
+                tell(f"{self.job.name}: {waiting}")
 
         until_free = Retrying(
             retry=retry_if_exception(_busy),
             wait=wait_fixed(BUSY_SECONDS),
-            stop=stop_after_attempt(self.job.timeout_minutes * 60 // BUSY_SECONDS + 1),
+            stop=self._waited_enough,
             before_sleep=say_once,
             reraise=True,
         )
@@ -152,6 +167,11 @@ class GlueRuns:
             return until_free(lambda: _patient()(attempt))
         except (BotoCoreError, ClientError) as error:
             raise self._not_started(error) from error
+
+    def _waited_enough(self, state: RetryCallState) -> bool:
+        """Whether to give up waiting for another run's end, or for the account's quota."""
+        minutes = QUOTA_MINUTES if _is_quota(state) else self.job.timeout_minutes
+        return state.attempt_number > minutes * 60 // BUSY_SECONDS
 
     def follow(self, run_id: str) -> Iterator[JobRun]:
         """Yield the run at every poll until it has ended.
@@ -225,16 +245,22 @@ class GlueRuns:
         try:
             return _patient()(call)
         except (BotoCoreError, ClientError) as error:
-            raise PipelineError(f"{doing}: {explain(error)}") from error
+            raise failed(doing, error) from error
 
     def _not_started(self, error: Exception) -> PipelineError:
+        kind = Unavailable if _busy(error) or may_be_retried(error) else PipelineError
         if code_of(error) == "EntityNotFoundException":
             reason = "there is no such job: apply Terraform, or set AWS_REGION to where it is"
+        elif code_of(error) == QUOTA:
+            reason = (
+                "the account's quota of Glue DPUs is used up: wait for other jobs, or raise it in "
+                "the console of Service Quotas"
+            )
         elif _busy(error):
             reason = "other runs did not end in time: look at them in the console"
         else:
             reason = explain(error)
-        return PipelineError(f"{self.job.name} in {self.region} was not started: {reason}")
+        return kind(f"{self.job.name} in {self.region} was not started: {reason}")
 
     def _job_run(self, answer: Mapping[str, Any]) -> JobRun:
         prices = deployment().prices
@@ -294,7 +320,13 @@ def _may_succeed(error: BaseException) -> bool:
 
 
 def _busy(error: BaseException) -> bool:
-    return isinstance(error, BotoCoreError | ClientError) and code_of(error) in BUSY
+    return isinstance(error, ClientError) and code_of(error) in (ANOTHER_RUN, QUOTA)
+
+
+def _is_quota(state: RetryCallState) -> bool:
+    """Whether the last attempt failed by the account's quota."""
+    error = state.outcome.exception() if state.outcome else None
+    return isinstance(error, ClientError) and code_of(error) == QUOTA
 
 
 def _not_the_drivers(name: str) -> tuple[bool, str]:

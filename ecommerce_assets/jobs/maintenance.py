@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ecommerce_assets.errors import SHOWN_AS, PipelineError
+from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.maintenance import Maintained, maintain
@@ -72,4 +72,4 @@ if __name__ == "__main__":
     try:
         main()
     except PipelineError as error:
-        sys.exit(f"{SHOWN_AS}{error}")
+        sys.exit(f"{SHOWN_IN_LOG}{error}")

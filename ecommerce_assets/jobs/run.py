@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from ecommerce_assets.errors import SHOWN_AS, PipelineError, machine_fault, raised_in_worker
+from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.intervals import merged
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
 from ecommerce_assets.jobs.idle import idle_tables
@@ -95,7 +95,7 @@ def run_as_script(layer: str) -> None:
     try:
         run_layer(layer)
     except PipelineError as error:
-        sys.exit(f"{SHOWN_AS}{error}")
+        sys.exit(f"{SHOWN_IN_LOG}{error}")
 
 
 def _report(

@@ -33,7 +33,8 @@ def failure_sensor(settings: Settings) -> dg.SensorDefinition:
         url = webhook(settings)
         if not url:
             return dg.SkipReason(
-                "no webhook: set ECOMMERCE_ALERT_WEBHOOK or ECOMMERCE_ALERT_SECRET"
+                "no webhook: set ECOMMERCE_ALERT_WEBHOOK, or ECOMMERCE_ALERT_SECRET to a secret "
+                "and put the URL there (`aws secretsmanager put-secret-value`)"
             )
         send(url, message(context.instance, context.dagster_run, settings.ui_url))
         return None
@@ -45,14 +46,24 @@ def webhook(settings: Settings) -> str:
     """The webhook's URL, from the environment or from Secrets Manager; empty without one.
 
     Raises:
-        PipelineError: the secret can't be read, or is empty.
+        PipelineError: the secret can't be read.
     """
     if settings.alert_webhook or not settings.alert_secret:
         return settings.alert_webhook
-    from ecommerce_assets.aws.clients import client, explained
+    from botocore.exceptions import ClientError
 
+    from ecommerce_assets.aws.clients import client, code_of, explained
+
+    secrets = client("secretsmanager")
     with explained(f"reading the secret {settings.alert_secret}"):
-        answer = client("secretsmanager").get_secret_value(SecretId=settings.alert_secret)
+        try:
+            answer = secrets.get_secret_value(SecretId=settings.alert_secret)
+        except ClientError as error:
+            # Terraform creates the secret, and a person puts the value in, or does not.
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            secrets.describe_secret(SecretId=settings.alert_secret)
+            return ""
     return str(answer["SecretString"]).strip()
 
 

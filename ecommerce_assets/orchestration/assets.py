@@ -14,6 +14,17 @@ from ecommerce_assets.orchestration.local_storage import why_slow
 from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
 from ecommerce_assets.tables import tables_of
 
+# On AWS, after a fault of the infrastructure; `dg.Failure` says of a user's that it is none.
+RETRIES, RETRY_SECONDS = 2, 60
+
+
+def retries_on_aws() -> dg.RetryPolicy:
+    """How often a layer's step is tried again, with waits that double.
+
+    A retried step goes on with the Glue run that it had started, if that still runs.
+    """
+    return dg.RetryPolicy(RETRIES, RETRY_SECONDS, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
+
 
 class RunConfig(dg.Config):
     """Run configuration of a layer's materialization."""
@@ -24,7 +35,9 @@ class RunConfig(dg.Config):
     )
 
 
-def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def layer_assets(
+    layer: str, partitions: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy | None = None
+) -> dg.AssetsDefinition:
     """The assets of a layer's tables, with their checks."""
     tables = tables_of(layer)
     checks = [spec for table in tables for spec in check_specs(table)]
@@ -38,6 +51,7 @@ def layer_assets(layer: str, partitions: dg.DailyPartitionsDefinition) -> dg.Ass
         can_subset=True,
         pool=layer,
         op_tags={"layer": layer},
+        retry_policy=retries,
     )
     def materialize_layer(
         context: dg.AssetExecutionContext,

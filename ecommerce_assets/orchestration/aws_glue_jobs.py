@@ -14,10 +14,10 @@ from dagster_aws.pipes import PipesS3MessageReader
 from dagster_pipes import PipesBlobStoreMessageWriter, PipesContextData, PipesParams
 
 from ecommerce_assets.aws import release as releases
-from ecommerce_assets.aws.clients import bucket_and_prefix, client, explained
+from ecommerce_assets.aws.clients import Unavailable, bucket_and_prefix, client, explained
 from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_location
 from ecommerce_assets.deployment import deployment
-from ecommerce_assets.errors import SHOWN_AS, PipelineError
+from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
@@ -64,7 +64,7 @@ class AwsGlueJobs(GlueJobs):
         try:
             return self._launched(context, name, own)
         except PipelineError as error:
-            raise _failure(str(error), retry=True) from error
+            raise _failure(str(error), retry=isinstance(error, Unavailable)) from error
 
     def _launched(
         self, context: Context, name: str, own: dict[str, str]
@@ -122,7 +122,7 @@ def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> Non
     else:
         reason = f"ended as {run.state}" + (f": {run.error}" if run.error else "")
     lines = runs.last_lines(run.id)
-    by_user = any(SHOWN_AS in line for line in [run.error, *lines])
+    by_user = any(SHOWN_IN_LOG in line for line in [run.error, *lines])
     raise _failure(
         "\n".join([f"{runs.job.name} run {run.id} {reason}", *lines, runs.log_link(run.id)]),
         retry=not by_user,
@@ -235,6 +235,7 @@ def _number(result: dg.MaterializeResult[Any], name: str) -> float:
 
 
 def _links(run: JobRun, runs: GlueRuns) -> dict[str, Any]:
+    prices = deployment().prices
     return {
         "glue_job_run": run.id,
         "glue_console": dg.MetadataValue.url(runs.console_link(run.id)),
@@ -242,6 +243,7 @@ def _links(run: JobRun, runs: GlueRuns) -> dict[str, Any]:
         "glue_seconds": run.seconds,
         "dpu_hours": round(run.dpu_seconds / 3600, 4),
         "usd_of_run": round(run.usd, 6),
+        "usd_by": f"list prices of {prices.region}, {prices.as_of}",
     }
 
 

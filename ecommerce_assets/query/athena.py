@@ -54,6 +54,8 @@ def run(
     Raises:
         PipelineError: Athena refuses it, or it failed; the message has Athena's reason.
     """
+    # As Athena does, whatever the local time zone is.
+    connection.execute("SET TimeZone = 'UTC'")
     if not re.match(rf"\s*\(*\s*({'|'.join(READING)})\b", _without_comments(sql), re.IGNORECASE):
         raise PipelineError("`ecommerce query` takes one statement, and only for reading")
     athena = client("athena")

@@ -80,11 +80,12 @@ def open_catalog(lakehouse: str) -> "Iterator[Catalog]":
     if "://" in lakehouse:
         from pyiceberg.catalog import load_catalog
 
-        from ecommerce_assets.aws.clients import explained
+        from ecommerce_assets.aws.clients import credentials, explained
 
         with explained(f"looking at {lakehouse}"):
             try:
-                yield load_catalog(CATALOG, type="glue")
+                # Arrow knows fewer ways to sign in than boto3.
+                yield load_catalog(CATALOG, type="glue", **credentials())
             except OSError as error:  # Arrow reads the files
                 raise PipelineError(f"looking at {lakehouse}: {error}") from error
         return

@@ -81,10 +81,10 @@ run "policies" {
     error_message = "A job sees the layers that it reads, and no others."
   }
 
-  # Metrics have no ARN; everything else is named.
+  # Metrics have no ARN, nor has what Athena's console lists; everything else is named.
   assert {
     condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
-      [for statement in jsondecode(document.json).Statement : statement.Sid == "WriteMetrics" || !contains(flatten([statement.Resource]), "*")]
+      [for statement in jsondecode(document.json).Statement : contains(["WriteMetrics", "Browse"], statement.Sid) || !contains(flatten([statement.Resource]), "*")]
     ]))
     error_message = "No policy names every resource."
   }
@@ -102,13 +102,62 @@ run "policies" {
   }
 
   assert {
-    condition     = alltrue([for role in aws_iam_role.job : strcontains(role.assume_role_policy, "glue.amazonaws.com") && strcontains(role.assume_role_policy, "aws:SourceAccount")])
-    error_message = "Glue assumes the jobs' roles, from this account only."
+    condition     = alltrue([for role in aws_iam_role.job : strcontains(role.assume_role_policy, "glue.amazonaws.com") && !strcontains(role.assume_role_policy, "Condition")])
+    error_message = "Glue assumes the jobs' roles, without a condition that it may not meet."
   }
 
   assert {
     condition     = strcontains(output.environment, "ECOMMERCE_DEPLOYMENT=aws") && strcontains(output.environment, "ECOMMERCE_LAKEHOUSE=s3://ecommerce-")
     error_message = "The output holds the settings of the pipeline."
+  }
+}
+
+run "what_an_account_may_lack" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for database in aws_glue_catalog_database.layer : one(one(database.create_table_default_permission).principal).data_lake_principal_identifier == "IAM_ALLOWED_PRINCIPALS"])
+    error_message = "IAM decides about tables where Lake Formation governs new databases."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for job in keys(local.deployment.jobs) : [for name in ["default", "global_temp"] : anytrue([for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : statement.Sid == "LookForSparksDatabases" && contains(flatten([statement.Action]), "glue:GetDatabase") && strcontains(jsonencode(statement.Resource), "database/${name}")])]]))
+    error_message = "Spark may look for its own databases."
+  }
+
+  assert {
+    condition     = alltrue([for job in keys(local.deployment.jobs) : anytrue([for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : statement.Sid == "WriteLogs" && contains(flatten([statement.Action]), "logs:CreateLogGroup")])])
+    error_message = "Glue's own log groups may have to be created."
+  }
+
+  assert {
+    condition     = aws_athena_workgroup.this.force_destroy
+    error_message = "A workgroup with queries can't be destroyed otherwise."
+  }
+
+  assert {
+    condition     = alltrue([for action in ["athena:ListDataCatalogs", "athena:ListDatabases", "athena:GetDatabase", "athena:ListTableMetadata", "athena:GetTableMetadata", "athena:ListWorkGroups", "athena:ListEngineVersions"] : anytrue([for statement in jsondecode(data.aws_iam_policy_document.reader["analyst"].json).Statement : contains(flatten([statement.Action]), action) && statement.Resource == "*"])])
+    error_message = "Athena's console and drivers list catalogs, databases and tables."
+  }
+
+  assert {
+    condition     = !contains(keys(local.expiry_days.artifacts), "releases/")
+    error_message = "A release may serve for longer than any age."
+  }
+
+  assert {
+    condition     = length(aws_budgets_budget.monthly.cost_filter) == 0
+    error_message = "The budget counts from the first day on, without a tag that nobody has activated."
+  }
+
+  assert {
+    condition     = jsondecode(data.aws_iam_policy_document.alerts.json).Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:events:eu-central-1:123456789012:rule/ecommerce-job-failed"
+    error_message = "Only this project's rule tells the topic of failed jobs."
+  }
+
+  assert {
+    condition     = strcontains(output.environment, "ECOMMERCE_UI_URL=http")
+    error_message = "Alerts link to Dagster."
   }
 }
 

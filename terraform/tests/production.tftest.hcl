@@ -31,7 +31,8 @@ variables {
   monthly_budget_usd = 100
   log_retention_days = 90
   enable_vpc         = true
-  github_repository  = "shop/pipeline"
+  github_subject     = "repo:shop@1234/pipeline@56789:environment:production"
+  budget_tag_only    = true
   tags               = { CostCenter = "analytics" }
 }
 
@@ -64,7 +65,30 @@ run "production" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.github[0].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/pipeline:environment:production"
-    error_message = "Only this repository's production environment may publish."
+    condition     = jsondecode(aws_iam_role.github[0].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop@1234/pipeline@56789:environment:production"
+    error_message = "Only this subject may publish."
   }
+}
+
+run "an_older_repository" {
+  command = plan
+
+  variables {
+    github_subject = "repo:shop/pipeline:environment:production"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.github[0].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/pipeline:environment:production"
+    error_message = "A subject without ids is taken as it is."
+  }
+}
+
+run "a_subject_of_every_branch" {
+  command = plan
+
+  variables {
+    github_subject = "repo:shop/pipeline:*"
+  }
+
+  expect_failures = [var.github_subject]
 }
