@@ -17,7 +17,8 @@ from ecommerce_assets.cli.options import TableOption
 )
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--json", "json_output", is_flag=True, help="JSON instead of tables.")
-def trace(table: str, key: str, limit: int, json_output: bool) -> None:
+@click.option("--show-personal", is_flag=True, help="Names and addresses as well, in place of •••.")
+def trace(table: str, key: str, limit: int, json_output: bool, show_personal: bool) -> None:
     """Show the rows behind a row, down to the file and row of each delivered record.
 
     \b
@@ -28,4 +29,11 @@ def trace(table: str, key: str, limit: int, json_output: bool) -> None:
     from ecommerce_assets.query.result import print_trace
     from ecommerce_assets.settings import Settings
 
-    print_trace(Settings.from_environment(), table, key, limit, json_output=json_output)
+    print_trace(
+        Settings.from_environment(),
+        table,
+        key,
+        limit,
+        json_output=json_output,
+        personal=show_personal,
+    )

@@ -9,10 +9,10 @@ from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_quarantined, received_columns
 from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import all_tables, fed_tables
+from ecommerce_assets.tables.personal import personal_columns
 
 EXAMPLES = 3
 WAITING_EXAMPLES = 100
-PERSONAL = ("email", "first_name", "last_name", "phone", "address", "city", "postal_code")
 
 
 def sources() -> list[str]:
@@ -138,8 +138,9 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
     """
     table = all_tables()[f"silver.{source}"]
     received = received_columns(table)
-    personal = {name for column in PERSONAL for name in received.get(column, ())}
+    personal, (key,) = personal_columns(), table.key
     names = sorted({name for read in received.values() for name in read})
+    names = [name for name in names if name.lower() not in personal]
     names = list({name.lower(): name for name in names}.values())
     columns = "".join(f'"{name}", ' for name in names)
     rows = query(
@@ -151,7 +152,7 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
     for row in rows.to_pylist():
         words = row["reason"].replace(":", " ").split()
         concerned = [name for word in words for name in received.get(word, ())]
-        shown = [*received[table.key[0]], *[name for name in concerned if name not in personal]]
+        shown = [name for name in (*received[key], *concerned) if name.lower() not in personal]
         values = {name.lower(): value for name, value in row.items()}
         yield {
             "source": source,

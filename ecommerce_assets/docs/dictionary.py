@@ -6,6 +6,7 @@ from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.bronze import LANDING
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.personal import personal_columns
 from ecommerce_assets.tables.rules import NULLABILITY
 from ecommerce_assets.tables.star import FACTS
 
@@ -14,7 +15,6 @@ TITLES = {
     "silver": "Silver: clean and current",
     "gold": "Gold: star schema and KPIs",
 }
-PERSONAL = {"email", "first_name", "last_name", "phone", "address"}
 
 
 def dictionary() -> str:
@@ -98,7 +98,7 @@ def _table(table: Table) -> Iterator[str]:
             if rule.column == name and rule.kind != NULLABILITY
         ]
         cells = [
-            f"`{name}`{' 👤' if name in PERSONAL else ''}",
+            f"`{name}`{' 👤' if name.lower() in personal_columns() else ''}",
             column.dtype.type.simpleString(),
             "yes" if column.nullable else "",
             column.description or "",

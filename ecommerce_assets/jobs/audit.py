@@ -11,6 +11,7 @@ from ecommerce_assets.code_version import code_version
 from ecommerce_assets.refresh.keys import AffectedKeys
 from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.personal import personal_columns
 from ecommerce_assets.tables.rules import KINDS, RowRule
 
 VALUES_NAMED = 20
@@ -125,7 +126,7 @@ def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], snapshot: DataFr
     by_value = {
         f"{rule.column} {value!r}": rows
         for rule in broken
-        if rule.warns
+        if rule.warns and rule.column not in personal_columns()
         for value, rows in _by_value(snapshot.where(rule.broken), rule.column)
     }
     offending = snapshot.where(" or ".join(f"({rule.broken})" for rule in broken))

@@ -25,6 +25,7 @@ from ecommerce_assets.boto import boto_client
 from ecommerce_assets.jobs.outcome import AuditFailed, Published
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.personal import without_personal
 
 PROGRESS_LOG = "ecommerce_assets.jobs"
 _log = logging.getLogger(PROGRESS_LOG)
@@ -171,7 +172,8 @@ class PipesReporter(LogReporter):
         metadata: dict[str, Any] = {**finding.counts, **_snapshot(snapshot), MESSAGE: finding.text}
         for name, rows in (("by_date", finding.by_date), ("sample", finding.sample)):
             if rows:
-                metadata[name] = {"type": "json", "raw_value": _plain(rows)}
+                masked = [without_personal(row) for row in rows]
+                metadata[name] = {"type": "json", "raw_value": _plain(masked)}
         self._context.report_asset_check(
             check_name=finding.check.name,
             passed=finding.passed,

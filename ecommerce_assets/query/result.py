@@ -71,9 +71,18 @@ def write_result(
 
 
 def print_trace(
-    settings: Settings, table: str, key: str, limit: int, *, json_output: bool = False
+    settings: Settings,
+    table: str,
+    key: str,
+    limit: int,
+    *,
+    json_output: bool = False,
+    personal: bool = False,
 ) -> None:
     """Print what a row was computed from, part by part; with `json_output` as JSON.
+
+    Args:
+        personal: whether to show personal values.
 
     Raises:
         PipelineError: as `trace`.
@@ -81,7 +90,7 @@ def print_trace(
     from ecommerce_assets.query.trace import trace
 
     with open_engine(settings) as query:
-        parts = trace(table, key, query, limit=limit, on_aws=settings.on_aws)
+        parts = trace(table, key, query, limit=limit, on_aws=settings.on_aws, personal=personal)
         if json_output:
             listed = [
                 {"part": p.title, "rows": p.rows, "first": p.first.to_pylist()} for p in parts

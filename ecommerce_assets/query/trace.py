@@ -1,10 +1,11 @@
 """From a figure to its source: what a row was computed from, down to the delivered records."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import end_of_month, end_of_week
@@ -15,6 +16,7 @@ from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, contracted_tables, table_named
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.feed import Feed
+from ecommerce_assets.tables.personal import MASK, personal_columns
 from ecommerce_assets.tables.silver import feeds_of
 from ecommerce_assets.tables.star import FACTS
 
@@ -38,7 +40,9 @@ class Part:
     first: pa.Table
 
 
-def trace(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> Iterator[Part]:
+def trace(
+    name: str, key: str, query: Query, *, limit: int, on_aws: bool, personal: bool = False
+) -> Iterator[Part]:
     """The row with this key; the facts behind it; all versions of their source records.
 
     Args:
@@ -47,10 +51,26 @@ def trace(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> Ite
         query: runs a statement on the tables.
         limit: rows to show of each part.
         on_aws: whether Athena runs the statements, else DuckDB.
+        personal: whether to show personal values.
 
     Raises:
         PipelineError: no such table, no row with this key, or a table that can't be traced.
     """
+    for part in _parts(name, key, query, limit=limit, on_aws=on_aws):
+        yield part if personal else replace(part, first=_masked(part.first))
+
+
+def _masked(rows: pa.Table) -> pa.Table:
+    """The rows with personal values masked."""
+    for place, name in enumerate(rows.column_names):
+        if name.lower() in personal_columns():
+            there = rows.column(place).is_valid()
+            mask = pc.if_else(there, MASK, pa.scalar(None, pa.string()))
+            rows = rows.set_column(place, name, mask)
+    return rows
+
+
+def _parts(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> Iterator[Part]:
     table = table_named(name)
     row = _row(table, key, query)
     yield Part(f"{table.identifier}, the row", 1, row)

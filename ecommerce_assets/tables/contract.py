@@ -91,11 +91,12 @@ def _contract_field(
     case: str | None = None,
     reason: str | None = None,
     words: Callable[[Shop], tuple[str, ...] | None] | None = None,
+    personal: bool = False,
     **checks: Any,
 ) -> Any:
     metadata = {
         "essential": essential, "instead": instead, "default": default, "case": case,
-        "reason": reason, "words": words,
+        "reason": reason, "words": words, "personal": personal,
     }  # fmt: skip
     return pa.Field(description=description, nullable=nullable, metadata=metadata, **checks)
 

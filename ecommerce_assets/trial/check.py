@@ -21,6 +21,7 @@ from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.trial.judge import in_duckdb, judged, relation_of
@@ -132,7 +133,8 @@ def _add_table(
                 "reason": reason,
                 "rows": rows,
                 "examples": [
-                    f"{value!r} in {file} record {number}" for value, file, number in examples
+                    f"{shown(column, value)!r} in {file} record {number}"
+                    for value, file, number in examples
                 ],
             }
         )

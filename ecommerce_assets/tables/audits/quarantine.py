@@ -24,6 +24,7 @@ from ecommerce_assets.tables.audits import (
     sample,
 )
 from ecommerce_assets.tables.contract import IMPLAUSIBLE
+from ecommerce_assets.tables.personal import personal_columns, shown
 
 QUARANTINE_SHARE = Check(
     "quarantine_share",
@@ -128,7 +129,8 @@ def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
         ["_source_file", "_row_number"],
     )
     column = top["reason"].split(":")[0]
-    value = f"{rows[0][column]!r} in " if column in rows[0] else "in "
+    named = column in rows[0] and column.lower() not in personal_columns()
+    value = f"{rows[0][column]!r} in " if named else "in "
     where = scope.location(top["first"]["_source_file"], top["first"]["_row_number"])
     for row in rows:
         row["_line"] = scope.line_of(row["_source_file"], row["_row_number"])
@@ -254,7 +256,7 @@ def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
         }
         example = [first]
         where = scope.location(first["_source_file"], first["_row_number"])
-        message += f". E.g. {keyed.key} {first[keyed.key]}: {where} is quarantined"
+        message += f". E.g. {keyed.key} {shown(keyed.key, found['key'])}: {where} is quarantined"
     return Finding(
         NEWEST,
         passed=share <= limit,

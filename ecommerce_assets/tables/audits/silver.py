@@ -28,6 +28,7 @@ from ecommerce_assets.tables.audits.quarantine import (
     held_back,
     quarantine_share,
 )
+from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.types import MONEY_SUM
 
 CONSERVED = Check(
@@ -219,7 +220,10 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
                  F.max(parent).alias("another"), F.count("*").alias("versions"))
             .where("named > 1")
         )  # fmt: skip
-        example = sample(named, [keyed.key])
+        example = [
+            {**row, "one": shown(parent, row["one"]), "another": shown(parent, row["another"])}
+            for row in sample(named, [keyed.key])
+        ]
     message = (
         f"{odd:,} of {rows:,} rows ({percent(share)}, limit {percent(limit)}) name another "
         f"{parent} than the current version of their {keyed.key}"
@@ -227,8 +231,9 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
     if example:
         first = example[0]
         message += (
-            f"; {keyed.key} {first[keyed.key]!r} has {first['versions']:,} versions that name "
-            f"{first['named']:,} of them, like {first['one']!r} and {first['another']!r}"
+            f"; {keyed.key} {shown(keyed.key, first[keyed.key])!r} has {first['versions']:,} "
+            f"versions that name {first['named']:,} of them, like {first['one']!r} and "
+            f"{first['another']!r}"
         )
     return Finding(
         unambiguous(parent),

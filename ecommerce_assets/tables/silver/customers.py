@@ -14,14 +14,14 @@ class Customers(pa.DataFrameModel):
 
     customer_id: TEXT = essential("Customer number; the key.")
     email: TEXT = required("E-mail address, lower case.", case="lower", str_matches=EMAIL,
-                           reason="not an e-mail address")  # fmt: skip
-    first_name: TEXT = optional("First name.")
-    last_name: TEXT = optional("Last name.")
-    phone: TEXT = optional("Phone number.")
+                           reason="not an e-mail address", personal=True)  # fmt: skip
+    first_name: TEXT = optional("First name.", personal=True)
+    last_name: TEXT = optional("Last name.", personal=True)
+    phone: TEXT = optional("Phone number.", personal=True)
     country: TEXT = required("Country, ISO 3166 two letters.", case="upper", str_matches=COUNTRY,
                              reason="not two letters")  # fmt: skip
-    city: TEXT = optional("City.")
-    address: TEXT = optional("Street and number.")
+    city: TEXT = optional("City.", personal=True)
+    address: TEXT = optional("Street and number.", personal=True)
     created_at: TIMESTAMP = required("When the account was opened, UTC.")
     updated_at: TIMESTAMP = optional("When the shop last changed the row, UTC.")
 

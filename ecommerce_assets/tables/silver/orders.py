@@ -38,7 +38,7 @@ class Orders(pa.DataFrameModel):
     currency: TEXT = optional("Currency.", case="upper", default=shop_currency, words=currencies)
     shipping_country: TEXT = optional("Country of delivery, ISO 3166 two letters.", case="upper",
                                       str_matches=COUNTRY, reason="not two letters")  # fmt: skip
-    shipping_city: TEXT = optional("City of delivery.")
+    shipping_city: TEXT = optional("City of delivery.", personal=True)
     updated_at: TIMESTAMP = optional("When the shop last changed the row, UTC.")
 
     class Config:
