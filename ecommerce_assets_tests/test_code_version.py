@@ -78,7 +78,7 @@ BEHAVIOUR = [
     Edit("a KPI's own code", "tables.gold.top_products", "def product_sales", "EXTRA = 1\n\n\ndef product_sales"),
 ]  # fmt: skip
 NO_BEHAVIOUR = [
-    Edit("comment", "refresh.latest_version", "                # Preparing a row", "        # It parses"),
+    Edit("comment", "refresh.latest_version", "        # Preparing a row", "        # It parses"),
     Edit("docstring", "refresh.upstream", "The affected refresh keys;", "Keys;"),
     Edit("message of an error", "landing.records", "not CSV at line", "no CSV at line"),
     Edit("why, for people", "refresh.upstream", "a full refresh was asked for", "as asked"),

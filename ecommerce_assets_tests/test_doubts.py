@@ -251,8 +251,9 @@ def test_items_that_are_numbered_within_their_order(shop: Shop) -> None:
     assert not finding.passed
     assert finding.counts == {"rows": 200, "rows_that_differ": 198, "share": 0.99, "limit": 1}
     assert (
-        "198 of 200 rows (99 %, limit 100 %) name another order_id than the current version of their "
-        "order_item_id; order_item_id '1' has 100 versions that name 100 of them, like 'O0' and 'O99'"
+        "198 of 200 rows (99 %, limit 100 %) name another order_id, or in the same file another "
+        "product_id, than the current version of their order_item_id; order_item_id '1' has 100 "
+        "versions that name 100 different order_id, like 'O0' and 'O99'"
     ) in finding.message
     with pytest.raises(
         PipelineError, match=r"silver.order_items was not published.*key_unambiguous"
@@ -269,3 +270,21 @@ def test_an_item_that_moves_is_reported(shop: Shop) -> None:
     shop.run("bronze", "order_items", NEXT)
     shop.run("silver", "order_items", NEXT, identity_limit=0.05)
     assert len(shop.content("silver.order_items")) == 60
+
+
+def test_a_key_of_items_that_is_that_of_the_order_is_told(shop: Shop) -> None:
+    """Items of one order in one file: within the order, but each another product."""
+    shop.deliver("orders", {})
+    rows = [{"order_item_id": "O1", "product_id": f"P{n}"} for n in range(3)]
+    shop.deliver("order_items", *rows)
+    shop.run("bronze", "order_items")
+    finding = findings(shop, "silver.order_items")["key_unambiguous"]
+    assert not finding.passed
+    assert "2 of 3 rows" in finding.message
+    assert "3 versions that name 3 different product_id, like 'P0' and 'P2'" in finding.message
+    # A correction in another file may name another product.
+    shop.deliver("order_items", {"product_id": "P1"})
+    shop.deliver("order_items", {"product_id": "P2", "updated_at": "2024-01-02"}, day="2024-01-02")
+    shop.run("bronze", "order_items", "2024-01-01", "2024-01-02")
+    shop.run("silver", "order_items", "2024-01-02", identity_limit=0)
+    assert shop.one("select product_id from silver.order_items")["product_id"] == "P2"

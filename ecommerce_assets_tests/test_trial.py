@@ -228,3 +228,88 @@ def test_conditions_that_contradict_each_other_are_seen(shop: Shop) -> None:
         with using(ShopFile("our.toml", said)):
             found = check(str(shop.landing))
             assert tuple(found.apart.values()) == apart, said
+
+
+SUPERSTORE = """\
+Row ID,Order ID,Order Date,Customer ID,Country,State,Product ID,Sales,Quantity,Discount
+1,CA-1,1/31/2024,C1,United States,Ohio,P1,16.00,2,0.2
+2,CA-1,1/31/2024,C1,United States,Ohio,P2,5.00,1,0
+3,CA-2,2/14/2024,C2,United States,Texas,P1,8.00,1,0.2
+"""
+
+
+def test_an_export_with_amounts_of_lines_alone(tmp_path: Path) -> None:
+    first, second = tmp_path / "one.csv", tmp_path / "two.csv"
+    first.write_text(SUPERSTORE, "utf-8")
+    second.write_text("".join(SUPERSTORE.splitlines(keepends=True)[:2]), "utf-8")
+    draft = propose([first, second])
+    # A row that comes again in another file is another version of it.
+    assert 'key = "Row ID"' in draft
+    assert 'line_total = "Sales"' in draft
+    assert "cast(`Sales` as decimal(18, 6)) / cast(`Quantity` as int)" in draft
+    assert "# discount_percent = " in draft
+    assert "its values are from 0 to 1" in draft
+    # States are no statuses.
+    assert 'status = { constant = "delivered" }' in draft
+
+
+def test_a_file_of_products_is_taken_for_one(tmp_path: Path) -> None:
+    for name, text in {
+        "orders": "order_id,customer_id,order_status,order_purchase_timestamp\nO1,C1,delivered,2024-01-01 10:00:00\n",
+        "order_items": "order_id,order_item_id,product_id,price\nO1,1,P1,5.00\nO1,2,P1,5.00\nO2,1,P1,5.00\n",
+        "customers": "customer_id,customer_city,customer_state\nC1,recife,PR\nC2,recife,SP\n",
+        "products": "product_id,product_category_name\nP1,toys\n",
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.csv").write_text(text, "utf-8")
+    draft = propose(sorted(tmp_path.glob("*.csv")))
+    assert '[tables.products]\nfrom = "products"' in draft
+    assert 'key = ["order_id", "order_item_id"]' in draft
+    assert "country" not in draft  # PR and SP are states of Brazil
+
+
+def judged_lines(shop: Shop, text: str) -> Any:
+    shop.file("lines").write_text(LINES, "utf-8")
+    with using(ShopFile("our.toml", text)):
+        return check(str(shop.landing))
+
+
+def test_a_key_that_is_too_coarse_is_doubtful(shop: Shop) -> None:
+    text = shipped_shops()["invoice_lines"].text
+    assert judged_lines(shop, text).doubtful == []
+    coarse = text.replace('key = ["InvoiceNo", "_line_number"]', 'key = "InvoiceNo"')
+    (said,) = judged_lines(shop, coarse).doubtful
+    assert "1 of 3 rows have the same order_item_id as another row of their file" in said
+
+
+def test_discounts_that_are_fractions_are_doubtful(shop: Shop) -> None:
+    text = shipped_shops()["invoice_lines"].text
+    fractions = text.replace('unit_price = "UnitPrice"',
+                             'unit_price = "UnitPrice"\ndiscount_percent = { constant = 0.2 }')  # fmt: skip
+    (said,) = judged_lines(shop, fractions).doubtful
+    assert "all 3 discounts are below 1 percent" in said
+
+
+def test_what_a_run_would_not_publish_is_said(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.deliver("orders", {"status": "lost"}, {"order_id": "O2"})
+    shop.deliver("order_items", {}, {"order_id": "O2"}, {"order_id": "O3"})
+    found = check(str(shop.landing))
+    moved, quarantined = found.blocked
+    assert quarantined.startswith("silver.orders: 50 % of its rows would be quarantined (limit 5 %")
+    assert moved.startswith("silver.order_items: 66.7 % of its rows name another order_id")
+    monkeypatch.setenv("ECOMMERCE_LANDING", str(shop.landing))
+    told = CliRunner().invoke(ecommerce, ["shop", "check"])
+    assert told.exit_code == 1
+    assert "A run would not publish silver.orders" in told.stdout
+    monkeypatch.setenv("ECOMMERCE_QUARANTINE_LIMIT", "1")
+    monkeypatch.setenv("ECOMMERCE_IDENTITY_LIMIT", "1")
+    assert CliRunner().invoke(ecommerce, ["shop", "check"]).exit_code == 0
+
+
+@pytest.mark.parametrize("sql", ["UnitPrice * Quantity", "get_json_object(Country, '$.a')"])
+def test_an_expression_that_can_not_be_tried_is_one_line(shop: Shop, sql: str) -> None:
+    text = shipped_shops()["invoice_lines"].text
+    odd = text.replace('unit_price = "UnitPrice"', f'unit_price = {{ sql = "{sql}" }}')
+    with pytest.raises(PipelineError) as caught:
+        judged_lines(shop, odd)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("our.toml: tables.order_items.unit_price: can't be tried: ")

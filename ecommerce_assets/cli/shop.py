@@ -1,5 +1,6 @@
 """`ecommerce shop`: drafting and trying a shop file."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,19 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
     """Show what the shop file makes of what has landed, without writing a table.
 
     How many rows each table gets, which go to quarantine and why, values that the vocabulary does
-    not know, items whose order no table has, and the revenue by month.
+    not know, items whose order no table has, and the revenue by month. The exit code is 1 if a run
+    would not publish a table.
     """
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings, absolute
     from ecommerce_assets.trial.check import check as trial
 
-    found = trial(absolute(landing) if landing else Settings.from_environment().landing, limit)
+    settings = Settings.from_environment()
+    place = absolute(landing) if landing else settings.landing
+    found = trial(place, limit, settings.thresholds)
     if json_output:
         click.echo(as_json(vars(found)))
-        return
+        sys.exit(bool(found.blocked))
     shown: list[tuple[str, list[dict[str, Any]]]] = [
         ("Rows by table", [{"table": name, **fates} for name, fates in found.tables.items()]),
         ("Reasons for quarantine",
@@ -58,6 +62,11 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
     ]  # fmt: skip
     for title, rows in shown:
         print_table(title, rows)
+    for line in found.doubtful:
+        print(f"Doubtful: {line}")
+    for line in found.blocked:
+        print(f"A run would not publish {line}")
+    sys.exit(bool(found.blocked))
 
 
 @shop.command()

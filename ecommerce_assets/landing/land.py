@@ -9,6 +9,8 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.layout import date_folder
 from ecommerce_assets.landing.source import ENDINGS, Source
 
+NAMED = 10
+
 
 def land_files(folder: Path, day: date, landing: str, sources: Sequence[Source]) -> list[Path]:
     """Copy the sources' flat files in `folder` to their folders for `day`; returns the copies.
@@ -24,7 +26,12 @@ def land_files(folder: Path, day: date, landing: str, sources: Sequence[Source])
         )
     found = flat_deliveries(folder, sources)
     if not found:
-        raise PipelineError(f"{folder} has none of {', '.join(map(flat_name, sources))}")
+        there = sorted(file.name for file in folder.iterdir() if file.is_file())
+        raise PipelineError(
+            f"{folder} has none of {', '.join(map(flat_name, sources))}; it has "
+            f"{', '.join(there[:NAMED]) or 'no file'}. Rename them, or say in the shop file how "
+            "they are called (`files` of the source)"
+        )
     landed = []
     for source, file in found:
         target = Path(landing) / source.folder / date_folder(day)

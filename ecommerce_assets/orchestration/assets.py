@@ -21,7 +21,7 @@ RETRIES, RETRY_SECONDS = 2, 60
 def retries_on_aws() -> dg.RetryPolicy:
     """How often a layer's step is tried again, with waits that double.
 
-    A retried step goes on with the Glue run that it had started, if that still runs.
+    A retried step continues with the Glue run that it had started, if that still runs.
     """
     return dg.RetryPolicy(RETRIES, RETRY_SECONDS, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
 

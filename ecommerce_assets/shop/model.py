@@ -70,6 +70,13 @@ def _time_pattern(pattern: str) -> str:
             f"{pattern!r} is no pattern of a time; write {ISO_TIME!r} or, with Spark's letters, "
             "'dd.MM.yyyy HH:mm'"
         )
+    letters = re.sub(r"'[^']*'", "", pattern)
+    if pattern != ISO_TIME:
+        for letter, what in (("y", "year"), ("M", "month; m is the minute"), ("d", "day")):
+            if letter not in letters:
+                raise ValueError(f"{pattern!r} lacks {letter}, the {what}")
+        if "h" in letters and "a" not in letters:
+            raise ValueError(f"{pattern!r} has h, which takes a for AM or PM; H is 0 to 23")
     return pattern
 
 
@@ -80,7 +87,9 @@ def _nearest(name: str, known: set[str]) -> str:
 
 def _described(columns: Any) -> Any:
     """A list of headers as a table without descriptions."""
-    return dict.fromkeys(columns, "") if isinstance(columns, list) else columns
+    if isinstance(columns, list) and all(isinstance(name, str) for name in columns):
+        return dict.fromkeys(columns, "")
+    return columns
 
 
 def _listed(value: Any) -> Any:

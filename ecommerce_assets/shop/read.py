@@ -45,7 +45,12 @@ class Shop:
         try:
             return ShopFile.model_validate(content := tomllib.loads(self.text))
         except tomllib.TOMLDecodeError as error:
-            raise PipelineError(f"{self.file}: not TOML: {error}") from None
+            hint = (
+                "; a table from several sources is written [[tables.NAME]] each time"
+                if "[[tables." in self.text and "verwrite" in str(error)
+                else ""
+            )
+            raise PipelineError(f"{self.file}: not TOML: {error}{hint}") from None
         except ValidationError as error:
             raise PipelineError("\n".join(dict.fromkeys(self._mistakes(error, content)))) from None
 

@@ -19,15 +19,18 @@ from ecommerce_assets.landing.store import store_of
 from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
+from ecommerce_assets.tables.audits import percent
 from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.silver import contracts_of
+from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets.trial.judge import in_duckdb, judged, relation_of
 
 VALUES_NAMED = 20
 EXAMPLES = 3
+PARENTS = {"orders": "customer_id", "order_items": "order_id"}
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Trial:
         reasons: for each reason of quarantine: table, reason, rows, examples of the text.
         unknown: values without a place in the vocabulary or in a map: table, column, value, rows.
         unused: rows of each source that no table selects.
+        blocked: what would keep a run from publishing: a sentence for each table.
+        doubtful: what a run would publish, and is probably not meant: a sentence for each table.
         apart: current items whose order is not current, and orders without an item; many of them
             mean that the conditions of the two tables contradict each other.
         months: by month of the business day: revenue, orders sold.
@@ -50,16 +55,19 @@ class Trial:
     reasons: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[dict[str, Any]] = field(default_factory=list)
     unused: dict[str, int] = field(default_factory=dict)
+    blocked: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     apart: dict[str, int] = field(default_factory=dict)
     months: list[dict[str, Any]] = field(default_factory=list)
 
 
-def check(landing: str, limit: int | None = None) -> Trial:
+def check(landing: str, limit: int | None = None, thresholds: Thresholds | None = None) -> Trial:
     """Judge what has landed by the current shop file.
 
     Args:
         landing: folder or s3 prefix of the deliveries.
         limit: the most rows to read of each source.
+        thresholds: from what shares on a run would not publish; the defaults if not given.
 
     Raises:
         PipelineError: the shop file is wrong, nothing has landed, or a file can't be read.
@@ -74,8 +82,12 @@ def check(landing: str, limit: int | None = None) -> Trial:
         if not any(found.files.values()):
             raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
         for table in fed_tables():
-            connection.execute(f"CREATE TABLE {table.name} AS {judged(table)}")
+            try:
+                connection.execute(f"CREATE TABLE {table.name} AS {judged(table)}")
+            except duckdb.Error as error:
+                raise _not_tried(connection, table, shop, error) from None
             _add_table(connection, table, shop, found)
+            _add_doubts(connection, table, thresholds or Thresholds(), found)
         found.unused = {source.name: _unused(connection, source) for source in shop.sources}
         found.apart = _apart(connection)
         found.months = _months(connection, shop)
@@ -133,12 +145,39 @@ def _add_table(
                 "reason": reason,
                 "rows": rows,
                 "examples": [
-                    f"{shown(column, value)!r} in {file} record {number}"
+                    f"{_quoted(shown(column, value))} in {file} record {number}"
                     for value, file, number in examples
                 ],
             }
         )
     found.unknown += _unknown(connection, table, shop)
+
+
+def _quoted(value: Any) -> str:
+    return "(empty)" if value is None else repr(value)
+
+
+def _not_tried(
+    connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop, error: duckdb.Error
+) -> PipelineError:
+    """The error of an expression that DuckDB can't compute; names it if it can be found."""
+    why = str(error).splitlines()[0]
+    advice = (
+        "Headers are texts in an expression, and DuckDB casts none by itself: write "
+        "cast(`Sales` as decimal(18, 4)), say. A run, by Spark, may take it as it is."
+    )
+    for contract in contracts_of(table):
+        feed = contract.feed
+        for key, sql in {"where": feed.where, **feed.texts}.items():
+            try:
+                expression = in_duckdb(sql) if sql else "true"
+                connection.execute(f"SELECT count({expression}) FROM {relation_of(feed.source)}")
+            except duckdb.Error as found:
+                why = str(found).splitlines()[0]
+                return shop.mistake_in(
+                    table.name, feed.source, key, f"can't be tried: {why}. {advice}"
+                )
+    return shop.mistake(f"tables.{table.name}", f"can't be tried: {why}. {advice}")
 
 
 def _unknown(
@@ -176,6 +215,64 @@ def _unknown_value(name: str, column: Column, contract: Contract) -> str:
     broken = [rule.broken for rule in row_rules({name: column}) if rule.kind != NULLABILITY]
     against = " OR ".join(f"({in_duckdb(condition)})" for condition in broken) or "true"
     return f"{text} NOT IN ({known}) AND ({against})"
+
+
+def _add_doubts(
+    connection: duckdb.DuckDBPyConnection, table: Table, thresholds: Thresholds, found: Trial
+) -> None:
+    """What would keep a run from publishing a table, and keys that are probably too coarse."""
+    fates, (key,) = found.tables[table.name], table.key
+    rows = sum(fates.values()) - fates["not_selected"]
+    share = fates["quarantined"] / rows if rows else 0.0
+    if share > thresholds.quarantine_limit:
+        found.blocked.append(
+            f"{table.identifier}: {percent(share)} of its rows would be quarantined (limit "
+            f"{percent(thresholds.quarantine_limit)}, ECOMMERCE_QUARANTINE_LIMIT)"
+        )
+    found.doubtful += _fractions(connection, table)
+    if table.name not in PARENTS:
+        return
+    parent = PARENTS[table.name]
+    valid = f"(SELECT * FROM {table.name} WHERE fate IN ('current', 'superseded'))"
+    (other,) = connection.execute(
+        f"SELECT count(*) FROM {valid} v JOIN {table.name} c USING ({key}) "
+        f"WHERE c.fate = 'current' AND v.{parent} <> c.{parent}"
+    ).fetchone() or (0,)
+    share = other / rows if rows else 0.0
+    if share > thresholds.identity_limit:
+        found.blocked.append(
+            f"{table.identifier}: {percent(share)} of its rows name another {parent} than the "
+            f"current row of their {key} (limit {percent(thresholds.identity_limit)}, "
+            "ECOMMERCE_IDENTITY_LIMIT): the key is too coarse, or several sources number alike"
+        )
+    content = ", ".join(
+        name for name in table.columns if not name.startswith("_") and name != "updated_at"
+    )
+    (coarse,) = connection.execute(
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {valid} GROUP BY {key}, "
+        f"_source_file HAVING count(DISTINCT ({content})) > 1)"
+    ).fetchone() or (0,)
+    if coarse:
+        found.doubtful.append(
+            f"{table.identifier}: {coarse:,} of {rows:,} rows have the same {key} as another row "
+            f"of their file, and say something else; one of them counts. Is tables.{table.name}."
+            "key too coarse?"
+        )
+
+
+def _fractions(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
+    """Whether discounts are fractions of 1 in place of percent."""
+    if "discount_percent" not in table.columns:
+        return
+    rows, below = connection.execute(
+        f"SELECT count(*), count_if(discount_percent < 1) FROM {table.name} "
+        "WHERE fate = 'current' AND discount_percent > 0"
+    ).fetchone() or (0, 0)
+    if rows and below == rows:
+        yield (
+            f"{table.identifier}: all {rows:,} discounts are below 1 percent. If they are "
+            'fractions, write discount_percent = { sql = "cast(`HEADER` as decimal(9, 4)) * 100" }'
+        )
 
 
 def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:

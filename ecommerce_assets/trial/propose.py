@@ -9,6 +9,7 @@ from pathlib import Path
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.source import LINE_NUMBER
 from ecommerce_assets.shop.model import ISO_TIME, TABLES
+from ecommerce_assets.trial.countries import COUNTRIES
 from ecommerce_assets.trial.samples import Column, Sample, samples_of
 
 ASK = "# ?"
@@ -25,11 +26,11 @@ NAMES = {
     "productcode lineitemsku itemsku product lineitemname",
     "order_date": "orderdate orderedat invoicedate date createdat orderpurchasetimestamp datum "
     "belegdatum bestelldatum rechnungsdatum timestamp paidat purchasedate",
-    "status": "status orderstatus financialstatus state auftragsstatus",
+    "status": "status orderstatus financialstatus auftragsstatus state",
     "quantity": "quantity qty menge anzahl units pieces lineitemquantity amountordered",
     "unit_price": "unitprice price itemprice lineitemprice einzelpreis preis itemcost priceeach "
     "saleprice amount",
-    "line_total": "linetotal linenet betrag total lineamount amount sales revenue",
+    "line_total": "linetotal linenet lineamount lineitemtotal betrag sales amount revenue",
     "discount_percent": "discountpercent rabatt discount",
     "total_amount": "totalamount total ordertotal grandtotal gesamtbetrag",
     "payment_method": "paymentmethod payment paymenttype zahlungsart paymentmethodtitle",
@@ -40,7 +41,7 @@ NAMES = {
     "first_name": "firstname givenname vorname",
     "last_name": "lastname surname name nachname kunde customername",
     "phone": "phone telephone telefon",
-    "country": "country countrycode land billingcountry customerstate countryname",
+    "country": "country countrycode land billingcountry countryname",
     "city": "city ort stadt town billingcity customercity",
     "address": "address street strasse addressline",
     "created_at": "createdat created registeredat signupdate",
@@ -56,7 +57,7 @@ COLUMNS = {
     "orders": ("customer_id", "order_date", "status", "payment_method", "total_amount", "currency",
                "shipping_country", "shipping_city", "updated_at"),
     "order_items": ("order_id", "product_id", "quantity", "unit_price", "discount_percent",
-                    "updated_at"),
+                    "line_total", "updated_at"),
     "products": ("name", "sku", "category", "brand", "price", "cost", "updated_at"),
     "customers": ("email", "first_name", "last_name", "phone", "country", "city", "address",
                   "created_at", "updated_at"),
@@ -77,6 +78,7 @@ TELLS = {
 NUMBERS = ("quantity", "unit_price", "line_total", "discount_percent", "total_amount", "price",
            "cost")  # fmt: skip
 MOMENTS = ("order_date", "created_at", "updated_at")
+SOLD = r"paid|completed?|deliver|ship|done|sold|closed|fulfil|bezahlt|versandt|geliefert|abgeschlossen"
 ROLES = (
     ("cancelled", r"cancel|void|fail|expired|declin|storn|abgebrochen|unavailable"),
     ("returned", r"return|refund|retour|erstatt|chargeback"),
@@ -118,8 +120,9 @@ def propose(files: Sequence[Path]) -> str:
             f"no file looks like orders with their items; the headers are {known}. Begin with one "
             "of the shipped shop files (docs, Describe your own shop)"
         )
+    count = f"{len(files)} file{'s' * (len(files) > 1)}"
     lines = [
-        f"# A draft from {len(files)} files. Answer what {ASK!r} asks, then: ecommerce shop check.",
+        f"# A draft from {count}. Answer what {ASK!r} asks, then: ecommerce shop check.",
         "",
         *_shop(drafts),
     ]
@@ -157,6 +160,12 @@ def _fits(column: str, found: Column) -> bool:
         return found.whole
     if column in NUMBERS:
         return bool(found.number)
+    if column == "status":
+        known = "|".join([SOLD, *(words for _, words in ROLES)])
+        return any(re.search(known, value.lower()) for value in found.values)
+    if column == "country":
+        short = [value.upper() for value in found.values if len(value) == 2]
+        return all(value in COUNTRIES for value in short)
     return not (found.times and found.number == "")
 
 
@@ -165,7 +174,9 @@ def _draft(table: str, samples: Sequence[Sample]) -> Draft | None:
 
     def told(sample: Sample) -> int:
         named = sum(_header_of(column, sample, table) is not None for column in TELLS[table])
-        return 2 * named + (table.rstrip("s") in sample.name)
+        key = _header_of(KEYS[table], sample, table)
+        of_its_own = table.rstrip("s") in sample.name and key and sample.unique([key])
+        return 2 * named + (table.rstrip("s") in sample.name) + (3 if of_its_own else 0)
 
     best = max(samples, key=told)
     key = _header_of(KEYS[table], best, table)
@@ -176,8 +187,17 @@ def _draft(table: str, samples: Sequence[Sample]) -> Draft | None:
     columns = {column: _header_of(column, best, table) for column in COLUMNS[table]}
     found = {column: header for column, header in columns.items() if header}
     if table == "order_items":
-        return Draft(best, _key_of_items(best, found), found)
+        return Draft(best, _key_of_items(best, found), _amounts(found))
     return Draft(best, [key], {column: h for column, h in found.items() if h != key})
+
+
+def _amounts(found: dict[str, str]) -> dict[str, str]:
+    """With a quantity, a header like `amount` is that of the line; without, of a piece."""
+    if found.get("line_total") == found.get("unit_price"):
+        found.pop("unit_price" if "quantity" in found else "line_total", None)
+    elif "quantity" not in found and "unit_price" in found:
+        found.pop("line_total", None)
+    return found
 
 
 def _key_of_items(sample: Sample, found: dict[str, str]) -> list[str] | None:
@@ -187,8 +207,9 @@ def _key_of_items(sample: Sample, found: dict[str, str]) -> list[str] | None:
     line = _header_of("line", sample, "order_items")
     if own and sample.unique([own]):
         return [own]
-    if order and line and sample.unique([order, line]):
-        return [order, line]
+    for within in (own, line):
+        if order and within and within != order and sample.unique([order, within]):
+            return [order, within]
     first = next(iter(sample.columns))
     if order and first != order and sample.unique([first]):
         return [first]
@@ -255,10 +276,16 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
     yield f'from = "{draft.sample.name}"'
     yield from _condition(table, draft)
     key = draft.key or []
-    yield f"key = {json.dumps(key if len(key) != 1 else key[0], ensure_ascii=False)}"
+    whole = f"    {ASK} is each order whole in each file?" if LINE_NUMBER in key else ""
+    yield f"key = {json.dumps(key if len(key) != 1 else key[0], ensure_ascii=False)}{whole}"
     for column, header in draft.columns.items():
         if column == "country":
             yield from _country(draft)
+        elif column == "discount_percent" and draft.sample.columns[header].fractions:
+            sql = f"cast(`{header}` as decimal(9, 4)) * 100"
+            # A price made from the net amount has the discount in it already.
+            out = "" if "unit_price" in draft.columns else "# "
+            yield f'{out}discount_percent = {{ sql = "{sql}" }}    {ASK} its values are from 0 to 1'
         else:
             yield f"{column} = {json.dumps(header, ensure_ascii=False)}"
     yield from _missing(table, draft)
@@ -310,7 +337,13 @@ def _missing(table: str, draft: Draft) -> Iterator[str]:
             if column not in draft.columns:
                 value = json.dumps(constant)
                 yield f"{column} = {{ constant = {value} }}{' ' * 4}{ASK} no column looks like it"
-        if "unit_price" not in draft.columns:
+        if {"line_total", "quantity"} <= draft.columns.keys() and "unit_price" not in draft.columns:
+            total, quantity = draft.columns["line_total"], draft.columns["quantity"]
+            yield (
+                f'unit_price = {{ sql = "cast(`{total}` as decimal(18, 6)) / cast(`{quantity}` as '
+                f'int)" }}    {ASK} there is only the amount of a line'
+            )
+        elif "unit_price" not in draft.columns:
             yield f'unit_price = ""{" " * 20}{ASK} which column is the price of a piece?'
 
 

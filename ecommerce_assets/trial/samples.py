@@ -20,6 +20,7 @@ from ecommerce_assets.trial.judge import parsed_time
 
 DELIMITERS = ",;\t|"
 LOOKED_AT = 50  # lines, for the dialect
+FILE = "_file"  # the number of a row's file
 MOST = 0.98  # of the values of a column
 TIMES = (
     "iso", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd.MM.yyyy",
@@ -43,6 +44,7 @@ class Column:
         number: `.` or `,`, the decimal mark, if the values are numbers; else empty.
         whole: whether they are whole numbers.
         negative: rows whose number is below zero.
+        fractions: whether the values are numbers from 0 to 1, and not all the same.
         times: the ways in which the values may be times, each one or two patterns.
         values: the most frequent values.
     """
@@ -53,6 +55,7 @@ class Column:
     number: str
     whole: bool
     negative: int
+    fractions: bool
     times: tuple[tuple[str, ...], ...]
     values: tuple[str, ...]
 
@@ -76,8 +79,11 @@ class Sample:
     connection: duckdb.DuckDBPyConnection
 
     def unique(self, headers: Sequence[str]) -> bool:
-        """Whether no two rows have the same values in these columns."""
-        columns = ", ".join(f'"{column_of(header)}"' for header in headers)
+        """Whether no two rows of a file have the same values in these columns.
+
+        In another file, they are another version of the row.
+        """
+        columns = ", ".join(f'"{name}"' for name in [*map(column_of, headers), FILE])
         (number,) = self.connection.execute(
             f'SELECT count(*) FROM (SELECT DISTINCT {columns} FROM "{self.name}")'
         ).fetchone() or (0,)
@@ -150,11 +156,16 @@ def _sample(
     files: Sequence[Path],
 ) -> Sample:
     source = Source(name, dict.fromkeys(header, True), name, dialect=dialect)
-    batches = [batch for file in files for batch in _batches(file, source)]
-    empty = pa.schema([pa.field(column_of(h), pa.string()) for h in header]).empty_table()
+    batches = [
+        batch.append_column(FILE, pa.repeat(number, batch.num_rows))
+        for number, file in enumerate(files)
+        for batch in _batches(file, source)
+    ]
+    fields = [pa.field(column_of(h), pa.string()) for h in header]
+    empty = pa.schema([*fields, pa.field(FILE, pa.int64())]).empty_table()
     connection.register("_rows", pa.Table.from_batches(batches) if batches else empty)
     trimmed = ", ".join(f'nullif(trim("{column_of(h)}"), \'\') AS "{column_of(h)}"' for h in header)
-    connection.execute(f'CREATE TABLE "{name}" AS SELECT {trimmed} FROM _rows')
+    connection.execute(f'CREATE TABLE "{name}" AS SELECT {trimmed}, {FILE} FROM _rows')
     connection.unregister("_rows")
     (rows,) = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() or (0,)
     columns = {h: _column(connection, name, h) for h in header}
@@ -175,6 +186,7 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
         "comma": f"regexp_full_match({column}, {ansi_literal(_COMMA)})",
         "whole": f"regexp_full_match({column}, '[+-]?\\d+(\\.0*)?')",
         "negative": f"{column} LIKE '-%'",
+        "fraction": f"coalesce(TRY_CAST({column} AS DOUBLE) BETWEEN 0 AND 1, false)",
         **{pattern: _is_time(column, pattern) for pattern in TIMES},
     }
     counts = ", ".join(f"count_if({condition})" for condition in kinds.values())
@@ -195,7 +207,8 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
     ).fetchall()
     mark = "." if found["plain"] >= enough else "," if found["comma"] >= enough else ""
     return Column(
-        header, rows, distinct, mark, found["whole"] >= enough, found["negative"], tuple(ways),
+        header, rows, distinct, mark, found["whole"] >= enough, found["negative"],
+        found["fraction"] >= enough and distinct > 1, tuple(ways),
         tuple(value for (value,) in values),
     )  # fmt: skip
 

@@ -42,6 +42,7 @@ class Keyed:
         table: identifier of the silver table.
         key: the key.
         parent: the column that should be the same in all versions of a key; None for none.
+        detail: the column that should be the same in the versions that one file holds.
         value: the column with a row's value, in the shop's currency; None for none.
         parse: returns typed values and reasons of rows in quarantine.
         selects: whether some rows of bronze do not speak of the table.
@@ -51,6 +52,7 @@ class Keyed:
     table: str
     key: str
     parent: str | None
+    detail: str | None
     value: str | None
     parse: Callable[[DataFrame], DataFrame]
     selects: bool

@@ -55,7 +55,7 @@ def accounting(keyed: Keyed) -> Audit:
     is lost if silver lacks its key or has it only with a lower version.
     """
     checks = [CONSERVED, QUARANTINE_SHARE, *([SELECTED] if keyed.selects else [])]
-    checks += [unambiguous(keyed.parent)] if keyed.parent else []
+    checks += [unambiguous(keyed)] if keyed.parent else []
     checks += [VALUE_AS_BEFORE] if keyed.value else []
     checks += checks_of_held_back(keyed)
     return Audit(tuple(checks), partial(_account, keyed))
@@ -146,6 +146,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
     """
     version = ["updated_at", *PROVENANCE]
     parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
+    detail = F.col(keyed.detail) if keyed.detail else F.lit(None).cast("string")
     value = F.col(keyed.value) if keyed.value else F.lit(None)
     received = scope.candidates.select(  # type: ignore[union-attr]
         F.col(keyed.key).alias("key"),
@@ -156,6 +157,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
             "'quarantined' end"
         ).alias("fate"),
         parent.alias("parent"),
+        detail.alias("detail"),
         F.expr("_reasons is not null").alias("selected"),
         value.cast(MONEY_SUM).alias("value"),
     )
@@ -165,6 +167,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         F.struct(*version).alias("kept"),
         F.col("_ingestion_date").alias("kept_day"),
         parent.alias("kept_parent"),
+        detail.alias("kept_detail"),
     )
     same_row = (F.col("received._source_file") == F.col("kept._source_file")) & (
         F.col("received._row_number") == F.col("kept._row_number")
@@ -175,6 +178,10 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         .when(F.col("received") < F.col("kept"), "superseded")
         .otherwise("lost")
     )
+    same_file = F.col("received._source_file") == F.col("kept._source_file")
+    another = (F.col("parent") != F.col("kept_parent")) | (
+        same_file & (F.col("detail") != F.col("kept_detail"))
+    )
     delivered, replaces = [F.expr(lies_in(day, scope.dates)) for day in ("day", "kept_day")]
     of_run = F.col("fate").isNull() & (delivered | F.coalesce(replaces, F.lit(False)))
     # A broadcast would be another Spark job.
@@ -183,7 +190,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
         "day",
         fate.alias("fate"),
         F.when(F.col("selected"), F.col("value")).alias("value"),
-        (of_run & (F.col("parent") != F.col("kept_parent"))).alias("ambiguous"),
+        (of_run & another).alias("ambiguous"),
         of_run.alias("of_run"),
     )
     held = scope.snapshot.where(lies_in("_ingestion_date", scope.dates)).select(
@@ -196,11 +203,12 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
     return fates.unionAll(held)
 
 
-def unambiguous(parent: str) -> Check:
+def unambiguous(keyed: Keyed) -> Check:
     """The check that all versions of a key have the same parent."""
+    detail = f", and those in one file the same {keyed.detail}" if keyed.detail else ""
     return Check(
         "key_unambiguous",
-        f"All versions of a key name the same {parent}; blocks if more than "
+        f"All versions of a key name the same {keyed.parent}{detail}; blocks if more than "
         "ECOMMERCE_IDENTITY_LIMIT (5 %) of the run's rows name another one than the current "
         "version.",
         True,
@@ -212,55 +220,81 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
     share, limit = odd / rows if rows else 0.0, scope.thresholds.identity_limit
     example: list[dict[str, Any]] = []
     parent, name = str(keyed.parent), keyed.table.removeprefix("silver.")
-    if odd:
-        named = (
-            scope.candidates.where(F.size("_reasons") == 0)  # type: ignore[union-attr]
-            .groupBy(keyed.key)
-            .agg(F.count_distinct(parent).alias("named"), F.min(parent).alias("one"),
-                 F.max(parent).alias("another"), F.count("*").alias("versions"))
-            .where("named > 1")
-        )  # fmt: skip
-        example = [
-            {**row, "one": shown(parent, row["one"]), "another": shown(parent, row["another"])}
-            for row in sample(named, [keyed.key])
-        ]
+    named = f"{parent}, or in the same file another {keyed.detail}," if keyed.detail else parent
     message = (
         f"{odd:,} of {rows:,} rows ({percent(share)}, limit {percent(limit)}) name another "
-        f"{parent} than the current version of their {keyed.key}"
+        f"{named} than the current version of their {keyed.key}"
     )
+    if odd:
+        example = _versions_that_differ(keyed, scope)
     if example:
         first = example[0]
         message += (
             f"; {keyed.key} {shown(keyed.key, first[keyed.key])!r} has {first['versions']:,} "
-            f"versions that name {first['named']:,} of them, like {first['one']!r} and "
-            f"{first['another']!r}"
+            f"versions that name {first['named']:,} different {first['column']}, like "
+            f"{first['one']!r} and {first['another']!r}"
         )
+    several = len(keyed.shop.declared.tables[name]) > 1
     return Finding(
-        unambiguous(parent),
+        unambiguous(keyed),
         passed=not odd,
         severity="ERROR" if share > limit else "WARN",
         counts={"rows": rows, "rows_that_differ": odd, "share": round(share, 6), "limit": limit},
         sample=example,
         message=f"{message}.",
-        advice=f"Only one row a {keyed.key} is current, so the others are lost to every figure. If "
-        f"the column numbers rows within a {parent}, make the key of both: tables.{name}.key in "
-        f"{keyed.shop.file}, as key = {_headers(keyed, name)}; if rows really moved, raise "
+        advice=f"Only one row a {keyed.key} is current, so the others are lost to every figure. "
+        + (
+            "If several sources number their rows alike, give the keys of one a prefix. "
+            if several
+            else ""
+        )
+        + f"If the column numbers rows within a {parent}, make the key of both: tables.{name}.key "
+        f"in {keyed.shop.file}, as key = {_headers(keyed, name)}; if rows really moved, raise "
         "ECOMMERCE_IDENTITY_LIMIT.",
         by_date=[{"date": day.isoformat(), "rows_that_differ": n}
                  for day, n in sorted(ambiguous.items()) if n],
     )  # fmt: skip
 
 
+def _versions_that_differ(keyed: Keyed, scope: Scope) -> list[dict[str, Any]]:
+    """Keys whose versions name several parents, or else several details."""
+    assert scope.candidates is not None
+    valid = scope.candidates.where(F.size("_reasons") == 0)
+    for column in (keyed.parent, keyed.detail):
+        if column is None:
+            continue
+        by = [keyed.key] if column == keyed.parent else [keyed.key, "_source_file"]
+        named = (
+            valid.groupBy(*by)
+            .agg(F.count_distinct(column).alias("named"), F.min(column).alias("one"),
+                 F.max(column).alias("another"), F.count("*").alias("versions"))
+            .where("named > 1")
+        )  # fmt: skip
+        found = sample(named, by)
+        if found:
+            return [
+                {**row, "column": column, "one": shown(column, row["one"]),
+                 "another": shown(column, row["another"])}
+                for row in found
+            ]  # fmt: skip
+    return []
+
+
 def _headers(keyed: Keyed, name: str) -> str:
-    """The headers of the parent and of the key, as the shop file would list them."""
+    """The headers of the parent and of the key, as the shop file would list them.
+
+    If they are the same, the detail's as well.
+    """
     table = keyed.shop.declared.tables[name][0]
-    headers: list[str] = []
-    for column in (str(keyed.parent), keyed.key):
-        value = table.values.get(column)
-        given = (value.column, *(value.columns or ())) if value else (column,)
-        headers += [header for header in given if header]
-    if table.key:
-        headers = [*headers[:-1], *table.key]
+
+    def headers_of(column: str | None) -> list[str]:
+        value = table.values.get(str(column))
+        given = (value.column, *(value.columns or ())) if value else (str(column),)
+        return [header for header in given if header]
+
+    headers = [*headers_of(keyed.parent), *(table.key or headers_of(keyed.key))]
+    if len(set(headers)) == 1 and keyed.detail:
+        headers += headers_of(keyed.detail)
     return json.dumps(list(dict.fromkeys(headers)), ensure_ascii=False)
 
 

@@ -52,6 +52,7 @@ def silver_tables(
     computed: Mapping[str, str] | None = None,
     rules: tuple[CrossFieldRule, ...] = (),
     parent: str | None = None,
+    detail: str | None = None,
     value: str | None = None,
 ) -> tuple[Table, Table]:
     """The current row of each key of a source, and the rows that break the contract.
@@ -64,6 +65,7 @@ def silver_tables(
             typed columns.
         rules: rules on several values of a row.
         parent: the column that should be the same in all versions of a key.
+        detail: the column that should be the same in the versions that one file holds.
         value: the column with a row's value, in the shop's currency.
 
     Raises:
@@ -85,6 +87,7 @@ def silver_tables(
         f"silver.{name}",
         key,
         parent,
+        detail,
         value,
         parse=partial(parsed_again, contracts=contracts),
         selects=any(part.where for part in shop.declared.tables.get(name, ())),

@@ -42,6 +42,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         partitioned_by=(INGESTION_DATE,),
         computed={"line_total": f"cast({NET_AMOUNT} as {MONEY.simpleString()})"},
         parent="order_id",
+        detail="product_id",
         value="line_total",
         rules=(
             CrossFieldRule(
