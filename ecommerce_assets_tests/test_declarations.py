@@ -214,7 +214,7 @@ DOORS = {
         "errors",
     },
     "docs": {"jobs", "tables"},
-    "trial": {"tables", "shop", "landing", "sql", "errors"},
+    "trial": {"tables", "shop", "landing", "sql", "errors", "thresholds"},
     "cli": {
         "shop",
         "trial",

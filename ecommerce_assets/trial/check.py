@@ -19,18 +19,17 @@ from ecommerce_assets.landing.store import store_of
 from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
-from ecommerce_assets.tables.audits import percent
 from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds
+from ecommerce_assets.trial.doubts import blocked, doubtful
 from ecommerce_assets.trial.judge import in_duckdb, judged, relation_of
 
 VALUES_NAMED = 20
 EXAMPLES = 3
-PARENTS = {"orders": "customer_id", "order_items": "order_id"}
 
 
 @dataclass
@@ -87,7 +86,9 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
             except duckdb.Error as error:
                 raise _not_tried(connection, table, shop, error) from None
             _add_table(connection, table, shop, found)
-            _add_doubts(connection, table, thresholds or Thresholds(), found)
+            fates = found.tables[table.name]
+            found.blocked += blocked(connection, table, fates, thresholds or Thresholds())
+            found.doubtful += doubtful(connection, table)
         found.unused = {source.name: _unused(connection, source) for source in shop.sources}
         found.apart = _apart(connection)
         found.months = _months(connection, shop)
@@ -215,64 +216,6 @@ def _unknown_value(name: str, column: Column, contract: Contract) -> str:
     broken = [rule.broken for rule in row_rules({name: column}) if rule.kind != NULLABILITY]
     against = " OR ".join(f"({in_duckdb(condition)})" for condition in broken) or "true"
     return f"{text} NOT IN ({known}) AND ({against})"
-
-
-def _add_doubts(
-    connection: duckdb.DuckDBPyConnection, table: Table, thresholds: Thresholds, found: Trial
-) -> None:
-    """What would keep a run from publishing a table, and keys that are probably too coarse."""
-    fates, (key,) = found.tables[table.name], table.key
-    rows = sum(fates.values()) - fates["not_selected"]
-    share = fates["quarantined"] / rows if rows else 0.0
-    if share > thresholds.quarantine_limit:
-        found.blocked.append(
-            f"{table.identifier}: {percent(share)} of its rows would be quarantined (limit "
-            f"{percent(thresholds.quarantine_limit)}, ECOMMERCE_QUARANTINE_LIMIT)"
-        )
-    found.doubtful += _fractions(connection, table)
-    if table.name not in PARENTS:
-        return
-    parent = PARENTS[table.name]
-    valid = f"(SELECT * FROM {table.name} WHERE fate IN ('current', 'superseded'))"
-    (other,) = connection.execute(
-        f"SELECT count(*) FROM {valid} v JOIN {table.name} c USING ({key}) "
-        f"WHERE c.fate = 'current' AND v.{parent} <> c.{parent}"
-    ).fetchone() or (0,)
-    share = other / rows if rows else 0.0
-    if share > thresholds.identity_limit:
-        found.blocked.append(
-            f"{table.identifier}: {percent(share)} of its rows name another {parent} than the "
-            f"current row of their {key} (limit {percent(thresholds.identity_limit)}, "
-            "ECOMMERCE_IDENTITY_LIMIT): the key is too coarse, or several sources number alike"
-        )
-    content = ", ".join(
-        name for name in table.columns if not name.startswith("_") and name != "updated_at"
-    )
-    (coarse,) = connection.execute(
-        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {valid} GROUP BY {key}, "
-        f"_source_file HAVING count(DISTINCT ({content})) > 1)"
-    ).fetchone() or (0,)
-    if coarse:
-        found.doubtful.append(
-            f"{table.identifier}: {coarse:,} of {rows:,} rows have the same {key} as another row "
-            f"of their file, and say something else; one of them counts. Is tables.{table.name}."
-            "key too coarse?"
-        )
-
-
-def _fractions(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
-    """Whether discounts are fractions of 1 in place of percent."""
-    if "discount_percent" not in table.columns:
-        return
-    rows, below = connection.execute(
-        f"SELECT count(*), count_if(discount_percent < 1) FROM {table.name} "
-        "WHERE fate = 'current' AND discount_percent > 0"
-    ).fetchone() or (0, 0)
-    if rows and below == rows:
-        yield (
-            f"{table.identifier}: all {rows:,} discounts are below 1 percent. If they are "
-            'fractions, write discount_percent = { sql = "cast(`HEADER` as decimal(9, 4)) * 100" }'
-        )
 
 
 def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:

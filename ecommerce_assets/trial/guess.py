@@ -1,0 +1,183 @@
+"""Guesses at what the columns of samples are: by their names, and by what they hold."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ecommerce_assets.landing.source import LINE_NUMBER
+from ecommerce_assets.trial.countries import COUNTRIES
+from ecommerce_assets.trial.samples import Column, Sample
+
+# Names of a column in headers, in lower case and without anything but letters; the likeliest first.
+NAMES = {
+    "order_id": "orderid orderno ordernumber orderref invoiceno invoice invoicenumber invoiceid "
+    "belegnr belegnummer rechnungsnr auftragsnr bestellnummer transactionid receiptno ordernum",
+    "order_item_id": "orderitemid itemid lineitemid lineid orderlineid positionid",
+    "line": "position pos line lineno linenumber item itemno",
+    "customer_id": "customerid customerno customernumber custid clientid userid buyerid kundennr "
+    "kundennummer customer useridentifier email",
+    "product_id": "productid productno sku stockcode itemcode articleno artikelnr artikelnummer "
+    "productcode lineitemsku itemsku product lineitemname",
+    "order_date": "orderdate orderedat invoicedate date createdat orderpurchasetimestamp datum "
+    "belegdatum bestelldatum rechnungsdatum timestamp paidat purchasedate",
+    "status": "status orderstatus financialstatus auftragsstatus state",
+    "quantity": "quantity qty menge anzahl units pieces lineitemquantity amountordered",
+    "unit_price": "unitprice price itemprice lineitemprice einzelpreis preis itemcost priceeach "
+    "saleprice amount",
+    "line_total": "linetotal linenet lineamount lineitemtotal betrag sales amount revenue",
+    "discount_percent": "discountpercent rabatt discount",
+    "total_amount": "totalamount total ordertotal grandtotal gesamtbetrag",
+    "payment_method": "paymentmethod payment paymenttype zahlungsart paymentmethodtitle",
+    "shipping_country": "shippingcountry shipcountry",
+    "shipping_city": "shippingcity shipcity",
+    "currency": "currency currencycode waehrung",
+    "email": "email emailaddress mail emailbilling",
+    "first_name": "firstname givenname vorname",
+    "last_name": "lastname surname name nachname kunde customername",
+    "phone": "phone telephone telefon",
+    "country": "country countrycode land billingcountry countryname",
+    "city": "city ort stadt town billingcity customercity",
+    "address": "address street strasse addressline",
+    "created_at": "createdat created registeredat signupdate",
+    "updated_at": "updatedat updated modified lastmodified changedat",
+    "name": "name productname description bezeichnung title itemname lineitemname artikel",
+    "sku": "sku lineitemsku itemsku",
+    "category": "category productcategory productcategoryname warengruppe kategorie type",
+    "brand": "brand vendor marke manufacturer",
+    "price": "price listprice unitprice einzelpreis preis lineitemprice itemcost",
+    "cost": "cost unitcost costprice einkaufspreis",
+}
+COLUMNS = {
+    "orders": ("customer_id", "order_date", "status", "payment_method", "total_amount", "currency",
+               "shipping_country", "shipping_city", "updated_at"),
+    "order_items": ("order_id", "product_id", "quantity", "unit_price", "discount_percent",
+                    "line_total", "updated_at"),
+    "products": ("name", "sku", "category", "brand", "price", "cost", "updated_at"),
+    "customers": ("email", "first_name", "last_name", "phone", "country", "city", "address",
+                  "created_at", "updated_at"),
+}  # fmt: skip
+KEYS = {
+    "orders": "order_id",
+    "order_items": "order_item_id",
+    "products": "product_id",
+    "customers": "customer_id",
+}
+# What a table can't do without, for the choice of its source.
+TELLS = {
+    "orders": ("order_id", "order_date", "customer_id"),
+    "order_items": ("order_id", "quantity", "unit_price", "product_id"),
+    "products": ("product_id", "name", "price"),
+    "customers": ("customer_id", "email", "country", "first_name"),
+}
+NUMBERS = ("quantity", "unit_price", "line_total", "discount_percent", "total_amount", "price",
+           "cost")  # fmt: skip
+MOMENTS = ("order_date", "created_at", "updated_at")
+SOLD = "paid|completed?|deliver|ship|done|sold|closed|fulfil|bezahlt|versandt|geliefert|abgeschl"
+ROLES = (
+    ("cancelled", r"cancel|void|fail|expired|declin|storn|abgebrochen|unavailable"),
+    ("returned", r"return|refund|retour|erstatt|chargeback"),
+    ("open", r"open|pending|placed|hold|process|created|await|invoiced|approved"),
+)
+
+
+@dataclass
+class Draft:
+    """What is known of a table.
+
+    Attributes:
+        sample: the sample that feeds it.
+        key: the headers of its key; None if it is not known.
+        columns: by column, the header.
+    """
+
+    sample: Sample
+    key: list[str] | None
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column | None:
+        """The sample's column that is mapped to a column of the table."""
+        header = self.columns.get(name)
+        return self.sample.columns[header] if header else None
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[^a-zäöüß]", "", header.lower())
+
+
+def header_of(column: str, sample: Sample, table: str) -> str | None:
+    """The header that a column is probably called by, if its values fit."""
+    by_name = {_plain(header): header for header in sample.columns}
+    names = NAMES[column].split()
+    if column == KEYS[table] and table.rstrip("s") in sample.name:
+        names = ["id", *names]
+    for name in names:
+        header = by_name.get(name)
+        if header and _fits(column, sample.columns[header]):
+            return header
+    return None
+
+
+def _fits(column: str, found: Column) -> bool:
+    """Whether the values of a sample's column can be those of a table's."""
+    if not found.rows:
+        return column not in (*NUMBERS, *MOMENTS)
+    if column in MOMENTS:
+        return bool(found.times)
+    if column == "quantity":
+        return found.whole
+    if column in NUMBERS:
+        return bool(found.number)
+    if column == "status":
+        known = "|".join([SOLD, *(words for _, words in ROLES)])
+        return any(re.search(known, value.lower()) for value in found.values)
+    if column == "country":
+        short = [value.upper() for value in found.values if len(value) == 2]
+        return all(value in COUNTRIES for value in short)
+    return not (found.times and found.number == "")
+
+
+def draft_of(table: str, samples: Sequence[Sample]) -> Draft | None:
+    """The table's draft from the sample that tells most of it."""
+
+    def told(sample: Sample) -> int:
+        named = sum(header_of(column, sample, table) is not None for column in TELLS[table])
+        key = header_of(KEYS[table], sample, table)
+        of_its_own = table.rstrip("s") in sample.name and key and sample.unique([key])
+        return 2 * named + (table.rstrip("s") in sample.name) + (3 if of_its_own else 0)
+
+    best = max(samples, key=told)
+    key = header_of(KEYS[table], best, table)
+    if table == "order_items":
+        key = key or header_of("order_id", best, table)
+    if key is None:
+        return None
+    columns = {column: header_of(column, best, table) for column in COLUMNS[table]}
+    found = {column: header for column, header in columns.items() if header}
+    if table == "order_items":
+        return Draft(best, _key_of_items(best, found), _amounts(found))
+    return Draft(best, [key], {column: h for column, h in found.items() if h != key})
+
+
+def _amounts(found: dict[str, str]) -> dict[str, str]:
+    """With a quantity, a header like `amount` is that of the line; without, of a piece."""
+    if found.get("line_total") == found.get("unit_price"):
+        found.pop("unit_price" if "quantity" in found else "line_total", None)
+    elif "quantity" not in found and "unit_price" in found:
+        found.pop("line_total", None)
+    return found
+
+
+def _key_of_items(sample: Sample, found: dict[str, str]) -> list[str] | None:
+    """Headers that are unique in the sample: an id, the order with a line or a product."""
+    order = found.get("order_id")
+    own = header_of("order_item_id", sample, "order_items")
+    line = header_of("line", sample, "order_items")
+    if own and sample.unique([own]):
+        return [own]
+    for within in (own, line):
+        if order and within and within != order and sample.unique([order, within]):
+            return [order, within]
+    first = next(iter(sample.columns))
+    if order and first != order and sample.unique([first]):
+        return [first]
+    return [order, LINE_NUMBER] if order else None
