@@ -11,6 +11,7 @@ FIRST_LANDED = $(shell ls -d $(DEMO)/landing/*/ingestion_date=* 2>/dev/null | se
 
 CHECKOV := .venv-checkov
 CHECKOV_VERSION := 3.3.30
+ZIZMOR_VERSION := 1.32.0
 BIOME_VERSION := 2.6.8
 
 .PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy destroy pictures clean
@@ -88,13 +89,14 @@ lint-dashboard: ## the dashboard's scripts: linted, formatted, unit tested; need
 	npx --yes @biomejs/biome@$(BIOME_VERSION) ci --config-path=tools/dashboard/lint.json ecommerce_assets/dashboard/parts tools/dashboard
 	node --test tools/dashboard/
 
-security: $(CHECKOV)/.installed ## checkov on the Terraform code
+security: $(CHECKOV)/.installed ## checkov on the Terraform code, zizmor on GitHub's workflow
 	$(CHECKOV)/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download
+	$(CHECKOV)/bin/zizmor --offline --quiet .github/workflows
 
-# In a folder of its own: its many dependencies would clash with the pipeline's.
+# In a folder of their own: checkov's many dependencies would clash with the pipeline's.
 $(CHECKOV)/.installed: Makefile
 	@$(PYTHON) -m venv $(CHECKOV)
-	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION) zizmor==$(ZIZMOR_VERSION)
 	@touch $@
 
 deploy: install ## apply Terraform, write its settings to .env, publish the job code

@@ -28,7 +28,9 @@ class Settings:
         start_date: first ingestion date; the first daily partition.
         thresholds: shares from which checks warn or block.
         artifacts: on AWS, `s3://bucket` of releases and of messages between Dagster and jobs.
-        workgroup: on AWS, Athena's workgroup.
+        workgroup: on AWS, Athena's workgroup for queries.
+        dashboard_workgroup: on AWS, Athena's workgroup for the dashboard's queries; by default,
+            that of the others.
         dashboard: file of the dashboard; on AWS `s3://bucket/key`, empty for none.
         dashboard_lines: the most order lines that the dashboard holds; the latest days win.
         alert_webhook: URL of the chat's webhook for failures; empty for none.
@@ -44,6 +46,7 @@ class Settings:
     thresholds: Thresholds = field(default_factory=Thresholds)
     artifacts: str = ""
     workgroup: str = WORKGROUP
+    dashboard_workgroup: str = ""
     dashboard: str = "data/dashboard.html"
     dashboard_lines: int = 225_000
     alert_webhook: str = ""
@@ -89,6 +92,7 @@ class Settings:
                 value("DASHBOARD_LINES", str(default.dashboard_lines)), "ECOMMERCE_DASHBOARD_LINES"
             ),
             workgroup=value("WORKGROUP", default.workgroup),
+            dashboard_workgroup=value("DASHBOARD_WORKGROUP", ""),
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
             alert_secret=value("ALERT_SECRET", default.alert_secret),
             ui_url=value("UI_URL", default.ui_url),

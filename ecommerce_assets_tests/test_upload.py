@@ -138,11 +138,17 @@ def test_a_release_is_the_same_bytes_and_published_once(
         line.startswith(("dagster==", "duckdb", "pyspark")) for line in this.requirements
     )
 
-    broken = Faulty(s3, upload_file=[None, None, client_error("AccessDenied", 403)])
+    broken = Faulty(s3, put_object=[None, None, client_error("AccessDenied", 403)])
     with pytest.raises(PipelineError, match=r"uploading .* access denied"):
         release.publish(this, tmp_path / "a", "s3://shop", broken)
     assert not release.is_published(this, "s3://shop")
+    first = f"releases/{this.id}/bronze_ingestion.py"
+    before = s3.head_object(Bucket="shop", Key=first)["LastModified"]
+    # An object of a release is never written again, by whom ever.
+    with pytest.raises(s3.exceptions.ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket="shop", Key=first, Body=b"other", IfNoneMatch="*")
     assert release.publish(this, tmp_path / "a", "s3://shop")
+    assert s3.head_object(Bucket="shop", Key=first)["LastModified"] == before
     assert not release.publish(this, tmp_path / "a", "s3://shop")
     assert f"releases/{this.id}/silver_transformation.py" in keys(s3)
 

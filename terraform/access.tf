@@ -1,6 +1,7 @@
 # Policies for people and what works for them: Dagster, publishers, uploaders, readers, GitHub.
 
-# Dagster: start, watch and stop just these jobs. It passes no role: the jobs have theirs.
+# Dagster: start, watch and stop just these jobs, which have roles of their own. A start may name
+# another script; the jobs' roles can read one only from the releases, where Dagster can't write.
 data "aws_iam_policy_document" "orchestrator" {
   statement {
     sid = "RunJobs"
@@ -19,10 +20,23 @@ data "aws_iam_policy_document" "orchestrator" {
     resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/*"]
   }
 
+  # Without a condition: a message that is not there yet must be missing, and not forbidden.
   statement {
-    sid       = "List"
+    sid       = "ListArtifacts"
     actions   = ["s3:ListBucket"]
-    resources = [local.bucket_arns.artifacts, local.bucket_arns.landing]
+    resources = [local.bucket_arns.artifacts]
+  }
+
+  statement {
+    sid       = "ListLanding"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.landing]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${local.storage.landing}/*"]
+    }
   }
 
   statement {
@@ -56,6 +70,12 @@ data "aws_iam_policy_document" "publisher" {
     sid       = "List"
     actions   = ["s3:ListBucket"]
     resources = [local.bucket_arns.artifacts]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${local.storage.releases}/*"]
+    }
   }
 }
 
@@ -77,6 +97,12 @@ data "aws_iam_policy_document" "uploader" {
     sid       = "List"
     actions   = ["s3:ListBucket"]
     resources = [local.bucket_arns.landing]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${local.storage.landing}/*"]
+    }
   }
 }
 
@@ -86,8 +112,8 @@ resource "aws_iam_policy" "uploader" {
   policy      = data.aws_iam_policy_document.uploader.json
 }
 
-# Who reads tables, and only through the workgroup with its limit: analysts gold, and Dagster what it
-# makes the dashboard from.
+# Who reads tables, and only through a workgroup of its own with its limit: analysts gold, and Dagster
+# what it makes the dashboard from. Results lie apart, since they hold what was read.
 locals {
   readers = {
     analyst   = ["gold"]
@@ -113,23 +139,30 @@ data "aws_iam_policy_document" "reader" {
       "athena:StartQueryExecution",
       "athena:StopQueryExecution",
     ]
-    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${local.deployment.athena.workgroup}"]
+    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${local.workgroups[each.key]}"]
   }
 
-  # Athena's console and its drivers list these, which have no ARN; the catalog's own permissions
-  # decide which databases and tables they show.
+  # Athena's console and its drivers browse; the catalog's own permissions decide which databases and
+  # tables they show. The first three actions take no resource.
   statement {
     sid = "Browse"
+    actions = [
+      "athena:ListDataCatalogs",
+      "athena:ListEngineVersions",
+      "athena:ListWorkGroups",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "BrowseCatalog"
     actions = [
       "athena:GetDatabase",
       "athena:GetTableMetadata",
       "athena:ListDatabases",
-      "athena:ListDataCatalogs",
-      "athena:ListEngineVersions",
       "athena:ListTableMetadata",
-      "athena:ListWorkGroups",
     ]
-    resources = ["*"]
+    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:datacatalog/AwsDataCatalog"]
   }
 
   statement {
@@ -169,7 +202,7 @@ data "aws_iam_policy_document" "reader" {
   statement {
     sid       = "Results"
     actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-    resources = ["${local.bucket_arns.results}/${local.storage.query_results}/*"]
+    resources = ["${local.bucket_arns.results}/${local.storage.query_results}/${each.key}/*"]
   }
 
   statement {

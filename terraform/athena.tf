@@ -1,7 +1,21 @@
-# A workgroup that decides where results go and how much a query may read, and a query for each KPI.
+# For each kind of reader a workgroup, which decides where results go and how much a query may read;
+# and for analysts a query for each KPI.
+
+locals {
+  workgroups = {
+    analyst   = local.deployment.athena.workgroup
+    dashboard = "${local.deployment.athena.workgroup}-dashboard"
+  }
+}
+
+moved {
+  from = aws_athena_workgroup.this
+  to   = aws_athena_workgroup.this["analyst"]
+}
 
 resource "aws_athena_workgroup" "this" {
-  name          = local.deployment.athena.workgroup
+  for_each      = local.workgroups
+  name          = each.value
   description   = "Queries on the tables of ${var.name}."
   force_destroy = true # it holds queries and their history, and can't be destroyed otherwise
 
@@ -15,7 +29,7 @@ resource "aws_athena_workgroup" "this" {
     }
 
     result_configuration {
-      output_location       = "s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.query_results}/"
+      output_location       = "s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.query_results}/${each.key}/"
       expected_bucket_owner = local.account
 
       encryption_configuration {
@@ -29,7 +43,7 @@ resource "aws_athena_named_query" "kpi" {
   for_each    = toset(local.kpis)
   name        = each.key
   description = "The KPI ${each.key}."
-  workgroup   = aws_athena_workgroup.this.id
+  workgroup   = aws_athena_workgroup.this["analyst"].id
   database    = aws_glue_catalog_database.layer["gold"].name
   query       = "SELECT * FROM gold.${each.key} ORDER BY 1 DESC LIMIT 1000"
 }

@@ -40,10 +40,17 @@ data "aws_iam_policy_document" "job" {
     resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
   }
 
+  # Of what Dagster writes, a job reads nothing but its context: no script could be run from there.
   statement {
-    sid       = "Pipes"
-    actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/*"]
+    sid       = "ReadContext"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/${each.key}/*/context.json"]
+  }
+
+  statement {
+    sid       = "Report"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/${each.key}/*"]
   }
 
   statement {
@@ -54,7 +61,7 @@ data "aws_iam_policy_document" "job" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["${local.storage.releases}/*", "${local.storage.pipes}/*"]
+      values   = ["${local.storage.releases}/*"]
     }
   }
 

@@ -53,11 +53,57 @@ resource "aws_route_table_association" "private" {
   route_table_id = aws_route_table.private[0].id
 }
 
+# The jobs' own account and nobody else's; and nothing is written to another account's bucket. AWS's
+# own buckets, from which Glue starts its jobs, can be read.
+data "aws_iam_policy_document" "endpoint" {
+  #checkov:skip=CKV_AWS_1:An endpoint's policy grants nothing; it limits what the roles' policies grant
+  #checkov:skip=CKV_AWS_49:As above
+  statement {
+    sid       = "OwnAccount"
+    actions   = ["*"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:PrincipalAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "s3_endpoint" {
+  source_policy_documents = [data.aws_iam_policy_document.endpoint.json]
+
+  statement {
+    sid       = "NothingLeaves"
+    effect    = "Deny"
+    actions   = ["s3:PutObject", "s3:PutObjectAcl"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
 resource "aws_vpc_endpoint" "s3" {
   count             = local.vpc_count
   vpc_id            = aws_vpc.private[0].id
   service_name      = "com.amazonaws.${var.region}.s3"
   vpc_endpoint_type = "Gateway"
+  policy            = data.aws_iam_policy_document.s3_endpoint.json
   route_table_ids   = aws_route_table.private[*].id
 }
 
@@ -67,6 +113,7 @@ resource "aws_vpc_endpoint" "interface" {
   service_name        = "com.amazonaws.${var.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   private_dns_enabled = true
+  policy              = data.aws_iam_policy_document.endpoint.json
   subnet_ids          = aws_subnet.private[*].id
   security_group_ids  = aws_security_group.endpoints[*].id
 }

@@ -6,7 +6,8 @@ output "environment" {
     ECOMMERCE_LAKEHOUSE=${local.lakehouse}
     ECOMMERCE_ARTIFACTS=${local.artifacts}
     ECOMMERCE_DASHBOARD=s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.dashboard}/sales.html
-    ECOMMERCE_WORKGROUP=${aws_athena_workgroup.this.name}
+    ECOMMERCE_WORKGROUP=${aws_athena_workgroup.this["analyst"].name}
+    ECOMMERCE_DASHBOARD_WORKGROUP=${aws_athena_workgroup.this["dashboard"].name}
     ECOMMERCE_ALERT_SECRET=${aws_secretsmanager_secret.alert_webhook.name}
     ECOMMERCE_UI_URL=${var.dagster_url}
     AWS_REGION=${var.region}

@@ -52,6 +52,36 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
+# A release is written once: who runs it knows that it is what was published.
+data "aws_iam_policy_document" "write_once" {
+  statement {
+    sid       = "ReleasesAreWrittenOnce"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Null"
+      variable = "s3:if-none-match"
+      values   = ["true"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "bucket" {
+  for_each = local.buckets
+
+  source_policy_documents = concat(
+    [data.aws_iam_policy_document.tls_only[each.key].json],
+    each.key == "artifacts" ? [data.aws_iam_policy_document.write_once.json] : [],
+  )
+}
+
 data "aws_iam_policy_document" "tls_only" {
   for_each = local.buckets
 
@@ -74,15 +104,26 @@ data "aws_iam_policy_document" "tls_only" {
   }
 }
 
-resource "aws_s3_bucket_policy" "tls_only" {
-  for_each = aws_s3_bucket.this
-  bucket   = each.value.id
-  policy   = data.aws_iam_policy_document.tls_only[each.key].json
+moved {
+  from = aws_s3_bucket_policy.tls_only
+  to   = aws_s3_bucket_policy.this
 }
 
-# A delivery that was overwritten or removed by mistake can be had back.
-resource "aws_s3_bucket_versioning" "landing" {
-  bucket = aws_s3_bucket.this["landing"].id
+resource "aws_s3_bucket_policy" "this" {
+  for_each = aws_s3_bucket.this
+  bucket   = each.value.id
+  policy   = data.aws_iam_policy_document.bucket[each.key].json
+}
+
+moved {
+  from = aws_s3_bucket_versioning.landing
+  to   = aws_s3_bucket_versioning.this["landing"]
+}
+
+# A delivery or a release that was overwritten or removed by mistake can be had back.
+resource "aws_s3_bucket_versioning" "this" {
+  for_each = toset(["landing", "artifacts"])
+  bucket   = aws_s3_bucket.this[each.key].id
 
   versioning_configuration {
     status = "Enabled"
@@ -132,10 +173,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
-    for_each = each.key == "landing" ? [var.landing_versions_days] : []
+    for_each = contains(["landing", "artifacts"], each.key) ? [var.landing_versions_days] : []
 
     content {
-      id     = "replaced-deliveries"
+      id     = "replaced-objects"
       status = "Enabled"
       filter {}
 

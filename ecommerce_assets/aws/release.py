@@ -18,10 +18,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ecommerce_assets.aws.clients import bucket_and_prefix, client, explained
+from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explained
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.shop import current_shop
@@ -197,6 +198,8 @@ def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
 def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> bool:
     """Upload the built files; returns whether that was necessary.
 
+    What is there stays as it is: the bucket takes an object of a release only once.
+
     Raises:
         PipelineError: an upload failed; run again to upload the rest.
     """
@@ -207,5 +210,13 @@ def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> b
     names = [*release.scripts, CODE, WHEELS, MANIFEST]
     for name in names:
         with explained(f"uploading {name} to s3://{bucket}/{prefix}"):
-            s3.upload_file(str(folder / name), bucket, f"{prefix}/{name}")
+            try:
+                s3.put_object(
+                    Bucket=bucket, Key=f"{prefix}/{name}", Body=(folder / name).read_bytes(),
+                    IfNoneMatch="*",
+                )  # fmt: skip
+            except ClientError as error:
+                # Of an upload that was interrupted; the release's id is the digest of its content.
+                if code_of(error) != "PreconditionFailed":
+                    raise
     return True

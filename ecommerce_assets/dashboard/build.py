@@ -69,7 +69,7 @@ def build_dashboard(settings: Settings) -> Built:
     shows = _fingerprint(snapshots, settings, now)
     if size := _size_if_it(location, shows):
         return Built(_link(location), location, size, None, perf_counter() - started)
-    with open_engine(settings) as query:
+    with open_engine(settings, settings.dashboard_workgroup) as query:
         found = figures(query, snapshots, now, settings.dashboard_lines, on_aws=settings.on_aws)
     content = f"{page(found)}{_comment(shows)}".encode()
     _put(location, content, shows)

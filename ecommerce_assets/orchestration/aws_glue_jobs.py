@@ -82,7 +82,7 @@ class AwsGlueJobs(GlueJobs):
         found = runs.find(key)
         if found and not found.going_on and not _answers(found, context, s3):
             found = None  # the start waits for one that is being stopped
-        location = pipes_location(found) if found else self._new_location(context)
+        location = pipes_location(found) if found else self._new_location(context, name)
         with dg.open_pipes_session(
             context, _Injector(location, s3), _Reader(location, s3)
         ) as session:
@@ -104,9 +104,10 @@ class AwsGlueJobs(GlueJobs):
                 _wait_for_last_messages(session)
         return session, run, runs
 
-    def _new_location(self, context: Context) -> PipesParams:
+    def _new_location(self, context: Context, job: str) -> PipesParams:
+        """A location of this run; below that of the job, whose role sees no other."""
         bucket, prefix = bucket_and_prefix(f"{self.artifacts}/{deployment().storage['pipes']}")
-        return {"bucket": bucket, "key_prefix": f"{prefix}/{context.run_id}/{uuid4().hex}"}
+        return {"bucket": bucket, "key_prefix": f"{prefix}/{job}/{context.run_id}/{uuid4().hex}"}
 
 
 def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> None:

@@ -15,8 +15,11 @@ Query = Callable[[str], pa.Table]
 
 
 @contextmanager
-def open_engine(settings: Settings) -> Iterator[Query]:
+def open_engine(settings: Settings, workgroup: str = "") -> Iterator[Query]:
     """Open the engine; yields a function that runs a query and returns its rows.
+
+    Args:
+        workgroup: on AWS, Athena's workgroup if it is not that of the settings.
 
     Raises:
         PipelineError: there is no lakehouse, or a query fails.
@@ -25,7 +28,7 @@ def open_engine(settings: Settings) -> Iterator[Query]:
 
     def query(sql: str) -> pa.Table:
         if settings.on_aws:
-            return query_athena(connection, sql, settings.workgroup).to_arrow_table()
+            return query_athena(connection, sql, workgroup or settings.workgroup).to_arrow_table()
         return connection.sql(sql).to_arrow_table()
 
     try:

@@ -48,8 +48,8 @@ run "default" {
   }
 
   assert {
-    condition     = aws_athena_workgroup.this.configuration[0].enforce_workgroup_configuration && aws_athena_workgroup.this.configuration[0].bytes_scanned_cutoff_per_query > 0
-    error_message = "The workgroup's settings are enforced, with a scan limit."
+    condition     = alltrue([for workgroup in aws_athena_workgroup.this : workgroup.configuration[0].enforce_workgroup_configuration && workgroup.configuration[0].bytes_scanned_cutoff_per_query > 0]) && toset(keys(aws_athena_workgroup.this)) == toset(["analyst", "dashboard"])
+    error_message = "The workgroups' settings are enforced, with a scan limit."
   }
 
   assert {
@@ -62,7 +62,7 @@ run "policies" {
   command = plan
 
   assert {
-    condition     = alltrue([for bucket in data.aws_iam_policy_document.tls_only : jsondecode(bucket.json).Statement[0].Effect == "Deny" && jsondecode(bucket.json).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"]) && length(data.aws_iam_policy_document.tls_only) == 4
+    condition     = alltrue([for bucket in data.aws_iam_policy_document.bucket : jsondecode(bucket.json).Statement[0].Effect == "Deny" && jsondecode(bucket.json).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"]) && length(data.aws_iam_policy_document.bucket) == 4
     error_message = "Every bucket refuses what is not TLS."
   }
 
@@ -112,6 +112,47 @@ run "policies" {
   }
 }
 
+run "who_can_read_and_do_what" {
+  command = plan
+
+  # A reader's results hold what it read: nobody else's prefix, and no other workgroup.
+  assert {
+    condition     = alltrue([for reader, other in { analyst = "dashboard", dashboard = "analyst" } : alltrue([for statement in jsondecode(data.aws_iam_policy_document.reader[reader].json).Statement : !strcontains(jsonencode(statement.Resource), "/athena/${other}/") && !endswith(jsonencode(statement.Resource), "/athena/*\"")])])
+    error_message = "Readers don't share results."
+  }
+
+  assert {
+    condition     = alltrue([for key, workgroup in aws_athena_workgroup.this : endswith(workgroup.configuration[0].result_configuration[0].output_location, "/athena/${key}/")])
+    error_message = "Each workgroup has results of its own."
+  }
+
+  # Scripts could be run from wherever a job's role can read.
+  assert {
+    condition     = alltrue(flatten([for job in keys(local.deployment.jobs) : [for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : !contains(flatten([statement.Action]), "s3:GetObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "/pipes/") || endswith(resource, "/pipes/${job}/*/context.json")])]]))
+    error_message = "Of what Dagster writes, a job reads only its context."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for job in keys(local.deployment.jobs) : [for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : !contains(flatten([statement.Action]), "s3:PutObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "/releases") && (!strcontains(resource, "/pipes/") || strcontains(resource, "/pipes/${job}/"))])]]))
+    error_message = "A job reports for itself, and writes no release."
+  }
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(data.aws_iam_policy_document.orchestrator.json).Statement : !strcontains(jsonencode(statement.Resource), "/releases")])
+    error_message = "Who starts jobs writes no code for them."
+  }
+
+  assert {
+    condition     = anytrue([for statement in jsondecode(data.aws_iam_policy_document.bucket["artifacts"].json).Statement : statement.Effect == "Deny" && strcontains(jsonencode(statement.Resource), "/releases/*") && try(statement.Condition.Null["s3:if-none-match"], "") == "true"]) && contains(keys(aws_s3_bucket_versioning.this), "artifacts")
+    error_message = "Releases are written once, and versioned."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for document in [data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader] : [for statement in jsondecode(document.json).Statement : can(statement.Condition) if contains(flatten([statement.Action]), "s3:ListBucket")]]))
+    error_message = "Who publishes or uploads lists only what it writes."
+  }
+}
+
 run "what_an_account_may_lack" {
   command = plan
 
@@ -131,12 +172,12 @@ run "what_an_account_may_lack" {
   }
 
   assert {
-    condition     = aws_athena_workgroup.this.force_destroy
+    condition     = alltrue([for workgroup in aws_athena_workgroup.this : workgroup.force_destroy])
     error_message = "A workgroup with queries can't be destroyed otherwise."
   }
 
   assert {
-    condition     = alltrue([for action in ["athena:ListDataCatalogs", "athena:ListDatabases", "athena:GetDatabase", "athena:ListTableMetadata", "athena:GetTableMetadata", "athena:ListWorkGroups", "athena:ListEngineVersions"] : anytrue([for statement in jsondecode(data.aws_iam_policy_document.reader["analyst"].json).Statement : contains(flatten([statement.Action]), action) && statement.Resource == "*"])])
+    condition     = alltrue([for action in ["athena:ListDataCatalogs", "athena:ListDatabases", "athena:GetDatabase", "athena:ListTableMetadata", "athena:GetTableMetadata", "athena:ListWorkGroups", "athena:ListEngineVersions"] : anytrue([for statement in jsondecode(data.aws_iam_policy_document.reader["analyst"].json).Statement : contains(flatten([statement.Action]), action)])])
     error_message = "Athena's console and drivers list catalogs, databases and tables."
   }
 

@@ -42,6 +42,16 @@ run "vpc" {
   }
 
   assert {
+    condition     = alltrue([for endpoint in concat(aws_vpc_endpoint.s3, values(aws_vpc_endpoint.interface)) : jsondecode(endpoint.policy).Statement[0].Condition.StringEquals["aws:PrincipalAccount"] == "123456789012"])
+    error_message = "Endpoints serve this account alone."
+  }
+
+  assert {
+    condition     = anytrue([for statement in jsondecode(aws_vpc_endpoint.s3[0].policy).Statement : statement.Effect == "Deny" && contains(flatten([statement.Action]), "s3:PutObject") && try(statement.Condition.StringNotEquals["aws:ResourceAccount"], "") == "123456789012"])
+    error_message = "Nothing is written to another account's bucket."
+  }
+
+  assert {
     condition     = aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway" && toset(keys(aws_vpc_endpoint.interface)) == toset(["glue", "logs", "monitoring", "sts"])
     error_message = "S3 by its gateway, the services by interface endpoints."
   }
