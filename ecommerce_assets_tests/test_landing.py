@@ -19,7 +19,7 @@ from ecommerce_assets.landing import store
 from ecommerce_assets.landing.files import digested, landed, line_in
 from ecommerce_assets.landing.store import DeliveryChanged, FolderStore, S3Store
 from ecommerce_assets.landing.watch import look
-from ecommerce_assets_tests.aws_stand_in import moto_server
+from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server
 from ecommerce_assets_tests.shop import DAY, ORDERS, SOURCES, Shop
 from ecommerce_assets_tests.three_days import date, make
 
@@ -296,9 +296,14 @@ def test_an_object_is_read_as_it_was_listed_or_not_at_all(s3: Any) -> None:
     s3.put_object(Bucket="deliveries", Key=key, Body=b"order_id\n2\n")
     with pytest.raises(DeliveryChanged, match="written anew, or removed"):
         place.open(file.entry, file.digest)
-    s3.delete_object(Bucket="deliveries", Key=key)
-    with pytest.raises(DeliveryChanged, match="written anew, or removed"):
+    # To a role that may list only some prefixes, what is not there is forbidden.
+    place._client = Faulty(s3, get_object=[client_error("AccessDenied", 403)] * 2)
+    with pytest.raises(PipelineError, match="can't be looked at, so nothing was read"):
         place.open(file.entry, file.digest)
+    s3.delete_object(Bucket="deliveries", Key=key)
+    for _ in ("forbidden", "missing"):
+        with pytest.raises(DeliveryChanged, match="written anew, or removed"):
+            place.open(file.entry, file.digest)
 
 
 class FailingS3(BaseHTTPRequestHandler):

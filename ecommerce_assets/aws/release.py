@@ -198,7 +198,7 @@ def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
 def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> bool:
     """Upload the built files; returns whether that was necessary.
 
-    What is there stays as it is: the bucket takes an object of a release only once.
+    Objects that an earlier upload left stay: the bucket takes each object of a release only once.
 
     Raises:
         PipelineError: an upload failed; run again to upload the rest.

@@ -247,11 +247,18 @@ class S3Store:
             try:
                 answer = self.client.get_object(Bucket=self.bucket, Key=entry.path, IfMatch=tag)
             except ClientError as error:
-                if error.response["Error"]["Code"] in CHANGED_CODES:
+                code = error.response["Error"]["Code"]
+                # Where a role may list only certain prefixes, S3 forbids what is not there.
+                forbidden = code in ("AccessDenied", "403")
+                if code in CHANGED_CODES or (forbidden and not self._is_listed(entry.path)):
                     where = f"s3://{self.bucket}/{entry.path}"
                     raise DeliveryChanged(f"{where} was written anew, or removed") from error
                 raise
         return _Object(io.BufferedReader(answer["Body"], CHUNK_BYTES))
+
+    def _is_listed(self, key: str) -> bool:
+        found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        return any(item["Key"] == key for item in found.get("Contents", ()))
 
     def _pages(self, prefix: str, **how: str) -> Iterator[dict[str, Any]]:
         with self._explained(prefix):
