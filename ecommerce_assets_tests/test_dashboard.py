@@ -608,7 +608,7 @@ def test_what_it_reads_is_what_it_says(
     statements: list[str] = []
 
     @contextmanager
-    def spying(settings: Settings) -> Iterator[Query]:
+    def spying(settings: Settings, _: str) -> Iterator[Query]:
         with open_engine(settings) as query:
             yield lambda sql: statements.append(sql) or query(sql)
 

@@ -315,3 +315,20 @@ def test_a_header_is_declared_and_taken_back(shop: Shop) -> None:
         shop.run("bronze", "web", first=SECOND)
         assert shop.one("select colour from bronze.web")["colour"] == "red"
         assert described() is None
+
+
+def test_a_header_is_written_in_another_case(shop: Shop) -> None:
+    """To Spark and Iceberg, it is the same column."""
+    other = TWO_SHOPS.replace('"title", "quantity"', '"Title", "quantity"')
+    other = other.replace('name = "title"', 'name = "Title"')
+    for text, header in ((TWO_SHOPS, WEB), (other, WEB.replace("title", "Title"))):
+        with using(ShopFile("our.toml", text)):
+            shop.file("web").write_text(
+                f"{header}1,C1,a@b.c,A,Lamp,2,1.50,2024-01-01T10:00:00,\n"
+                "1,C1,a@b.c,,Vase,2,1.50,2024-01-01T10:00:00,\n"
+            )
+            shop.run("bronze", "web,till")
+            shop.run("silver", "products,products_quarantine")
+            assert shop.one("select name from silver.products")["name"] == "Lamp"
+            broken = shop.one("select title from silver.products_quarantine")
+            assert list(broken.values()) == ["Vase"]

@@ -55,8 +55,9 @@ def run(
 ) -> None:
     """Materialize tables through Dagster, without a server.
 
-    Without options: every table, for every date that has landed, in one run. The run is recorded
-    where `dagster dev`, started in the same folder, shows it.
+    Without options: every table, for every date that has landed, in one run. Dagster's history has
+    the run in DAGSTER_HOME; without that, in `.dagster` of a folder with a dagster.yaml, where
+    `dagster dev` shows it.
 
     \b
     ecommerce run --from yesterday

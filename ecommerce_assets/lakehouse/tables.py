@@ -73,13 +73,17 @@ def create_table(
             lambda: exists(spark, identifier),
         )
         return
-    present = {field.name: field.dataType for field in spark.table(qualified(identifier)).schema}
+    # Spark does not distinguish names by case.
+    present = {
+        field.name.lower(): field.dataType for field in spark.table(qualified(identifier)).schema
+    }
     for field in struct.fields:
-        if field.name not in present:
+        kind = present.get(field.name.lower())
+        if kind is None:
             spark.sql(f"ALTER TABLE {qualified(identifier)} ADD COLUMN {_column_ddl(field)}")
-        elif present[field.name] != field.dataType:
+        elif kind != field.dataType:
             raise PipelineError(
-                f"{identifier}.{field.name} is {present[field.name].simpleString()} in the "
+                f"{identifier}.{field.name} is {kind.simpleString()} in the "
                 f"lakehouse and {field.dataType.simpleString()} in the declaration: rename the "
                 "column, or drop the table and materialize it again"
             )
@@ -100,8 +104,9 @@ def with_columns_of(
     spark: "SparkSession", identifier: str, frame: "DataFrame"
 ) -> "tuple[DataFrame, list[str]]":
     """A frame with the columns of a table that it lacks, empty; and which these are."""
-    there = set(frame.columns)
-    lacking = [f for f in spark.table(qualified(identifier)).schema.fields if f.name not in there]
+    there = {name.lower() for name in frame.columns}
+    fields = spark.table(qualified(identifier)).schema.fields
+    lacking = [field for field in fields if field.name.lower() not in there]
     empty = [F.lit(None).cast(field.dataType).alias(field.name) for field in lacking]
     return frame.select("*", *empty) if lacking else frame, [field.name for field in lacking]
 
@@ -116,7 +121,9 @@ def drop_columns(spark: "SparkSession", identifier: str, columns: Iterable[str])
     }
     dropped = ", ".join(f"`{name}`" for name in columns if name not in partitioned)
     if dropped:
-        spark.sql(f"ALTER TABLE {qualified(identifier)} DROP COLUMNS ({dropped})")
+        _committed(
+            lambda: spark.sql(f"ALTER TABLE {qualified(identifier)} DROP COLUMNS ({dropped})")
+        )
 
 
 def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:
@@ -169,11 +176,20 @@ def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataF
 
 
 def change_refs(table: Java, change: Callable[[Java], Java]) -> None:
-    """Commit a change of branches; retried, since Iceberg 1.10 gives up on a concurrent commit."""
-    for attempt in range(COMMIT_ATTEMPTS):
+    """Commit a change of branches."""
+
+    def commit() -> None:
         table.refresh()
+        change(table.manageSnapshots()).commit()
+
+    _committed(commit)
+
+
+def _committed(commit: Callable[[], Any]) -> None:
+    """Do a commit; retried, since Iceberg 1.10 gives up on a concurrent one."""
+    for attempt in range(COMMIT_ATTEMPTS):
         try:
-            change(table.manageSnapshots()).commit()
+            commit()
         except Exception as error:
             if "CommitFailed" not in str(error) or attempt + 1 == COMMIT_ATTEMPTS:
                 raise

@@ -120,7 +120,8 @@ def _of_delivered(table: Table, row: pa.Table, *, on_aws: bool) -> dict[str, str
 
 def _row(table: Table, key: str, query: Query) -> pa.Table:
     """The row by its key, or by the natural key beside a surrogate one."""
-    values = [value.strip() for value in key.split(",")]
+    # A key of one column may have commas in it.
+    values = [value.strip() for value in key.split(",")] if len(table.key) > 1 else [key.strip()]
     natural = [name.replace("_key", "_id") for name in table.key]
     for columns in dict.fromkeys([table.key, tuple(natural)]):
         if len(columns) != len(values) or not set(columns) <= table.columns.keys():
