@@ -46,6 +46,9 @@ class Worker:
         while not (why := self._why_end()):
             watched = [listening, *([self._job.socket] if self._job else [])]
             ready, _, _ = select.select(watched, [], [], WATCH_SECONDS)
+            if self._job and self._job.ending and listening in ready:
+                # The run has the last answer, and hands over the next job at once.
+                self._job.done.wait(WATCH_SECONDS)
             if self._job and self._job.done.is_set():
                 self._job.close()
                 self._job, self._idle_since = None, monotonic()
