@@ -45,9 +45,10 @@ data "aws_iam_policy_document" "orchestrator" {
     resources = local.log_group_arns
   }
 
+  # To describe it as well: a secret without a value looks like one that is not there.
   statement {
     sid       = "ReadWebhook"
-    actions   = ["secretsmanager:GetSecretValue"]
+    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
     resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:${local.secret_name}-??????"]
   }
 }

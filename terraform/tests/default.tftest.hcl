@@ -172,6 +172,11 @@ run "what_an_account_may_lack" {
   }
 
   assert {
+    condition     = anytrue([for statement in jsondecode(data.aws_iam_policy_document.orchestrator.json).Statement : statement.Sid == "ReadWebhook" && contains(flatten([statement.Action]), "secretsmanager:DescribeSecret")])
+    error_message = "A secret without a value is told from one that is not there."
+  }
+
+  assert {
     condition     = alltrue([for workgroup in aws_athena_workgroup.this : workgroup.force_destroy])
     error_message = "A workgroup with queries can't be destroyed otherwise."
   }
