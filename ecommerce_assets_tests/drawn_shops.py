@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecommerce_assets_tests.shop import Shop
-from ecommerce_assets_tests.worlds import DAYS, UPDATED, Row
+from ecommerce_assets_tests.worlds import UPDATED, Row, Worlds
 
 SOURCES = ("web", "till")
 # The fields of a line, and their headers in the files of each source.
@@ -181,41 +180,19 @@ def _as_written(line: Row, file: Mapping[str, Any], pick: random.Random) -> Row:
 
 
 @dataclass
-class ShopWorlds:
-    """What the worlds' shops have delivered, by source and day, as `worlds.Worlds` does."""
+class ShopWorlds(Worlds):
+    """What the worlds' shops have delivered, by source and day.
 
-    shop: Shop
-    worlds: int
-    sources: Mapping[str, dict[str, Any]]
-    lines: dict[tuple[str, str], dict[str, list[Row]]] = field(default_factory=dict)
+    Attributes:
+        sources: by name, how their files are written.
+    """
 
-    def deliver(self, source: str, day: str, seed: int) -> None:
-        """Every world adds lines to a delivery, corrects, removes or empties it."""
-        delivery = self.lines.setdefault((source, day), {})
-        for number in range(self.worlds):
-            world = str(number)
-            pick = random.Random(f"{seed}-{source}-{day}-{world}")
-            lines = delivery.setdefault(world, [])
-            what = pick.choice(["add", "add", "add", "change", "remove", "empty", "move"])
-            if what == "add" or not lines:
-                lines += [
-                    _as_written(_line(source, world, pick), self.sources[source], pick)
-                    for _ in range(pick.randint(1, 4))
-                ]
-            elif what == "change":
-                place, name = pick.randrange(len(lines)), pick.choice(FIELDS)
-                other = _as_written(_line(source, world, pick), self.sources[source], pick)
-                lines[place] = {**lines[place], name: other[name]}
-            elif what == "remove":
-                lines.pop(pick.randrange(len(lines)))
-            elif what == "empty":
-                lines.clear()
-            else:
-                other_day = self.lines.setdefault((source, pick.choice(DAYS)), {})
-                other_day.setdefault(world, []).append(lines.pop())
-        for (name, when), parts in self.lines.items():
-            if name == source:
-                self._land(source, when, [line for part in parts.values() for line in part])
+    sources: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    does = ("add", "add", "add", "change", "remove", "empty", "move")
+
+    def _row(self, source: str, world: str, pick: random.Random) -> Row:
+        return _as_written(_line(source, world, pick), self.sources[source], pick)
 
     def _land(self, source: str, day: str, lines: Sequence[Row]) -> None:
         file, headers = self.sources[source], HEADERS[source]

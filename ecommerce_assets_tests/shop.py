@@ -5,10 +5,14 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import bronze_ingestion, gold_aggregation, silver_transformation
 from ecommerce_assets.query.local import connect
+from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop
-from ecommerce_assets.tables import LAYERS
+from ecommerce_assets.tables import LAYERS, tables_for
 
 MAINS = {
     "bronze": bronze_ingestion.main,
@@ -39,6 +43,15 @@ VALID = {
         "unit_price": "10.00", "line_total": "10.00", "updated_at": "2024-01-01T10:00:00Z",
     },
 }  # fmt: skip
+
+
+def mistake_in(text: str) -> str:
+    """The one line that says what is wrong in a shop file."""
+    with pytest.raises(PipelineError) as caught:
+        tables_for(ShopFile("our.toml", text))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("our.toml: ")
+    return line
 
 
 class Shop:

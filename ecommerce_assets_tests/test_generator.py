@@ -13,7 +13,7 @@ import pytest
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.generator import defects
-from ecommerce_assets.generator.forms import LINES
+from ecommerce_assets.generator.order_lines import LINES
 from ecommerce_assets.generator.people import customer_row, pools
 from ecommerce_assets.generator.shop import Options, continued, generate
 from ecommerce_assets.shop import shipped_shops, using

@@ -95,7 +95,7 @@ class Histories(RuleBasedStateMachine):
 
     def opened(self, seed: int) -> None:
         """Take the shop's deliveries and its oracle."""
-        self.worlds: Worlds | ShopWorlds = Worlds(self.shop, WORLDS)
+        self.worlds = Worlds(self.shop, WORLDS)
         self.oracle = oracle.DEFAULT
 
     def source(self, table: str) -> str:
@@ -290,7 +290,7 @@ class HistoriesOfShops(Histories):
     def opened(self, seed: int) -> None:
         self.pick = random.Random(seed)
         self.written = written(self.pick)
-        self.worlds = ShopWorlds(self.shop, WORLDS, self.written)
+        self.worlds = ShopWorlds(self.shop, WORLDS, sources=self.written)
         self.given = ExitStack()
         self.change(None)
 

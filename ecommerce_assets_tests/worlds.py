@@ -7,6 +7,7 @@ takes as many random histories a step further as there are worlds.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ecommerce_assets_tests.shop import Shop
 
@@ -83,6 +84,10 @@ class Worlds:
     worlds: int
     rows: dict[tuple[str, str], dict[str, list[Row]]] = field(default_factory=dict)
 
+    does: ClassVar[tuple[str, ...]] = (
+        "add", "add", "add", "change", "remove", "empty", "nothing", "move",
+    )  # fmt: skip
+
     def deliver(self, table: str, day: str, seed: int) -> None:
         """Every world does something to one delivery: adds to it, corrects it, empties it."""
         delivery = self.rows.setdefault((table, day), {})
@@ -90,15 +95,13 @@ class Worlds:
             world = str(number)
             pick = random.Random(f"{seed}-{table}-{day}-{world}")
             rows = delivery.setdefault(world, [])
-            what = pick.choice(
-                ["add", "add", "add", "change", "remove", "empty", "nothing", "move"]
-            )
+            what = pick.choice(self.does)
             if what == "add" or not rows:
-                rows += [_row(table, world, pick) for _ in range(pick.randint(1, 4))]
+                rows += [self._row(table, world, pick) for _ in range(pick.randint(1, 4))]
             elif what == "change":
                 place = pick.randrange(len(rows))
                 name = pick.choice(list(rows[place]))
-                rows[place] = {**rows[place], name: _row(table, world, pick)[name]}
+                rows[place] = {**rows[place], name: self._row(table, world, pick)[name]}
             elif what == "remove":
                 rows.pop(pick.randrange(len(rows)))
             elif what == "empty":
@@ -109,6 +112,9 @@ class Worlds:
         for (name, when), parts in self.rows.items():
             if name == table:
                 self._land(table, when, [row for part in parts.values() for row in part])
+
+    def _row(self, table: str, world: str, pick: random.Random) -> Row:
+        return _row(table, world, pick)
 
     def _land(self, table: str, day: str, rows: list[Row]) -> None:
         if rows:

@@ -21,8 +21,6 @@ from ecommerce_assets.landing.source import Dialect
 MANIFEST = "_manifest.json"
 LATEST_BY_DAYS = 5
 UNKNOWN_COLUMN_DAY = 2  # the delivery whose customers file has an unknown column
-
-
 TITLE = "Export"  # above the header, where a source has lines there
 
 

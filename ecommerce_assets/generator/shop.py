@@ -21,7 +21,8 @@ from ecommerce_assets.generator.catalogue import (
     PAYMENT_WEIGHTS,
 )
 from ecommerce_assets.generator.delivery import MANIFEST, Deliveries
-from ecommerce_assets.generator.forms import DEFAULT, Form, Person, all_names, form_of
+from ecommerce_assets.generator.form import Form, Person
+from ecommerce_assets.generator.forms import DEFAULT, all_names, form_of
 from ecommerce_assets.generator.orders import Item, Order, Product
 from ecommerce_assets.generator.people import country_of, customer_row, pools
 

@@ -71,10 +71,14 @@ def tables_of(layer: str) -> tuple[Table, ...]:
     return tuple(table for table in all_tables().values() if table.layer == layer)
 
 
-def contracted_tables() -> tuple[Table, ...]:
-    """The tables of silver that have a contract, and so a quarantine beside them."""
-    known = all_tables()
-    return tuple(t for t in tables_of("silver") if f"{t.identifier}_quarantine" in known)
+def contracted_tables(shop: Shop | None = None) -> tuple[Table, ...]:
+    """The tables of silver that have a contract, and so a quarantine beside them.
+
+    Args:
+        shop: the current one by default.
+    """
+    known = tables_for(shop or current_shop())
+    return tuple(table for name, table in known.items() if f"{name}_quarantine" in known)
 
 
 def fed_tables() -> tuple[Table, ...]:

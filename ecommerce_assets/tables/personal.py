@@ -22,12 +22,10 @@ def personal_columns() -> frozenset[str]:
 
 @cache
 def _of_shop(shop: Shop) -> frozenset[str]:
-    from ecommerce_assets.tables import tables_for
+    from ecommerce_assets.tables import contracted_tables
     from ecommerce_assets.tables.silver import contracts_of
 
-    tables = tables_for(shop)
-    current = [t for t in tables.values() if f"{t.identifier}_quarantine" in tables]
-    contracts = [contract for table in current for contract in contracts_of(table)]
+    contracts = [found for table in contracted_tables(shop) for found in contracts_of(table)]
     marked = {
         name
         for contract in contracts

@@ -109,7 +109,7 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
             yield from _country(draft)
         elif column == "discount_percent" and draft.sample.columns[header].fractions:
             sql = f"cast(`{header}` as decimal(9, 4)) * 100"
-            # A price made from the net amount has the discount in it already.
+            # A price computed from the net amount already includes the discount.
             out = "" if "unit_price" in draft.columns else "# "
             yield f'{out}discount_percent = {{ sql = "{sql}" }}    {ASK} its values are from 0 to 1'
         else:

@@ -9,7 +9,6 @@ import gc
 import json
 import logging
 import os
-import resource
 import select
 import socket
 import sys
@@ -21,6 +20,8 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
+import psutil
+
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.entry import job_module
 from ecommerce_assets.jobs.reporting import PROGRESS_LOG
@@ -29,7 +30,6 @@ from ecommerce_assets.tables import LAYERS, all_tables
 from ecommerce_assets.warm_worker import address
 
 WATCH_SECONDS = 1
-PAGES = Path("/proc/self/statm")  # in pages, of Linux: the second number is that in memory
 MOST_BYTES = 1 << 30  # of Python, and of the JVM beside its heap
 
 
@@ -166,14 +166,8 @@ def _too_large() -> bool:
 
 
 def resident_bytes() -> int:
-    """The memory of this process without the JVM.
-
-    Linux counts in the greatest one the memory of the process that started this one.
-    """
-    if PAGES.exists():
-        return int(PAGES.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    greatest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return greatest * (1 if sys.platform == "darwin" else 1024)
+    """The memory of this process without the JVM."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def _say(why: str) -> None:
