@@ -51,7 +51,9 @@ demo: install ## generate three months of deliveries, run the whole pipeline thr
 
 # The first partition is the first date that has landed, so that the UI offers just these dates.
 dev: export ECOMMERCE_START_DATE := $(or $(ECOMMERCE_START_DATE),$(FIRST_LANDED))
-dev: export DAGSTER_HOME := $(or $(DAGSTER_HOME),$(CURDIR)/.dagster)
+# Each environment has a history of its own.
+dev: ENVIRONMENT = $(or $(ECOMMERCE_ENVIRONMENT),$(shell sed -n 's/^ECOMMERCE_ENVIRONMENT=//p' .env 2>/dev/null))
+dev: export DAGSTER_HOME := $(or $(DAGSTER_HOME),$(CURDIR)/.dagster$(addprefix -,$(ENVIRONMENT)))
 dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 	@mkdir -p $$DAGSTER_HOME
 	@test -f $$DAGSTER_HOME/dagster.yaml -a ! dagster.yaml -nt $$DAGSTER_HOME/dagster.yaml || cp dagster.yaml $$DAGSTER_HOME/dagster.yaml
@@ -124,4 +126,4 @@ pictures: install ## the README's pictures, taken of Dagster and the dashboard w
 	$(BIN)/python -m tools.pictures
 
 clean: ## remove what was generated, the lakehouse and Dagster's history
-	rm -rf $(DEMO)/landing $(DEMO)/lakehouse $(DEMO)/dashboard.html .dagster .tmp_dagster_home_* site
+	rm -rf $(DEMO)/landing $(DEMO)/lakehouse $(DEMO)/dashboard.html .dagster .dagster-* .tmp_dagster_home_* site

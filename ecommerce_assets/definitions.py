@@ -46,6 +46,7 @@ def _launcher(settings: Settings) -> GlueJobs:
     shared: dict[str, Any] = {
         "landing": settings.landing,
         "lakehouse": settings.lakehouse,
+        "environment": settings.environment,
         "thresholds": asdict(settings.thresholds),
     }
     if not settings.on_aws:

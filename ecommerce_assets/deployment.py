@@ -4,7 +4,7 @@ Terraform reads the same file, so the deployed and the launched jobs cannot diff
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -91,10 +91,25 @@ class Deployment:
 
 
 @cache
-def deployment() -> Deployment:
-    """The deployment."""
+def deployment(environment: str = "") -> Deployment:
+    """The deployment; its jobs, workgroup and log group have the names of an environment's."""
     text = files("ecommerce_assets").joinpath("deployment.json").read_text("utf-8")
     content = json.loads(text)
     content["jobs"] = {key: GlueJob(**job) for key, job in content["jobs"].items()}
     content["prices"] = Prices(**content["prices"])
-    return Deployment(**content)
+    plain = Deployment(**content)
+    return _named(plain, environment) if environment else plain
+
+
+def _named(plain: Deployment, environment: str) -> Deployment:
+    """The deployment with an environment's names, as Terraform gives them."""
+
+    def named(name: str) -> str:
+        return f"{environment}-{name}"
+
+    return replace(
+        plain,
+        jobs={key: replace(job, name=named(job.name)) for key, job in plain.jobs.items()},
+        athena={**plain.athena, "workgroup": named(plain.athena["workgroup"])},
+        storage={**plain.storage, "log_group": f"/{environment}{plain.storage['log_group']}"},
+    )

@@ -1,6 +1,7 @@
 """Settings of the pipeline: all environment variables, with defaults and errors."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -15,6 +16,7 @@ NEEDED_ON_AWS = ("landing", "lakehouse", "artifacts")
 LOCATIONS = (*NEEDED_ON_AWS, "dashboard")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
 WORKGROUP: str = deployment().athena["workgroup"]
+ENVIRONMENT_NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Settings:
 
     Attributes:
         deployment: where compute steps run: `local` for this process, `aws` for Glue jobs.
+        environment: name of one of several environments, which live side by side in one account or
+            on one laptop; empty for the only one.
         landing: folder or, on AWS, `s3://bucket/prefix` of the deliveries.
         lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://bucket`.
         start_date: first ingestion date; the first daily partition.
@@ -40,6 +44,7 @@ class Settings:
     """
 
     deployment: str = "local"
+    environment: str = ""
     landing: str = "data/landing"
     lakehouse: str = "data/lakehouse"
     start_date: date = START_DATE
@@ -77,21 +82,22 @@ class Settings:
             raise PipelineError(
                 f"ECOMMERCE_DEPLOYMENT is {chosen!r}; it must be {' or '.join(DEPLOYMENTS)}"
             )
+        named = value("ENVIRONMENT", "")
+        _must_be_an_environment(named)
         locations = {name: value(name.upper(), "") for name in LOCATIONS}
         _must_fit(chosen, locations)
-        _must_be_a_plain_path(absolute(locations["lakehouse"] or default.lakehouse))
+        if chosen == "local":
+            for name in ("landing", "lakehouse", "dashboard"):
+                locations[name] = locations[name] or _of(named, getattr(default, name))
+        _must_be_a_plain_path(absolute(locations["lakehouse"]))
         return cls(
             deployment=chosen,
-            landing=absolute(locations["landing"] or default.landing),
-            lakehouse=absolute(locations["lakehouse"] or default.lakehouse),
-            artifacts=absolute(locations["artifacts"]),
-            dashboard=absolute(
-                locations["dashboard"] or ("" if chosen == "aws" else default.dashboard)
-            ),
+            environment=named,
+            **{name: absolute(location) for name, location in locations.items()},
             dashboard_lines=parse_count(
                 value("DASHBOARD_LINES", str(default.dashboard_lines)), "ECOMMERCE_DASHBOARD_LINES"
             ),
-            workgroup=value("WORKGROUP", default.workgroup),
+            workgroup=value("WORKGROUP", deployment(named).athena["workgroup"]),
             dashboard_workgroup=value("DASHBOARD_WORKGROUP", ""),
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
             alert_secret=value("ALERT_SECRET", default.alert_secret),
@@ -109,6 +115,21 @@ class Settings:
                 }
             ),
         )
+
+
+def _must_be_an_environment(name: str) -> None:
+    """Refuse what can't be part of the names of databases, jobs, buckets and folders."""
+    if name and not ENVIRONMENT_NAME.fullmatch(name):
+        raise PipelineError(
+            f"ECOMMERCE_ENVIRONMENT is {name!r}; it must be a letter and up to nine more letters "
+            "or digits, all of them small, like prod"
+        )
+
+
+def _of(environment: str, location: str) -> str:
+    """The folder or file of an environment on a laptop: `data/dev/lakehouse`."""
+    path = Path(location)
+    return str(path.parent / environment / path.name)
 
 
 def _must_fit(chosen: str, locations: Mapping[str, str]) -> None:

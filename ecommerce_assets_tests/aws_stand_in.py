@@ -57,16 +57,20 @@ BUCKETS = {name: f"ecommerce-{name}-stand-in" for name in
            ("landing", "lakehouse", "artifacts", "results")}  # fmt: skip
 
 
+ENVIRONMENT = "prod"  # Terraform's own default
+
+
 def deployed_settings() -> dict[str, str]:
     """The settings that a deployment puts out, by deployment.json, for the buckets here."""
-    storage = deployment().storage
+    storage = deployment(ENVIRONMENT).storage
     return {
         "ECOMMERCE_DEPLOYMENT": "aws",
+        "ECOMMERCE_ENVIRONMENT": ENVIRONMENT,
         "ECOMMERCE_LANDING": f"s3://{BUCKETS['landing']}/{storage['landing']}",
         "ECOMMERCE_LAKEHOUSE": f"s3://{BUCKETS['lakehouse']}",
         "ECOMMERCE_ARTIFACTS": f"s3://{BUCKETS['artifacts']}",
         "ECOMMERCE_DASHBOARD": f"s3://{BUCKETS['results']}/{storage['dashboard']}/sales.html",
-        "ECOMMERCE_WORKGROUP": deployment().athena["workgroup"],
+        "ECOMMERCE_WORKGROUP": deployment(ENVIRONMENT).athena["workgroup"],
     }
 
 
@@ -75,7 +79,8 @@ def deployed_arguments(lakehouse: str) -> dict[str, str]:
     return {
         **deployment().arguments,
         "--conf": deployment().conf(lakehouse),
-        "--custom-logGroup-prefix": deployment().storage["log_group"],
+        "--custom-logGroup-prefix": deployment(ENVIRONMENT).storage["log_group"],
+        "--environment": ENVIRONMENT,
         "--lakehouse": lakehouse,
     }
 

@@ -162,6 +162,45 @@ def test_what_reads_is_asked(endpoint: str, sql: str) -> None:
     assert query(sql).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("select * from gold.dim_date", "select * from dev_gold.dim_date"),
+        ("table gold.nothing_like_it", "table dev_gold.nothing_like_it"),
+        (
+            'select gold.dim_date.date from "gold" . dim_date, silver.orders',
+            'select dev_gold.dim_date.date from "dev_gold" . dim_date, dev_silver.orders',
+        ),
+        ("show tables in gold", "show tables in dev_gold"),
+        ("describe bronze.orders", "describe dev_bronze.orders"),
+        ("select 'gold.dim_date' -- gold.dim_date", "select 'gold.dim_date' -- gold.dim_date"),
+        (
+            "with gold as (select 1 as a) select gold.a from gold",
+            "with gold as (select 1 as a) select gold.a from gold",
+        ),
+        ("select * from other_gold.dim_date", "select * from other_gold.dim_date"),
+    ],
+)
+def test_tables_are_those_of_the_environment(sql: str, sent: str) -> None:
+    assert athena.in_environment(sql, "dev") == sent
+    assert athena.in_environment(sql, "") == sql
+
+
+def test_a_query_as_of_a_time_in_an_environment(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_ENVIRONMENT", "dev")
+    configuration = {"ResultConfiguration": {"OutputLocation": "s3://results/athena/"}}
+    boto3.client("athena").create_work_group(Name="dev-ecommerce", Configuration=configuration)
+    seed(endpoint, seeded([]))
+    asked = query("select * from gold.dim_date", "--as-of", "123456789012345678")
+    assert asked.exit_code == 0, asked.exception
+    identifier = asked.stderr.split("Athena query ")[1].split()[0]
+    sent = boto3.client("athena").get_query_execution(QueryExecutionId=identifier)
+    assert sent["QueryExecution"]["Query"] == "select * from dev_gold.dim_date FOR VERSION AS OF 123456789012345678"
+    assert sent["QueryExecution"]["WorkGroup"] == "dev-ecommerce"
+
+
 def test_types_that_duckdb_lacks_and_no_columns(endpoint: str) -> None:
     result = {"rows": [{"Data": [{"VarCharValue": "a"}, {"VarCharValue": "b"}]},
                        {"Data": [{}, {"VarCharValue": "2 00:00:00.000"}]}],

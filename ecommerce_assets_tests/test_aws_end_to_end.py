@@ -23,12 +23,14 @@ from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.dashboard.sales import days_of
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
+from ecommerce_assets.lakehouse.names import in_environment
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.query import athena
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets_tests.aws_stand_in import (
     BUCKETS,
+    ENVIRONMENT,
     ProcessGlue,
     deployed_arguments,
     deployed_settings,
@@ -99,7 +101,12 @@ class Account:
 
 
 def data_catalog_table(name: str) -> pa.Table:
-    return load_catalog("lakehouse", type="glue").load_table(name).scan().to_arrow()
+    return (
+        load_catalog("lakehouse", type="glue")
+        .load_table(in_environment(name, ENVIRONMENT))
+        .scan()
+        .to_arrow()
+    )
 
 
 def instead_of_athena(
@@ -108,11 +115,12 @@ def instead_of_athena(
     """DuckDB runs Athena's statement over the tables of the Data Catalog; it reads no file itself."""
     known = {f"{schema}.{table}" for schema, table in connection.execute(
         "SELECT table_schema, table_name FROM information_schema.tables").fetchall()}  # fmt: skip
-    for name in set(re.findall(r"\b(?:bronze|silver|gold)\.\w+", sql)) - known:
-        layer = name.split(".")[0]
-        rows = data_catalog_table(name)
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
-        connection.from_arrow(rows).create(name)
+    for database, table in set(re.findall(rf"\b{ENVIRONMENT}_(\w+)\.(\w+)", sql)):
+        name = f"{ENVIRONMENT}_{database}.{table}"
+        if name not in known:
+            rows = data_catalog_table(f"{database}.{table}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {ENVIRONMENT}_{database}")
+            connection.from_arrow(rows).create(name)
     return athena.Answer(connection.sql(sql), 0, 0.0)
 
 
@@ -138,10 +146,14 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         for bucket in BUCKETS.values():
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
         for layer in LAYERS:
-            given = {"Name": layer, "LocationUri": f"{lakehouse}/{layer}"}
+            given = {
+                "Name": in_environment(layer, ENVIRONMENT),
+                "LocationUri": f"{lakehouse}/{layer}",
+            }
             catalog.create_database(DatabaseInput=given)
         arguments = deployed_arguments(lakehouse)
-        jobs = {job.name: {"default_arguments": arguments} for job in deployment().jobs.values()}
+        names = [job.name for job in deployment(ENVIRONMENT).jobs.values()]
+        jobs = {name: {"default_arguments": arguments} for name in names}
         glue = ProcessGlue(tmp_path_factory.mktemp("glue"), jobs, aws)
         own = glue_runs.client
         patch.setattr(
@@ -216,7 +228,7 @@ def test_what_the_job_says_is_the_failure(account: Account) -> None:
     assert not failed.success
     (failure,) = [event for event in failed.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data.description
-    assert f"{deployment().jobs['bronze'].name} run jr_" in told
+    assert f"{deployment(ENVIRONMENT).jobs['bronze'].name} run jr_" in told
     assert "orders/ingestion_date=2024-01-02/broken.csv: the header lacks" in told
     rows = {event.asset_key.path[-1] for event in failed.asset_materializations_for_node("bronze")}
     assert "customers" in rows

@@ -390,7 +390,7 @@ def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glue_runs, "client", lambda *_, **__: None)
     told = {"Id": "jr", "JobRunState": "SUCCEEDED", "ExecutionTime": 30, "WorkerType": "G.2X",
             "NumberOfWorkers": 3, "ExecutionClass": "FLEX", "DPUSeconds": 40.0}  # fmt: skip
-    run = glue_runs.GlueRuns(deployment().jobs["gold"])._job_run(told)
+    run = glue_runs.GlueRuns("gold")._job_run(told)
     assert run.dpu_seconds == 60 * 6
     assert run.usd == pytest.approx(0.1 * 0.29)
 

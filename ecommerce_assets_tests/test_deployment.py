@@ -8,8 +8,9 @@ import pytest
 
 from ecommerce_assets.aws.release import this_release
 from ecommerce_assets.deployment import deployment
+from ecommerce_assets.lakehouse.names import in_environment
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
-from ecommerce_assets_tests.aws_stand_in import deployed_arguments, deployed_settings
+from ecommerce_assets_tests.aws_stand_in import ENVIRONMENT, deployed_arguments, deployed_settings
 from ecommerce_assets_tests.terraform_plan import REPOSITORY, Planned
 
 PACKAGE = REPOSITORY / "ecommerce_assets"
@@ -46,13 +47,12 @@ def test_terraforms_own_tests_pass(planned: Planned) -> None:
 
 
 def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned) -> None:
-    assert {database["name"] for database in of(planned, "aws_glue_catalog_database")} == set(
-        LAYERS
-    )
+    databases = {database["name"] for database in of(planned, "aws_glue_catalog_database")}
+    assert databases == {in_environment(layer, ENVIRONMENT) for layer in LAYERS}
     queries = of(planned, "aws_athena_named_query")
     for query in queries:
         (table,) = re.findall(r"FROM (\w+\.\w+)", query["query"])
-        assert table in all_tables()
+        assert table in {in_environment(name, ENVIRONMENT) for name in all_tables()}
         assert query["database"] == table.split(".")[0]
     kpis = {table.name for table in tables_of("gold") if not re.match("dim_|fact_", table.name)}
     assert {query["name"] for query in queries} <= kpis
@@ -60,9 +60,9 @@ def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned) -
 
 def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned) -> None:
     jobs = {job["name"]: job for job in of(planned, "aws_glue_job")}
-    assert set(jobs) == {job.name for job in deployment().jobs.values()}
+    assert set(jobs) == {job.name for job in deployment(ENVIRONMENT).jobs.values()}
     settings = planned.environment
-    for name, job in deployment().jobs.items():
+    for name, job in deployment(ENVIRONMENT).jobs.items():
         arguments = jobs[job.name]["default_arguments"]
         # The end-to-end test takes them from deployment.json.
         assert arguments == deployed_arguments(settings["ECOMMERCE_LAKEHOUSE"])
@@ -77,7 +77,7 @@ def test_jobs_settings_and_prefixes_are_those_of_the_launcher(planned: Planned) 
     for name, value in deployed_settings().items():
         assert settings[name].split("/")[3:] == value.split("/")[3:], name
     assert {group["name"] for group in of(planned, "aws_cloudwatch_log_group")} == {
-        f"{deployment().storage['log_group']}/{ending}" for ending in ("output", "error")
+        f"{deployment(ENVIRONMENT).storage['log_group']}/{ending}" for ending in ("output", "error")
     }
 
 

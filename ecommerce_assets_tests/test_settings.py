@@ -2,7 +2,9 @@ from datetime import date
 
 import pytest
 
+from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.orchestration.local_storage import home
 from ecommerce_assets.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -35,6 +37,32 @@ def test_on_aws_everything_is_on_s3() -> None:
     assert settings.workgroup == "ecommerce"
 
 
+def test_an_environment_has_names_of_its_own_on_aws() -> None:
+    assert Settings.from_environment({**AWS, "ECOMMERCE_ENVIRONMENT": "dev"}).workgroup == (
+        "dev-ecommerce"
+    )
+    named = deployment("dev")
+    assert named.jobs["gold"].name == "dev-ecommerce-gold-aggregation"
+    assert named.storage["log_group"] == "/dev/ecommerce/glue"
+    assert deployment().jobs["gold"].name == "ecommerce-gold-aggregation"
+
+
+def test_an_environment_has_folders_of_its_own_on_a_laptop() -> None:
+    settings = Settings.from_environment({"ECOMMERCE_ENVIRONMENT": "dev"})
+    assert settings.landing.endswith("/data/dev/landing")
+    assert settings.lakehouse.endswith("/data/dev/lakehouse")
+    assert settings.dashboard.endswith("/data/dev/dashboard.html")
+    given = {"ECOMMERCE_ENVIRONMENT": "dev", "ECOMMERCE_LANDING": "/elsewhere"}
+    assert Settings.from_environment(given).landing == "/elsewhere"
+
+
+def test_its_history_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ECOMMERCE_ENVIRONMENT", raising=False)
+    assert home() == ".dagster"
+    monkeypatch.setenv("ECOMMERCE_ENVIRONMENT", "dev")
+    assert home() == ".dagster-dev"
+
+
 def test_a_dashboard_is_not_needed_on_aws_but_can_t_be_a_file_there() -> None:
     assert Settings.from_environment({**AWS, "ECOMMERCE_DASHBOARD": ""}).dashboard == ""
     with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is 'data/here'"):
@@ -58,6 +86,9 @@ def test_the_configuration_of_the_other_deployment(name: str) -> None:
     ("name", "value"),
     [
         ("ECOMMERCE_DEPLOYMENT", "azure"),
+        ("ECOMMERCE_ENVIRONMENT", "Prod"),
+        ("ECOMMERCE_ENVIRONMENT", "dev-2"),
+        ("ECOMMERCE_ENVIRONMENT", "../elsewhere"),
         ("ECOMMERCE_START_DATE", "01.02.2024"),
         ("ECOMMERCE_START_DATE", "20240102"),
         ("ECOMMERCE_QUARANTINE_LIMIT", "5%"),

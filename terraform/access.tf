@@ -11,7 +11,7 @@ data "aws_iam_policy_document" "orchestrator" {
       "glue:GetJobRuns",
       "glue:StartJobRun",
     ]
-    resources = [for job in local.deployment.jobs : "${local.glue_arn}:job/${job.name}"]
+    resources = [for job in local.jobs : "${local.glue_arn}:job/${job.name}"]
   }
 
   statement {
@@ -54,8 +54,8 @@ data "aws_iam_policy_document" "orchestrator" {
 }
 
 resource "aws_iam_policy" "orchestrator" {
-  name        = "${var.name}-orchestrator"
-  description = "What Dagster may do: run the Glue jobs of ${var.name}."
+  name        = "${local.name}-orchestrator"
+  description = "What Dagster may do: run the Glue jobs of ${local.name}."
   policy      = data.aws_iam_policy_document.orchestrator.json
 }
 
@@ -81,8 +81,8 @@ data "aws_iam_policy_document" "publisher" {
 }
 
 resource "aws_iam_policy" "publisher" {
-  name        = "${var.name}-publisher"
-  description = "Publish releases of ${var.name}."
+  name        = "${local.name}-publisher"
+  description = "Publish releases of ${local.name}."
   policy      = data.aws_iam_policy_document.publisher.json
 }
 
@@ -108,8 +108,8 @@ data "aws_iam_policy_document" "uploader" {
 }
 
 resource "aws_iam_policy" "uploader" {
-  name        = "${var.name}-uploader"
-  description = "Upload deliveries of ${var.name}."
+  name        = "${local.name}-uploader"
+  description = "Upload deliveries of ${local.name}."
   policy      = data.aws_iam_policy_document.uploader.json
 }
 
@@ -118,7 +118,7 @@ resource "aws_iam_policy" "uploader" {
 locals {
   readers = {
     analyst   = ["gold"]
-    dashboard = local.deployment.jobs.maintenance.writes
+    dashboard = local.jobs.maintenance.writes
   }
 }
 
@@ -172,7 +172,7 @@ data "aws_iam_policy_document" "reader" {
     resources = concat(
       # Athena looks at the default database for a query that names none.
       ["${local.glue_arn}:catalog", "${local.glue_arn}:database/default"],
-      flatten([for layer in each.value : ["${local.glue_arn}:database/${layer}", "${local.glue_arn}:table/${layer}/*"]]),
+      flatten([for layer in each.value : ["${local.glue_arn}:database/${local.databases[layer]}", "${local.glue_arn}:table/${local.databases[layer]}/*"]]),
     )
   }
 
@@ -230,8 +230,8 @@ moved {
 
 resource "aws_iam_policy" "reader" {
   for_each    = local.readers
-  name        = "${var.name}-${each.key}"
-  description = "Query the ${join(", ", each.value)} tables of ${var.name} through its workgroup."
+  name        = "${local.name}-${each.key}"
+  description = "Query the ${join(", ", each.value)} tables of ${local.name} through its workgroup."
   policy      = data.aws_iam_policy_document.reader[each.key].json
 }
 
@@ -271,7 +271,7 @@ data "aws_iam_policy_document" "assumed_by_github" {
 
 resource "aws_iam_role" "github" {
   count              = var.github_subject == null ? 0 : 1
-  name               = "${var.name}-github"
+  name               = "${local.name}-github"
   description        = "Publishes releases from GitHub."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_github[0].json
   depends_on         = [aws_iam_openid_connect_provider.github]

@@ -3,8 +3,8 @@
 
 locals {
   workgroups = {
-    analyst   = local.deployment.athena.workgroup
-    dashboard = "${local.deployment.athena.workgroup}-dashboard"
+    analyst   = "${local.prefix}${local.deployment.athena.workgroup}"
+    dashboard = "${local.prefix}${local.deployment.athena.workgroup}-dashboard"
   }
 }
 
@@ -16,7 +16,7 @@ moved {
 resource "aws_athena_workgroup" "this" {
   for_each      = local.workgroups
   name          = each.value
-  description   = "Queries on the tables of ${var.name}."
+  description   = "Queries on the tables of ${local.name}."
   force_destroy = true # it holds queries and their history, and can't be destroyed otherwise
 
   configuration {
@@ -45,5 +45,5 @@ resource "aws_athena_named_query" "kpi" {
   description = "The KPI ${each.key}."
   workgroup   = aws_athena_workgroup.this["analyst"].id
   database    = aws_glue_catalog_database.layer["gold"].name
-  query       = "SELECT * FROM gold.${each.key} ORDER BY 1 DESC LIMIT 1000"
+  query       = "SELECT * FROM ${local.databases.gold}.${each.key} ORDER BY 1 DESC LIMIT 1000"
 }

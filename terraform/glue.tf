@@ -1,9 +1,9 @@
 # Databases, and a job for each layer and for maintenance, as deployment.json lists them.
 
 resource "aws_glue_catalog_database" "layer" {
-  for_each     = toset(local.layers)
-  name         = each.key
-  description  = "The ${each.key} tables of ${var.name}."
+  for_each     = local.databases
+  name         = each.value
+  description  = "The ${each.key} tables of ${local.name}."
   location_uri = "${local.lakehouse}/${each.key}"
 
   # Where Lake Formation governs new databases, IAM's policies would not be enough without this.
@@ -22,7 +22,7 @@ locals {
   artifacts = "s3://${local.bucket_names.artifacts}"
 
   # Glue adds these two endings to the prefix that its jobs are given.
-  log_groups = toset([for stream in ["output", "error"] : "${local.storage.log_group}/${stream}"])
+  log_groups = toset([for stream in ["output", "error"] : "${local.log_group}/${stream}"])
 
   # Glue has one --conf argument; further settings follow in its value.
   spark_conf = replace(
@@ -33,7 +33,7 @@ locals {
 
 resource "aws_glue_job" "this" {
   #checkov:skip=CKV_AWS_195:Buckets encrypt by themselves and logs are encrypted by CloudWatch; a security configuration adds only a KMS key
-  for_each          = local.deployment.jobs
+  for_each          = local.jobs
   name              = each.value.name
   description       = "ecommerce_assets: the ${each.key} job."
   role_arn          = aws_iam_role.job[each.key].arn
@@ -58,9 +58,9 @@ resource "aws_glue_job" "this" {
 
   default_arguments = merge(local.deployment.arguments, {
     "--conf"                   = local.spark_conf
-    "--custom-logGroup-prefix" = local.storage.log_group
+    "--custom-logGroup-prefix" = local.log_group
     "--lakehouse"              = local.lakehouse
-  })
+  }, var.environment == "" ? {} : { "--environment" = var.environment })
 
   depends_on = [aws_cloudwatch_log_group.jobs, aws_s3_bucket.this]
 }

@@ -14,14 +14,14 @@ data "aws_iam_policy_document" "assumed_by_glue" {
 }
 
 resource "aws_iam_role" "job" {
-  for_each           = local.deployment.jobs
-  name               = "${var.name}-glue-${each.key}"
+  for_each           = local.jobs
+  name               = "${local.name}-glue-${each.key}"
   description        = "Glue job ${each.value.name}."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_glue.json
 }
 
 resource "aws_iam_role_policy" "job" {
-  for_each = local.deployment.jobs
+  for_each = local.jobs
   name     = "job"
   role     = aws_iam_role.job[each.key].id
   policy   = data.aws_iam_policy_document.job[each.key].json
@@ -32,7 +32,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "job" {
-  for_each = local.deployment.jobs
+  for_each = local.jobs
 
   statement {
     sid       = "ReadReleases"
@@ -131,8 +131,8 @@ data "aws_iam_policy_document" "job" {
     actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables"]
     resources = concat(
       ["${local.glue_arn}:catalog"],
-      [for layer in concat(each.value.reads, each.value.writes) : "${local.glue_arn}:database/${layer}"],
-      [for layer in concat(each.value.reads, each.value.writes) : "${local.glue_arn}:table/${layer}/*"],
+      [for layer in concat(each.value.reads, each.value.writes) : "${local.glue_arn}:database/${local.databases[layer]}"],
+      [for layer in concat(each.value.reads, each.value.writes) : "${local.glue_arn}:table/${local.databases[layer]}/*"],
     )
   }
 
@@ -151,8 +151,8 @@ data "aws_iam_policy_document" "job" {
     actions = ["glue:CreateTable", "glue:UpdateTable"]
     resources = concat(
       ["${local.glue_arn}:catalog"],
-      [for layer in each.value.writes : "${local.glue_arn}:database/${layer}"],
-      [for layer in each.value.writes : "${local.glue_arn}:table/${layer}/*"],
+      [for layer in each.value.writes : "${local.glue_arn}:database/${local.databases[layer]}"],
+      [for layer in each.value.writes : "${local.glue_arn}:table/${local.databases[layer]}/*"],
     )
   }
 
@@ -183,7 +183,7 @@ data "aws_iam_policy_document" "job" {
     content {
       sid       = "ReadConnections"
       actions   = ["glue:GetConnection"]
-      resources = ["${local.glue_arn}:catalog", "${local.glue_arn}:connection/${var.name}-private-*"]
+      resources = ["${local.glue_arn}:catalog", "${local.glue_arn}:connection/${local.name}-private-*"]
     }
   }
 

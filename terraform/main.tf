@@ -39,15 +39,22 @@ locals {
     table if !startswith(table, "dim_") && !startswith(table, "fact_")
   ]
 
+  # An environment's names, as deployment.py has them.
+  prefix    = var.environment == "" ? "" : "${var.environment}-"
+  name      = "${local.prefix}${var.name}"
+  jobs      = { for key, job in local.deployment.jobs : key => merge(job, { name = "${local.prefix}${job.name}" }) }
+  databases = { for layer in local.layers : layer => "${replace(local.prefix, "-", "_")}${layer}" }
+  log_group = "${var.environment == "" ? "" : "/${var.environment}"}${local.storage.log_group}"
+
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  tags      = merge({ Project = var.name, ManagedBy = "terraform" }, var.tags)
+  tags      = merge({ Project = local.name, ManagedBy = "terraform" }, var.tags)
 
   # Names and ARNs are put together here, so that a plan shows every policy before anything exists.
-  bucket_names = { for key in keys(local.buckets) : key => "${var.name}-${local.account}-${var.region}-${key}" }
+  bucket_names = { for key in keys(local.buckets) : key => "${local.name}-${local.account}-${var.region}-${key}" }
   bucket_arns  = { for key, name in local.bucket_names : key => "arn:${local.partition}:s3:::${name}" }
   glue_arn     = "arn:${local.partition}:glue:${var.region}:${local.account}"
   logs_arn     = "arn:${local.partition}:logs:${var.region}:${local.account}"
-  alerts_arn   = "arn:${local.partition}:sns:${var.region}:${local.account}:${var.name}-alerts"
-  secret_name  = "${var.name}/alert-webhook"
+  alerts_arn   = "arn:${local.partition}:sns:${var.region}:${local.account}:${local.name}-alerts"
+  secret_name  = "${local.name}/alert-webhook"
 }

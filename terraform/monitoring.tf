@@ -2,7 +2,7 @@
 
 resource "aws_sns_topic" "alerts" {
   #checkov:skip=CKV_AWS_26:EventBridge and Budgets can't publish under AWS's own key; the messages hold names of jobs and sums of money
-  name = "${var.name}-alerts"
+  name = "${local.name}-alerts"
 }
 
 data "aws_iam_policy_document" "alerts" {
@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "alerts" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:events:${var.region}:${local.account}:rule/${var.name}-job-failed"]
+      values   = ["arn:${local.partition}:events:${var.region}:${local.account}:rule/${local.name}-job-failed"]
     }
   }
 
@@ -54,14 +54,14 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 resource "aws_cloudwatch_event_rule" "job_failed" {
-  name        = "${var.name}-job-failed"
-  description = "A Glue job of ${var.name} did not end well."
+  name        = "${local.name}-job-failed"
+  description = "A Glue job of ${local.name} did not end well."
 
   event_pattern = jsonencode({
     source        = ["aws.glue"]
     "detail-type" = ["Glue Job State Change"]
     detail = {
-      jobName = [for job in local.deployment.jobs : job.name]
+      jobName = [for job in local.jobs : job.name]
       state   = ["ERROR", "EXPIRED", "FAILED", "TIMEOUT"]
     }
   })
@@ -83,14 +83,14 @@ resource "aws_cloudwatch_event_target" "job_failed" {
 }
 
 resource "aws_budgets_budget" "monthly" {
-  name         = "${var.name}-monthly"
+  name         = "${local.name}-monthly"
   budget_type  = "COST"
   limit_amount = tostring(var.monthly_budget_usd)
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
 
   dynamic "cost_filter" {
-    for_each = var.budget_tag_only ? [format("user:Project$%s", var.name)] : []
+    for_each = var.budget_tag_only ? [format("user:Project$%s", local.name)] : []
 
     content {
       name   = "TagKeyValue"

@@ -24,7 +24,7 @@ resource "aws_vpc" "private" {
   cidr_block           = var.vpc_cidr
   enable_dns_support   = true
   enable_dns_hostnames = true
-  tags                 = { Name = var.name }
+  tags                 = { Name = local.name }
 }
 
 # The group that AWS makes by itself lets all its members talk; without rules it lets nobody.
@@ -38,13 +38,13 @@ resource "aws_subnet" "private" {
   vpc_id            = aws_vpc.private[0].id
   cidr_block        = cidrsubnet(var.vpc_cidr, 2, count.index)
   availability_zone = local.zones[count.index]
-  tags              = { Name = "${var.name}-private-${local.zones[count.index]}" }
+  tags              = { Name = "${local.name}-private-${local.zones[count.index]}" }
 }
 
 resource "aws_route_table" "private" {
   count  = local.vpc_count
   vpc_id = aws_vpc.private[0].id
-  tags   = { Name = "${var.name}-private" }
+  tags   = { Name = "${local.name}-private" }
 }
 
 resource "aws_route_table_association" "private" {
@@ -121,14 +121,14 @@ resource "aws_vpc_endpoint" "interface" {
 resource "aws_security_group" "glue" {
   #checkov:skip=CKV2_AWS_5:Attached by aws_glue_connection.private, which is not looked at
   count       = local.vpc_count
-  name        = "${var.name}-glue"
+  name        = "${local.name}-glue"
   description = "Workers of the Glue jobs."
   vpc_id      = aws_vpc.private[0].id
 }
 
 resource "aws_security_group" "endpoints" {
   count       = local.vpc_count
-  name        = "${var.name}-endpoints"
+  name        = "${local.name}-endpoints"
   description = "Interface endpoints, reached by the Glue jobs."
   vpc_id      = aws_vpc.private[0].id
 }
@@ -186,7 +186,7 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints" {
 # One for each zone: a job goes to the next one where a zone has no room.
 resource "aws_glue_connection" "private" {
   count           = length(local.zones)
-  name            = "${var.name}-private-${local.zones[count.index]}"
+  name            = "${local.name}-private-${local.zones[count.index]}"
   connection_type = "NETWORK"
 
   physical_connection_requirements {

@@ -2,6 +2,7 @@ output "environment" {
   description = "Settings of the pipeline: `terraform output -raw environment > ../.env`."
   value       = <<-EOT
     ECOMMERCE_DEPLOYMENT=aws
+    ECOMMERCE_ENVIRONMENT=${var.environment}
     ECOMMERCE_LANDING=${local.landing}
     ECOMMERCE_LAKEHOUSE=${local.lakehouse}
     ECOMMERCE_ARTIFACTS=${local.artifacts}

@@ -4,8 +4,24 @@ variable "region" {
   default     = "eu-central-1"
 }
 
+variable "environment" {
+  description = "Name of this environment, before the names of its databases, jobs, buckets and everything else: several live side by side in an account, and with what is there already, like a database named gold. Empty for none."
+  type        = string
+  default     = "prod"
+
+  validation {
+    condition     = can(regex("^([a-z][a-z0-9]{0,9})?$", var.environment))
+    error_message = "The environment must be a small letter and up to nine small letters or digits, like prod, or empty."
+  }
+
+  validation {
+    condition     = length(var.environment) + length(var.name) <= 24
+    error_message = "Environment and name together must have at most 24 characters: they are part of buckets' names."
+  }
+}
+
 variable "name" {
-  description = "Prefix of bucket, role and policy names, and the value of the tag Project."
+  description = "Prefix of bucket, role and policy names, after the environment, and with it the value of the tag Project."
   type        = string
   default     = "ecommerce"
 

@@ -27,7 +27,7 @@ from ecommerce_assets.aws.clients import (
     failed,
     may_be_retried,
 )
-from ecommerce_assets.deployment import GlueJob, deployment
+from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 
 LIVE = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
@@ -86,11 +86,13 @@ class GlueRuns:
     """Runs of a job.
 
     Args:
-        job: the job.
+        job: the job, by its key in the deployment.
+        environment: name of one of several environments.
     """
 
-    def __init__(self, job: GlueJob) -> None:
-        self.job = job
+    def __init__(self, job: str, environment: str = "") -> None:
+        self._deployment = deployment(environment)
+        self.job = self._deployment.jobs[job]
         # No hidden retries: a start without a response may have succeeded.
         self.glue = client("glue", attempts=1)
         self.logs = client("logs")
@@ -228,7 +230,7 @@ class GlueRuns:
     @property
     def log_group(self) -> str:
         """The log group of jobs' output."""
-        return f"{deployment().storage['log_group']}/output"
+        return f"{self._deployment.storage['log_group']}/output"
 
     def console_link(self, run_id: str) -> str:
         """The run's page in the Glue console."""

@@ -20,7 +20,7 @@ from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
 from ecommerce_assets.orchestration.failures import reason_of
-from ecommerce_assets.orchestration.local_storage import HOME, why_slow
+from ecommerce_assets.orchestration.local_storage import home, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.shop import current_shop
@@ -210,15 +210,15 @@ def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:
 def _instance() -> Iterator[dg.DagsterInstance]:
     """The instance that records the run, so that Dagster's UI shows it.
 
-    DAGSTER_HOME, else the dagster.yaml of this folder (in `.dagster`), else an ephemeral one.
+    DAGSTER_HOME, else the dagster.yaml of this folder (see `home`), else an ephemeral one.
     """
     if os.environ.get("DAGSTER_HOME"):
         with dg.DagsterInstance.get() as instance:
             yield instance
     elif Path("dagster.yaml").is_file():
-        home = Path.cwd() / HOME
-        home.mkdir(exist_ok=True)
-        reference = InstanceRef.from_dir(str(home), config_dir=str(Path.cwd()))
+        folder = Path.cwd() / home()
+        folder.mkdir(exist_ok=True)
+        reference = InstanceRef.from_dir(str(folder), config_dir=str(Path.cwd()))
         with dg.DagsterInstance.from_ref(reference) as instance:
             yield instance
     else:

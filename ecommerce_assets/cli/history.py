@@ -18,7 +18,8 @@ def history(table: str, limit: int, json_output: bool) -> None:
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings
 
-    snapshots = published_snapshots(Settings.from_environment().lakehouse, table)[:limit]
+    settings = Settings.from_environment()
+    snapshots = published_snapshots(settings.lakehouse, table, settings.environment)[:limit]
     if json_output:
         click.echo(as_json(snapshots))
     else:

@@ -61,7 +61,7 @@ def build_dashboard(settings: Settings) -> Built:
             "ECOMMERCE_DASHBOARD is not set: `terraform -chdir=terraform output -raw environment` "
             "says where the dashboard goes on AWS"
         )
-    snapshots = last_snapshots(settings.lakehouse)
+    snapshots = last_snapshots(settings.lakehouse, settings.environment)
     missing = [name for name in reads() if name not in snapshots]
     if missing:
         raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")

@@ -29,6 +29,7 @@ class JobArguments:
     last: date
     landing: str
     lakehouse: str
+    environment: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=default_limits)
     full_refresh: bool = False
@@ -76,6 +77,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
     parser.add_argument("--to", dest="last", required=True, help="last date, YYYY-MM-DD")
     parser.add_argument("--landing", default=settings.landing)
     parser.add_argument("--lakehouse", default=settings.lakehouse)
+    parser.add_argument("--environment", default="", help="on Glue, that of the databases")
     for name, share in asdict(settings.thresholds).items():
         parser.add_argument(option_of(name), default=str(share))
     parser.add_argument(
@@ -95,6 +97,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         last=last,
         landing=absolute(given.landing),
         lakehouse=absolute(given.lakehouse),
+        environment=given.environment,
         thresholds=Thresholds(
             **{
                 name: parse_share(getattr(given, name), option_of(name))

@@ -23,19 +23,20 @@ _log = logging.getLogger("ecommerce_assets.jobs")
 
 
 def maintain_lakehouse(
-    lakehouse: str, now: datetime | None = None
+    lakehouse: str, now: datetime | None = None, environment: str = ""
 ) -> Iterator[tuple[Table, Maintained]]:
     """Maintain every existing table; yields what was done to each.
 
     Args:
         now: ages of snapshots are measured at this time; default: the current time.
+        environment: on Glue, the environment whose databases the tables are in.
 
     Raises:
         PipelineError: there is no lakehouse.
     """
     if "://" not in lakehouse:
         must_be_there(lakehouse)
-    spark = open_session(lakehouse)
+    spark = open_session(lakehouse, environment=environment)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
     for table in there:
@@ -53,16 +54,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Maintain every table, reporting each as a Pipes message `{table: what was done}`.
 
     Args:
-        argv: `--lakehouse LOCATION`; the process's arguments when left out.
+        argv: `--lakehouse LOCATION [--environment NAME]`; the process's arguments when left out.
 
     Raises:
         PipelineError: the lakehouse can't be opened.
     """
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--lakehouse", required=True)
+    parser.add_argument("--environment", default="")
     given, rest = parser.parse_known_args(argv)
     with open_pipes(rest) as context:
-        for table, done in maintain_lakehouse(given.lakehouse):
+        for table, done in maintain_lakehouse(given.lakehouse, environment=given.environment):
             if context:
                 context.report_custom_message({table.identifier: done.metadata()})
 

@@ -54,7 +54,7 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
     if not tables:
         return {}
     delivered = arguments.delivered_bytes()
-    spark = open_session(arguments.lakehouse, delivered)
+    spark = open_session(arguments.lakehouse, delivered, arguments.environment)
     reads_deliveries = not all(table.upstream for table in tables)
     read = {name for table in tables for name in table.reads}
     fit_shuffles(spark, read, delivered if reads_deliveries else 0)

@@ -13,8 +13,8 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm
 from ecommerce_assets.lakehouse.jvm import Java
 from ecommerce_assets.lakehouse.metadata import MONTH, UNPARTITIONED, TableMetadata
+from ecommerce_assets.lakehouse.names import qualified
 from ecommerce_assets.lakehouse.partitions import Partitions
-from ecommerce_assets.lakehouse.session import CATALOG
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -165,11 +165,6 @@ def _numbers(statistics: Java, within: str = "") -> dict[int, int]:
     value = rf"[^,\]]*\[[^\]]*\b{within}=(\d+)[^\]]*\]" if within else r"(\d+)"
     found = re.findall(rf"(\d+)={value}", statistics.toString())
     return {int(number): int(figure) for number, figure in found}
-
-
-def qualified(identifier: str) -> str:
-    """The table's name in Spark SQL."""
-    return f"{CATALOG}.{identifier}"
 
 
 def java_table(spark: "SparkSession", identifier: str) -> Java:

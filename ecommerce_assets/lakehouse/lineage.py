@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.jvm import Java, analyzed_plan, each
 from ecommerce_assets.lakehouse.metadata import TableMetadata
-from ecommerce_assets.lakehouse.session import CATALOG
+from ecommerce_assets.lakehouse.names import identifier_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -51,7 +51,7 @@ def column_lineage(frame: "DataFrame") -> Lineage:
     for node in _nodes(plan):
         kind = node.nodeName()
         if kind == "DataSourceV2Relation":
-            table = node.table().name().removeprefix(f"{CATALOG}.")
+            table = identifier_of(node.table().name())
             for name, number in _attributes(node.output()):
                 sources[number] = (table, name)
         elif kind == "Union":

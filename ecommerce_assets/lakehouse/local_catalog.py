@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.metadata import TableMetadata
-from ecommerce_assets.lakehouse.session import CATALOG, CATALOG_FILE
+from ecommerce_assets.lakehouse.names import CATALOG
+from ecommerce_assets.lakehouse.session import CATALOG_FILE
 
 LOCATIONS = (
     "select table_namespace || '.' || table_name, metadata_location from iceberg_tables "

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.session import CATALOG
+from ecommerce_assets.lakehouse.names import CATALOG, in_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,7 +51,7 @@ def maintain(
     before = History(spark, identifier)
     _expire(before, set(needed), now)
     removed = spark.sql(
-        f"CALL {CATALOG}.system.remove_orphan_files(table => '{identifier}', "
+        f"CALL {CATALOG}.system.remove_orphan_files(table => '{in_session(identifier)}', "
         f"older_than => {_timestamp(datetime.now(UTC) - ORPHANS)}, prefix_listing => true)"
     ).count()
     history = History(spark, identifier)
@@ -68,7 +68,7 @@ def maintain(
 def _compact(spark: "SparkSession", identifier: str) -> int:
     try:
         rows = spark.sql(
-            f"CALL {CATALOG}.system.rewrite_data_files(table => '{identifier}', "
+            f"CALL {CATALOG}.system.rewrite_data_files(table => '{in_session(identifier)}', "
             f"options => map('min-input-files', '{SMALL_FILES}'))"
         ).collect()
     except Exception as error:

@@ -17,12 +17,12 @@ from urllib.parse import quote
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm, py4j_tuning
 from ecommerce_assets.lakehouse.java import jars, java_home
+from ecommerce_assets.lakehouse.names import CATALOG, qualified, use_environment
 from ecommerce_assets.package_files import cache_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CATALOG = "lakehouse"
 CATALOG_FILE = "catalog.db"
 MEDIUM_BYTES, LARGE_BYTES = 64 << 20, 448 << 20
 PART_READ = 32  # share of a lakehouse that a run reads, roughly
@@ -163,7 +163,7 @@ def class_archive() -> Path:
     return cache_folder() / f"classes-{tag}.jsa"
 
 
-def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
+def open_session(lakehouse: str, delivered: int = 0, environment: str = "") -> "SparkSession":
     """The session for a lakehouse; starts the JVM if necessary.
 
     Sessions of several local lakehouses share one JVM, each with its own catalog. On Glue, the
@@ -172,13 +172,14 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
     Args:
         lakehouse: a folder; on Glue, the `s3://` location of the catalog.
         delivered: bytes of deliveries to read; a new JVM is configured for that much.
+        environment: on Glue, the environment whose databases the catalog's tables are in.
 
     Raises:
         PipelineError: on Glue, the job is configured for another catalog.
     """
     with _opening:
         if "://" in lakehouse:
-            return _session_of_glue(lakehouse)
+            return _session_of_glue(lakehouse, environment)
         folder = Path(lakehouse)
         inode, session = _sessions.get(lakehouse, (0, None))
         # A lakehouse that was removed and created again is another one.
@@ -191,7 +192,7 @@ def open_session(lakehouse: str, delivered: int = 0) -> "SparkSession":
                 session.conf.set(key, value)
             # A session loads its catalog at the first use, by the settings of the thread's active
             # session: later that may be another one.
-            session.catalog.databaseExists(f"{CATALOG}.bronze")
+            session.catalog.databaseExists(qualified("bronze"))
             _sessions[lakehouse] = (_inode(folder / CATALOG_FILE), session)
         return session
 
@@ -222,7 +223,7 @@ def why_jvm_ended() -> str:
     return f"Spark's JVM ended with exit code {code}, what was published stays as it was: {why}"
 
 
-def _session_of_glue(lakehouse: str) -> "SparkSession":
+def _session_of_glue(lakehouse: str, environment: str) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     session = SparkSession.builder.getOrCreate()
@@ -234,6 +235,7 @@ def _session_of_glue(lakehouse: str) -> "SparkSession":
             "deployed for another lakehouse; apply Terraform again, or set ECOMMERCE_LAKEHOUSE"
         )
     py4j_tuning.remember_classes(jvm.java_root(session))
+    use_environment(environment)
     return session
 
 

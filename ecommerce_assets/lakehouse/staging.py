@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.lakehouse.history import History, qualified
+from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
 from ecommerce_assets.lakehouse.metadata import TOTALS, BuildRecord
+from ecommerce_assets.lakehouse.names import qualified
 from ecommerce_assets.lakehouse.tables import (
     change_refs,
     drop_columns,

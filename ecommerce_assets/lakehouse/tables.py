@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.history import History, qualified
+from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.jvm import Java, each
+from ecommerce_assets.lakehouse.names import qualified
 from ecommerce_assets.sql import spark_literal
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ class AwsGlueJobs(GlueJobs):
                 "run `ecommerce package --publish`"
             )
         arguments = {**own, **release.arguments(self.artifacts, name)}
-        runs = GlueRuns(deployment().jobs[name])
+        runs = GlueRuns(name, self.environment)
         key = _key(context, arguments)
         found = runs.find(key)
         if found and not found.going_on and not _answers(found, context, s3):

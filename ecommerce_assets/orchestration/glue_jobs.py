@@ -24,10 +24,9 @@ class JobRequest:
     last: date
     full_refresh: bool = False
 
-    @property
-    def job_name(self) -> str:
+    def job_name(self, environment: str) -> str:
         """Name of the Glue job."""
-        return deployment().jobs[self.layer].name
+        return deployment(environment).jobs[self.layer].name
 
     def arguments(self) -> Mapping[str, str]:
         """The job's options and values."""
@@ -45,11 +44,13 @@ class GlueJobs(dg.ConfigurableResource["GlueJobs"]):
     Attributes:
         landing: folder or, on AWS, `s3://` prefix of the deliveries.
         lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://` location.
+        environment: name of one of several environments; empty for the only one.
         thresholds: by name as in `Thresholds`, shares from which checks warn or block.
     """
 
     landing: str
     lakehouse: str
+    environment: str = ""
     thresholds: dict[str, float]
 
     def arguments_for(self, request: JobRequest) -> dict[str, str]:

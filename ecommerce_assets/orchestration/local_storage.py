@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class LocalDagsterStorage(DagsterSqliteStorage):
-    """Runs, events and schedules in SQLite, in DAGSTER_HOME or else in `.dagster` here.
+    """Runs, events and schedules in SQLite, in DAGSTER_HOME or else here (see `home`).
 
     With a version of Dagster that it was not tested with, it is Dagster's own storage, and says so.
 
@@ -27,7 +27,7 @@ class LocalDagsterStorage(DagsterSqliteStorage):
     """
 
     def __init__(self, base_dir: str = "", inst_data: Any = None) -> None:
-        folder = Path(base_dir or os.environ.get("DAGSTER_HOME") or HOME).absolute()
+        folder = Path(base_dir or os.environ.get("DAGSTER_HOME") or home()).absolute()
         super().__init__(str(folder), inst_data)
         if not dg.__version__.startswith(TESTED):
             _log.warning(
@@ -52,6 +52,14 @@ class LocalDagsterStorage(DagsterSqliteStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "LocalDagsterStorage":
         """The storage for the values in dagster.yaml."""
         return cls(inst_data=inst_data, **config_value)
+
+
+def home() -> str:
+    """The folder of Dagster's history here: `.dagster`, or `.dagster-NAME` of an environment,
+    whose assets have the same keys.
+    """
+    environment = os.environ.get("ECOMMERCE_ENVIRONMENT", "").strip()
+    return f"{HOME}-{environment}" if environment else HOME
 
 
 def why_slow(instance: dg.DagsterInstance) -> str:

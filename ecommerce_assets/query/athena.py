@@ -13,11 +13,19 @@ import pyarrow as pa
 from ecommerce_assets.aws.clients import client, explained
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.tables import all_tables
 
 CATALOG = "AwsDataCatalog"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
 LAYERS = deployment().jobs["maintenance"].writes
 READING = ("select", "with", "values", "table", "show", "describe", "explain")
+# A layer's name, with what precedes and follows it; or a text or comment, in which names are none.
+NAMED = re.compile(
+    rf"""'(?:[^']|'')*' | --[^\n]* | /\*.*?\*/
+    | (?P<after>\b(?:from|join|in|describe|table)\s+)? (?<![\w.])
+      (?P<quote>["`]?) (?P<layer>{"|".join(LAYERS)})\b ["`]? (?:\s*\.\s*["`]?(?P<table>\w+))?""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 # DuckDB's type names by Athena's.
 TYPES = {
@@ -100,6 +108,30 @@ def at(sql: str, as_of: datetime | int | None) -> str:
         sql,
         flags=re.IGNORECASE,
     )
+
+
+def in_environment(sql: str, environment: str) -> str:
+    """The statement on an environment's databases: `gold.dim_date` becomes `dev_gold.dim_date`.
+
+    So does a table that is not there, if only a table's name can stand where it is; columns and
+    aliases with a layer's name stay.
+    """
+    if not environment:
+        return sql
+    tables = all_tables()
+    showing = bool(re.match(r"\s*show\b", _without_comments(sql), re.IGNORECASE))
+
+    def named(found: re.Match[str]) -> str:
+        layer, table = found["layer"], found["table"]
+        if layer is None:
+            return found[0]
+        known = table is not None and f"{layer}.{table}".lower() in tables
+        if known or (found["after"] and (table or showing)):
+            at = found.start("layer") - found.start()
+            return f"{found[0][:at]}{environment}_{found[0][at:]}"
+        return found[0]
+
+    return NAMED.sub(named, sql)
 
 
 def _wait(athena: Any, identifier: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def open_engine(settings: Settings, workgroup: str = "") -> Iterator[Query]:
 
     def query(sql: str) -> pa.Table:
         if settings.on_aws:
-            return query_athena(connection, sql, workgroup or settings.workgroup).to_arrow_table()
+            return query_athena(connection, sql, settings, workgroup).to_arrow_table()
         return connection.sql(sql).to_arrow_table()
 
     try:
@@ -40,9 +40,17 @@ def open_engine(settings: Settings, workgroup: str = "") -> Iterator[Query]:
 
 
 def query_athena(
-    connection: duckdb.DuckDBPyConnection, sql: str, workgroup: str, as_of: AsOf | None = None
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    settings: Settings,
+    workgroup: str = "",
+    as_of: AsOf | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Run a query in Athena; its cost goes to standard error.
+
+    Args:
+        sql: names tables `layer.table`, whatever the environment.
+        workgroup: Athena's workgroup if it is not that of the settings.
 
     Raises:
         PipelineError: Athena refuses it, or it failed.
@@ -50,8 +58,12 @@ def query_athena(
     # Importing boto3 takes longer than a local query.
     from ecommerce_assets.query import athena
 
+    sql = athena.in_environment(athena.at(sql, as_of), settings.environment)
     answer = athena.run(
-        connection, athena.at(sql, as_of), workgroup, lambda line: print(line, file=sys.stderr)
+        connection,
+        sql,
+        workgroup or settings.workgroup,
+        lambda line: print(line, file=sys.stderr),
     )
     scanned = f"{answer.scanned_bytes / 1e6:,.2f} MB scanned"
     print(f"{scanned}, {answer.usd:.6f} USD", file=sys.stderr)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.local_catalog import published
 from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
+from ecommerce_assets.lakehouse.names import in_environment
 from ecommerce_assets.lakehouse.session import must_be_there
 from ecommerce_assets.query.local import open_catalog
 from ecommerce_assets.tables import all_tables, table_named
@@ -19,10 +20,13 @@ SHOWN_DATES = 3
 UNRECORDED = {"append": "created", "replace": "maintenance"}
 
 
-def published_snapshots(lakehouse: str, table: str) -> list[dict[str, Any]]:
+def published_snapshots(lakehouse: str, table: str, environment: str = "") -> list[dict[str, Any]]:
     """The snapshots of a table, the newest first, as rows for people and for `--as-of`.
 
     Maintenance expires old ones. A snapshot that only compacts files changes no row.
+
+    Args:
+        environment: on AWS, the environment whose table it is.
 
     Raises:
         PipelineError: there is no such table, or it does not exist yet.
@@ -32,7 +36,7 @@ def published_snapshots(lakehouse: str, table: str) -> list[dict[str, Any]]:
     with open_catalog(lakehouse) as catalog:
         identifier = table_named(table).identifier
         try:
-            metadata = _metadata(catalog.load_table(identifier))
+            metadata = _metadata(catalog.load_table(in_environment(identifier, environment)))
         except NoSuchTableError as error:
             raise PipelineError(
                 f"{identifier} does not exist yet: create it by "
@@ -41,23 +45,26 @@ def published_snapshots(lakehouse: str, table: str) -> list[dict[str, Any]]:
         return [_row(snapshot) for snapshot in metadata.back_from(metadata.snapshot_id)]
 
 
-def last_snapshots(lakehouse: str) -> dict[str, dict[str, Any] | None]:
+def last_snapshots(lakehouse: str, environment: str = "") -> dict[str, dict[str, Any] | None]:
     """By existing table: its last snapshot, as a row of `published_snapshots`; None if it is empty.
 
     Snapshots by maintenance are represented by the one before: its rows, its time, its run.
+
+    Args:
+        environment: on AWS, the environment whose tables they are.
 
     Raises:
         PipelineError: there is no lakehouse.
     """
     last: dict[str, dict[str, Any] | None] = {}
-    for identifier, metadata in _all_metadata(lakehouse).items():
+    for identifier, metadata in _all_metadata(lakehouse, environment).items():
         # If the snapshot before has expired, only that of maintenance is left.
         shown = metadata.written_at(metadata.snapshot_id) or metadata.current
         last[identifier] = _row(shown) if shown else None
     return last
 
 
-def _all_metadata(lakehouse: str) -> dict[str, TableMetadata]:
+def _all_metadata(lakehouse: str, environment: str) -> dict[str, TableMetadata]:
     """The metadata of every declared table that exists."""
     if "://" not in lakehouse:
         must_be_there(lakehouse)
@@ -68,7 +75,8 @@ def _all_metadata(lakehouse: str) -> dict[str, TableMetadata]:
     with open_catalog(lakehouse) as catalog:
         for identifier in all_tables():
             with suppress(NoSuchTableError):
-                found[identifier] = _metadata(catalog.load_table(identifier))
+                table = catalog.load_table(in_environment(identifier, environment))
+                found[identifier] = _metadata(table)
     return found
 
 

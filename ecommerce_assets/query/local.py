@@ -13,7 +13,8 @@ import duckdb
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.local_catalog import readable
-from ecommerce_assets.lakehouse.session import CATALOG, catalog_uri, must_be_there
+from ecommerce_assets.lakehouse.names import CATALOG
+from ecommerce_assets.lakehouse.session import catalog_uri, must_be_there
 from ecommerce_assets.tables import all_tables
 
 if TYPE_CHECKING:

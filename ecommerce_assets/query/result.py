@@ -43,7 +43,7 @@ def write_result(
     connection = duckdb.connect() if settings.on_aws else connect(settings.lakehouse, sql, as_of)
     try:
         if settings.on_aws:
-            relation = query_athena(connection, sql, settings.workgroup, as_of)
+            relation = query_athena(connection, sql, settings, as_of=as_of)
         else:
             _must_only_read(connection, sql)
             relation = connection.sql(SHOWN.get(sql.strip().rstrip(";").lower(), sql))

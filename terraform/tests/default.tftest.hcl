@@ -72,12 +72,12 @@ run "policies" {
   }
 
   assert {
-    condition     = alltrue(flatten([for name, job in local.deployment.jobs : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : alltrue([for layer in setsubtract(local.layers, job.writes) : !strcontains(jsonencode(statement.Resource), "/${layer}")]) if contains(["ChangeOwnFiles", "ChangeOwnTables"], statement.Sid)]]))
+    condition     = alltrue(flatten([for name, job in local.jobs : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : alltrue([for layer in setsubtract(local.layers, job.writes) : !can(regex("[/_]${layer}", jsonencode(statement.Resource)))]) if contains(["ChangeOwnFiles", "ChangeOwnTables"], statement.Sid)]]))
     error_message = "A job changes the tables of its own layer only."
   }
 
   assert {
-    condition     = alltrue(flatten([for name, job in local.deployment.jobs : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : alltrue([for layer in setsubtract(local.layers, concat(job.reads, job.writes)) : !strcontains(jsonencode(statement.Resource), "/${layer}")])]]))
+    condition     = alltrue(flatten([for name, job in local.jobs : [for statement in jsondecode(data.aws_iam_policy_document.job[name].json).Statement : alltrue([for layer in setsubtract(local.layers, concat(job.reads, job.writes)) : !can(regex("[/_]${layer}", jsonencode(statement.Resource)))])]]))
     error_message = "A job sees the layers that it reads, and no others."
   }
 
@@ -107,7 +107,7 @@ run "policies" {
   }
 
   assert {
-    condition     = strcontains(output.environment, "ECOMMERCE_DEPLOYMENT=aws") && strcontains(output.environment, "ECOMMERCE_LAKEHOUSE=s3://ecommerce-")
+    condition     = strcontains(output.environment, "ECOMMERCE_DEPLOYMENT=aws") && strcontains(output.environment, "ECOMMERCE_LAKEHOUSE=s3://prod-ecommerce-")
     error_message = "The output holds the settings of the pipeline."
   }
 }
@@ -128,12 +128,12 @@ run "who_can_read_and_do_what" {
 
   # Scripts could be run from wherever a job's role can read.
   assert {
-    condition     = alltrue(flatten([for job in keys(local.deployment.jobs) : [for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : !contains(flatten([statement.Action]), "s3:GetObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "/pipes/") || endswith(resource, "/pipes/${job}/*/context.json")])]]))
+    condition     = alltrue(flatten([for job in keys(local.jobs) : [for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : !contains(flatten([statement.Action]), "s3:GetObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "/pipes/") || endswith(resource, "/pipes/${job}/*/context.json")])]]))
     error_message = "Of what Dagster writes, a job reads only its context."
   }
 
   assert {
-    condition     = alltrue(flatten([for job in keys(local.deployment.jobs) : [for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : !contains(flatten([statement.Action]), "s3:PutObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "/releases") && (!strcontains(resource, "/pipes/") || strcontains(resource, "/pipes/${job}/"))])]]))
+    condition     = alltrue(flatten([for job in keys(local.jobs) : [for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : !contains(flatten([statement.Action]), "s3:PutObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "/releases") && (!strcontains(resource, "/pipes/") || strcontains(resource, "/pipes/${job}/"))])]]))
     error_message = "A job reports for itself, and writes no release."
   }
 
@@ -162,12 +162,12 @@ run "what_an_account_may_lack" {
   }
 
   assert {
-    condition     = alltrue(flatten([for job in keys(local.deployment.jobs) : [for name in ["default", "global_temp"] : anytrue([for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : statement.Sid == "LookForSparksDatabases" && contains(flatten([statement.Action]), "glue:GetDatabase") && strcontains(jsonencode(statement.Resource), "database/${name}")])]]))
+    condition     = alltrue(flatten([for job in keys(local.jobs) : [for name in ["default", "global_temp"] : anytrue([for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : statement.Sid == "LookForSparksDatabases" && contains(flatten([statement.Action]), "glue:GetDatabase") && strcontains(jsonencode(statement.Resource), "database/${name}")])]]))
     error_message = "Spark may look for its own databases."
   }
 
   assert {
-    condition     = alltrue([for job in keys(local.deployment.jobs) : anytrue([for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : statement.Sid == "WriteLogs" && contains(flatten([statement.Action]), "logs:CreateLogGroup")])])
+    condition     = alltrue([for job in keys(local.jobs) : anytrue([for statement in jsondecode(data.aws_iam_policy_document.job[job].json).Statement : statement.Sid == "WriteLogs" && contains(flatten([statement.Action]), "logs:CreateLogGroup")])])
     error_message = "Glue's own log groups may have to be created."
   }
 
@@ -197,7 +197,7 @@ run "what_an_account_may_lack" {
   }
 
   assert {
-    condition     = jsondecode(data.aws_iam_policy_document.alerts.json).Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:events:eu-central-1:123456789012:rule/ecommerce-job-failed"
+    condition     = jsondecode(data.aws_iam_policy_document.alerts.json).Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:events:eu-central-1:123456789012:rule/prod-ecommerce-job-failed"
     error_message = "Only this project's rule tells the topic of failed jobs."
   }
 

@@ -26,7 +26,7 @@ override_data {
 
 variables {
   region             = "eu-west-1"
-  name               = "shop-prod"
+  name               = "shop"
   alert_email        = "data-team@example.com"
   monthly_budget_usd = 100
   log_retention_days = 90
@@ -40,12 +40,12 @@ run "production" {
   command = plan
 
   assert {
-    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy != true && startswith(bucket.bucket, "shop-prod-") && strcontains(bucket.bucket, "eu-west-1")])
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy != true && startswith(bucket.bucket, "prod-shop-") && strcontains(bucket.bucket, "eu-west-1")])
     error_message = "Buckets bear the name, and can't be destroyed with data in them."
   }
 
   assert {
-    condition     = local.tags == { Project = "shop-prod", ManagedBy = "terraform", CostCenter = "analytics" }
+    condition     = local.tags == { Project = "prod-shop", ManagedBy = "terraform", CostCenter = "analytics" }
     error_message = "Everything bears the tags."
   }
 
@@ -55,7 +55,7 @@ run "production" {
   }
 
   assert {
-    condition     = aws_budgets_budget.monthly.limit_amount == "100" && one(aws_budgets_budget.monthly.cost_filter).values[0] == "user:Project$shop-prod"
+    condition     = aws_budgets_budget.monthly.limit_amount == "100" && one(aws_budgets_budget.monthly.cost_filter).values[0] == "user:Project$prod-shop"
     error_message = "The budget is that of this project."
   }
 

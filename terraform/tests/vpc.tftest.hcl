@@ -62,7 +62,7 @@ run "vpc" {
   }
 
   assert {
-    condition     = alltrue([for name in keys(local.deployment.jobs) : anytrue([for statement in data.aws_iam_policy_document.job[name].statement : statement.sid == "JoinNetwork"])])
+    condition     = alltrue([for name in keys(local.jobs) : anytrue([for statement in data.aws_iam_policy_document.job[name].statement : statement.sid == "JoinNetwork"])])
     error_message = "Every job's role may join the network."
   }
 }
