@@ -197,7 +197,10 @@ def test_a_query_as_of_a_time_in_an_environment(
     assert asked.exit_code == 0, asked.exception
     identifier = asked.stderr.split("Athena query ")[1].split()[0]
     sent = boto3.client("athena").get_query_execution(QueryExecutionId=identifier)
-    assert sent["QueryExecution"]["Query"] == "select * from dev_gold.dim_date FOR VERSION AS OF 123456789012345678"
+    assert (
+        sent["QueryExecution"]["Query"]
+        == "select * from dev_gold.dim_date FOR VERSION AS OF 123456789012345678"
+    )
     assert sent["QueryExecution"]["WorkGroup"] == "dev-ecommerce"
 
 

@@ -207,6 +207,11 @@ def sales_of(page: str) -> dict[str, Any]:
     return found
 
 
+def test_the_history_is_that_of_the_environment(account: Account) -> None:
+    listed = json.loads(account.ecommerce("history", "gold.dim_date", "--json").stdout)
+    assert listed[0]["rows"] == len(account.content("gold.dim_date"))
+
+
 def test_a_second_run_and_maintenance(account: Account) -> None:
     before = {name: account.content(name) for name in all_tables()}
     again = account.run(layer="silver")

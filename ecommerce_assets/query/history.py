@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.local_catalog import published
 from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
-from ecommerce_assets.lakehouse.names import in_environment
+from ecommerce_assets.lakehouse.names import in_catalog
 from ecommerce_assets.lakehouse.session import must_be_there
 from ecommerce_assets.query.local import open_catalog
 from ecommerce_assets.tables import all_tables, table_named
@@ -36,7 +36,7 @@ def published_snapshots(lakehouse: str, table: str, environment: str = "") -> li
     with open_catalog(lakehouse) as catalog:
         identifier = table_named(table).identifier
         try:
-            metadata = _metadata(catalog.load_table(in_environment(identifier, environment)))
+            metadata = _metadata(catalog.load_table(in_catalog(identifier, lakehouse, environment)))
         except NoSuchTableError as error:
             raise PipelineError(
                 f"{identifier} does not exist yet: create it by "
@@ -75,7 +75,7 @@ def _all_metadata(lakehouse: str, environment: str) -> dict[str, TableMetadata]:
     with open_catalog(lakehouse) as catalog:
         for identifier in all_tables():
             with suppress(NoSuchTableError):
-                table = catalog.load_table(in_environment(identifier, environment))
+                table = catalog.load_table(in_catalog(identifier, lakehouse, environment))
                 found[identifier] = _metadata(table)
     return found
 
