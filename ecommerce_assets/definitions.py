@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_assets.orchestration.alerts import failure_sensor
-from ecommerce_assets.orchestration.assets import layer_assets, retries_on_aws
+from ecommerce_assets.orchestration.assets import layer_assets
 from ecommerce_assets.orchestration.dashboard import dashboard_asset
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs
 from ecommerce_assets.orchestration.jobs import asset_jobs, daily_schedule
@@ -24,11 +24,10 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
     """The code location for these settings; `glue_jobs` replaces the launcher."""
     partitions = daily_partitions(settings.start_date)
     jobs = asset_jobs()
-    retries = retries_on_aws() if settings.on_aws else None
     return dg.Definitions(
         assets=[
             *[landing_spec(table) for table in tables_of("bronze")],
-            *[layer_assets(layer, partitions, retries) for layer in LAYERS],
+            *[layer_assets(layer, partitions, retried=settings.on_aws) for layer in LAYERS],
             dashboard_asset(settings, partitions),
         ],
         jobs=[*jobs, maintenance_job],

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh import limits
 from ecommerce_assets_tests import browser, terraform_plan
+from ecommerce_assets_tests.ecs_stand_in import postgres_programs
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
 
@@ -37,7 +38,8 @@ def _always_increments() -> None:
 
 # The files that take longest, first: two workers then end at about the same time.
 LONGEST = ("aws_end_to_end", "safety", "processes", "incremental", "dagster", "cli", "dashboard",
-           "checks", "maintenance", "layers", "function_of_upstream", "aws_glue_jobs")  # fmt: skip
+           "dagster_on_aws", "checks", "maintenance", "layers", "function_of_upstream",
+           "aws_glue_jobs")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +56,8 @@ def pytest_report_header() -> list[str]:
         missing.append("no Terraform: the tests of what it deploys are skipped")
     elif not terraform_plan.STAND_IN.exists():
         missing.append("Terraform's tests are skipped if it can't fetch its AWS provider")
+    if postgres_programs() is None:
+        missing.append("no Postgres: the tests of Dagster as it runs on AWS are skipped")
     return missing
 
 

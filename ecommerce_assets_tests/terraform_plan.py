@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from ecommerce_assets_tests.optional import missing
 
 REPOSITORY = Path(__file__).parents[1]
 HOW = (
@@ -35,18 +35,10 @@ class Planned:
     environment: dict[str, str]
 
 
-def _missing(what: str) -> None:
-    """Skip the test, or fail it in CI, where nothing may be left out."""
-    told = f"{what}. {HOW}"
-    if os.environ.get("CI"):
-        pytest.fail(told)
-    pytest.skip(told)
-
-
 def terraform_test(folder: Path) -> Planned:
     """Run Terraform's tests on a copy in `folder`, by a stand-in of the provider where it is."""
     if shutil.which("terraform") is None:
-        _missing("Terraform is not installed")
+        missing(f"Terraform is not installed. {HOW}")
     shutil.copytree(REPOSITORY / "terraform", folder / "terraform",
                     ignore=shutil.ignore_patterns(".terraform*"))  # fmt: skip
     shutil.copytree(REPOSITORY / "ecommerce_assets", folder / "ecommerce_assets",
@@ -64,7 +56,7 @@ def terraform_test(folder: Path) -> Planned:
 
     done = terraform("init", "-backend=false", "-no-color")
     if done.returncode:
-        _missing(f"Terraform could not fetch its AWS provider: {done.stderr.strip()[-300:]}")
+        missing(f"Terraform could not fetch its AWS provider: {done.stderr.strip()[-300:]}. {HOW}")
     done = terraform("validate", "-no-color")
     if done.returncode:
         return Planned(False, done.stdout + done.stderr, {}, {})

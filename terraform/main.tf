@@ -50,6 +50,22 @@ locals {
   partition = data.aws_partition.current.partition
   tags      = merge({ Project = local.name, ManagedBy = "terraform" }, var.tags)
 
+  # What the pipeline's processes are told, on a laptop by .env and on a server by their task.
+  settings = {
+    ECOMMERCE_DEPLOYMENT          = "aws"
+    ECOMMERCE_ENVIRONMENT         = var.environment
+    ECOMMERCE_LANDING             = local.landing
+    ECOMMERCE_LAKEHOUSE           = local.lakehouse
+    ECOMMERCE_ARTIFACTS           = local.artifacts
+    ECOMMERCE_DASHBOARD           = "s3://${local.bucket_names.results}/${local.storage.dashboard}/sales.html"
+    ECOMMERCE_WORKGROUP           = local.workgroups.analyst
+    ECOMMERCE_DASHBOARD_WORKGROUP = local.workgroups.dashboard
+    ECOMMERCE_ALERT_SECRET        = local.secret_name
+    ECOMMERCE_UI_URL              = local.dagster_url
+    AWS_REGION                    = var.region
+    AWS_DEFAULT_REGION            = var.region
+  }
+
   # Names and ARNs are put together here, so that a plan shows every policy before anything exists.
   bucket_names = { for key in keys(local.buckets) : key => "${local.name}-${local.account}-${var.region}-${key}" }
   bucket_arns  = { for key, name in local.bucket_names : key => "arn:${local.partition}:s3:::${name}" }

@@ -1,4 +1,5 @@
-# Failed jobs and too high a bill are told by mail; Dagster's own alerts say more (see secrets.tf).
+# Failed jobs, silence and too high a bill are told by mail; Dagster's own alerts say more (see
+# secrets.tf).
 
 resource "aws_sns_topic" "alerts" {
   #checkov:skip=CKV_AWS_26:EventBridge and Budgets can't publish under AWS's own key; the messages hold names of jobs and sums of money
@@ -20,6 +21,23 @@ data "aws_iam_policy_document" "alerts" {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
       values   = ["arn:${local.partition}:events:${var.region}:${local.account}:rule/${local.name}-job-failed"]
+    }
+  }
+
+  statement {
+    sid       = "Alarms"
+    actions   = ["sns:Publish"]
+    resources = [local.alerts_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${local.name}-*"]
     }
   }
 
@@ -109,4 +127,144 @@ resource "aws_budgets_budget" "monthly" {
       subscriber_sns_topic_arns = [aws_sns_topic.alerts.arn]
     }
   }
+}
+
+# A workgroup's queries that read too much, each below its limit.
+resource "aws_cloudwatch_metric_alarm" "scanned" {
+  for_each            = local.workgroups
+  alarm_name          = "${local.name}-scanned-${each.key}"
+  alarm_description   = "The queries of ${each.value} read more than ${var.alarm_scanned_gigabytes} GB in a day: see the workgroup's query history."
+  namespace           = "AWS/Athena"
+  metric_name         = "ProcessedBytes"
+  dimensions          = { WorkGroup = each.value, QueryState = "SUCCEEDED", QueryType = "DML" }
+  statistic           = "Sum"
+  period              = 86400
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.alarm_scanned_gigabytes * pow(10, 9)
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+}
+
+# Where Dagster runs on AWS, the tables are to be new each day, whatever is the reason that they are
+# not: the schedule is off, the daemon is down, a role is missing, a run waits.
+locals {
+  hours_without_success = 26                                  # a day, and what a late run may take
+  quota_message         = "the quota of Glue DPUs is used up" # as the launcher says it
+}
+
+resource "aws_cloudwatch_event_rule" "succeeded" {
+  count       = local.dagster_count
+  name        = "${local.name}-succeeded"
+  description = "The gold job of ${local.name} succeeded."
+
+  event_pattern = jsonencode({
+    source        = ["aws.glue"]
+    "detail-type" = ["Glue Job State Change"]
+    detail        = { jobName = [local.jobs.gold.name], state = ["SUCCEEDED"] }
+  })
+}
+
+# A rule counts what it has passed on, so it needs somebody to pass it on to.
+resource "aws_cloudwatch_log_group" "succeeded" {
+  #checkov:skip=CKV_AWS_158:Names of jobs and times
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year of them is no default to pay for
+  count             = local.dagster_count
+  name              = "/aws/events/${local.name}-succeeded"
+  retention_in_days = var.log_retention_days
+}
+
+data "aws_iam_policy_document" "log_events" {
+  statement {
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${local.logs_arn}:log-group:/aws/events/${local.name}-succeeded:*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["delivery.logs.amazonaws.com", "events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_resource_policy" "events" {
+  count           = local.dagster_count
+  policy_name     = "${local.name}-events"
+  policy_document = data.aws_iam_policy_document.log_events.json
+}
+
+resource "aws_cloudwatch_event_target" "succeeded" {
+  count = local.dagster_count
+  rule  = aws_cloudwatch_event_rule.succeeded[0].name
+  arn   = aws_cloudwatch_log_group.succeeded[0].arn
+}
+
+resource "aws_cloudwatch_metric_alarm" "no_success" {
+  count               = local.dagster_count
+  alarm_name          = "${local.name}-no-success"
+  alarm_description   = "No run of ${local.name} has published gold for ${local.hours_without_success} hours: is the schedule on, does the daemon run, what does Dagster's UI say?"
+  namespace           = "AWS/Events"
+  metric_name         = "TriggeredRules"
+  dimensions          = { RuleName = aws_cloudwatch_event_rule.succeeded[0].name }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = local.hours_without_success
+  datapoints_to_alarm = local.hours_without_success
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+}
+
+# A task whose health check fails is replaced; none for a quarter of an hour is an alarm. A service
+# without a task has no figures.
+resource "aws_cloudwatch_metric_alarm" "down" {
+  for_each            = var.enable_dagster && var.dagster_image != null ? local.services : {}
+  alarm_name          = "${local.name}-${each.key}-down"
+  alarm_description   = "Dagster's ${each.key} has not run for 15 minutes: see the service's events in ECS, and the log group ${local.dagster_log_group}."
+  namespace           = "AWS/ECS"
+  metric_name         = "CPUUtilization"
+  dimensions          = { ClusterName = local.name, ServiceName = each.key }
+  statistic           = "SampleCount"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+}
+
+resource "aws_cloudwatch_log_metric_filter" "quota" {
+  count          = local.dagster_count
+  name           = "${local.name}-quota"
+  log_group_name = aws_cloudwatch_log_group.dagster[0].name
+  pattern        = "\"${local.quota_message}\""
+
+  metric_transformation {
+    name      = "QuotaUsedUp"
+    namespace = local.name
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "quota" {
+  count               = local.dagster_count
+  alarm_name          = "${local.name}-quota"
+  alarm_description   = "A job of ${local.name} waits, as the account's quota of Glue DPUs is used up: raise it in the console of Service Quotas."
+  namespace           = local.name
+  metric_name         = "QuotaUsedUp"
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
 }

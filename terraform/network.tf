@@ -1,13 +1,19 @@
-# Optional: jobs in private subnets. No internet gateway, no NAT: S3 by its gateway, the services
-# that jobs need by interface endpoints. All of it is absent without `enable_vpc`.
+# Optional: jobs in private subnets (`enable_vpc`). No way to the internet: S3 by its gateway, the
+# services that jobs need by interface endpoints. And private subnets of their own for Dagster
+# (`enable_dagster`), which reaches AWS and the chat's webhook by a NAT gateway.
 
 locals {
-  vpc_count = var.enable_vpc ? 1 : 0
-  zones     = var.enable_vpc ? slice(data.aws_availability_zones.available[0].names, 0, 2) : []
-  endpoints = var.enable_vpc ? toset(["glue", "logs", "monitoring", "sts"]) : toset([])
+  vpc_count     = var.enable_vpc || var.enable_dagster ? 1 : 0
+  all_zones     = local.vpc_count > 0 ? slice(data.aws_availability_zones.available[0].names, 0, 2) : []
+  zones         = var.enable_vpc ? local.all_zones : []
+  dagster_zones = var.enable_dagster ? local.all_zones : []
+  jobs_count    = var.enable_vpc ? 1 : 0
+  dagster_count = var.enable_dagster ? 1 : 0
+  endpoints     = var.enable_vpc ? toset(["glue", "logs", "monitoring", "sts"]) : toset([])
 }
 
 data "aws_availability_zones" "available" {
+  #checkov:skip=CKV_AWS_394:The first two by name are taken; which they are shows in the plan
   count = local.vpc_count
   state = "available"
 
@@ -42,7 +48,7 @@ resource "aws_subnet" "private" {
 }
 
 resource "aws_route_table" "private" {
-  count  = local.vpc_count
+  count  = local.jobs_count
   vpc_id = aws_vpc.private[0].id
   tags   = { Name = "${local.name}-private" }
 }
@@ -77,7 +83,20 @@ data "aws_iam_policy_document" "endpoint" {
 }
 
 data "aws_iam_policy_document" "s3_endpoint" {
+  #checkov:skip=CKV_AWS_283:An endpoint's policy grants nothing; it limits what the roles' policies grant
   source_policy_documents = [data.aws_iam_policy_document.endpoint.json]
+
+  # ECR keeps images' layers in a bucket of its own, and signs their downloads itself.
+  statement {
+    sid       = "ImageLayers"
+    actions   = ["s3:GetObject"]
+    resources = ["arn:${local.partition}:s3:::prod-${var.region}-starport-layer-bucket/*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+  }
 
   statement {
     sid       = "NothingLeaves"
@@ -104,7 +123,7 @@ resource "aws_vpc_endpoint" "s3" {
   service_name      = "com.amazonaws.${var.region}.s3"
   vpc_endpoint_type = "Gateway"
   policy            = data.aws_iam_policy_document.s3_endpoint.json
-  route_table_ids   = aws_route_table.private[*].id
+  route_table_ids   = concat(aws_route_table.private[*].id, aws_route_table.dagster[*].id)
 }
 
 resource "aws_vpc_endpoint" "interface" {
@@ -120,21 +139,21 @@ resource "aws_vpc_endpoint" "interface" {
 
 resource "aws_security_group" "glue" {
   #checkov:skip=CKV2_AWS_5:Attached by aws_glue_connection.private, which is not looked at
-  count       = local.vpc_count
+  count       = local.jobs_count
   name        = "${local.name}-glue"
   description = "Workers of the Glue jobs."
   vpc_id      = aws_vpc.private[0].id
 }
 
 resource "aws_security_group" "endpoints" {
-  count       = local.vpc_count
+  count       = local.jobs_count
   name        = "${local.name}-endpoints"
   description = "Interface endpoints, reached by the Glue jobs."
   vpc_id      = aws_vpc.private[0].id
 }
 
 resource "aws_vpc_security_group_ingress_rule" "workers" {
-  count                        = local.vpc_count
+  count                        = local.jobs_count
   description                  = "Workers of a job talk to each other; Glue demands all ports."
   security_group_id            = aws_security_group.glue[0].id
   referenced_security_group_id = aws_security_group.glue[0].id
@@ -144,7 +163,7 @@ resource "aws_vpc_security_group_ingress_rule" "workers" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "workers" {
-  count                        = local.vpc_count
+  count                        = local.jobs_count
   description                  = "Workers of a job talk to each other."
   security_group_id            = aws_security_group.glue[0].id
   referenced_security_group_id = aws_security_group.glue[0].id
@@ -154,7 +173,7 @@ resource "aws_vpc_security_group_egress_rule" "workers" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "endpoints" {
-  count                        = local.vpc_count
+  count                        = local.jobs_count
   description                  = "Jobs call AWS."
   security_group_id            = aws_security_group.glue[0].id
   referenced_security_group_id = aws_security_group.endpoints[0].id
@@ -164,7 +183,7 @@ resource "aws_vpc_security_group_egress_rule" "endpoints" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "s3" {
-  count             = local.vpc_count
+  count             = local.jobs_count
   description       = "Jobs read and write S3."
   security_group_id = aws_security_group.glue[0].id
   prefix_list_id    = aws_vpc_endpoint.s3[0].prefix_list_id
@@ -174,7 +193,7 @@ resource "aws_vpc_security_group_egress_rule" "s3" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
-  count                        = local.vpc_count
+  count                        = local.jobs_count
   description                  = "Jobs call AWS."
   security_group_id            = aws_security_group.endpoints[0].id
   referenced_security_group_id = aws_security_group.glue[0].id
@@ -194,4 +213,79 @@ resource "aws_glue_connection" "private" {
     subnet_id              = aws_subnet.private[count.index].id
     security_group_id_list = aws_security_group.glue[*].id
   }
+}
+
+# Dagster's subnets. One NAT gateway: if its zone fails, runs wait for it.
+resource "aws_internet_gateway" "dagster" {
+  count  = local.dagster_count
+  vpc_id = aws_vpc.private[0].id
+  tags   = { Name = "${local.name}-dagster" }
+}
+
+resource "aws_subnet" "nat" {
+  count             = local.dagster_count
+  vpc_id            = aws_vpc.private[0].id
+  cidr_block        = cidrsubnet(var.vpc_cidr, 4, 12)
+  availability_zone = local.dagster_zones[0]
+  tags              = { Name = "${local.name}-nat" }
+}
+
+resource "aws_route_table" "nat" {
+  count  = local.dagster_count
+  vpc_id = aws_vpc.private[0].id
+  tags   = { Name = "${local.name}-nat" }
+}
+
+resource "aws_route" "internet" {
+  count                  = local.dagster_count
+  route_table_id         = aws_route_table.nat[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.dagster[0].id
+}
+
+resource "aws_route_table_association" "nat" {
+  count          = local.dagster_count
+  subnet_id      = aws_subnet.nat[0].id
+  route_table_id = aws_route_table.nat[0].id
+}
+
+resource "aws_eip" "nat" {
+  count  = local.dagster_count
+  domain = "vpc"
+  tags   = { Name = "${local.name}-nat" }
+}
+
+resource "aws_nat_gateway" "dagster" {
+  count         = local.dagster_count
+  allocation_id = aws_eip.nat[0].id
+  subnet_id     = aws_subnet.nat[0].id
+  tags          = { Name = "${local.name}-dagster" }
+  depends_on    = [aws_internet_gateway.dagster]
+}
+
+resource "aws_subnet" "dagster" {
+  count             = length(local.dagster_zones)
+  vpc_id            = aws_vpc.private[0].id
+  cidr_block        = cidrsubnet(var.vpc_cidr, 4, 8 + count.index)
+  availability_zone = local.dagster_zones[count.index]
+  tags              = { Name = "${local.name}-dagster-${local.dagster_zones[count.index]}" }
+}
+
+resource "aws_route_table" "dagster" {
+  count  = local.dagster_count
+  vpc_id = aws_vpc.private[0].id
+  tags   = { Name = "${local.name}-dagster" }
+}
+
+resource "aws_route" "nat" {
+  count                  = local.dagster_count
+  route_table_id         = aws_route_table.dagster[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  nat_gateway_id         = aws_nat_gateway.dagster[0].id
+}
+
+resource "aws_route_table_association" "dagster" {
+  count          = length(local.dagster_zones)
+  subnet_id      = aws_subnet.dagster[count.index].id
+  route_table_id = aws_route_table.dagster[0].id
 }

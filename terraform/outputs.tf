@@ -1,19 +1,6 @@
 output "environment" {
   description = "Settings of the pipeline: `terraform output -raw environment > ../.env`."
-  value       = <<-EOT
-    ECOMMERCE_DEPLOYMENT=aws
-    ECOMMERCE_ENVIRONMENT=${var.environment}
-    ECOMMERCE_LANDING=${local.landing}
-    ECOMMERCE_LAKEHOUSE=${local.lakehouse}
-    ECOMMERCE_ARTIFACTS=${local.artifacts}
-    ECOMMERCE_DASHBOARD=s3://${aws_s3_bucket.this["results"].bucket}/${local.storage.dashboard}/sales.html
-    ECOMMERCE_WORKGROUP=${aws_athena_workgroup.this["analyst"].name}
-    ECOMMERCE_DASHBOARD_WORKGROUP=${aws_athena_workgroup.this["dashboard"].name}
-    ECOMMERCE_ALERT_SECRET=${aws_secretsmanager_secret.alert_webhook.name}
-    ECOMMERCE_UI_URL=${var.dagster_url}
-    AWS_REGION=${var.region}
-    AWS_DEFAULT_REGION=${var.region}
-  EOT
+  value       = join("", [for name, value in local.settings : "${name}=${value}\n"])
 }
 
 output "buckets" {
@@ -45,4 +32,13 @@ output "alerts_topic" {
 output "github_role" {
   description = "ARN of the role that the GitHub workflow assumes; null without a repository."
   value       = one(aws_iam_role.github[*].arn)
+}
+
+output "dagster" {
+  description = "Where Dagster's image goes, and how its UI is reached; null without it."
+  value = !var.enable_dagster ? null : {
+    repository = aws_ecr_repository.dagster[0].repository_url
+    cluster    = local.name
+    ui         = local.dagster_url
+  }
 }

@@ -136,7 +136,7 @@ locals {
     landing   = {}
     lakehouse = {}
     # Releases stay: their age does not tell whether Dagster still runs with one, and they are small.
-    artifacts = { "${local.storage.pipes}/" = 14 }
+    artifacts = { "${local.storage.pipes}/" = 14, "compute-logs/" = var.log_retention_days }
     results   = { "${local.storage.query_results}/" = 14 }
   }
 }

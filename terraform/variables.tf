@@ -100,10 +100,65 @@ variable "github_subject" {
   }
 }
 
-variable "dagster_url" {
-  description = "Address of Dagster's UI, for links in alerts and dashboards."
+variable "enable_dagster" {
+  description = "Whether Dagster runs on AWS as well: webserver, daemon and code server on ECS, with a database. Some 100 USD a month."
+  type        = bool
+  default     = false
+}
+
+variable "dagster_image" {
+  description = "Dagster's image by its digest, as `make image` prints it: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:... . Null until it has been pushed: everything is there then, and nothing runs."
   type        = string
-  default     = "http://localhost:3000"
+  default     = null
+
+  validation {
+    condition     = var.dagster_image == null || can(regex("@sha256:[0-9a-f]{64}$", var.dagster_image))
+    error_message = "The image must be named by its digest: ...@sha256:..., so that what runs is what was built."
+  }
+}
+
+variable "dagster_settings" {
+  description = "Further settings of the pipeline on the server, like { ECOMMERCE_START_DATE = \"2024-01-01\", ECOMMERCE_SHOP = \"shopify\" }."
+  type        = map(string)
+  default     = {}
+}
+
+variable "dagster_url" {
+  description = "Address of Dagster's UI, for links in alerts and dashboards; by default that of dagster_sign_in, or the end of a port forwarding."
+  type        = string
+  default     = null
+}
+
+variable "dagster_sign_in" {
+  description = <<-EOT
+    The UI behind an internal load balancer that lets in who signs in with the shop's own identity provider, by OIDC;
+    null for none: then the UI is reached by port forwarding only. Open-source Dagster has no sign-in of its own.
+    The client's secret is read from Secrets Manager (client_secret_id), so that it is in no variable.
+  EOT
+  type = object({
+    domain                 = string
+    certificate_arn        = string
+    from_cidrs             = list(string)
+    issuer                 = string
+    authorization_endpoint = string
+    token_endpoint         = string
+    user_info_endpoint     = string
+    client_id              = string
+    client_secret_id       = string
+  })
+  default = null
+}
+
+variable "dagster_database_class" {
+  description = "Instance class of Dagster's database."
+  type        = string
+  default     = "db.t4g.micro"
+}
+
+variable "alarm_scanned_gigabytes" {
+  description = "Gigabytes that the queries of a workgroup may read in a day before an alarm."
+  type        = number
+  default     = 100
 }
 
 variable "budget_tag_only" {

@@ -1,6 +1,7 @@
 """One multi-asset per layer: any selection of its tables is one run of the layer's job."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from typing import Any
 
@@ -18,12 +19,22 @@ from ecommerce_assets.tables import tables_of
 RETRIES, RETRY_SECONDS = 2, 60
 
 
-def retries_on_aws() -> dg.RetryPolicy:
-    """How often a layer's step is tried again, with waits that double.
+@contextmanager
+def tried_again(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Have Dagster try the step again after a fault of the infrastructure, with waits that double.
 
-    A retried step continues with the Glue run that it had started, if that still runs.
+    A retried step continues with the Glue run that it had started, if that still runs. This is no
+    `RetryPolicy`: by one, Dagster would also try a step again that a person has ended.
     """
-    return dg.RetryPolicy(RETRIES, RETRY_SECONDS, dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
+    try:
+        yield
+    except dg.DagsterError:
+        raise
+    except Exception as error:
+        if isinstance(error, dg.Failure) and not error.allow_retries:
+            raise
+        wait = RETRY_SECONDS * 2**context.op_execution_context.retry_number
+        raise dg.RetryRequested(RETRIES, wait) from error
 
 
 class RunConfig(dg.Config):
@@ -36,9 +47,13 @@ class RunConfig(dg.Config):
 
 
 def layer_assets(
-    layer: str, partitions: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy | None = None
+    layer: str, partitions: dg.DailyPartitionsDefinition, *, retried: bool = False
 ) -> dg.AssetsDefinition:
-    """The assets of a layer's tables, with their checks."""
+    """The assets of a layer's tables, with their checks.
+
+    Args:
+        retried: whether a step is tried again after a fault of the infrastructure.
+    """
     tables = tables_of(layer)
     checks = [spec for table in tables for spec in check_specs(table)]
 
@@ -51,7 +66,6 @@ def layer_assets(
         can_subset=True,
         pool=layer,
         op_tags={"layer": layer},
-        retry_policy=retries,
     )
     def materialize_layer(
         context: dg.AssetExecutionContext,
@@ -68,7 +82,8 @@ def layer_assets(
         )
         request = JobRequest(layer, selected, first, last, config.full_refresh)
         reporting = CheckReporting(context, checks)
-        with reporting.of_unfinished_run():
+        again = tried_again(context) if retried else nullcontext()
+        with again, reporting.of_unfinished_run():
             for result in glue_jobs.run(ReportingContext(context), request):
                 if isinstance(result, dg.AssetCheckResult):
                     yield reporting.evaluated(result)

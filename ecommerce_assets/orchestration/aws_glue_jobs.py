@@ -21,6 +21,7 @@ from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
+RETRIED_BY_DAGSTER = "dagster/retry_number"  # tag of a run that replaces one whose worker was lost
 LAST_MESSAGES_SECONDS = 20  # seconds to wait for messages after a job's end
 
 
@@ -134,10 +135,13 @@ def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> Non
 def _answers(ended: JobRun, context: Context, s3: Any) -> bool:
     """Whether a finished job run has done the work of this step, whose worker was lost.
 
-    False for another Dagster run: running a step again means doing the work again.
+    False for a run that a person has started again, which means doing the work again.
     """
     location = pipes_location(ended)
-    own = f"/{context.run_id}/" in location["key_prefix"]
+    runs = [context.run_id]
+    if RETRIED_BY_DAGSTER in context.run.tags:
+        runs.append(str(context.run.parent_run_id))
+    own = any(f"/{run}/" in location["key_prefix"] for run in runs)
     return own and ended.state == SUCCEEDED and is_closed(s3, location)
 
 

@@ -1,0 +1,226 @@
+# Roles of Dagster's tasks. The webserver shows and ends runs, the daemon starts them too; the code
+# server and the runs do what Dagster does elsewhere by the policies of access.tf.
+
+data "aws_iam_policy_document" "assumed_by_tasks" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+locals {
+  dagster_roles       = ["code", "daemon", "webserver"]
+  ecs_arn             = "arn:${local.partition}:ecs:${var.region}:${local.account}"
+  cluster_arn         = "${local.ecs_arn}:cluster/${local.name}"
+  task_arns           = "${local.ecs_arn}:task/${local.name}/*"
+  run_role_arns       = [for name in ["dagster-code", "execution-others"] : "arn:${local.partition}:iam::${local.account}:role/${local.name}-${name}"]
+  dagster_logs_arn    = "${local.logs_arn}:log-group:${local.dagster_log_group}:*"
+  database_user       = "dagster"
+  database_connection = "arn:${local.partition}:rds-db:${var.region}:${local.account}:dbuser:${try(aws_db_instance.dagster[0].resource_id, "none")}/${local.database_user}"
+}
+
+resource "aws_iam_role" "dagster" {
+  for_each           = var.enable_dagster ? toset(local.dagster_roles) : []
+  name               = "${local.name}-dagster-${each.key}"
+  description        = "Dagster's tasks: ${each.key}."
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+data "aws_iam_policy_document" "dagster" {
+  for_each = toset(local.dagster_roles)
+
+  statement {
+    sid       = "ConnectToDatabase"
+    actions   = ["rds-db:connect"]
+    resources = [local.database_connection]
+  }
+
+  statement {
+    sid       = "KeepWhatRunsWrite"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/compute-logs/*"]
+  }
+
+  # Without a condition: a log that is not there yet must be missing, and not forbidden.
+  statement {
+    sid       = "FindWhatRunsWrote"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.artifacts]
+  }
+
+  # These take no resource, or none that could be named before.
+  dynamic "statement" {
+    for_each = each.key == "code" ? [] : ["launcher"]
+
+    content {
+      sid       = "LookAtTaskDefinitions"
+      actions   = ["ecs:DescribeTaskDefinition"]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "code" ? [] : ["launcher"]
+
+    content {
+      sid       = "FollowAndStopRuns"
+      actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
+      resources = [local.task_arns]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "daemon" ? ["daemon"] : []
+
+    content {
+      sid       = "StartRuns"
+      actions   = ["ecs:RunTask"]
+      resources = ["${local.ecs_arn}:task-definition/${local.run_family}:*"]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "ecs:cluster"
+        values   = [local.cluster_arn]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "daemon" ? ["daemon"] : []
+
+    content {
+      sid       = "TagRuns"
+      actions   = ["ecs:TagResource"]
+      resources = [local.task_arns]
+
+      condition {
+        test     = "StringEquals"
+        variable = "ecs:CreateAction"
+        values   = ["RunTask"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "daemon" ? ["daemon"] : []
+
+    content {
+      sid       = "PassRolesOfRuns"
+      actions   = ["iam:PassRole"]
+      resources = local.run_role_arns
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = ["ecs-tasks.amazonaws.com"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "daemon" ? ["daemon"] : []
+
+    content {
+      sid       = "FindOwnNetwork"
+      actions   = ["ec2:DescribeNetworkInterfaces"]
+      resources = ["*"] # it takes no resource
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "daemon" ? ["daemon"] : []
+
+    content {
+      sid       = "ReadLogsOfLostRuns"
+      actions   = ["logs:GetLogEvents"]
+      resources = [local.dagster_logs_arn]
+    }
+  }
+
+  # The agent of a port forwarding.
+  dynamic "statement" {
+    for_each = each.key == "webserver" && var.dagster_sign_in == null ? ["forwarding"] : []
+
+    content {
+      sid = "ForwardPort"
+      actions = [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ]
+      resources = ["*"] # they take no resource
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "dagster" {
+  for_each = aws_iam_role.dagster
+  name     = "dagster"
+  role     = each.value.id
+  policy   = data.aws_iam_policy_document.dagster[each.key].json
+}
+
+# What Dagster's identity has elsewhere: it runs the jobs, and builds the dashboard.
+resource "aws_iam_role_policy_attachment" "dagster" {
+  for_each   = var.enable_dagster ? { orchestrator = aws_iam_policy.orchestrator.arn, dashboard = aws_iam_policy.reader["dashboard"].arn } : {}
+  role       = aws_iam_role.dagster["code"].name
+  policy_arn = each.value
+}
+
+# What ECS itself needs to start a task: the image, a log; and for the daemon's, the database's secret.
+resource "aws_iam_role" "execution" {
+  for_each           = var.enable_dagster ? toset(["daemon", "others"]) : []
+  name               = "${local.name}-execution-${each.key}"
+  description        = "Starts Dagster's tasks: ${each.key}."
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+data "aws_iam_policy_document" "execution" {
+  for_each = toset(["daemon", "others"])
+
+  statement {
+    sid       = "SignInToRegistry"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"] # it takes no resource
+  }
+
+  statement {
+    sid       = "PullImage"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = ["arn:${local.partition}:ecr:${var.region}:${local.account}:repository/${local.name}-dagster"]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = [local.dagster_logs_arn]
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "daemon" ? ["daemon"] : []
+
+    content {
+      sid       = "ReadDatabaseSecret"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [coalesce(local.database_secret_arn, "arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:none")]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "execution" {
+  for_each = aws_iam_role.execution
+  name     = "execution"
+  role     = each.value.id
+  policy   = data.aws_iam_policy_document.execution[each.key].json
+}

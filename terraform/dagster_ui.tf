@@ -1,0 +1,116 @@
+# The UI behind a sign-in (`dagster_sign_in`): an internal load balancer that asks the shop's identity
+# provider who it is. Without it, the UI is reached by port forwarding alone (see the output).
+
+locals {
+  ui_count = var.enable_dagster && var.dagster_sign_in != null ? 1 : 0
+}
+
+data "aws_secretsmanager_secret_version" "sign_in" {
+  count     = local.ui_count
+  secret_id = var.dagster_sign_in.client_secret_id
+}
+
+resource "aws_lb" "dagster" {
+  #checkov:skip=CKV_AWS_91:Who opened which page is Dagster's and the identity provider's to record
+  #checkov:skip=CKV2_AWS_28:Internal: who reaches it is in the company's network, and signs in
+  count                      = local.ui_count
+  name                       = "${local.name}-dagster"
+  internal                   = true
+  load_balancer_type         = "application"
+  subnets                    = aws_subnet.dagster[*].id
+  security_groups            = aws_security_group.ui[*].id
+  drop_invalid_header_fields = true
+  enable_deletion_protection = !var.force_destroy
+}
+
+resource "aws_lb_target_group" "dagster" {
+  #checkov:skip=CKV_AWS_378:Inside the VPC, between the load balancer and the task
+  count                = local.ui_count
+  name                 = "${local.name}-dagster"
+  port                 = 3000
+  protocol             = "HTTP"
+  target_type          = "ip"
+  vpc_id               = aws_vpc.private[0].id
+  deregistration_delay = 30
+
+  health_check {
+    path = "/server_info"
+  }
+}
+
+resource "aws_lb_listener" "dagster" {
+  count             = local.ui_count
+  load_balancer_arn = aws_lb.dagster[0].arn
+  port              = 443
+  protocol          = "HTTPS"
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  certificate_arn   = var.dagster_sign_in.certificate_arn
+
+  default_action {
+    type  = "authenticate-oidc"
+    order = 1
+
+    authenticate_oidc {
+      issuer                     = var.dagster_sign_in.issuer
+      authorization_endpoint     = var.dagster_sign_in.authorization_endpoint
+      token_endpoint             = var.dagster_sign_in.token_endpoint
+      user_info_endpoint         = var.dagster_sign_in.user_info_endpoint
+      client_id                  = var.dagster_sign_in.client_id
+      client_secret              = data.aws_secretsmanager_secret_version.sign_in[0].secret_string
+      on_unauthenticated_request = "authenticate"
+    }
+  }
+
+  default_action {
+    type             = "forward"
+    order            = 2
+    target_group_arn = aws_lb_target_group.dagster[0].arn
+  }
+}
+
+resource "aws_security_group" "ui" {
+  count       = local.ui_count
+  name        = "${local.name}-ui"
+  description = "Load balancer of Dagster's UI."
+  vpc_id      = aws_vpc.private[0].id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "ui" {
+  for_each          = toset(local.ui_count > 0 ? var.dagster_sign_in.from_cidrs : [])
+  description       = "The company's network."
+  security_group_id = aws_security_group.ui[0].id
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "sign_in" {
+  count             = local.ui_count
+  description       = "The identity provider."
+  security_group_id = aws_security_group.ui[0].id
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "ui" {
+  count                        = local.ui_count
+  description                  = "Dagster's webserver."
+  security_group_id            = aws_security_group.ui[0].id
+  referenced_security_group_id = aws_security_group.dagster[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 3000
+  to_port                      = 3000
+}
+
+resource "aws_vpc_security_group_ingress_rule" "webserver" {
+  count                        = local.ui_count
+  description                  = "The load balancer."
+  security_group_id            = aws_security_group.dagster[0].id
+  referenced_security_group_id = aws_security_group.ui[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 3000
+  to_port                      = 3000
+}

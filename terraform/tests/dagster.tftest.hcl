@@ -1,0 +1,207 @@
+# Dagster on AWS.
+# Plans only: nothing is created, no account is asked, with the real provider as with a stand-in.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "123456789012" }
+}
+
+override_data {
+  target = data.aws_partition.current
+  values = { partition = "aws" }
+}
+
+override_data {
+  target = data.aws_availability_zones.available
+  values = { names = ["zone-a", "zone-b", "zone-c"] }
+}
+
+override_resource {
+  target = aws_db_instance.dagster
+  values = {
+    address            = "database.example"
+    port               = 5432
+    resource_id        = "db-ABC"
+    master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1", kms_key_id = "", secret_status = "active" }]
+  }
+  override_during = plan
+}
+
+variables {
+  enable_dagster = true
+  dagster_image  = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prod-ecommerce-dagster@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+}
+
+run "dagster" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_ecs_service.dagster)) == toset(["webserver", "daemon", "code"]) && alltrue([for service in aws_ecs_service.dagster : service.desired_count == 1])
+    error_message = "Webserver, daemon and code server run."
+  }
+
+  assert {
+    condition     = aws_ecs_service.dagster["daemon"].deployment_maximum_percent == 100 && aws_ecs_service.dagster["daemon"].deployment_minimum_healthy_percent == 0
+    error_message = "There are never two daemons."
+  }
+
+  assert {
+    condition     = length(aws_glue_connection.private) == 0 && length(aws_vpc_endpoint.interface) == 0
+    error_message = "Jobs are in no network unless it is asked for."
+  }
+
+  assert {
+    condition     = alltrue([for subnet in aws_subnet.dagster : subnet.map_public_ip_on_launch != true]) && aws_db_instance.dagster[0].publicly_accessible == false
+    error_message = "Nothing of Dagster is in a public subnet."
+  }
+
+  assert {
+    condition     = alltrue([for rule in [aws_vpc_security_group_ingress_rule.code[0], aws_vpc_security_group_ingress_rule.database[0]] : rule.cidr_ipv4 == null])
+    error_message = "Nobody from outside reaches tasks or database."
+  }
+
+  # What production's dagster.yaml, workspace.yaml and database.py read from the environment.
+  assert {
+    condition = alltrue([for task in concat(values(aws_ecs_task_definition.service), aws_ecs_task_definition.run) : alltrue([for container in jsondecode(task.container_definitions) :
+      length(setsubtract(["DAGSTER_CODE_HOST", "DAGSTER_DATABASE_HOST", "DAGSTER_DATABASE_PORT", "DAGSTER_LOGS_BUCKET", "DAGSTER_RUN_TASK", "AWS_REGION", "ECOMMERCE_ENVIRONMENT", "ECOMMERCE_LAKEHOUSE"], [for pair in container.environment : pair.name])) == 0
+    ])])
+    error_message = "Every container is told what its configuration reads."
+  }
+
+  assert {
+    condition     = alltrue([for task in concat(values(aws_ecs_task_definition.service), aws_ecs_task_definition.run) : alltrue([for container in jsondecode(task.container_definitions) : container.user == "10001" && endswith(container.image, var.dagster_image)])])
+    error_message = "Nothing runs as root, or from an image without a digest."
+  }
+
+  assert {
+    condition     = alltrue([for task in concat(values(aws_ecs_task_definition.service), aws_ecs_task_definition.run) : alltrue([for container in jsondecode(task.container_definitions) : container.readonlyRootFilesystem || container.name == "webserver"])])
+    error_message = "File systems are only read; the agent of a port forwarding has to write to its own."
+  }
+
+  assert {
+    condition     = toset(flatten([for task in concat(values(aws_ecs_task_definition.service), aws_ecs_task_definition.run) : [for container in jsondecode(task.container_definitions) : [for secret in try(container.secrets, []) : container.name]]])) == toset(["database"])
+    error_message = "Only what prepares the database gets its secret."
+  }
+
+  assert {
+    condition     = [for container in jsondecode(aws_ecs_task_definition.service["daemon"].container_definitions) : container.dependsOn if container.name == "daemon"][0] == [{ containerName = "database", condition = "SUCCESS" }]
+    error_message = "The daemon waits for the database's migration."
+  }
+
+  assert {
+    condition     = aws_db_instance.dagster[0].iam_database_authentication_enabled && aws_db_instance.dagster[0].manage_master_user_password && aws_db_instance.dagster[0].storage_encrypted && aws_db_instance.dagster[0].deletion_protection && aws_db_instance.dagster[0].backup_retention_period == 7
+    error_message = "Nobody knows the database's password; it is encrypted, saved and kept."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["code", "webserver"] : alltrue([for statement in jsondecode(data.aws_iam_policy_document.dagster[name].json).Statement : !contains(flatten([statement.Action]), "ecs:RunTask") && !contains(flatten([statement.Action]), "iam:PassRole")])])
+    error_message = "Only the daemon starts tasks."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(data.aws_iam_policy_document.dagster["daemon"].json).Statement : statement if statement.Sid == "PassRolesOfRuns"]).Condition.StringEquals["iam:PassedToService"] == "ecs-tasks.amazonaws.com"
+    error_message = "It passes roles to ECS only."
+  }
+
+  assert {
+    condition     = length(aws_lb.dagster) == 0 && aws_ecs_service.dagster["webserver"].enable_execute_command && !aws_ecs_service.dagster["daemon"].enable_execute_command
+    error_message = "Without a sign-in, the UI is reached by port forwarding alone."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.no_success[0].period * aws_cloudwatch_metric_alarm.no_success[0].evaluation_periods == 26 * 3600 && aws_cloudwatch_metric_alarm.no_success[0].treat_missing_data == "breaching"
+    error_message = "Silence for 26 hours is an alarm."
+  }
+
+  assert {
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.down)) == toset(["webserver", "daemon", "code"]) && alltrue([for alarm in aws_cloudwatch_metric_alarm.down : alarm.treat_missing_data == "breaching" && alarm.statistic == "SampleCount"])
+    error_message = "A service without a task is an alarm."
+  }
+
+  assert {
+    condition     = anytrue([for statement in jsondecode(aws_vpc_endpoint.s3[0].policy).Statement : statement.Effect == "Allow" && strcontains(jsonencode(statement.Resource), "starport-layer-bucket")])
+    error_message = "Images' layers come through the endpoint."
+  }
+}
+
+run "no_image_yet" {
+  command = plan
+
+  variables {
+    dagster_image = null
+  }
+
+  assert {
+    condition     = alltrue([for service in aws_ecs_service.dagster : service.desired_count == 0]) && length(aws_ecr_repository.dagster) == 1 && length(aws_cloudwatch_metric_alarm.down) == 0
+    error_message = "Until there is an image, nothing runs, and nothing alarms for that."
+  }
+}
+
+run "an_image_by_tag" {
+  command = plan
+
+  variables {
+    dagster_image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prod-ecommerce-dagster:latest"
+  }
+
+  expect_failures = [var.dagster_image]
+}
+
+run "sign_in" {
+  command = plan
+
+  variables {
+    dagster_sign_in = {
+      domain                 = "dagster.example.com"
+      certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
+      from_cidrs             = ["10.0.0.0/8"]
+      issuer                 = "https://id.example.com"
+      authorization_endpoint = "https://id.example.com/authorize"
+      token_endpoint         = "https://id.example.com/token"
+      user_info_endpoint     = "https://id.example.com/userinfo"
+      client_id              = "dagster"
+      client_secret_id       = "dagster-sign-in"
+    }
+  }
+
+  override_data {
+    target = data.aws_secretsmanager_secret_version.sign_in
+    values = { secret_string = "secret" }
+  }
+
+  assert {
+    condition     = aws_lb.dagster[0].internal && [for action in aws_lb_listener.dagster[0].default_action : action.type] == ["authenticate-oidc", "forward"]
+    error_message = "Who comes signs in first."
+  }
+
+  assert {
+    condition     = !aws_ecs_service.dagster["webserver"].enable_execute_command && alltrue([for container in jsondecode(aws_ecs_task_definition.service["webserver"].container_definitions) : container.readonlyRootFilesystem])
+    error_message = "Then nobody needs to get into its container."
+  }
+
+  assert {
+    condition     = strcontains(output.environment, "ECOMMERCE_UI_URL=https://dagster.example.com")
+    error_message = "Alerts link to it."
+  }
+}
+
+run "without_it" {
+  command = plan
+
+  variables {
+    enable_dagster = false
+  }
+
+  assert {
+    condition     = length(aws_vpc.private) == 0 && length(aws_ecs_service.dagster) == 0 && length(aws_db_instance.dagster) == 0 && length(aws_cloudwatch_metric_alarm.no_success) == 0 && output.dagster == null
+    error_message = "Without it, none of it is there."
+  }
+}
