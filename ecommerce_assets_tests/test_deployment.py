@@ -1,11 +1,13 @@
 """deployment.json, Terraform's own reading of it, the tables and the README agree."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecommerce_assets.aws.glue_runs import GlueRuns
 from ecommerce_assets.aws.release import this_release
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.lakehouse.names import in_environment
@@ -103,3 +105,26 @@ def test_the_costs_in_the_documents_follow_from_the_price_list() -> None:
         f"| the same year, day by day | {usd(3 * 365, 60)} | {usd(3 * 365, 60, 'FLEX')} |",
     ):
         assert row in text, row
+
+
+def test_what_dagster_on_aws_costs_follows_from_the_price_list() -> None:
+    text = Path(REPOSITORY / "docs/how-to/aws.md").read_text("utf-8")
+    prices, sizes = deployment().prices, dict(deployment().dagster)
+    run = prices.task(sizes.pop("run"), 0.5 * 365 / 12)
+    services = sum(prices.task(size, 24 * 365 / 12) for size in sizes.values())
+    month = prices.usd_per_month
+    for row in (
+        f"| webserver, daemon, code server | {services:.2f} |",
+        f"| runs, half an hour a day | {run:.2f} |",
+        f"| database, with 20 GB | {month['database']:.2f} |",
+        f"| NAT gateway, with its address | {month['nat']:.2f} |",
+        f"| secrets, alarms | {month['secrets'] + month['alarms']:.2f} |",
+        f"| in all | {services + run + sum(month.values()):.2f} |",
+    ):
+        assert row in text, row
+
+
+def test_the_alarm_of_the_quota_looks_for_what_the_launcher_says() -> None:
+    monitoring = (REPOSITORY / "terraform" / "monitoring.tf").read_text()
+    (message,) = re.findall(r'quota_message\s*= "([^"]*)"', monitoring)
+    assert message in inspect.getsource(GlueRuns)

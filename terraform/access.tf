@@ -1,4 +1,4 @@
-# Policies for people and what works for them: Dagster, publishers, uploaders, readers, GitHub.
+# Policies for people and what works for them: Dagster, publishers, uploaders, readers.
 
 # Dagster: start, watch and stop just these jobs, which have roles of their own. A start may name
 # another script; the jobs' roles can read one only from the releases, where Dagster can't write.
@@ -76,6 +76,36 @@ data "aws_iam_policy_document" "publisher" {
       test     = "StringLike"
       variable = "s3:prefix"
       values   = ["${local.storage.releases}/*"]
+    }
+  }
+
+  # Dagster's image, whose tags are never given again.
+  dynamic "statement" {
+    for_each = var.enable_dagster ? ["image"] : []
+
+    content {
+      sid       = "SignInToRegistry"
+      actions   = ["ecr:GetAuthorizationToken"]
+      resources = ["*"] # it takes no resource
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_dagster ? ["image"] : []
+
+    content {
+      sid = "PushImage"
+      actions = [
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:CompleteLayerUpload",
+        "ecr:DescribeImages",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:InitiateLayerUpload",
+        "ecr:PutImage",
+        "ecr:UploadLayerPart",
+      ]
+      resources = ["arn:${local.partition}:ecr:${var.region}:${local.account}:repository/${local.name}-dagster"]
     }
   }
 }
@@ -233,52 +263,4 @@ resource "aws_iam_policy" "reader" {
   name        = "${local.name}-${each.key}"
   description = "Query the ${join(", ", each.value)} tables of ${local.name} through its workgroup."
   policy      = data.aws_iam_policy_document.reader[each.key].json
-}
-
-# A GitHub workflow publishes releases, by OIDC, without a key. That it runs on the main branch is up
-# to the environment's protection rules in the repository.
-resource "aws_iam_openid_connect_provider" "github" {
-  count          = var.github_subject != null && var.create_github_oidc_provider ? 1 : 0
-  url            = "https://token.actions.githubusercontent.com"
-  client_id_list = ["sts.amazonaws.com"]
-}
-
-data "aws_iam_policy_document" "assumed_by_github" {
-  #checkov:skip=CKV_AWS_358:The claim is matched whole, to one environment of one repository, which is a variable
-  count = var.github_subject == null ? 0 : 1
-
-  statement {
-    actions = ["sts:AssumeRoleWithWebIdentity"]
-
-    principals {
-      type        = "Federated"
-      identifiers = ["arn:${local.partition}:iam::${local.account}:oidc-provider/token.actions.githubusercontent.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "token.actions.githubusercontent.com:aud"
-      values   = ["sts.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "token.actions.githubusercontent.com:sub"
-      values   = [var.github_subject]
-    }
-  }
-}
-
-resource "aws_iam_role" "github" {
-  count              = var.github_subject == null ? 0 : 1
-  name               = "${local.name}-github"
-  description        = "Publishes releases from GitHub."
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_github[0].json
-  depends_on         = [aws_iam_openid_connect_provider.github]
-}
-
-resource "aws_iam_role_policy_attachment" "github" {
-  count      = var.github_subject == null ? 0 : 1
-  role       = aws_iam_role.github[0].name
-  policy_arn = aws_iam_policy.publisher.arn
 }

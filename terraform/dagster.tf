@@ -70,27 +70,21 @@ locals {
   dagster_url       = coalesce(var.dagster_url, var.dagster_sign_in == null ? "http://localhost:3000" : "https://${try(var.dagster_sign_in.domain, "")}")
   run_family        = "${local.name}-run"
 
-  # CPU in 1/1024 vCPU, memory in MB.
+  # How large they are is in deployment.json: CPU in 1/1024 vCPU, memory in MB.
   services = {
     webserver = {
-      cpu     = 256
-      memory  = 1024
       command = concat(["dagster-webserver", "--host", "0.0.0.0", "--port", "3000"], local.workspace)
       port    = 3000
       health  = ["python", "-c", "import urllib.request as u; u.urlopen('http://localhost:3000/server_info', timeout=20)"]
       role    = "webserver"
     }
     daemon = {
-      cpu     = 512
-      memory  = 1024
       command = concat(["dagster-daemon", "run"], local.workspace)
       port    = null
       health  = ["dagster-daemon", "liveness-check"]
       role    = "daemon"
     }
     code = {
-      cpu     = 256
-      memory  = 1024
       command = ["dagster", "code-server", "start", "--host", "0.0.0.0", "--port", "4000", "--module-name", "ecommerce_assets.definitions"]
       port    = 4000
       health  = ["dagster", "api", "grpc-health-check", "--port", "4000"]
@@ -123,8 +117,8 @@ resource "aws_ecs_task_definition" "service" {
   family                   = "${local.name}-${each.key}"
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
-  cpu                      = each.value.cpu
-  memory                   = each.value.memory
+  cpu                      = local.deployment.dagster[each.key].cpu
+  memory                   = local.deployment.dagster[each.key].memory
   task_role_arn            = aws_iam_role.dagster[each.value.role].arn
   execution_role_arn       = aws_iam_role.execution[each.key == "daemon" ? "daemon" : "others"].arn
 
@@ -168,8 +162,8 @@ resource "aws_ecs_task_definition" "run" {
   family                   = local.run_family
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
-  cpu                      = 512
-  memory                   = 2048
+  cpu                      = local.deployment.dagster.run.cpu
+  memory                   = local.deployment.dagster.run.memory
   task_role_arn            = aws_iam_role.dagster["code"].arn
   execution_role_arn       = aws_iam_role.execution["others"].arn
 

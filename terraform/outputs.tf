@@ -29,9 +29,9 @@ output "alerts_topic" {
   value       = aws_sns_topic.alerts.arn
 }
 
-output "github_role" {
-  description = "ARN of the role that the GitHub workflow assumes; null without a repository."
-  value       = one(aws_iam_role.github[*].arn)
+output "github_roles" {
+  description = "ARNs of the roles that GitHub's workflows assume: github publishes, github-plan plans."
+  value       = { for role, resource in aws_iam_role.github : role => resource.arn }
 }
 
 output "dagster" {

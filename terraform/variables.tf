@@ -14,6 +14,12 @@ variable "environment" {
     error_message = "The environment must be a small letter and up to nine small letters or digits, like prod, or empty."
   }
 
+  # Each environment has a state of its own; without this, one would be turned into another.
+  validation {
+    condition     = contains(["default", var.environment], terraform.workspace)
+    error_message = "The workspace is of another environment: `terraform workspace select`, or `make deploy ENVIRONMENT=...`, which does it."
+  }
+
   validation {
     condition     = length(var.environment) + length(var.name) <= 24
     error_message = "Environment and name together must have at most 24 characters: they are part of buckets' names."
@@ -121,6 +127,23 @@ variable "dagster_settings" {
   description = "Further settings of the pipeline on the server, like { ECOMMERCE_START_DATE = \"2024-01-01\", ECOMMERCE_SHOP = \"shopify\" }."
   type        = map(string)
   default     = {}
+}
+
+variable "github_plan_subject" {
+  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories); null for none. Its role reads settings and the state, and no data."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_plan_subject == null || can(regex("^repo:[\\w.-]+(@\\d+)?/[\\w.-]+(@\\d+)?:pull_request$", var.github_plan_subject))
+    error_message = "The subject must be like repo:owner/name:pull_request, with ids for newer repositories."
+  }
+}
+
+variable "state_bucket" {
+  description = "Bucket of Terraform's state, which the workflow that plans has to read; null without one."
+  type        = string
+  default     = null
 }
 
 variable "dagster_url" {

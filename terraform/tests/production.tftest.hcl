@@ -33,7 +33,10 @@ variables {
   enable_vpc         = true
   github_subject     = "repo:shop@1234/pipeline@56789:environment:production"
   budget_tag_only    = true
-  tags               = { CostCenter = "analytics" }
+
+  github_plan_subject = "repo:shop@1234/pipeline@56789:pull_request"
+  state_bucket        = "shop-state"
+  tags                = { CostCenter = "analytics" }
 }
 
 run "production" {
@@ -65,8 +68,13 @@ run "production" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.github[0].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop@1234/pipeline@56789:environment:production"
+    condition     = jsondecode(aws_iam_role.github["github"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop@1234/pipeline@56789:environment:production"
     error_message = "Only this subject may publish."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.github["github-plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop@1234/pipeline@56789:pull_request" && toset(flatten([for statement in jsondecode(aws_iam_role_policy.github_plan[0].policy).Statement : statement.Action])) == toset(["s3:GetObject", "s3:ListBucket"]) && endswith(one(aws_iam_role_policy_attachment.github_plan).policy_arn, "/SecurityAudit")
+    error_message = "Pull requests may see settings and the state, and change nothing."
   }
 }
 
@@ -78,7 +86,7 @@ run "an_older_repository" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.github[0].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/pipeline:environment:production"
+    condition     = jsondecode(aws_iam_role.github["github"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop/pipeline:environment:production"
     error_message = "A subject without ids is taken as it is."
   }
 }

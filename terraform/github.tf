@@ -1,0 +1,90 @@
+# GitHub's workflows, by OIDC, without a key: one publishes releases and images, one plans changes for
+# pull requests. That the first runs on the main branch is up to its environment's protection rules in
+# the repository.
+
+locals {
+  # By role: the subject of the workflow that assumes it.
+  github_subjects = {
+    for role, subject in { github = var.github_subject, github-plan = var.github_plan_subject } :
+    role => subject if subject != null
+  }
+}
+
+resource "aws_iam_openid_connect_provider" "github" {
+  count          = length(local.github_subjects) > 0 && var.create_github_oidc_provider ? 1 : 0
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+data "aws_iam_policy_document" "assumed_by_github" {
+  #checkov:skip=CKV_AWS_358:The claim is matched whole, to one environment or the pull requests of one repository, which is a variable
+  for_each = local.github_subjects
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = ["arn:${local.partition}:iam::${local.account}:oidc-provider/token.actions.githubusercontent.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = [each.value]
+    }
+  }
+}
+
+moved {
+  from = aws_iam_role.github[0]
+  to   = aws_iam_role.github["github"]
+}
+
+resource "aws_iam_role" "github" {
+  for_each           = local.github_subjects
+  name               = "${local.name}-${each.key}"
+  description        = each.key == "github" ? "Publishes releases from GitHub." : "Plans changes for pull requests on GitHub."
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_github[each.key].json
+  depends_on         = [aws_iam_openid_connect_provider.github]
+}
+
+resource "aws_iam_role_policy_attachment" "github" {
+  count      = var.github_subject == null ? 0 : 1
+  role       = aws_iam_role.github["github"].name
+  policy_arn = aws_iam_policy.publisher.arn
+}
+
+# Who plans sees how things are set up, and no object of any bucket but the state's.
+resource "aws_iam_role_policy_attachment" "github_plan" {
+  count      = var.github_plan_subject == null ? 0 : 1
+  role       = aws_iam_role.github["github-plan"].name
+  policy_arn = "arn:${local.partition}:iam::aws:policy/SecurityAudit"
+}
+
+data "aws_iam_policy_document" "github_plan" {
+  statement {
+    sid       = "ReadState"
+    actions   = ["s3:GetObject"]
+    resources = ["arn:${local.partition}:s3:::${coalesce(var.state_bucket, "none")}/*"]
+  }
+
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:${local.partition}:s3:::${coalesce(var.state_bucket, "none")}"]
+  }
+}
+
+resource "aws_iam_role_policy" "github_plan" {
+  count  = var.github_plan_subject == null ? 0 : 1
+  name   = "state"
+  role   = aws_iam_role.github["github-plan"].id
+  policy = data.aws_iam_policy_document.github_plan.json
+}
