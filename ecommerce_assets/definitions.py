@@ -32,7 +32,7 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         ],
         jobs=[*jobs, maintenance_job],
         schedules=[daily_schedule(jobs[0]), weekly_maintenance()],
-        sensors=[landing_sensor(settings.landing, jobs[0], partitions), failure_sensor(settings)],
+        sensors=[landing_sensor(settings, jobs[0], partitions), failure_sensor(settings)],
         # One process per run: its layers share one JVM, which takes long to start.
         executor=dg.in_process_executor,
         resources={
@@ -46,6 +46,8 @@ def _launcher(settings: Settings) -> GlueJobs:
         "landing": settings.landing,
         "lakehouse": settings.lakehouse,
         "environment": settings.environment,
+        "landing_days": settings.landing_days,
+        "snapshot_days": settings.snapshot_days,
         "thresholds": asdict(settings.thresholds),
     }
     if not settings.on_aws:

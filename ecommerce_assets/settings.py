@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from ecommerce_assets.deployment import deployment
@@ -29,6 +29,9 @@ class Settings:
             on one laptop; empty for the only one.
         landing: folder or, on AWS, `s3://bucket/prefix` of the deliveries.
         lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://bucket`.
+        landing_days: days that landing keeps deliveries; 0 forever. An older date without a file
+            is not an empty delivery.
+        snapshot_days: days that maintenance keeps snapshots for time travel.
         start_date: first ingestion date; the first daily partition.
         thresholds: shares from which checks warn or block.
         artifacts: on AWS, `s3://bucket` of releases and of messages between Dagster and jobs.
@@ -47,6 +50,8 @@ class Settings:
     environment: str = ""
     landing: str = "data/landing"
     lakehouse: str = "data/lakehouse"
+    landing_days: int = 0
+    snapshot_days: int = 7
     start_date: date = START_DATE
     thresholds: Thresholds = field(default_factory=Thresholds)
     artifacts: str = ""
@@ -105,6 +110,10 @@ class Settings:
             warm_worker=parse_count(
                 value("WARM_WORKER", str(default.warm_worker)), "ECOMMERCE_WARM_WORKER", least=0
             ),
+            landing_days=parse_count(value("LANDING_DAYS", "0"), "ECOMMERCE_LANDING_DAYS", least=0),
+            snapshot_days=parse_count(
+                value("SNAPSHOT_DAYS", str(default.snapshot_days)), "ECOMMERCE_SNAPSHOT_DAYS"
+            ),
             start_date=parse_date(
                 value("START_DATE", default.start_date.isoformat()), "ECOMMERCE_START_DATE"
             ),
@@ -160,6 +169,11 @@ def _must_be_a_plain_path(lakehouse: str) -> None:
 def is_s3(location: str) -> bool:
     """Whether a location is an `s3://bucket`, with or without a prefix."""
     return location.startswith("s3://") and len(location) > len("s3://")
+
+
+def kept_from(landing_days: int, today: date) -> date | None:
+    """The first date whose deliveries landing still keeps; None if it keeps all."""
+    return today - timedelta(days=landing_days) if landing_days else None
 
 
 def absolute(location: str) -> str:

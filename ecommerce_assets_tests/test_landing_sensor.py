@@ -22,13 +22,14 @@ LONG_AGO = time.time() - 3600
 class Watch:
     """The sensor of a shop, tick after tick, as the daemon calls it."""
 
-    def __init__(self, shop: Shop, instance: dg.DagsterInstance) -> None:
+    def __init__(self, shop: Shop, instance: dg.DagsterInstance, landing_days: int = 0) -> None:
         self.shop, self.instance, self.cursor = shop, instance, ""
         self.definitions = build_definitions(
             Settings(
                 landing=str(shop.landing),
                 lakehouse=str(shop.lakehouse),
                 dashboard=str(shop.dashboard),
+                landing_days=landing_days,
             )
         )
 
@@ -59,6 +60,17 @@ class Watch:
 def watch(shop: Shop) -> Iterator[Watch]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield Watch(shop, instance)
+
+
+def test_what_landing_does_not_keep_is_no_change(shop: Shop) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        watch = Watch(shop, instance, landing_days=10)
+        watch.deliver("orders", "2024-01-03", {})
+        assert watch.tick()[0] == [("2024-01-03", "2024-01-03")]
+        shop.file("orders", "2024-01-03").unlink()
+        assert watch.tick()[0] == []
+        watch.deliver("orders", "2024-01-03", {"order_id": "O2"})
+        assert watch.tick()[0] == [("2024-01-03", "2024-01-03")]
 
 
 def test_what_came_changed_or_vanished_is_requested_once(watch: Watch) -> None:

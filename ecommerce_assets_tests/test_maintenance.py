@@ -30,8 +30,8 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     before = {
         name: len(History(open_session(str(shop.lakehouse)), name).snapshots) for name in snapshot
     }
-    monkeypatch.setattr(maintenance, "KEPT", timedelta(0))
-    done = {table.identifier: what for table, what in maintain_lakehouse(str(shop.lakehouse))}
+    kept = maintain_lakehouse(str(shop.lakehouse), kept_days=0)
+    done = {table.identifier: what for table, what in kept}
     assert {name: shop.content(name) for name in all_tables()} == snapshot
     assert done["silver.orders"].orphans_removed == 1
     assert not lost.exists()

@@ -96,6 +96,7 @@ def execute(
     full_refresh: bool,
     quiet: bool = False,
     verbose: bool = False,
+    recorded: bool = True,
     finished: Callable[[list[dict[str, Any]]], None] = lambda tables: None,
 ) -> None:
     """Materialize the selection for the dates in one run.
@@ -107,6 +108,7 @@ def execute(
         full_refresh: recompute the tables as a whole.
         quiet: print only errors.
         verbose: show Dagster's log of the run.
+        recorded: whether the run is in Dagster's history.
         finished: receives the outcome, also of a failed run.
 
     Raises:
@@ -123,7 +125,7 @@ def execute(
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=chosen, asset_check_selection=set()
     )
-    with _instance() as instance:
+    with _instance() if recorded else dg.DagsterInstance.ephemeral() as instance:
         if first != last and not quiet and (advice := why_slow(instance)):
             print(f"Note: {advice}", file=sys.stderr)
         result = job.execute_in_process(

@@ -25,6 +25,7 @@ COMMANDS = {
     "history": "List the published snapshots of a table.",
     "dashboard": "Build the dashboard, and open it.",
     "maintain": "Compact small files, expire old snapshots, remove lost files.",
+    "rebuild": "Rebuild the lakehouse from its deliveries, after a disaster or as a drill.",
     "upload": "Upload deliveries to S3.",
     "package": "Build the job code for Glue, and publish it.",
     "docs": "Write the data dictionary.",

@@ -4,14 +4,21 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import delivered_bytes
 from ecommerce_assets.refresh.inputs import Request
 from ecommerce_assets.refresh.limits import Limits, default_limits
-from ecommerce_assets.settings import Settings, absolute, parse_date, parse_share
+from ecommerce_assets.settings import (
+    Settings,
+    absolute,
+    kept_from,
+    parse_count,
+    parse_date,
+    parse_share,
+)
 from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import Table
@@ -30,6 +37,7 @@ class JobArguments:
     landing: str
     lakehouse: str
     environment: str = ""
+    landing_days: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=default_limits)
     full_refresh: bool = False
@@ -55,7 +63,12 @@ class JobArguments:
     def request(self) -> Request:
         """What the run's tables are refreshed for."""
         return Request(
-            self.first, self.last, self.landing, current_shop().sources, self.full_refresh
+            self.first,
+            self.last,
+            self.landing,
+            current_shop().sources,
+            self.full_refresh,
+            kept_from(self.landing_days, datetime.now(UTC).date()),
         )
 
 
@@ -77,6 +90,11 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
     parser.add_argument("--to", dest="last", required=True, help="last date, YYYY-MM-DD")
     parser.add_argument("--landing", default=settings.landing)
     parser.add_argument("--lakehouse", default=settings.lakehouse)
+    parser.add_argument(
+        "--landing-days",
+        default=str(settings.landing_days),
+        help="days that landing keeps deliveries; 0 forever",
+    )
     parser.add_argument("--environment", default="", help="on Glue, that of the databases")
     for name, share in asdict(settings.thresholds).items():
         parser.add_argument(option_of(name), default=str(share))
@@ -98,6 +116,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         landing=absolute(given.landing),
         lakehouse=absolute(given.lakehouse),
         environment=given.environment,
+        landing_days=parse_count(given.landing_days, "--landing-days", least=0),
         thresholds=Thresholds(
             **{
                 name: parse_share(getattr(given, name), option_of(name))

@@ -13,7 +13,7 @@ from datetime import datetime
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
 from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.maintenance import Maintained, maintain
+from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS, Maintained, maintain
 from ecommerce_assets.lakehouse.session import must_be_there, open_session
 from ecommerce_assets.lakehouse.tables import exists
 from ecommerce_assets.tables import all_tables
@@ -23,13 +23,18 @@ _log = logging.getLogger("ecommerce_assets.jobs")
 
 
 def maintain_lakehouse(
-    lakehouse: str, now: datetime | None = None, environment: str = ""
+    lakehouse: str,
+    now: datetime | None = None,
+    *,
+    environment: str = "",
+    kept_days: int = KEPT_DAYS,
 ) -> Iterator[tuple[Table, Maintained]]:
     """Maintain every existing table; yields what was done to each.
 
     Args:
         now: ages of snapshots are measured at this time; default: the current time.
         environment: on Glue, the environment whose databases the tables are in.
+        kept_days: days that snapshots are kept for time travel.
 
     Raises:
         PipelineError: there is no lakehouse.
@@ -45,7 +50,7 @@ def maintain_lakehouse(
             if record and record.sources.get(upstream) is not None:
                 needed[upstream].add(record.sources[upstream])
     for table in there:
-        done = maintain(spark, table.identifier, needed[table.identifier], now)
+        done = maintain(spark, table.identifier, needed[table.identifier], now, kept_days)
         _log.info("%-32s%12s files", table.identifier, f"{done.files:,}")
         yield table, done
 
@@ -54,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Maintain every table, reporting each as a Pipes message `{table: what was done}`.
 
     Args:
-        argv: `--lakehouse LOCATION [--environment NAME]`; the process's arguments when left out.
+        argv: `--lakehouse LOCATION [--environment NAME] [--snapshot-days DAYS]`; the process's
+            arguments when left out.
 
     Raises:
         PipelineError: the lakehouse can't be opened.
@@ -62,9 +68,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--lakehouse", required=True)
     parser.add_argument("--environment", default="")
+    parser.add_argument("--snapshot-days", type=int, default=KEPT_DAYS)
     given, rest = parser.parse_known_args(argv)
     with open_pipes(rest) as context:
-        for table, done in maintain_lakehouse(given.lakehouse, environment=given.environment):
+        for table, done in maintain_lakehouse(
+            given.lakehouse, environment=given.environment, kept_days=given.snapshot_days
+        ):
             if context:
                 context.report_custom_message({table.identifier: done.metadata()})
 

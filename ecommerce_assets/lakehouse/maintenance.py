@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SMALL_FILES = 5  # in one partition, from which they are rewritten as one
-KEPT = timedelta(days=7)  # how far time travel reaches back
+KEPT_DAYS = 7  # how far time travel reaches back
 PINNED = timedelta(days=90)  # how long a snapshot is kept for tables that were built from it
 ORPHANS = timedelta(days=3)  # longer than any run takes, so that no file in use is removed
 
@@ -37,7 +37,11 @@ class Maintained:
 
 
 def maintain(
-    spark: "SparkSession", identifier: str, needed: Iterable[int], now: datetime | None = None
+    spark: "SparkSession",
+    identifier: str,
+    needed: Iterable[int],
+    now: datetime | None = None,
+    kept_days: int = KEPT_DAYS,
 ) -> Maintained:
     """Compact, expire, and remove orphans.
 
@@ -45,11 +49,12 @@ def maintain(
         needed: snapshot ids that other tables were built from. Without them, the next run of
             those tables can't tell what has changed and recomputes them.
         now: ages of snapshots are measured at this time.
+        kept_days: days that snapshots are kept for time travel.
     """
     now = now or datetime.now(UTC)
     compacted = _compact(spark, identifier)
     before = History(spark, identifier)
-    _expire(before, set(needed), now)
+    _expire(before, set(needed), now, timedelta(days=kept_days))
     removed = spark.sql(
         f"CALL {CATALOG}.system.remove_orphan_files(table => '{in_session(identifier)}', "
         f"older_than => {_timestamp(datetime.now(UTC) - ORPHANS)}, prefix_listing => true)"
@@ -79,8 +84,8 @@ def _compact(spark: "SparkSession", identifier: str) -> int:
     return sum(row["rewritten_data_files_count"] for row in rows)
 
 
-def _expire(history: History, needed: set[int], now: datetime) -> None:
-    oldest = now - KEPT
+def _expire(history: History, needed: set[int], now: datetime, kept: timedelta) -> None:
+    oldest = now - kept
     pinned = [
         snapshot.committed
         for snapshot in history.snapshots

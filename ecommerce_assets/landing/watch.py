@@ -30,8 +30,17 @@ class Seen:
     digests: Mapping[str, Digests]
     unsettled: Mapping[str, set[date]]
 
-    def after(self, before: Mapping[str, Digests], held: Iterable[date] = ()) -> "Change":
-        """The changes since an earlier scan; unsettled and held dates are left for later."""
+    def after(
+        self,
+        before: Mapping[str, Digests],
+        held: Iterable[date] = (),
+        kept_from: date | None = None,
+    ) -> "Change":
+        """The changes since an earlier scan; unsettled and held dates are left for later.
+
+        Args:
+            kept_from: that earlier dates disappear is no change, since landing does not keep them.
+        """
         held = set(held)
         known: dict[str, Digests] = {}
         changed: set[date] = set()
@@ -41,7 +50,12 @@ class Seen:
             known[table] = {day: text for day, text in then.items() if day in left}
             known[table] |= {day: text for day, text in now.items() if day not in left}
             days = now.keys() | then.keys()
-            changed |= {day for day in days - left if now.get(day) != then.get(day)}
+            changed |= {
+                day
+                for day in days - left
+                if now.get(day) != then.get(day)
+                and not (kept_from and day < kept_from and day not in now)
+            }
         return Change(sorted(changed), known)
 
 

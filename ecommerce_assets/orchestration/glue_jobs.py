@@ -45,12 +45,16 @@ class GlueJobs(dg.ConfigurableResource["GlueJobs"]):
         landing: folder or, on AWS, `s3://` prefix of the deliveries.
         lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://` location.
         environment: name of one of several environments; empty for the only one.
+        landing_days: days that landing keeps deliveries; 0 forever.
+        snapshot_days: days that maintenance keeps snapshots.
         thresholds: by name as in `Thresholds`, shares from which checks warn or block.
     """
 
     landing: str
     lakehouse: str
     environment: str = ""
+    landing_days: int = 0
+    snapshot_days: int = 7
     thresholds: dict[str, float]
 
     def arguments_for(self, request: JobRequest) -> dict[str, str]:
@@ -59,6 +63,7 @@ class GlueJobs(dg.ConfigurableResource["GlueJobs"]):
             **request.arguments(),
             "--landing": self.landing,
             "--lakehouse": self.lakehouse,
+            "--landing-days": str(self.landing_days),
             **{option_of(name): str(share) for name, share in self.thresholds.items()},
         }
 

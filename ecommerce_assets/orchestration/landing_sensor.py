@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ecommerce_assets.landing.watch import from_cursor, look, to_cursor
+from ecommerce_assets.settings import Settings, kept_from
 from ecommerce_assets.shop import current_shop
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ GAP = timedelta(days=31)  # dates further apart get separate runs
 
 
 def landing_sensor(
-    landing: str, job: "UnresolvedAssetJobDefinition", partitions: dg.DailyPartitionsDefinition
+    settings: Settings,
+    job: "UnresolvedAssetJobDefinition",
+    partitions: dg.DailyPartitionsDefinition,
 ) -> dg.SensorDefinition:
     """Watches the landing location; enabled in the UI.
 
@@ -39,11 +42,12 @@ def landing_sensor(
     )
     def watch(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         sources = current_shop().sources
-        seen = look(landing, sources, now=time.time(), settle_seconds=SETTLE_SECONDS)
+        seen = look(settings.landing, sources, now=time.time(), settle_seconds=SETTLE_SECONDS)
         first, last = _span(partitions)
         dates = {day for digests in seen.digests.values() for day in digests}
         outside = [day for day in dates if not first <= day <= last]
-        change = seen.after(from_cursor(context.cursor), held=outside)
+        oldest = kept_from(settings.landing_days, datetime.now(UTC).date())
+        change = seen.after(from_cursor(context.cursor), held=outside, kept_from=oldest)
         context.update_cursor(to_cursor(change.known))
         early = sorted(day for day in outside if day < first)
         if early:

@@ -85,7 +85,7 @@ class LocalGlueJobs(GlueJobs):
         from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 
         try:
-            for table, done in maintain_lakehouse(self.lakehouse):
+            for table, done in maintain_lakehouse(self.lakehouse, kept_days=self.snapshot_days):
                 yield table.identifier, done.metadata()
         except PipelineError as error:
             raise dg.Failure(str(error), allow_retries=False) from error

@@ -88,6 +88,7 @@ class Request:
         landing: folder or s3 prefix of the delivered files.
         sources: all sources of the shop.
         full_refresh: recompute everything.
+        landing_kept_from: first date whose deliveries are still kept in landing; None for all.
     """
 
     first: date
@@ -95,6 +96,7 @@ class Request:
     landing: str
     sources: tuple[Source, ...]
     full_refresh: bool = False
+    landing_kept_from: date | None = None
 
     @property
     def days(self) -> list[date]:

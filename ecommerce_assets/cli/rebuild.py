@@ -1,0 +1,116 @@
+"""`ecommerce rebuild`: the lakehouse from its deliveries alone, after a disaster or as a drill."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ecommerce_assets.errors import PipelineError
+
+
+@click.command()
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["landing"]),
+    required=True,
+    help="What to rebuild from: the deliveries in landing.",
+)
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the rebuilt lakehouse [default: the lakehouse if it is empty, else beside it].",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but the comparison and errors.")
+@click.option("--json", "json_output", is_flag=True, help="Print the comparison as JSON.")
+def rebuild(source: str, into: Path | None, quiet: bool, json_output: bool) -> None:
+    """Rebuild every table from all that has landed, in an empty lakehouse.
+
+    If there is a lakehouse in service, the rebuilt one is beside it, and compared with it table by
+    table: exit code 1 if they differ. If there is none, this brings it back. On AWS, an environment
+    whose databases are empty is brought back.
+    """
+    from ecommerce_assets.cli.execution import execute
+    from ecommerce_assets.query.result import as_json, print_table
+    from ecommerce_assets.settings import Settings
+
+    settings = Settings.from_environment()
+    in_service = _has_tables(settings)
+    target = _target(settings, into, in_service)
+    beside = target != settings.lakehouse
+    if not quiet:
+        click.echo(f"Rebuilding {target} from {settings.landing} ...", err=True)
+    execute(
+        replace(settings, lakehouse=target),
+        "group:bronze or group:silver or group:gold",
+        None,
+        None,
+        full_refresh=False,
+        quiet=quiet,
+        recorded=not beside,  # Dagster's history is that of the lakehouse in service
+    )
+    if not (beside and in_service):
+        return
+    from ecommerce_assets.query.compare import compare
+
+    compared = compare(settings.lakehouse, target)
+    rows: list[dict[str, Any]] = [
+        {
+            "table": one.table,
+            "in_service": one.rows,
+            "rebuilt": one.other_rows,
+            "only_in_service": one.only_here,
+            "only_rebuilt": one.only_there,
+        }
+        for one in compared
+    ]
+    if json_output:
+        click.echo(as_json(rows))
+    else:
+        print_table("The lakehouse in service, and the rebuilt one", rows)
+    different = [one.table for one in compared if not one.equal]
+    if different:
+        raise PipelineError(
+            f"{len(different)} of {len(compared)} tables differ: {', '.join(different)}. A table "
+            "that has not been run since something landed or the code changed differs rightly: "
+            f"`ecommerce run`, then rebuild again. The rebuilt lakehouse is {target}"
+        )
+    if not quiet:
+        click.echo(f"All {len(compared)} tables are equal. Remove {target} if you like.", err=True)
+
+
+def _has_tables(settings: Any) -> bool:
+    """Whether any table exists in the lakehouse."""
+    from ecommerce_assets.lakehouse.session import CATALOG_FILE
+    from ecommerce_assets.query.history import last_snapshots
+
+    if not settings.on_aws and not (Path(settings.lakehouse) / CATALOG_FILE).exists():
+        return False
+    return bool(last_snapshots(settings.lakehouse, settings.environment))
+
+
+def _target(settings: Any, into: Path | None, in_service: bool) -> str:
+    """Where to rebuild.
+
+    Raises:
+        PipelineError: there is a lakehouse already.
+    """
+    from ecommerce_assets.lakehouse.session import CATALOG_FILE
+    from ecommerce_assets.settings import absolute
+
+    if settings.on_aws:
+        if into or in_service:
+            raise PipelineError(
+                f"there are tables in {settings.lakehouse}, and on AWS only an empty environment "
+                "is rebuilt: see `Bring it back` in the documentation"
+                if in_service
+                else "--into is for a local lakehouse; on AWS the environment of the settings is "
+                "rebuilt"
+            )
+        return str(settings.lakehouse)
+    default = f"{settings.lakehouse}-rebuilt" if in_service else settings.lakehouse
+    target = absolute(str(into)) if into else str(default)
+    if (Path(target) / CATALOG_FILE).exists() and (in_service or target != settings.lakehouse):
+        raise PipelineError(f"{target} is a lakehouse already: remove it, or choose another --into")
+    return target
