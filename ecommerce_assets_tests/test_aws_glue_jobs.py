@@ -31,7 +31,14 @@ from ecommerce_assets.jobs.reporting import open_pipes
 from ecommerce_assets.orchestration import assets, aws_glue_jobs
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets_tests.aws_stand_in import FakeGlue, FakeRun, Faulty, client_error, moto_server
+from ecommerce_assets_tests.aws_stand_in import (
+    FakeGlue,
+    FakeRun,
+    Faulty,
+    client_error,
+    moto_server,
+    publish_code,
+)
 
 TABLE = "gold.daily_revenue"
 DAY = "2024-01-01"
@@ -52,8 +59,7 @@ def aws() -> Iterator[None]:
         place = {"LocationConstraint": environment["AWS_REGION"]}
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration=place)
-        key = f"releases/{release.this_release().id}/{release.MANIFEST}"
-        s3.put_object(Bucket="artifacts", Key=key, Body=b"{}")
+        publish_code("artifacts")
         yield
 
 
@@ -535,3 +541,18 @@ def test_another_dagster_run_does_the_work_again(launch: Launch) -> None:
     assert launch.run().success
     assert launch.run().success
     assert len(launch.glue.runs) == 2
+
+
+@pytest.mark.parametrize("name", [release.CODE, "gold_aggregation.py"])
+@pytest.mark.parametrize("checksum", [{"ChecksumAlgorithm": "SHA256"}, {}])
+def test_code_that_is_not_the_running_one_is_not_started(
+    launch: Launch, name: str, checksum: dict[str, str]
+) -> None:
+    s3 = boto3.client("s3")
+    key = f"releases/{release.this_release().id}/{name}"
+    s3.put_object(Bucket="artifacts", Key=key, Body=b"their own", **checksum)
+    try:
+        assert f"{name} is not what is built from the code here" in launch.failure()
+        assert not launch.glue.runs
+    finally:
+        publish_code("artifacts")

@@ -17,6 +17,7 @@ from ecommerce_assets.cli.main import ecommerce
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, fingerprints, landed, landed_dates
 from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server
+from ecommerce_assets_tests.iam import REGION
 from ecommerce_assets_tests.shop import ORDERS, SOURCES, Shop
 
 LOCATION = "s3://shop/landing"
@@ -157,7 +158,7 @@ def test_a_release_is_the_same_bytes_and_published_once(
     monkeypatch.setenv("ECOMMERCE_LAKEHOUSE", "s3://lake")
     monkeypatch.setenv("ECOMMERCE_ARTIFACTS", "s3://shop")
     again = run("package", "--publish")
-    assert "is published already" in again.stderr
+    assert "is published already, as built here" in again.stderr
     assert again.stdout == f"s3://shop/releases/{this.id}\n"
 
 
@@ -168,3 +169,15 @@ def test_another_code_is_another_release() -> None:
     )
     assert changed.id != this.id
     assert release.Release(this.sources, this.scripts, ("pandera==0",)).id != this.id
+
+
+def test_a_release_that_somebody_else_put_there_first_is_refused(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    this = release.this_release()
+    release.build(this, tmp_path)
+    s3.create_bucket(Bucket="taken", CreateBucketConfiguration={"LocationConstraint": REGION})
+    key = f"releases/{this.id}/{release.WHEELS}"
+    s3.put_object(Bucket="taken", Key=key, Body=b"their own", ChecksumAlgorithm="SHA256")
+    with pytest.raises(PipelineError, match=r"gluewheels\.zip is not what is built from the code"):
+        release.publish(this, tmp_path, "s3://taken")

@@ -4,7 +4,9 @@ A release never changes, so a running job keeps its code. Jobs are started with 
 code that launches them, so the code versions that Dagster shows are those that run.
 """
 
+import base64
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -67,6 +69,11 @@ class Release:
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         digest.update("\n".join(self.requirements).encode())
         return digest.hexdigest()[:DIGEST_LENGTH]
+
+    @property
+    def code(self) -> dict[str, bytes]:
+        """What Glue runs, by file name: the zip of the code, and the entry scripts."""
+        return {CODE: _zipped(self.sources), **self.scripts}
 
     def location(self, artifacts: str) -> str:
         """Its location below the artifacts' `s3://bucket`."""
@@ -135,9 +142,8 @@ def build(release: Release, folder: Path) -> list[Path]:
         PipelineError: a dependency has no wheel for Glue, or can't be downloaded.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / CODE]
-    _zip(folder / CODE, release.sources)
-    for name, content in release.scripts.items():
+    written = []
+    for name, content in release.code.items():
         (folder / name).write_bytes(content)
         written.append(folder / name)
     with tempfile.TemporaryDirectory() as wheels:
@@ -146,7 +152,7 @@ def build(release: Release, folder: Path) -> list[Path]:
         wheel_files = {"wheels/requirements.txt": listed} | {
             f"wheels/{wheel.name}": wheel.read_bytes() for wheel in sorted(Path(wheels).iterdir())
         }
-    _zip(folder / WHEELS, wheel_files)
+    (folder / WHEELS).write_bytes(_zipped(wheel_files))
     written.append(folder / WHEELS)
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
     manifest = {
@@ -172,13 +178,15 @@ def _download(requirements: Iterable[str], folder: str) -> None:
         raise PipelineError(f"can't get the wheels for Glue: {done.stderr.strip()[-500:]}")
 
 
-def _zip(path: Path, content: dict[str, bytes]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+def _zipped(content: dict[str, bytes]) -> bytes:
+    """A zip of the files; not compressed, since each version of zlib compresses differently."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in content.items():
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
+    return buffer.getvalue()
 
 
 def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
@@ -195,28 +203,63 @@ def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
     return bool(found.get("KeyCount"))
 
 
+def must_be_this(release: Release, artifacts: str, job: str, s3: Any) -> None:
+    """Check that what a job would run is the code that runs here, by S3's checksums.
+
+    Raises:
+        PipelineError: the release is not published, or is another code than this one.
+    """
+    if not is_published(release, artifacts, s3):
+        raise PipelineError(
+            f"release {release.id}, the running code, is not in {artifacts}: "
+            "run `ecommerce package --publish`"
+        )
+    for name in (deployment().jobs[job].script, CODE):
+        _must_be_there(f"{release.location(artifacts)}/{name}", release.code[name], s3)
+
+
+def _must_be_there(location: str, content: bytes, s3: Any) -> None:
+    """Check that an object has this content.
+
+    Raises:
+        PipelineError: it has another one, or no checksum.
+    """
+    bucket, key = bucket_and_prefix(location)
+    with explained(f"looking at {location}"):
+        found = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    if found.get("ChecksumSHA256") != expected:
+        raise PipelineError(
+            f"{location} is not what is built from the code here: somebody else has put it there. "
+            "Look at who did (CloudTrail), remove all versions of this release, and publish it "
+            "again by `ecommerce package --publish`"
+        )
+
+
 def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> bool:
     """Upload the built files; returns whether that was necessary.
 
-    Objects that an earlier upload left stay: the bucket takes each object of a release only once.
+    Objects that are there already must be those that were built: the bucket takes each object of a
+    release only once, from whomever it comes first.
 
     Raises:
-        PipelineError: an upload failed; run again to upload the rest.
+        PipelineError: an upload failed; run again to upload the rest. Or an object is there that
+            was built from something else.
     """
     s3 = s3 or client("s3")
-    if is_published(release, artifacts, s3):
-        return False
-    bucket, prefix = bucket_and_prefix(release.location(artifacts))
-    names = [*release.scripts, CODE, WHEELS, MANIFEST]
-    for name in names:
+    place, uploaded = release.location(artifacts), False
+    bucket, prefix = bucket_and_prefix(place)
+    for name in (*release.scripts, CODE, WHEELS, MANIFEST):
+        content = (folder / name).read_bytes()
         with explained(f"uploading {name} to s3://{bucket}/{prefix}"):
             try:
                 s3.put_object(
-                    Bucket=bucket, Key=f"{prefix}/{name}", Body=(folder / name).read_bytes(),
-                    IfNoneMatch="*",
+                    Bucket=bucket, Key=f"{prefix}/{name}", Body=content, IfNoneMatch="*",
+                    ChecksumAlgorithm="SHA256",
                 )  # fmt: skip
+                uploaded = True
             except ClientError as error:
-                # Of an upload that was interrupted; the release's id is the digest of its content.
                 if code_of(error) != "PreconditionFailed":
                     raise
-    return True
+                _must_be_there(f"{place}/{name}", content, s3)
+    return uploaded

@@ -27,15 +27,12 @@ def package(output: Path, publish: bool) -> None:
     settings = Settings.from_environment()
     if publish and not settings.artifacts:
         raise PipelineError("--publish needs ECOMMERCE_ARTIFACTS, like s3://bucket")
-    if publish and releases.is_published(release, settings.artifacts):
-        click.echo(f"Release {release.id} is published already", err=True)
-        click.echo(release.location(settings.artifacts))
-        return
     folder = output / release.id
     for path in releases.build(release, folder):
         click.echo(f"{path.stat().st_size:>12,} bytes  {path.name}", err=True)
     if publish:
-        releases.publish(release, folder, settings.artifacts)
+        if not releases.publish(release, folder, settings.artifacts):
+            click.echo(f"Release {release.id} is published already, as built here", err=True)
         click.echo(release.location(settings.artifacts))
     else:
         click.echo(folder)

@@ -53,7 +53,9 @@ class AwsGlueJobs(GlueJobs):
     def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
         """Run the maintenance job on Glue."""
         session, run, runs = self._to_its_end(
-            context, "maintenance", {"--lakehouse": self.lakehouse}
+            context,
+            "maintenance",
+            {"--lakehouse": self.lakehouse, "--snapshot-days": str(self.snapshot_days)},
         )
         for message in session.get_custom_messages():
             yield from message.items()
@@ -72,11 +74,7 @@ class AwsGlueJobs(GlueJobs):
     ) -> tuple[dg.PipesSession, JobRun, GlueRuns]:
         release = releases.this_release()
         s3 = client("s3")
-        if not releases.is_published(release, self.artifacts, s3):
-            raise PipelineError(
-                f"release {release.id}, the running code, is not in {self.artifacts}: "
-                "run `ecommerce package --publish`"
-            )
+        releases.must_be_this(release, self.artifacts, name, s3)
         arguments = {**own, **release.arguments(self.artifacts, name)}
         runs = GlueRuns(name, self.environment)
         key = _key(context, arguments)
