@@ -25,19 +25,22 @@ import requests
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
+from ecommerce_assets.aws import release
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.lakehouse.java import fetched, jars, java_home
+from ecommerce_assets_tests.iam import ACCOUNT, REGION, Recorder, signed_by
 
-REGION = "eu-central-1"
 AWS_BUNDLE = "org.apache.iceberg:iceberg-aws-bundle:1.10.0"
 
 
 @contextmanager
-def moto_server() -> Iterator[dict[str, str]]:
+def moto_server(recorder: Recorder | None = None) -> Iterator[dict[str, str]]:
     """moto's server; yields the environment in which boto3 and the AWS SDKs talk to it."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    if recorder:
+        server._server.app = recorder.around(server._server.app)
     host, port = server.get_host_and_port()
     # Servers of one process share their state: what an earlier one left is forgotten.
     requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)
@@ -53,11 +56,12 @@ def moto_server() -> Iterator[dict[str, str]]:
         server.stop()
 
 
-BUCKETS = {name: f"ecommerce-{name}-stand-in" for name in
-           ("landing", "lakehouse", "artifacts", "results")}  # fmt: skip
-
-
 ENVIRONMENT = "prod"  # Terraform's own default
+# As Terraform names them.
+BUCKETS = {
+    name: f"{ENVIRONMENT}-ecommerce-{ACCOUNT}-{REGION}-{name}"
+    for name in ("landing", "lakehouse", "artifacts", "results")
+}
 
 
 def deployed_settings() -> dict[str, str]:
@@ -83,6 +87,16 @@ def deployed_arguments(lakehouse: str) -> dict[str, str]:
         "--environment": ENVIRONMENT,
         "--lakehouse": lakehouse,
     }
+
+
+def publish_code(bucket: str) -> None:
+    """Publish the running code, without the packages that Glue would install."""
+    this, s3 = release.this_release(), boto3.client("s3")
+    for name, content in {**this.code, release.MANIFEST: b"{}"}.items():
+        s3.put_object(
+            Bucket=bucket, Key=f"releases/{this.id}/{name}", Body=content,
+            ChecksumAlgorithm="SHA256",
+        )  # fmt: skip
 
 
 def client_error(code: str, status: int = 400, message: str = "") -> ClientError:
@@ -239,12 +253,13 @@ class ProcessGlue(FakeGlue):
         run.states = ["FAILED" if done.returncode else "SUCCEEDED"]
 
     def _command(self, run: FakeRun, arguments: dict[str, str]) -> list[str]:
-        script = self._fetched(arguments.pop("--scriptLocation"))
+        script = self._fetched(arguments["--scriptLocation"], role_of(arguments))
         passed = [word for pair in arguments.items() if pair[0] not in GLUES_OWN for word in pair]
         return [str(self.python), str(script), "--JOB_NAME", "job", "--JOB_RUN_ID", run.id, *passed]
 
     def _environment(self, arguments: Mapping[str, str]) -> dict[str, str]:
-        code = self._fetched(arguments["--extra-py-files"])
+        role = role_of(arguments)
+        code = self._fetched(arguments["--extra-py-files"], role)
         self._install(arguments)
         conf = arguments["--conf"].split(" --conf ")
         catalog = "spark.sql.catalog.lakehouse"
@@ -259,6 +274,7 @@ class ProcessGlue(FakeGlue):
         ]  # fmt: skip
         return {
             **self.environment,
+            **signed_by(role),
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.folder),
             "JAVA_HOME": java_home(),
@@ -275,7 +291,7 @@ class ProcessGlue(FakeGlue):
         location = arguments["--additional-python-modules"]
         if location in self._installed:
             return
-        with zipfile.ZipFile(self._fetched(location)) as archive:
+        with zipfile.ZipFile(self._fetched(location, role_of(arguments))) as archive:
             archive.extractall(self.folder / "modules")
         wheels = self.folder / "modules" / "wheels"
         options = arguments["--python-modules-installer-option"].split()
@@ -285,17 +301,27 @@ class ProcessGlue(FakeGlue):
         )  # fmt: skip
         self._installed.add(location)
 
-    def _fetched(self, location: str) -> Path:
+    def _fetched(self, location: str, role: str) -> Path:
+        """A file of a release, which Glue downloads in the name of the job."""
         parts = urlsplit(location)
         target = self.folder / "artifacts" / parts.path.strip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            boto3.client("s3").download_file(parts.netloc, parts.path.strip("/"), str(target))
+            keys = {name.lower(): value for name, value in signed_by(role).items()}
+            s3 = boto3.client("s3", **keys)
+            s3.download_file(parts.netloc, parts.path.strip("/"), str(target))
         return target
 
 
+def role_of(arguments: Mapping[str, str]) -> str:
+    """The job, as the deployment calls it, whose script a run is of."""
+    script = arguments["--scriptLocation"].rsplit("/", 1)[1]
+    return next(key for key, job in deployment().jobs.items() if job.script == script)
+
+
 GLUES_OWN = {
-    *deployment().arguments, "--conf", "--custom-logGroup-prefix", "--extra-py-files",
+    *deployment().arguments, "--conf", "--custom-logGroup-prefix", "--scriptLocation",
+    "--extra-py-files",
     "--additional-python-modules", "--python-modules-installer-option",
 }  # fmt: skip
 

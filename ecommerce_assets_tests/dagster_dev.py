@@ -48,13 +48,28 @@ def workplace(folder: Path) -> Path:
     return folder
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def ask(url: str, query: str, **variables: Any) -> Any:
+    """The webserver's answer to a GraphQL query."""
+    answer = requests.post(
+        f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60
+    )
+    body = answer.json()
+    assert "errors" not in body, body
+    return body["data"]
+
+
 class Server:
     """`dagster dev` as real processes: webserver, daemon, code server."""
 
     def __init__(self, shop: Shop, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._log = open(workplace(folder) / "dev.log", "w")  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -64,12 +79,7 @@ class Server:
         )  # fmt: skip
 
     def ask(self, query: str, **variables: Any) -> Any:
-        answer = requests.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
-        )
-        body = answer.json()
-        assert "errors" not in body, body
-        return body["data"]
+        return ask(self.url, query, **variables)
 
     def wait_until_loaded(self) -> None:
         for _ in range(120):

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -21,23 +20,18 @@ from typing import Any
 import psycopg2
 from botocore.exceptions import ClientError
 
-from ecommerce_assets_tests.aws_stand_in import REGION
+from ecommerce_assets_tests.dagster_dev import free_port
+from ecommerce_assets_tests.iam import CLUSTER, Recorder, arn, signed_by
 
-ACCOUNT = "123456789012"
-CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/prod-ecommerce"
-RUN_TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/prod-ecommerce-run:7"
+RUN_TASK = arn("ecs", "task-definition/prod-ecommerce-run:7")
+SERVICES = ("webserver", "daemon", "code")
 MASTER = {"username": "master", "password": "secret"}
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @contextmanager
-def service(target: Any, pages: Callable[[str], Any] = lambda path: {}) -> Iterator[str]:
+def service(
+    target: Any, recorder: Recorder, pages: Callable[[str], Any] = lambda path: {}
+) -> Iterator[str]:
     """A service in AWS's JSON protocol: each operation is a method of `target`; yields its URL.
 
     Args:
@@ -47,7 +41,10 @@ def service(target: Any, pages: Callable[[str], Any] = lambda path: {}) -> Itera
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             operation = self.headers["X-Amz-Target"].split(".")[-1]
-            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            recorder.record(self.headers["Authorization"], self.headers["X-Amz-Target"],
+                            "POST", "/", "", {}, body)  # fmt: skip
+            given = json.loads(body or b"{}")
             method = getattr(target, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
             try:
                 self._answer(200, method(**given))
@@ -101,7 +98,8 @@ class ProcessEcs:
         return {"Name": name}
 
     def start(self, name: str, command: list[str], **more: str) -> None:
-        """Start a task of a service."""
+        """Start a task of a service, or of a run, which has the code server's role."""
+        more |= signed_by(name if name in SERVICES else "code")
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[self._arn(name)] = subprocess.Popen(
                 command, env={**self.environment, **more}, cwd=self.folder, stdout=log,
@@ -155,7 +153,7 @@ class ProcessEcs:
                 process.wait()
 
     def _arn(self, name: str) -> str:
-        return f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/prod-ecommerce/{name}"
+        return arn("ecs", f"task/prod-ecommerce/{name}")
 
     def _described(self, arn: str) -> dict[str, Any]:
         code = self.processes[arn].poll()

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ HOW = (
     "To run these tests, install Terraform 1.9 or later and let `terraform -chdir=terraform init` "
     "reach the provider registry, or have a mirror of hashicorp/aws in TF_CLI_CONFIG_FILE"
 )
+DEFAULT = ("tests/default.tftest.hcl", "default")
+DAGSTER = ("tests/dagster.tftest.hcl", "dagster")
 STAND_IN = REPOSITORY.parent / "shared" / "terraform" / "setup"
 
 
@@ -25,14 +27,16 @@ class Planned:
     Attributes:
         passed: whether every test passed.
         output: what it printed.
-        resources: by address, the values of what the first test plans.
+        resources: by address, the values of what is planned without a single variable.
         environment: the settings that it puts out.
+        dagster: as `resources`, with Dagster on AWS.
     """
 
     passed: bool
     output: str
     resources: dict[str, Any]
     environment: dict[str, str]
+    dagster: dict[str, Any] = field(default_factory=dict)
 
 
 def terraform_test(folder: Path) -> Planned:
@@ -62,14 +66,23 @@ def terraform_test(folder: Path) -> Planned:
         return Planned(False, done.stdout + done.stderr, {}, {})
     done = terraform("test", "-verbose", "-json")
     messages = [json.loads(line) for line in done.stdout.splitlines()]
-    plan = next((m["test_plan"] for m in messages if m["type"] == "test_plan"), None)
+    plans = {
+        (m["@testfile"], m["@testrun"]): m["test_plan"]
+        for m in messages
+        if m["type"] == "test_plan"
+    }
     said = "\n".join(str(m["@message"]) for m in messages if m["type"] != "test_plan")
-    if plan is None:
+    if DEFAULT not in plans:
         return Planned(False, said, {}, {})
-    settings = plan["output_changes"]["environment"]["after"]
+    settings = plans[DEFAULT]["output_changes"]["environment"]["after"]
     return Planned(
         done.returncode == 0,
         said,
-        {change["address"]: change["change"]["after"] for change in plan["resource_changes"]},
+        _resources(plans[DEFAULT]),
         dict(line.split("=", 1) for line in settings.splitlines()),
+        _resources(plans.get(DAGSTER, {"resource_changes": []})),
     )
+
+
+def _resources(plan: dict[str, Any]) -> dict[str, Any]:
+    return {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,10 +25,12 @@ from ecommerce_assets.dashboard.sales import days_of
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.lakehouse.names import in_environment
+from ecommerce_assets.orchestration import assets
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.query import athena
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
+from ecommerce_assets_tests import console
 from ecommerce_assets_tests.aws_stand_in import (
     BUCKETS,
     ENVIRONMENT,
@@ -36,7 +39,9 @@ from ecommerce_assets_tests.aws_stand_in import (
     deployed_settings,
     moto_server,
 )
+from ecommerce_assets_tests.iam import Policies, Recorder, signed_by
 from ecommerce_assets_tests.shop import Shop
+from ecommerce_assets_tests.terraform_plan import Planned
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,8 +57,9 @@ class Account:
     environment: dict[str, str]
     glue: ProcessGlue
     shop: Shop
+    recorder: Recorder
 
-    def ecommerce(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def ecommerce(self, *words: str, role: str) -> subprocess.CompletedProcess[str]:
         command = [
             sys.executable,
             "-c",
@@ -61,8 +67,8 @@ class Account:
             *words,
         ]
         done = subprocess.run(
-            command, env={**os.environ, **self.environment}, capture_output=True, text=True,
-            check=False,
+            command, env={**os.environ, **self.environment, **signed_by(role)}, text=True,
+            capture_output=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done
@@ -72,7 +78,7 @@ class Account:
     ) -> dg.ExecuteInProcessResult:
         """A job; or for all dates every table, or those of a layer, and the dashboard if wanted."""
         definitions = build_definitions(Settings.from_environment(self.environment))
-        with dg.DagsterInstance.ephemeral() as instance:
+        with dg.DagsterInstance.ephemeral() as instance, self.recorder.acting_as("dagster"):
             found = (
                 definitions.resolve_job_def(job)
                 if job
@@ -126,7 +132,8 @@ def instead_of_athena(
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    with moto_server() as aws, pytest.MonkeyPatch.context() as patch:
+    recorder = Recorder()
+    with moto_server(recorder) as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.items():
             patch.setenv(name, value)
         for name, value in {
@@ -161,17 +168,19 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             lambda service, **options: glue if service == "glue" else own(service, **options),
         )  # fmt: skip
         patch.setattr(glue_runs, "POLL_SECONDS", 0.5)
-        yield Account({**settings, **aws}, glue, Shop(tmp_path_factory.mktemp("shop")))
+        patch.setattr(assets, "RETRIES", 0)
+        yield Account({**settings, **aws}, glue, Shop(tmp_path_factory.mktemp("shop")),
+                      recorder)  # fmt: skip
 
 
 def test_the_whole_way(account: Account) -> None:
     account.ecommerce("generate", "--output", str(account.shop.landing), "--records", "300",
-                      "--days", "3", "--defects", "0.02", "--late", "0.05")  # fmt: skip
+                      "--days", "3", "--defects", "0.02", "--late", "0.05", role="nobody")  # fmt: skip
     published = account.ecommerce(
-        "package", "--publish", "--output", str(account.glue.folder / "d")
+        "package", "--publish", "--output", str(account.glue.folder / "d"), role="publisher"
     )
     assert published.stdout.startswith(account.environment["ECOMMERCE_ARTIFACTS"] + "/releases/")
-    account.ecommerce("upload", "--source", str(account.shop.landing))
+    account.ecommerce("upload", "--source", str(account.shop.landing), role="uploader")
     result = account.run(dashboard=True)
     told = "\n".join(account.glue.outputs.values())
     assert result.success, told or account.glue.runs
@@ -208,7 +217,9 @@ def sales_of(page: str) -> dict[str, Any]:
 
 
 def test_the_history_is_that_of_the_environment(account: Account) -> None:
-    listed = json.loads(account.ecommerce("history", "gold.dim_date", "--json").stdout)
+    listed = json.loads(
+        account.ecommerce("history", "gold.dim_date", "--json", role="dagster").stdout
+    )
     assert listed[0]["rows"] == len(account.content("gold.dim_date"))
 
 
@@ -230,6 +241,7 @@ def test_what_the_job_says_is_the_failure(account: Account) -> None:
     key = "landing/orders/ingestion_date=2024-01-02/broken.csv"
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"order_id\nO1\n")
     failed = account.run()
+    boto3.client("s3").delete_object(Bucket=bucket, Key=key)
     assert not failed.success
     (failure,) = [event for event in failed.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data.description
@@ -238,3 +250,39 @@ def test_what_the_job_says_is_the_failure(account: Account) -> None:
     rows = {event.asset_key.path[-1] for event in failed.asset_materializations_for_node("bronze")}
     assert "customers" in rows
     assert "orders" not in rows
+
+
+def test_a_lost_lakehouse_is_brought_back(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Dagster's history is where there is a dagster.yaml
+    rebuild = ("rebuild", "--from", "landing", "--quiet")
+    refused = console.ecommerce(*rebuild, environment=account.environment, code=1)
+    assert "only an empty environment is rebuilt" in refused.stderr
+    before = {name: account.content(name) for name in all_tables()}
+    _lose_everything(account)
+    with account.recorder.acting_as("dagster"):
+        console.ecommerce(*rebuild, environment=account.environment)
+    assert {name: account.content(name) for name in all_tables()} == before
+
+
+def _lose_everything(account: Account) -> None:
+    """As after a deleted bucket and `terraform apply`: databases without tables, no file."""
+    for name in all_tables():
+        load_catalog("lakehouse", type="glue").drop_table(in_environment(name, ENVIRONMENT))
+    bucket = boto3.resource("s3").Bucket(BUCKETS["lakehouse"])
+    bucket.objects.all().delete()
+
+
+def test_every_call_is_allowed(account: Account, planned: Planned) -> None:
+    made = {(role, call.action) for role, calls in account.recorder.calls.items() for call in calls}
+    jobs = {
+        (job, action)
+        for job in LAYERS
+        for action in ("glue:GetTable", "glue:UpdateTable", "s3:GetObject", "s3:PutObject")
+    }
+    others = {("publisher", "s3:PutObject"), ("uploader", "s3:PutObject"),
+              ("bronze", "s3:ListBucket"), ("dagster", "glue:GetTable"),
+              ("maintenance", "glue:GetTable"), ("maintenance", "s3:ListBucket")}  # fmt: skip
+    assert jobs | others <= made
+    Policies(planned).must_allow(account.recorder)

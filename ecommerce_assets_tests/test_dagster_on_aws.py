@@ -24,7 +24,6 @@ from dagster._core.execution.stats import StepEventStatus
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
-from ecommerce_assets.aws import release
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.jobs.reporting import open_pipes
 from ecommerce_assets.tables import LAYERS, all_tables
@@ -35,19 +34,21 @@ from ecommerce_assets_tests.aws_stand_in import (
     client_error,
     deployed_settings,
     moto_server,
+    publish_code,
 )
-from ecommerce_assets_tests.dagster_dev import BIN, LAUNCH, LOCATION, REPOSITORY
+from ecommerce_assets_tests.dagster_dev import BIN, LAUNCH, LOCATION, REPOSITORY, ask, free_port
 from ecommerce_assets_tests.ecs_stand_in import (
     MASTER,
     RUN_TASK,
     Database,
     ProcessEcs,
-    free_port,
     postgres,
     postgres_programs,
     service,
 )
+from ecommerce_assets_tests.iam import Policies, Recorder
 from ecommerce_assets_tests.optional import missing
+from ecommerce_assets_tests.terraform_plan import Planned
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CONTAINER = REPOSITORY / "container"
@@ -111,14 +112,10 @@ class Deployed:
     url: str
     home: Path
     database: Database
+    recorder: Recorder
 
     def ask(self, query: str, **variables: Any) -> Any:
-        answer = requests.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
-        )
-        body = answer.json()
-        assert "errors" not in body, body
-        return body["data"]
+        return ask(self.url, query, **variables)
 
     def assets(self) -> int:
         try:
@@ -170,16 +167,16 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     home = folder / "dagster"
     shutil.copytree(CONTAINER, home)
     jobs = Jobs()
-    glue = WithoutTables(jobs.work)
+    glue, recorder = WithoutTables(jobs.work), Recorder()
     with (
-        moto_server() as aws,
+        moto_server(recorder) as aws,
         postgres(folder / "rds") as database,
-        service(glue) as glue_url,
+        service(glue, recorder) as glue_url,
         pytest.MonkeyPatch.context() as patch,
     ):
         port = free_port()
         ecs = ProcessEcs(folder, {}, "")
-        with service(ecs, ecs.metadata) as ecs_url:
+        with service(ecs, recorder, ecs.metadata) as ecs_url:
             settings = {
                 **image_environment(),
                 **aws,
@@ -202,7 +199,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
                 patch.setenv(name, value)
             ecs.environment = {**os.environ}
             ecs.interface = _account(aws["AWS_REGION"])
-            deployed = Deployed(ecs, glue, jobs, f"http://127.0.0.1:{port}", home, database)
+            deployed = Deployed(ecs, glue, jobs, f"http://127.0.0.1:{port}", home, database,
+                                recorder)  # fmt: skip
             try:
                 _prepare_database()
                 deployed.start_code_server()
@@ -228,8 +226,7 @@ def _account(region: str) -> str:
     s3, ec2 = boto3.client("s3"), boto3.client("ec2")
     for bucket in BUCKETS.values():
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
-    key = f"releases/{release.this_release().id}/{release.MANIFEST}"
-    s3.put_object(Bucket=BUCKETS["artifacts"], Key=key, Body=b"{}")
+    publish_code(BUCKETS["artifacts"])
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     made = ec2.create_network_interface(SubnetId=subnet)
     return str(made["NetworkInterface"]["NetworkInterfaceId"])
@@ -362,3 +359,12 @@ def test_nothing_is_written_into_the_image(deployed: Deployed) -> None:
     assert {name for name in found if "__pycache__" not in name} == {
         name for name in there if "__pycache__" not in name
     }
+
+
+def test_every_call_of_a_task_is_allowed(deployed: Deployed, planned: Planned) -> None:
+    made = {
+        (role, call.action) for role, calls in deployed.recorder.calls.items() for call in calls
+    }
+    assert {("daemon", "ecs:RunTask"), ("daemon", "ecs:DescribeTasks"), ("code", "glue:StartJobRun"),
+            ("webserver", "ecs:StopTask"), ("code", "s3:PutObject")} <= made  # fmt: skip
+    Policies(planned).must_allow(deployed.recorder)

@@ -2,6 +2,9 @@
 
 import inspect
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +131,30 @@ def test_the_alarm_of_the_quota_looks_for_what_the_launcher_says() -> None:
     monitoring = (REPOSITORY / "terraform" / "monitoring.tf").read_text()
     (message,) = re.findall(r'quota_message\s*= "([^"]*)"', monitoring)
     assert message in inspect.getsource(GlueRuns)
+
+
+def test_what_the_image_installs_is_the_release_of_this_code(tmp_path: Path) -> None:
+    dockerfile = (REPOSITORY / "container" / "Dockerfile").read_text()
+    built, _, _ = dockerfile.partition("COPY --from=built")
+    copied = [line.split()[1:-1] for line in built.splitlines() if line.startswith("COPY")]
+    for name in (name for names in copied for name in names):
+        source, target = REPOSITORY / name, tmp_path / "build" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    assert "'.[server]'" in built
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target",
+         str(tmp_path / "installed"), str(tmp_path / "build")], check=True, capture_output=True,
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", "from ecommerce_assets.aws.release import this_release; "
+         "import ecommerce_assets; print(ecommerce_assets.__file__, this_release().id)"],
+        env={"PYTHONPATH": str(tmp_path / "installed")}, cwd=tmp_path, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    where, identifier = done.stdout.split()
+    assert where.startswith(str(tmp_path / "installed"))
+    assert identifier == this_release().id

@@ -20,6 +20,13 @@ data "aws_iam_policy_document" "orchestrator" {
     resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/*"]
   }
 
+  # By its checksum, Dagster sees that a release is its own code before it has it run.
+  statement {
+    sid       = "LookAtReleases"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
+  }
+
   # Without a condition: a message that is not there yet must be missing, and not forbidden.
   statement {
     sid       = "ListArtifacts"
@@ -62,8 +69,8 @@ resource "aws_iam_policy" "orchestrator" {
 # Who publishes releases: the pipeline of the code, or an engineer.
 data "aws_iam_policy_document" "publisher" {
   statement {
-    sid       = "Write"
-    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    sid       = "Write" # reading, to see that what is there is what was built
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
   }
 

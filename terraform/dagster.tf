@@ -65,7 +65,7 @@ resource "aws_service_discovery_service" "code" {
 }
 
 locals {
-  dagster_log_group = "${local.log_group}/dagster"
+  dagster_log_group = "${dirname(local.log_group)}/dagster"
   workspace         = ["--workspace", "/opt/dagster/workspace.yaml"]
   dagster_url       = coalesce(var.dagster_url, var.dagster_sign_in == null ? "http://localhost:3000" : "https://${try(var.dagster_sign_in.domain, "")}")
   run_family        = "${local.name}-run"
@@ -235,7 +235,17 @@ resource "aws_ecs_service" "dagster" {
     }
   }
 
-  depends_on = [aws_lb_listener.dagster, aws_iam_role_policy.dagster, aws_iam_role_policy.execution]
+  # What a task needs and does not name.
+  depends_on = [
+    aws_cloudwatch_log_group.dagster,
+    aws_iam_role_policy.dagster,
+    aws_iam_role_policy.execution,
+    aws_iam_role_policy_attachment.dagster,
+    aws_lb_listener.dagster,
+    aws_route.nat,
+    aws_route_table_association.dagster,
+    aws_vpc_security_group_egress_rule.https,
+  ]
 }
 
 resource "aws_security_group" "dagster" {

@@ -55,7 +55,9 @@ locals {
     ECOMMERCE_DEPLOYMENT          = "aws"
     ECOMMERCE_ENVIRONMENT         = var.environment
     ECOMMERCE_LANDING             = local.landing
+    ECOMMERCE_LANDING_DAYS        = coalesce(var.landing_retention_days, 0)
     ECOMMERCE_LAKEHOUSE           = local.lakehouse
+    ECOMMERCE_SNAPSHOT_DAYS       = var.snapshot_retention_days
     ECOMMERCE_ARTIFACTS           = local.artifacts
     ECOMMERCE_DASHBOARD           = "s3://${local.bucket_names.results}/${local.storage.dashboard}/sales.html"
     ECOMMERCE_WORKGROUP           = local.workgroups.analyst

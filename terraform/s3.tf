@@ -1,16 +1,16 @@
 # Four buckets: deliveries, tables, what jobs run and tell, and results: Athena's, and the dashboard.
 
 locals {
-  buckets = {
+  buckets = merge({
     landing   = "deliveries of the shop"
     lakehouse = "Iceberg tables"
     artifacts = "releases of the job code, and messages between Dagster and the jobs"
     results   = "results of Athena's queries, and the dashboard"
-  }
+  }, var.record_object_access ? { trail = "who read and wrote which object" } : {})
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18:Who reads what is CloudTrail's to record, for the account as a whole
+  #checkov:skip=CKV_AWS_18:Who reads what is CloudTrail's to record (record_object_access)
   #checkov:skip=CKV_AWS_21:Deliveries are versioned; tables keep their own snapshots, the rest is made anew
   #checkov:skip=CKV_AWS_144:Tables are a function of the deliveries; a second region is the owner's decision
   #checkov:skip=CKV_AWS_145:SSE-S3: no key to pay, rotate or lose; the account has no other tenants
@@ -79,6 +79,7 @@ data "aws_iam_policy_document" "bucket" {
   source_policy_documents = concat(
     [data.aws_iam_policy_document.tls_only[each.key].json],
     each.key == "artifacts" ? [data.aws_iam_policy_document.write_once.json] : [],
+    each.key == "trail" ? [data.aws_iam_policy_document.trail.json] : [],
   )
 }
 
@@ -133,11 +134,12 @@ resource "aws_s3_bucket_versioning" "this" {
 locals {
   # By bucket: prefixes whose objects go after so many days.
   expiry_days = {
-    landing   = {}
+    landing   = var.landing_retention_days == null ? {} : { "${local.storage.landing}/" = var.landing_retention_days }
     lakehouse = {}
     # Releases stay: their age does not tell whether Dagster still runs with one, and they are small.
     artifacts = { "${local.storage.pipes}/" = 14, "compute-logs/" = var.log_retention_days }
     results   = { "${local.storage.query_results}/" = 14 }
+    trail     = { "AWSLogs/" = 400 }
   }
 }
 

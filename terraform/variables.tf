@@ -55,6 +55,18 @@ variable "log_retention_days" {
   default     = 30
 }
 
+variable "landing_retention_days" {
+  description = "Days that deliveries are kept; null forever. The tables keep what was read from older ones, but can't be rebuilt from them."
+  type        = number
+  default     = null
+}
+
+variable "snapshot_retention_days" {
+  description = "Days that maintenance keeps the tables' snapshots for time travel."
+  type        = number
+  default     = 7
+}
+
 variable "landing_versions_days" {
   description = "Days that replaced and deleted deliveries can be had back."
   type        = number
@@ -176,6 +188,12 @@ variable "dagster_database_class" {
   description = "Instance class of Dagster's database."
   type        = string
   default     = "db.t4g.micro"
+}
+
+variable "record_object_access" {
+  description = "Whether CloudTrail records who read and wrote which object of the buckets. Costs by their number."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_scanned_gigabytes" {

@@ -98,8 +98,15 @@ def scope_of(
         delivered_before=decision.replaced_deliveries,
         consult=_consult(inputs.spark),
         before=_before(inputs, decision),
-        line_of=partial(line_in, arguments.landing, arguments.request.sources),
+        line_of=_line_of(arguments),
     )
+
+
+def _line_of(arguments: JobArguments) -> Callable[[str, int], int | None]:
+    """Finds the line of a record where the job may read deliveries; on AWS, only bronze's may."""
+    if "://" in arguments.landing:
+        return lambda file, row_number: None
+    return partial(line_in, arguments.landing, arguments.request.sources)
 
 
 def _before(inputs: Inputs, decision: Rows) -> Before | None:

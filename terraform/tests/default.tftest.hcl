@@ -138,7 +138,7 @@ run "who_can_read_and_do_what" {
   }
 
   assert {
-    condition     = alltrue([for statement in jsondecode(data.aws_iam_policy_document.orchestrator.json).Statement : !strcontains(jsonencode(statement.Resource), "/releases")])
+    condition     = alltrue([for statement in jsondecode(data.aws_iam_policy_document.orchestrator.json).Statement : !strcontains(jsonencode(statement.Resource), "/releases") || flatten([statement.Action]) == ["s3:GetObject"]])
     error_message = "Who starts jobs writes no code for them."
   }
 
@@ -209,6 +209,11 @@ run "what_an_account_may_lack" {
 
 run "nobody_else" {
   command = plan
+
+  assert {
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this["landing"].rule : !startswith(rule.id, "expire-")]) && strcontains(output.environment, "ECOMMERCE_LANDING_DAYS=0\n")
+    error_message = "Deliveries are kept forever, unless it is asked otherwise."
+  }
 
   assert {
     condition     = length(aws_iam_role.github) == 0 && length(aws_iam_openid_connect_provider.github) == 0 && length(aws_sns_topic_subscription.email) == 0

@@ -36,7 +36,11 @@ variables {
 
   github_plan_subject = "repo:shop@1234/pipeline@56789:pull_request"
   state_bucket        = "shop-state"
-  tags                = { CostCenter = "analytics" }
+
+  record_object_access    = true
+  landing_retention_days  = 400
+  snapshot_retention_days = 30
+  tags                    = { CostCenter = "analytics" }
 }
 
 run "production" {
@@ -65,6 +69,16 @@ run "production" {
   assert {
     condition     = alltrue([for group in aws_cloudwatch_log_group.jobs : group.retention_in_days == 90])
     error_message = "Logs are kept for as long as was asked."
+  }
+
+  assert {
+    condition     = length(aws_cloudtrail.objects[0].event_selector[0].data_resource[0].values) == 4 && anytrue([for statement in jsondecode(data.aws_iam_policy_document.bucket["trail"].json).Statement : try(statement.Sid, "") == "TrailWrites"])
+    error_message = "Who reads and writes objects is recorded, in a bucket of its own."
+  }
+
+  assert {
+    condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["landing"].rule : rule if startswith(rule.id, "expire-")]).expiration[0].days == 400 && strcontains(output.environment, "ECOMMERCE_LANDING_DAYS=400\n") && strcontains(output.environment, "ECOMMERCE_SNAPSHOT_DAYS=30\n")
+    error_message = "The pipeline is told for how long deliveries are kept."
   }
 
   assert {
