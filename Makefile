@@ -122,15 +122,15 @@ deploy: install ## apply Terraform, write its settings to .env, publish the job 
 # Dagster's image, by the digest that its base image has now; the last line is for `dagster_image`.
 BASE := python:3.11-slim-bookworm
 REPOSITORY = $(shell terraform -chdir=terraform output -json dagster | $(PYTHON) -c "import json, sys; print(json.load(sys.stdin)['repository'])")
+IMAGE = $(REPOSITORY):$(shell git rev-parse HEAD)
 
 image: ## build Dagster's image and push it; needs Docker, signed in to the registry
 	@test -n "$(REPOSITORY)" || { echo "no repository: apply Terraform with enable_dagster = true first"; exit 1; }
-	docker pull --quiet $(BASE)
-	docker build --file container/Dockerfile --platform linux/amd64 \
-	  --build-arg BASE="$$(docker inspect --format '{{index .RepoDigests 0}}' $(BASE))" \
-	  --tag $(REPOSITORY):$$(git rev-parse HEAD) .
-	docker push --quiet $(REPOSITORY):$$(git rev-parse HEAD)
-	@docker inspect --format '{{index .RepoDigests 0}}' $(REPOSITORY):$$(git rev-parse HEAD)
+	@docker pull --quiet $(IMAGE) 2>/dev/null || { set -ex; docker pull --quiet $(BASE); \
+	  docker build --file container/Dockerfile --platform linux/amd64 --tag $(IMAGE) \
+	    --build-arg BASE="$$(docker inspect --format '{{index .RepoDigests 0}}' $(BASE))" .; \
+	  docker push --quiet $(IMAGE); }
+	@docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE)
 
 destroy: ## remove what `make deploy` made on AWS [ENVIRONMENT=prod]
 	terraform -chdir=terraform init

@@ -29,8 +29,8 @@ class Settings:
             on one laptop; empty for the only one.
         landing: folder or, on AWS, `s3://bucket/prefix` of the deliveries.
         lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://bucket`.
-        landing_days: days that landing keeps deliveries; 0 forever. An older date without a file
-            is not an empty delivery.
+        landing_days: days that landing keeps deliveries; 0 forever. Older dates are not read
+            again.
         snapshot_days: days that maintenance keeps snapshots for time travel.
         start_date: first ingestion date; the first daily partition.
         thresholds: shares from which checks warn or block.
@@ -172,8 +172,12 @@ def is_s3(location: str) -> bool:
 
 
 def kept_from(landing_days: int, today: date) -> date | None:
-    """The first date whose deliveries landing still keeps; None if it keeps all."""
-    return today - timedelta(days=landing_days) if landing_days else None
+    """The first date whose deliveries are all still in landing; None if it keeps all.
+
+    A delivery may be uploaded a day before its date, where that has begun before UTC's, and S3
+    removes it at midnight.
+    """
+    return today - timedelta(days=landing_days - 2) if landing_days else None
 
 
 def absolute(location: str) -> str:

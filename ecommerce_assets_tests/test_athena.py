@@ -179,6 +179,15 @@ def test_what_reads_is_asked(endpoint: str, sql: str) -> None:
             "with gold as (select 1 as a) select gold.a from gold",
         ),
         ("select * from other_gold.dim_date", "select * from other_gold.dim_date"),
+        (
+            "select date as \"customer's\" from gold.dim_date where day_name = 'a'",
+            "select date as \"customer's\" from dev_gold.dim_date where day_name = 'a'",
+        ),
+        (
+            'select * from AwsDataCatalog.gold.dim_date, "awsdatacatalog"."gold"."dim_date"',
+            "select * from AwsDataCatalog.dev_gold.dim_date, "
+            '"awsdatacatalog"."dev_gold"."dim_date"',
+        ),
     ],
 )
 def test_tables_are_those_of_the_environment(sql: str, sent: str) -> None:

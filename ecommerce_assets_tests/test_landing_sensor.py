@@ -69,6 +69,7 @@ def test_what_landing_does_not_keep_is_no_change(shop: Shop) -> None:
         assert watch.tick()[0] == [("2024-01-03", "2024-01-03")]
         shop.file("orders", "2024-01-03").unlink()
         assert watch.tick()[0] == []
+        # What is new is requested: bronze says whether it reads it.
         watch.deliver("orders", "2024-01-03", {"order_id": "O2"})
         assert watch.tick()[0] == [("2024-01-03", "2024-01-03")]
 

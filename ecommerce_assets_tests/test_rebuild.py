@@ -96,10 +96,27 @@ def test_a_new_delivery_that_is_taken_back_is_empty_all_the_same(
     assert len(two_days.content("bronze.orders")) == 1
 
 
-def test_an_old_date_that_is_delivered_again_is_read(
+def test_an_old_date_of_which_a_file_is_gone_is_not_read_again(
+    two_days: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_days.deliver("orders", {"order_id": "O9"}, day=OLD.isoformat(), name="later.csv")
+    two_days.run("bronze", first=OLD.isoformat())
+    before = two_days.content("bronze.orders")
+    # S3 counts the days of each file.
+    two_days.file("orders", OLD.isoformat()).unlink()
+    monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", "10")
+    two_days.run("bronze", first=OLD.isoformat())
+    assert two_days.content("bronze.orders") == before
+    monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", "0")
+    two_days.run("bronze", first=OLD.isoformat())
+    assert len(two_days.content("bronze.orders")) == len(before) - 1
+
+
+def test_an_old_date_that_was_never_read_is_read(
     two_days: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", "10")
-    two_days.deliver("orders", {}, {"order_id": "O9"}, day=OLD.isoformat())
-    two_days.run("bronze", first=OLD.isoformat())
-    assert len(two_days.content("bronze.orders")) == 5
+    older = (OLD - timedelta(days=1)).isoformat()
+    two_days.deliver("orders", {}, {"order_id": "O9"}, day=older)
+    two_days.run("bronze", first=older)
+    assert len(two_days.content("bronze.orders")) == 6

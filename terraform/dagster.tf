@@ -20,8 +20,8 @@ resource "aws_ecr_lifecycle_policy" "dagster" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "The last twenty images: enough to go back to."
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 20 }
+      description  = "What no tag names. Images stay: their age does not tell whether Dagster runs with one."
+      selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
       action       = { type = "expire" }
     }]
   })
@@ -92,19 +92,23 @@ locals {
     }
   }
 
-  dagster_environment = merge(local.settings, var.dagster_settings, {
+  dagster_environment = merge(local.settings, {
     DAGSTER_CODE_HOST     = "code.${local.name}.internal"
     DAGSTER_DATABASE_HOST = one(aws_db_instance.dagster[*].address)
     DAGSTER_DATABASE_PORT = one(aws_db_instance.dagster[*].port)
     DAGSTER_LOGS_BUCKET   = local.bucket_names.artifacts
-    DAGSTER_RUN_TASK      = local.run_family
   })
+
+  # Services name the revision that they were deployed with; a run can't name its own.
+  environment_of_services = [
+    for name, value in merge(local.dagster_environment, { DAGSTER_RUN_TASK = one(aws_ecs_task_definition.run[*].arn) }) :
+    { name = name, value = tostring(value) }
+  ]
 
   # What every container has. A file system that is only read, but for /tmp.
   container = {
     image       = coalesce(var.dagster_image, "none")
     user        = "10001"
-    environment = [for name, value in local.dagster_environment : { name = name, value = tostring(value) }]
     mountPoints = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
     linuxParameters = {
       initProcessEnabled = true
@@ -128,9 +132,10 @@ resource "aws_ecs_task_definition" "service" {
 
   container_definitions = jsonencode(concat(
     [merge(local.container, {
-      name      = each.key
-      essential = true
-      command   = each.value.command
+      name        = each.key
+      essential   = true
+      environment = local.environment_of_services
+      command     = each.value.command
       # A port forwarding needs an agent that writes.
       readonlyRootFilesystem = !local.forwarded[each.key]
       portMappings           = [for port in each.value.port[*] : { containerPort = port, protocol = "tcp" }]
@@ -149,6 +154,7 @@ resource "aws_ecs_task_definition" "service" {
     each.key == "daemon" ? [merge(local.container, {
       name                   = "database"
       essential              = false
+      environment            = local.environment_of_services
       command                = ["python", "/opt/dagster/database.py"]
       readonlyRootFilesystem = true
       logConfiguration       = local.logs["database"]
@@ -160,6 +166,7 @@ resource "aws_ecs_task_definition" "service" {
 resource "aws_ecs_task_definition" "run" {
   count                    = local.dagster_count
   family                   = local.run_family
+  skip_destroy             = true # a daemon that is being replaced still starts runs by the old one
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = local.deployment.dagster.run.cpu
@@ -174,6 +181,7 @@ resource "aws_ecs_task_definition" "run" {
   container_definitions = jsonencode([merge(local.container, {
     name                   = "run"
     essential              = true
+    environment            = [for name, value in merge(local.dagster_environment, { DAGSTER_RUN_TASK = local.run_family }) : { name = name, value = tostring(value) }]
     readonlyRootFilesystem = true
     logConfiguration       = local.logs["run"]
     stopTimeout            = 120 # an interrupted run stops its Glue job run
@@ -202,6 +210,9 @@ resource "aws_ecs_service" "dagster" {
   launch_type            = "FARGATE"
   enable_execute_command = local.forwarded[each.key]
   propagate_tags         = "SERVICE"
+
+  # It imports Dagster, and on the first deployment waits for the database's user.
+  health_check_grace_period_seconds = each.key == "webserver" && local.ui_count > 0 ? 300 : null
 
   # Never two daemons: the old one ends before the new one starts.
   deployment_minimum_healthy_percent = each.key == "daemon" ? 0 : 100

@@ -14,7 +14,7 @@ resource "aws_lb" "dagster" {
   #checkov:skip=CKV_AWS_91:Who opened which page is Dagster's and the identity provider's to record
   #checkov:skip=CKV2_AWS_28:Internal: who reaches it is in the company's network, and signs in
   count                      = local.ui_count
-  name                       = "${local.name}-dagster"
+  name                       = "${local.name}-ui"
   internal                   = true
   load_balancer_type         = "application"
   subnets                    = aws_subnet.dagster[*].id
@@ -26,7 +26,7 @@ resource "aws_lb" "dagster" {
 resource "aws_lb_target_group" "dagster" {
   #checkov:skip=CKV_AWS_378:Inside the VPC, between the load balancer and the task
   count                = local.ui_count
-  name                 = "${local.name}-dagster"
+  name                 = "${local.name}-ui"
   port                 = 3000
   protocol             = "HTTP"
   target_type          = "ip"

@@ -61,7 +61,8 @@ resource "aws_iam_role_policy_attachment" "github" {
   policy_arn = aws_iam_policy.publisher.arn
 }
 
-# Who plans sees how things are set up, and no object of any bucket but the state's.
+# Who plans sees how things are set up, and no object of any bucket but the state's. AWS's own policy
+# for auditors lacks some of what Terraform looks at.
 resource "aws_iam_role_policy_attachment" "github_plan" {
   count      = var.github_plan_subject == null ? 0 : 1
   role       = aws_iam_role.github["github-plan"].name
@@ -69,6 +70,37 @@ resource "aws_iam_role_policy_attachment" "github_plan" {
 }
 
 data "aws_iam_policy_document" "github_plan" {
+  statement {
+    sid = "LookAtSettings"
+    actions = [
+      "athena:GetNamedQuery",
+      "athena:GetWorkGroup",
+      "athena:ListTagsForResource",
+      "budgets:ListTagsForResource",
+      "budgets:ViewBudget",
+      "glue:GetConnection",
+      "glue:GetDatabase",
+      "glue:GetJob",
+      "glue:GetTags",
+      "servicediscovery:GetNamespace",
+      "servicediscovery:GetService",
+      "servicediscovery:ListTagsForResource",
+      "sns:GetSubscriptionAttributes",
+      "sns:GetTopicAttributes",
+      "sns:ListTagsForResource",
+    ]
+    resources = concat(
+      [for service in ["athena", "glue", "servicediscovery", "sns"] : "arn:${local.partition}:${service}:${var.region}:${local.account}:*"],
+      ["arn:${local.partition}:budgets::${local.account}:budget/*"],
+    )
+  }
+
+  statement {
+    sid       = "FindBuckets"
+    actions   = ["s3:ListBucket"]
+    resources = values(local.bucket_arns)
+  }
+
   statement {
     sid       = "ReadState"
     actions   = ["s3:GetObject"]

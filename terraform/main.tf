@@ -51,7 +51,7 @@ locals {
   tags      = merge({ Project = local.name, ManagedBy = "terraform" }, var.tags)
 
   # What the pipeline's processes are told, on a laptop by .env and on a server by their task.
-  settings = {
+  settings = merge({
     ECOMMERCE_DEPLOYMENT          = "aws"
     ECOMMERCE_ENVIRONMENT         = var.environment
     ECOMMERCE_LANDING             = local.landing
@@ -66,7 +66,7 @@ locals {
     ECOMMERCE_UI_URL              = local.dagster_url
     AWS_REGION                    = var.region
     AWS_DEFAULT_REGION            = var.region
-  }
+  }, var.pipeline_settings)
 
   # Names and ARNs are put together here, so that a plan shows every policy before anything exists.
   bucket_names = { for key in keys(local.buckets) : key => "${local.name}-${local.account}-${var.region}-${key}" }

@@ -176,7 +176,19 @@ resource "aws_cloudwatch_log_group" "succeeded" {
 
 data "aws_iam_policy_document" "log_events" {
   statement {
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    sid       = "Begin"
+    actions   = ["logs:CreateLogStream"]
+    resources = ["${local.logs_arn}:log-group:/aws/events/${local.name}-succeeded:*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["delivery.logs.amazonaws.com", "events.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "Write"
+    actions   = ["logs:PutLogEvents"]
     resources = ["${local.logs_arn}:log-group:/aws/events/${local.name}-succeeded:*"]
 
     principals {
@@ -185,9 +197,9 @@ data "aws_iam_policy_document" "log_events" {
     }
 
     condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:events:${var.region}:${local.account}:rule/${local.name}-succeeded"]
     }
   }
 }
@@ -205,7 +217,7 @@ resource "aws_cloudwatch_event_target" "succeeded" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_success" {
-  count               = local.dagster_count
+  count               = var.enable_dagster && var.dagster_image != null ? 1 : 0
   alarm_name          = "${local.name}-no-success"
   alarm_description   = "No run of ${local.name} has published gold for ${local.hours_without_success} hours: is the schedule on, does the daemon run, what does Dagster's UI say?"
   namespace           = "AWS/Events"

@@ -32,8 +32,8 @@ variable "name" {
   default     = "ecommerce"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,20}$", var.name))
-    error_message = "The name must be 2 to 21 small letters, digits and hyphens, a letter first."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 2 && length(var.name) <= 21
+    error_message = "The name must be 2 to 21 small letters, digits and single hyphens between them, a letter first."
   }
 }
 
@@ -135,14 +135,14 @@ variable "dagster_image" {
   }
 }
 
-variable "dagster_settings" {
-  description = "Further settings of the pipeline on the server, like { ECOMMERCE_START_DATE = \"2024-01-01\", ECOMMERCE_SHOP = \"shopify\" }."
+variable "pipeline_settings" {
+  description = "Further settings of the pipeline, like { ECOMMERCE_START_DATE = \"2024-01-01\", ECOMMERCE_SHOP = \"shopify\" }: in .env, and for Dagster on AWS."
   type        = map(string)
   default     = {}
 }
 
 variable "github_plan_subject" {
-  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories); null for none. Its role reads settings and the state, and no data."
+  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories); null for none. Its role reads how things are set up, and the state, in which the client's secret of dagster_sign_in would be; and no data."
   type        = string
   default     = null
 

@@ -230,9 +230,10 @@ def _must_be_there(location: str, content: bytes, s3: Any) -> None:
     expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
     if found.get("ChecksumSHA256") != expected:
         raise PipelineError(
-            f"{location} is not what is built from the code here: somebody else has put it there. "
-            "Look at who did (CloudTrail), remove all versions of this release, and publish it "
-            "again by `ecommerce package --publish`"
+            f"{location} is not what is built from the code here: somebody else has put it there, "
+            "or a package has got another wheel of the same version since. Look at who did "
+            "(CloudTrail), remove all versions of this release, and publish it again by "
+            "`ecommerce package --publish`"
         )
 
 

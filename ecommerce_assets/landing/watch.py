@@ -39,7 +39,7 @@ class Seen:
         """The changes since an earlier scan; unsettled and held dates are left for later.
 
         Args:
-            kept_from: that earlier dates disappear is no change, since landing does not keep them.
+            kept_from: earlier dates, of which landing does not keep every file, do not change.
         """
         held = set(held)
         known: dict[str, Digests] = {}
@@ -54,7 +54,7 @@ class Seen:
                 day
                 for day in days - left
                 if now.get(day) != then.get(day)
-                and not (kept_from and day < kept_from and day not in now)
+                and not (kept_from and day < kept_from and day in then)
             }
         return Change(sorted(changed), known)
 

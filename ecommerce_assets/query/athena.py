@@ -19,11 +19,14 @@ CATALOG = "AwsDataCatalog"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
 LAYERS = deployment().jobs["maintenance"].writes
 READING = ("select", "with", "values", "table", "show", "describe", "explain")
-# A layer's name, with what precedes and follows it; or a text or comment, in which names are none.
+# A layer's name, with what precedes and follows it; or a text, a comment or another quoted name, in
+# which names are none.
 NAMED = re.compile(
     rf"""'(?:[^']|'')*' | --[^\n]* | /\*.*?\*/
-    | (?P<after>\b(?:from|join|in|describe|table)\s+)? (?<![\w.])
-      (?P<quote>["`]?) (?P<layer>{"|".join(LAYERS)})\b ["`]? (?:\s*\.\s*["`]?(?P<table>\w+))?""",
+    | "(?!(?:{"|".join(LAYERS)}|{CATALOG})")(?:[^"]|"")*"
+    | (?P<after>\b(?:from|join|in|describe|table)\s+)?
+      (?<![\w.]) (?:["`]?{CATALOG}["`]?\s*\.\s*)? ["`]?
+      (?P<layer>{"|".join(LAYERS)})\b ["`]? (?:\s*\.\s*["`]?(?P<table>\w+))?""",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}

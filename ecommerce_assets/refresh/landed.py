@@ -46,9 +46,10 @@ class Landed(Strategy):
         """
         request, published, version = inputs.request, inputs.published, inputs.table.code_version
         found = new_deliveries(request, self.source, published, version)
-        prints, files, unread = found.fingerprints, found.files, found.unread
-        read = set(request.days) - found.not_kept
-        other = written(_read_by_other_code(published, version) - read)
+        files, kept = found.files, _not_read_again(request, published, found.fingerprints)
+        prints = {day: text for day, text in found.fingerprints.items() if day not in kept}
+        unread = (*found.unread, *(f.source_file for f in files if f.ingestion_date in kept))
+        other = written(_read_by_other_code(published, version) - (set(request.days) - kept))
         if not prints:
             return Nothing(why=NOTHING_NEW, unread=unread, other_code=other)
         days = tuple(sorted(prints))
@@ -81,13 +82,11 @@ class Deliveries:
         files: all delivered files, with digests.
         fingerprints: of the deliveries, by date, that the published table has not read like this.
         unread: paths below landing that are ignored.
-        not_kept: dates of the run whose deliveries landing does not keep any more.
     """
 
     files: list[LandedFile]
     fingerprints: dict[date, str]
     unread: tuple[str, ...]
-    not_kept: frozenset[date]
 
 
 def new_deliveries(
@@ -108,15 +107,21 @@ def new_deliveries(
     found = landed(request.landing, source, request.sources, request.first, request.last)
     files = digested(request.landing, found.files)
     prints = fingerprints(files, request.days)
-    # What landing no longer keeps is not an empty delivery: the table keeps what was read.
-    oldest = request.landing_kept_from or date.min
-    there = {file.ingestion_date for file in files}
-    not_kept = frozenset(day for day in prints if day < oldest and day not in there)
-    prints = {day: text for day, text in prints.items() if day not in not_kept}
     if not request.full_refresh:
         known = known_fingerprints(published, version, prints)
         prints = {day: text for day, text in prints.items() if known.get(day) != text}
-    return Deliveries(files, prints, tuple(found.unread), not_kept)
+    return Deliveries(files, prints, tuple(found.unread))
+
+
+def _not_read_again(request: Request, published: History, days: Iterable[date]) -> set[date]:
+    """Dates before those that landing keeps: of their deliveries, some files may be gone.
+
+    The table keeps what was read from them. What was never read is read from the files that are left.
+    """
+    oldest = request.landing_kept_from
+    old = sorted(day for day in days if oldest and day < oldest)
+    read = published.rows_by_date(published.snapshot_id, INGESTION_DATE, old)
+    return {day for day in old if read.get(day)}
 
 
 def _read_by_other_code(published: History, version: str) -> set[date]:

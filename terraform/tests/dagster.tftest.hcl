@@ -35,6 +35,12 @@ override_resource {
   override_during = plan
 }
 
+override_resource {
+  target          = aws_ecs_task_definition.run
+  values          = { arn = "arn:aws:ecs:eu-central-1:123456789012:task-definition/prod-ecommerce-run:7" }
+  override_during = plan
+}
+
 variables {
   enable_dagster = true
   dagster_image  = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prod-ecommerce-dagster@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -140,7 +146,7 @@ run "no_image_yet" {
   }
 
   assert {
-    condition     = alltrue([for service in aws_ecs_service.dagster : service.desired_count == 0]) && length(aws_ecr_repository.dagster) == 1 && length(aws_cloudwatch_metric_alarm.down) == 0
+    condition     = alltrue([for service in aws_ecs_service.dagster : service.desired_count == 0]) && length(aws_ecr_repository.dagster) == 1 && length(aws_cloudwatch_metric_alarm.down) == 0 && length(aws_cloudwatch_metric_alarm.no_success) == 0
     error_message = "Until there is an image, nothing runs, and nothing alarms for that."
   }
 }
