@@ -32,11 +32,12 @@ def rebuild(source: str, into: Path | None, quiet: bool, json_output: bool) -> N
     whose databases are empty is brought back.
     """
     from ecommerce_assets.cli.execution import execute
+    from ecommerce_assets.query.history import has_tables
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings
 
     settings = Settings.from_environment()
-    in_service = _has_tables(settings)
+    in_service = has_tables(settings.lakehouse, settings.environment)
     target = _target(settings, into, in_service)
     beside = target != settings.lakehouse
     if not quiet:
@@ -80,23 +81,13 @@ def rebuild(source: str, into: Path | None, quiet: bool, json_output: bool) -> N
         click.echo(f"All {len(compared)} tables are equal. Remove {target} if you like.", err=True)
 
 
-def _has_tables(settings: Any) -> bool:
-    """Whether any table exists in the lakehouse."""
-    from ecommerce_assets.lakehouse.session import CATALOG_FILE
-    from ecommerce_assets.query.history import last_snapshots
-
-    if not settings.on_aws and not (Path(settings.lakehouse) / CATALOG_FILE).exists():
-        return False
-    return bool(last_snapshots(settings.lakehouse, settings.environment))
-
-
 def _target(settings: Any, into: Path | None, in_service: bool) -> str:
     """Where to rebuild.
 
     Raises:
         PipelineError: there is a lakehouse already.
     """
-    from ecommerce_assets.lakehouse.session import CATALOG_FILE
+    from ecommerce_assets.query.history import has_catalog
     from ecommerce_assets.settings import absolute
 
     if settings.on_aws:
@@ -111,6 +102,6 @@ def _target(settings: Any, into: Path | None, in_service: bool) -> str:
         return str(settings.lakehouse)
     default = f"{settings.lakehouse}-rebuilt" if in_service else settings.lakehouse
     target = absolute(str(into)) if into else str(default)
-    if (Path(target) / CATALOG_FILE).exists() and (in_service or target != settings.lakehouse):
+    if has_catalog(target) and (in_service or target != settings.lakehouse):
         raise PipelineError(f"{target} is a lakehouse already: remove it, or choose another --into")
     return target

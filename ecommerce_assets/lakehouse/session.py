@@ -265,13 +265,18 @@ def _catalog_config(folder: Path) -> dict[str, str]:
     }
 
 
+def is_there(lakehouse: str) -> bool:
+    """Whether a local lakehouse exists."""
+    return (Path(lakehouse) / CATALOG_FILE).exists()
+
+
 def must_be_there(lakehouse: str) -> None:
     """Check that a local lakehouse exists.
 
     Raises:
         PipelineError: there is none.
     """
-    if not (Path(lakehouse) / CATALOG_FILE).exists():
+    if not is_there(lakehouse):
         raise PipelineError(
             f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
             "ECOMMERCE_LAKEHOUSE"

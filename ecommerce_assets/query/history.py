@@ -8,7 +8,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.local_catalog import published
 from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
 from ecommerce_assets.lakehouse.names import in_catalog
-from ecommerce_assets.lakehouse.session import must_be_there
+from ecommerce_assets.lakehouse.session import is_there, must_be_there
 from ecommerce_assets.query.local import open_catalog
 from ecommerce_assets.tables import all_tables, table_named
 
@@ -62,6 +62,20 @@ def last_snapshots(lakehouse: str, environment: str = "") -> dict[str, dict[str,
         shown = metadata.written_at(metadata.snapshot_id) or metadata.current
         last[identifier] = _row(shown) if shown else None
     return last
+
+
+def has_catalog(lakehouse: str) -> bool:
+    """Whether there is a lakehouse, with tables or without; on AWS there always is."""
+    return "://" in lakehouse or is_there(lakehouse)
+
+
+def has_tables(lakehouse: str, environment: str = "") -> bool:
+    """Whether any declared table exists.
+
+    Args:
+        environment: on AWS, the environment whose tables they are.
+    """
+    return has_catalog(lakehouse) and bool(_all_metadata(lakehouse, environment))
 
 
 def _all_metadata(lakehouse: str, environment: str) -> dict[str, TableMetadata]:

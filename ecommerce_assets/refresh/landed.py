@@ -116,7 +116,7 @@ def new_deliveries(
 def _not_read_again(request: Request, published: History, days: Iterable[date]) -> set[date]:
     """Dates before those that landing keeps: of their deliveries, some files may be gone.
 
-    The table keeps what was read from them. What was never read is read from the files that are left.
+    The table keeps what was read from them. A date that was never read is read.
     """
     oldest = request.landing_kept_from
     old = sorted(day for day in days if oldest and day < oldest)
