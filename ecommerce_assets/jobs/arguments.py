@@ -36,13 +36,13 @@ class JobArguments:
     last: date
     landing: str
     lakehouse: str
-    environment: str = ""
-    landing_days: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: Limits = field(default_factory=default_limits)
     full_refresh: bool = False
     run_id: str = ""
     pipes: tuple[str, ...] = ()
+    environment: str = ""
+    landing_days: int = 0
 
     def attempt(self) -> str:
         """A unique name for one attempt to publish: the run's id and a random suffix."""
