@@ -514,6 +514,7 @@ def test_an_empty_shop(browser: Browser, shop: Shop) -> None:
     expect(opened.page.get_by_role("heading", name="No sales yet")).to_be_visible()
     expect(opened.page.locator("#controls")).to_be_hidden()
     opened.page.get_by_role("link", name="Data quality").click()
+    expect(opened.page.locator("#quality-tiles > div").first).to_be_visible()
     assert opened.tiles("quality-tiles")["Rows in quarantine"] == "0"
     opened.close()
 
