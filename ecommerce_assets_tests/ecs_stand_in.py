@@ -188,11 +188,13 @@ class Database:
 
 def postgres_programs() -> Path | None:
     """The folder of Postgres's programs; None if it is not installed."""
-    found = shutil.which("initdb")
-    if found:
+    if found := shutil.which("initdb"):
         return Path(found).parent
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return folders[-1] if folders else None
+    if shutil.which("pg_config") is None:
+        return None
+    told = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
+    folder = Path(told.stdout.strip())
+    return folder if (folder / "initdb").exists() else None  # the client alone has pg_config, too
 
 
 @contextmanager

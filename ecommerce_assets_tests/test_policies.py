@@ -7,16 +7,15 @@ people do, and what nobody may.
 
 import pytest
 
-from ecommerce_assets_tests.iam import ACCOUNT, CLUSTER, Call, Policies, arn
+from ecommerce_assets_tests.aws_stand_in import BUCKETS
+from ecommerce_assets_tests.ecs_stand_in import RUN_TASK
+from ecommerce_assets_tests.iam import ACCOUNT, CLUSTER, OF_S3, Call, Policies, arn
 from ecommerce_assets_tests.terraform_plan import Planned
 
-PLACE = f"arn:aws:s3:::prod-ecommerce-{ACCOUNT}-eu-central-1"
-LANDING, LAKEHOUSE = f"{PLACE}-landing", f"{PLACE}-lakehouse"
-ARTIFACTS, RESULTS = f"{PLACE}-artifacts", f"{PLACE}-results"
+LANDING, LAKEHOUSE, ARTIFACTS, RESULTS = (f"{OF_S3}{name}" for name in BUCKETS.values())
 RELEASE = f"{ARTIFACTS}/releases/0123/code.zip"
 JOB = arn("glue", "job/prod-ecommerce-gold-aggregation")
 WORKGROUP, OF_DASHBOARD = "workgroup/prod-ecommerce", "workgroup/prod-ecommerce-dashboard"
-RUN_TASK = arn("ecs", "task-definition/prod-ecommerce-run:7")
 TASK = arn("ecs", "task/prod-ecommerce/0123")
 LOGS = arn("logs", "log-group:/prod/ecommerce/glue/output:*")
 WEBHOOK = arn("secretsmanager", "secret:prod-ecommerce/alert-webhook-AbCdEf")

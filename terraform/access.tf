@@ -112,7 +112,7 @@ data "aws_iam_policy_document" "publisher" {
         "ecr:PutImage",
         "ecr:UploadLayerPart",
       ]
-      resources = ["arn:${local.partition}:ecr:${var.region}:${local.account}:repository/${local.name}-dagster"]
+      resources = [local.repository_arn]
     }
   }
 }

@@ -76,19 +76,16 @@ locals {
       command = concat(["dagster-webserver", "--host", "0.0.0.0", "--port", "3000"], local.workspace)
       port    = 3000
       health  = ["python", "-c", "import urllib.request as u; u.urlopen('http://localhost:3000/server_info', timeout=20)"]
-      role    = "webserver"
     }
     daemon = {
       command = concat(["dagster-daemon", "run"], local.workspace)
       port    = null
       health  = ["dagster-daemon", "liveness-check"]
-      role    = "daemon"
     }
     code = {
       command = ["dagster", "code-server", "start", "--host", "0.0.0.0", "--port", "4000", "--module-name", "ecommerce_assets.definitions"]
       port    = 4000
       health  = ["dagster", "api", "grpc-health-check", "--port", "4000"]
-      role    = "code"
     }
   }
 
@@ -123,7 +120,7 @@ resource "aws_ecs_task_definition" "service" {
   network_mode             = "awsvpc"
   cpu                      = local.deployment.dagster[each.key].cpu
   memory                   = local.deployment.dagster[each.key].memory
-  task_role_arn            = aws_iam_role.dagster[each.value.role].arn
+  task_role_arn            = aws_iam_role.dagster[each.key].arn
   execution_role_arn       = aws_iam_role.execution[each.key == "daemon" ? "daemon" : "others"].arn
 
   volume {

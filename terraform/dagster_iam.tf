@@ -19,26 +19,25 @@ data "aws_iam_policy_document" "assumed_by_tasks" {
 }
 
 locals {
-  dagster_roles       = ["code", "daemon", "webserver"]
   ecs_arn             = "arn:${local.partition}:ecs:${var.region}:${local.account}"
   cluster_arn         = "${local.ecs_arn}:cluster/${local.name}"
   task_arns           = "${local.ecs_arn}:task/${local.name}/*"
   run_role_arns       = [for name in ["dagster-code", "execution-others"] : "arn:${local.partition}:iam::${local.account}:role/${local.name}-${name}"]
+  repository_arn      = "arn:${local.partition}:ecr:${var.region}:${local.account}:repository/${local.name}-dagster"
   dagster_logs_arn    = "${local.logs_arn}:log-group:${local.dagster_log_group}:*"
   database_user       = "dagster"
   database_connection = "arn:${local.partition}:rds-db:${var.region}:${local.account}:dbuser:${try(aws_db_instance.dagster[0].resource_id, "none")}/${local.database_user}"
 }
 
 resource "aws_iam_role" "dagster" {
-  for_each           = var.enable_dagster ? toset(local.dagster_roles) : []
+  for_each           = var.enable_dagster ? toset(keys(local.services)) : []
   name               = "${local.name}-dagster-${each.key}"
   description        = "Dagster's tasks: ${each.key}."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
 }
 
-data "aws_iam_policy_document" "dagster" {
-  for_each = toset(local.dagster_roles)
-
+# Each of Dagster's tasks.
+data "aws_iam_policy_document" "every_task" {
   statement {
     sid       = "ConnectToDatabase"
     actions   = ["rds-db:connect"]
@@ -57,111 +56,96 @@ data "aws_iam_policy_document" "dagster" {
     actions   = ["s3:ListBucket"]
     resources = [local.bucket_arns.artifacts]
   }
+}
 
-  # These take no resource, or none that could be named before.
-  dynamic "statement" {
-    for_each = each.key == "code" ? [] : ["launcher"]
+# Webserver and daemon.
+data "aws_iam_policy_document" "follow_runs" {
+  statement {
+    sid       = "LookAtTaskDefinitions"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"] # it takes no resource
+  }
 
-    content {
-      sid       = "LookAtTaskDefinitions"
-      actions   = ["ecs:DescribeTaskDefinition"]
-      resources = ["*"]
+  statement {
+    sid       = "FollowAndStopRuns"
+    actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
+    resources = [local.task_arns]
+  }
+}
+
+data "aws_iam_policy_document" "start_runs" {
+  statement {
+    sid       = "StartRuns"
+    actions   = ["ecs:RunTask"]
+    resources = ["${local.ecs_arn}:task-definition/${local.run_family}:*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [local.cluster_arn]
     }
   }
 
-  dynamic "statement" {
-    for_each = each.key == "code" ? [] : ["launcher"]
+  statement {
+    sid       = "TagRuns"
+    actions   = ["ecs:TagResource"]
+    resources = [local.task_arns]
 
-    content {
-      sid       = "FollowAndStopRuns"
-      actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
-      resources = [local.task_arns]
+    condition {
+      test     = "StringEquals"
+      variable = "ecs:CreateAction"
+      values   = ["RunTask"]
     }
   }
 
-  dynamic "statement" {
-    for_each = each.key == "daemon" ? ["daemon"] : []
+  statement {
+    sid       = "PassRolesOfRuns"
+    actions   = ["iam:PassRole"]
+    resources = local.run_role_arns
 
-    content {
-      sid       = "StartRuns"
-      actions   = ["ecs:RunTask"]
-      resources = ["${local.ecs_arn}:task-definition/${local.run_family}:*"]
-
-      condition {
-        test     = "ArnEquals"
-        variable = "ecs:cluster"
-        values   = [local.cluster_arn]
-      }
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
     }
   }
 
-  dynamic "statement" {
-    for_each = each.key == "daemon" ? ["daemon"] : []
-
-    content {
-      sid       = "TagRuns"
-      actions   = ["ecs:TagResource"]
-      resources = [local.task_arns]
-
-      condition {
-        test     = "StringEquals"
-        variable = "ecs:CreateAction"
-        values   = ["RunTask"]
-      }
-    }
+  statement {
+    sid       = "FindOwnNetwork"
+    actions   = ["ec2:DescribeNetworkInterfaces"]
+    resources = ["*"] # it takes no resource
   }
 
-  dynamic "statement" {
-    for_each = each.key == "daemon" ? ["daemon"] : []
-
-    content {
-      sid       = "PassRolesOfRuns"
-      actions   = ["iam:PassRole"]
-      resources = local.run_role_arns
-
-      condition {
-        test     = "StringEquals"
-        variable = "iam:PassedToService"
-        values   = ["ecs-tasks.amazonaws.com"]
-      }
-    }
+  statement {
+    sid       = "ReadLogsOfLostRuns"
+    actions   = ["logs:GetLogEvents"]
+    resources = [local.dagster_logs_arn]
   }
+}
 
-  dynamic "statement" {
-    for_each = each.key == "daemon" ? ["daemon"] : []
-
-    content {
-      sid       = "FindOwnNetwork"
-      actions   = ["ec2:DescribeNetworkInterfaces"]
-      resources = ["*"] # it takes no resource
-    }
+# The agent of a port forwarding.
+data "aws_iam_policy_document" "forward_port" {
+  statement {
+    sid = "ForwardPort"
+    actions = [
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"] # they take no resource
   }
+}
 
-  dynamic "statement" {
-    for_each = each.key == "daemon" ? ["daemon"] : []
+data "aws_iam_policy_document" "dagster" {
+  for_each = toset(keys(local.services))
 
-    content {
-      sid       = "ReadLogsOfLostRuns"
-      actions   = ["logs:GetLogEvents"]
-      resources = [local.dagster_logs_arn]
-    }
-  }
-
-  # The agent of a port forwarding.
-  dynamic "statement" {
-    for_each = each.key == "webserver" && var.dagster_sign_in == null ? ["forwarding"] : []
-
-    content {
-      sid = "ForwardPort"
-      actions = [
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-      ]
-      resources = ["*"] # they take no resource
-    }
-  }
+  source_policy_documents = concat(
+    [data.aws_iam_policy_document.every_task.json],
+    each.key == "code" ? [] : [data.aws_iam_policy_document.follow_runs.json],
+    each.key == "daemon" ? [data.aws_iam_policy_document.start_runs.json] : [],
+    local.forwarded[each.key] ? [data.aws_iam_policy_document.forward_port.json] : [],
+  )
 }
 
 resource "aws_iam_role_policy" "dagster" {
@@ -198,7 +182,7 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "PullImage"
     actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    resources = ["arn:${local.partition}:ecr:${var.region}:${local.account}:repository/${local.name}-dagster"]
+    resources = [local.repository_arn]
   }
 
   statement {

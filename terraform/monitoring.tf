@@ -1,5 +1,5 @@
-# Failed jobs, silence and too high a bill are told by mail; Dagster's own alerts say more (see
-# secrets.tf).
+# Failed jobs, missing runs and too high a bill are reported by mail; Dagster's own alerts say more
+# (see secrets.tf).
 
 resource "aws_sns_topic" "alerts" {
   #checkov:skip=CKV_AWS_26:EventBridge and Budgets can't publish under AWS's own key; the messages hold names of jobs and sums of money

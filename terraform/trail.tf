@@ -3,6 +3,7 @@
 
 locals {
   trail_count = var.record_object_access ? 1 : 0
+  trail_store = "arn:${local.partition}:s3:::${local.name}-${local.account}-${var.region}-trail"
   trail_arn   = "arn:${local.partition}:cloudtrail:${var.region}:${local.account}:trail/${local.name}-objects"
 }
 
@@ -10,7 +11,7 @@ data "aws_iam_policy_document" "trail" {
   statement {
     sid       = "TrailLooks"
     actions   = ["s3:GetBucketAcl"]
-    resources = ["arn:${local.partition}:s3:::${local.name}-${local.account}-${var.region}-trail"]
+    resources = [local.trail_store]
 
     principals {
       type        = "Service"
@@ -27,7 +28,7 @@ data "aws_iam_policy_document" "trail" {
   statement {
     sid       = "TrailWrites"
     actions   = ["s3:PutObject"]
-    resources = ["arn:${local.partition}:s3:::${local.name}-${local.account}-${var.region}-trail/AWSLogs/${local.account}/*"]
+    resources = ["${local.trail_store}/AWSLogs/${local.account}/*"]
 
     principals {
       type        = "Service"

@@ -214,8 +214,9 @@ def must_be_this(release: Release, artifacts: str, job: str, s3: Any) -> None:
             f"release {release.id}, the running code, is not in {artifacts}: "
             "run `ecommerce package --publish`"
         )
+    code = release.code
     for name in (deployment().jobs[job].script, CODE):
-        _must_be_there(f"{release.location(artifacts)}/{name}", release.code[name], s3)
+        _must_be_there(f"{release.location(artifacts)}/{name}", code[name], s3)
 
 
 def _must_be_there(location: str, content: bytes, s3: Any) -> None:

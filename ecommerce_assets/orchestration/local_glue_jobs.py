@@ -44,10 +44,11 @@ class LocalGlueJobs(GlueJobs):
     def run(self, context: dg.AssetExecutionContext, request: JobRequest) -> Iterator[Result]:
         """Run the job; results come by Pipes over a file."""
         arguments = {**self.arguments_for(request), "--run-id": context.run_id}
+        job_name = request.job_name(self.environment)
         seen = 0
         messages = WholeLines()
         with (
-            ThreadPoolExecutor(1, thread_name_prefix=request.job_name(self.environment)) as pool,
+            ThreadPoolExecutor(1, thread_name_prefix=job_name) as pool,
             dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), messages) as session,
         ):
             argv = [word for pair in arguments.items() for word in pair]
@@ -72,11 +73,9 @@ class LocalGlueJobs(GlueJobs):
         yield from session.get_reported_results()[seen:]
         error = job.exception()
         if isinstance(error, WorkerDied):
-            raise dg.Failure(f"{request.job_name(self.environment)} failed.\n{error}")
+            raise dg.Failure(f"{job_name} failed.\n{error}")
         if isinstance(error, PipelineError):
-            raise dg.Failure(
-                f"{request.job_name(self.environment)} failed.\n{error}", allow_retries=False
-            )
+            raise dg.Failure(f"{job_name} failed.\n{error}", allow_retries=False)
         if error is not None:
             raise error
 
