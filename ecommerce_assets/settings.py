@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from ecommerce_assets.deployment import deployment
@@ -29,8 +29,8 @@ class Settings:
             on one laptop; empty for the only one.
         landing: folder or, on AWS, `s3://bucket/prefix` of the deliveries.
         lakehouse: folder of catalog and tables or, on AWS, the tables' `s3://bucket`.
-        landing_days: days that landing keeps deliveries; 0 forever. Older dates are not read
-            again.
+        landing_days: days that landing keeps deliveries; 0 forever. What was read from older ones
+            stays.
         snapshot_days: days that maintenance keeps snapshots for time travel.
         start_date: first ingestion date; the first daily partition.
         thresholds: shares from which checks warn or block.
@@ -169,15 +169,6 @@ def _must_be_a_plain_path(lakehouse: str) -> None:
 def is_s3(location: str) -> bool:
     """Whether a location is an `s3://bucket`, with or without a prefix."""
     return location.startswith("s3://") and len(location) > len("s3://")
-
-
-def kept_from(landing_days: int, today: date) -> date | None:
-    """The first date whose deliveries are all still in landing; None if it keeps all.
-
-    A delivery may be uploaded a day before its date, where that has begun before UTC's, and S3
-    removes it at midnight.
-    """
-    return today - timedelta(days=landing_days - 2) if landing_days else None
 
 
 def absolute(location: str) -> str:

@@ -1,6 +1,9 @@
 """The thresholds of the checks: settings of a deployment, the same for every table."""
 
 from dataclasses import dataclass
+from math import sqrt
+
+CHANCE = 3  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Thresholds:
             weeks before without a warning.
         redelivery_change: by which rows and value of a date may differ from those of the delivery
             that is replaced without a warning.
+        removal_limit: of a table's rows: if a new snapshot has fewer by more than that, it is not
+            published, unless the run allows it.
         inferred_limit: of a dimension's members that only other tables name, without a warning.
         tolerance: of orders, items or value that may disagree, wait or lie in quarantine without
             a warning.
@@ -25,5 +30,16 @@ class Thresholds:
     identity_limit: float = 0.05
     volume_change: float = 0.5
     redelivery_change: float = 0.1
+    removal_limit: float = 0.2
     inferred_limit: float = 0.05
     tolerance: float = 0.01
+
+
+def exceeds(part: int, whole: int, limit: float) -> bool:
+    """Whether a share is above its limit, and not just by chance.
+
+    A count of rows, each with the probability `limit`, has the standard deviation of the binomial
+    distribution, sqrt(whole x limit x (1 - limit)); up to three of them are chance. So 1 of 19 is
+    no more than 5 %, and 80 of 1,000 are.
+    """
+    return part > whole * limit + CHANCE * sqrt(whole * limit * (1 - limit))

@@ -98,11 +98,14 @@ class Shop:
         limit: float = 1,
         full_refresh: bool = False,
         identity_limit: float = 1,
+        removal_limit: float = 1,
+        allow_removal: bool = False,
     ) -> None:
         """Run a layer's job in this process."""
         argv = ["--from", first, "--to", last or first, "--landing", str(self.landing),
                 "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit),
-                "--identity-limit", str(identity_limit)]  # fmt: skip
+                "--identity-limit", str(identity_limit), "--removal-limit", str(removal_limit),
+                "--allow-removal", str(allow_removal).lower()]  # fmt: skip
         if full_refresh:
             argv += ["--full-refresh", "true"]
         MAINS[layer]([*argv, "--tables", tables] if tables else argv)

@@ -9,6 +9,7 @@ from ecommerce_assets.jobs import run
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.idle import idle_tables
 from ecommerce_assets.jobs.materialize import materialize
+from ecommerce_assets.lakehouse.local_catalog import Broken
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import LAYERS, all_tables, publish_groups, tables_of
@@ -93,14 +94,15 @@ def test_a_date_read_by_this_code_again_is_recorded(
     assert found.passed
 
 
-def test_a_catalog_that_cannot_be_read_is_left_to_the_refresh(
+def test_a_table_that_cannot_be_read_is_not_taken_for_unchanged(
     quiet: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(text: str) -> None:
         raise ValueError
 
     monkeypatch.setattr("ecommerce_assets.lakehouse.local_catalog.json.loads", broken)
-    assert idle_tables(_arguments(quiet, "silver")) == {}
+    with pytest.raises(Broken, match="is damaged"):
+        idle_tables(_arguments(quiet, "silver"))
 
 
 def test_other_code_is_left_to_the_refresh(quiet: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -67,7 +68,21 @@ def test_a_reversed_range_is_refused(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server(shop: Shop, tmp_path: Path) -> Iterator[Server]:
+def killed(shop: Shop, tmp_path: Path) -> None:
+    """A run of `ecommerce run` that was killed; it holds the pools of its layers."""
+    shop.deliver_one_of_each()
+    call = [sys.executable, "-c", "from ecommerce_assets.cli.main import main; main()", "run"]
+    process = subprocess.Popen(call, cwd=workplace(tmp_path), env=environment(shop), text=True,
+                               stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+    for line in process.stderr:
+        if line.startswith("bronze."):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def server(shop: Shop, tmp_path: Path, killed: None) -> Iterator[Server]:
     server = Server(shop, tmp_path)
     try:
         server.wait_until_loaded()
@@ -79,6 +94,9 @@ def server(shop: Shop, tmp_path: Path) -> Iterator[Server]:
 def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(
     shop: Shop, server: Server
 ) -> None:
+    """After a run that was killed, which is found, so that the others need not wait for it."""
+    (run,) = server.wait_for_runs(1)
+    assert run["status"] == "FAILURE"
     days = ["2024-01-01", "2024-01-02", "2024-01-03"]
     for number, day in enumerate(days):
         shop.deliver_one_of_each(day)
@@ -93,8 +111,11 @@ def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(
         "executionMetadata": {"tags": [{"key": "dagster/partition", "value": days[1]}]},
     })  # fmt: skip
     assert started["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess", started
-    assert [run["status"] for run in server.wait_for_runs(1)] == ["SUCCESS"]
-    landed = shop.query("select cast(_ingestion_date as varchar) as d, order_id from bronze.orders")
+    assert [run["status"] for run in server.wait_for_runs(2)] == ["SUCCESS", "FAILURE"]
+    landed = shop.query(
+        "select cast(_ingestion_date as varchar) as d, order_id from bronze.orders "
+        f"where _ingestion_date >= date '{days[1]}'"
+    )
     assert landed == [{"d": days[1], "order_id": "O1"}]
 
     nodes = server.ask("{ assetNodes { assetKey { path } isMaterializable groupName } }")[
@@ -104,7 +125,7 @@ def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(
     assert {node["groupName"] for node in nodes} == {"bronze", "silver", "gold", "dashboard"}
     started = server.ask(BACKFILL, params={"assetSelection": keys, "partitionNames": days})
     assert started["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess", started
-    runs = server.wait_for_runs(2)
+    *runs, _ = server.wait_for_runs(3)
     assert [run["status"] for run in runs] == ["SUCCESS"] * 2
     # One run for all dates of all tables and the dashboard.
     steps = [[step["stepKey"] for step in run["stepStats"]] for run in runs]
@@ -123,7 +144,7 @@ def test_dagster_dev_a_table_a_partition_a_backfill_and_the_sensor(
         os.utime(file, (time.time() - 600, time.time() - 600))
     started = server.ask(SENSOR, sensor={**LOCATION, "sensorName": "landing_sensor"})
     assert started["startSensor"]["__typename"] == "Sensor", started
-    assert [run["status"] for run in server.wait_for_runs(3)] == ["SUCCESS"] * 3
+    assert [run["status"] for run in server.wait_for_runs(4)] == [*["SUCCESS"] * 3, "FAILURE"]
     assert shop.query("select sum(orders) as n from gold.daily_revenue") == [{"n": 4}]
 
 

@@ -77,14 +77,13 @@ def test_a_table_that_is_missing_or_has_other_columns_is_not_equal(
     assert (found["bronze.orders"].only_here, found["bronze.orders"].only_there) == (3, 0)
 
 
-@pytest.mark.parametrize(("kept", "left"), [(10, 1), (0, 0)])
 def test_what_landing_does_not_keep_is_no_empty_delivery(
-    two_days: Shop, monkeypatch: pytest.MonkeyPatch, kept: int, left: int
+    two_days: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(two_days.landing / "products" / f"ingestion_date={OLD}")
-    monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", str(kept))
+    monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", "10")
     two_days.run("bronze", first=OLD.isoformat(), full_refresh=True)
-    assert len(two_days.content("bronze.products")) == left
+    assert len(two_days.content("bronze.products")) == 1
 
 
 def test_a_new_delivery_that_is_taken_back_is_empty_all_the_same(
@@ -96,20 +95,35 @@ def test_a_new_delivery_that_is_taken_back_is_empty_all_the_same(
     assert len(two_days.content("bronze.orders")) == 1
 
 
-def test_an_old_date_of_which_a_file_is_gone_is_not_read_again(
-    two_days: Shop, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("later", ["10", "0", "400"])
+def test_a_late_file_is_added_to_what_landing_has_let_go(
+    two_days: Shop, monkeypatch: pytest.MonkeyPatch, later: str
 ) -> None:
-    two_days.deliver("orders", {"order_id": "O9"}, day=OLD.isoformat(), name="later.csv")
-    two_days.run("bronze", first=OLD.isoformat())
+    """Whatever the setting says later: what an earlier one let go does not come back."""
+    old = OLD.isoformat()
+    two_days.deliver("orders", {"order_id": "O9"}, day=old, name="second.csv")
+    two_days.run("bronze", first=old)
     before = two_days.content("bronze.orders")
-    # S3 counts the days of each file.
-    two_days.file("orders", OLD.isoformat()).unlink()
     monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", "10")
-    two_days.run("bronze", first=OLD.isoformat())
+    two_days.run("bronze", first=old)  # with nothing to do
+
+    # S3 counts the days of each file.
+    two_days.file("orders", old).unlink()
+    monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", later)
+    two_days.run("bronze", first=old)
     assert two_days.content("bronze.orders") == before
-    monkeypatch.setenv("ECOMMERCE_LANDING_DAYS", "0")
-    two_days.run("bronze", first=OLD.isoformat())
-    assert len(two_days.content("bronze.orders")) == len(before) - 1
+    two_days.file("orders", old, "second.csv").unlink()
+    two_days.deliver("orders", {"order_id": "O10"}, day=old, name="late.csv")
+    for _ in range(2):
+        two_days.run("bronze", first=old, full_refresh=True)
+        after = two_days.content("bronze.orders")
+        assert set(before) < set(after)
+        assert len(after) == len(before) + 1
+
+    # A file that is there is read as it is now.
+    two_days.deliver("orders", {"order_id": "O11"}, {"order_id": "O12"}, day=old, name="late.csv")
+    two_days.run("bronze", first=old)
+    assert len(two_days.content("bronze.orders")) == len(before) + 2
 
 
 def test_an_old_date_that_was_never_read_is_read(

@@ -22,7 +22,8 @@ from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.session import CATALOG_FILE, open_session, prepare_catalog
+from ecommerce_assets.lakehouse.local_catalog import CATALOG_FILE, prepare_catalog
+from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.query.local import create_views
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables

@@ -20,6 +20,7 @@ from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.landing.files import landed_dates
 from ecommerce_assets.orchestration.failures import reason_of
+from ecommerce_assets.orchestration.local_runs import end_lost_runs
 from ecommerce_assets.orchestration.local_storage import home, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
@@ -94,6 +95,7 @@ def execute(
     last: date | None,
     *,
     full_refresh: bool,
+    allow_removal: bool = False,
     quiet: bool = False,
     verbose: bool = False,
     recorded: bool = True,
@@ -106,6 +108,7 @@ def execute(
             with the dashboard.
         first, last: the ingestion dates; None for all landed dates, or for `first` alone.
         full_refresh: recompute the tables as a whole.
+        allow_removal: rows may go whose deliveries are gone, and many at once.
         quiet: print only errors.
         verbose: show Dagster's log of the run.
         recorded: whether the run is in Dagster's history.
@@ -126,6 +129,8 @@ def execute(
         asset_selection=chosen, asset_check_selection=set()
     )
     with _instance() if recorded else dg.DagsterInstance.ephemeral() as instance:
+        for line in end_lost_runs(instance):
+            print(line, file=sys.stderr)
         if first != last and not quiet and (advice := why_slow(instance)):
             print(f"Note: {advice}", file=sys.stderr)
         result = job.execute_in_process(
@@ -133,7 +138,10 @@ def execute(
             run_config={
                 "loggers": VERBOSE if verbose else QUIET,
                 "ops": {
-                    layer: {"config": {"full_refresh": full_refresh}} for layer in _layers(chosen)
+                    layer: {
+                        "config": {"full_refresh": full_refresh, "allow_removal": allow_removal}
+                    }
+                    for layer in _layers(chosen)
                 },
             },
             tags={

@@ -35,6 +35,11 @@ from ecommerce_assets.cli.options import LAYERS, DateOption, TableOption
     is_flag=True,
     help="Recompute the tables as a whole instead of updating them.",
 )
+@click.option(
+    "--allow-removal",
+    is_flag=True,
+    help="Give up rows whose deliveries are gone from landing, and many rows at once.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log of the run, too.")
 @click.option(
@@ -49,6 +54,7 @@ def run(
     first: date | None,
     last: date | None,
     full_refresh: bool,
+    allow_removal: bool,
     quiet: bool,
     verbose: bool,
     json_output: bool,
@@ -84,6 +90,7 @@ def run(
         first,
         last,
         full_refresh=full_refresh,
+        allow_removal=allow_removal,
         quiet=quiet,
         verbose=verbose,
         finished=lambda tables: click.echo(as_json(tables)) if json_output else None,

@@ -2,19 +2,19 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.lakehouse.data_files import DataFile
 from ecommerce_assets.landing.files import delivered_bytes
 from ecommerce_assets.refresh.inputs import Request
 from ecommerce_assets.refresh.limits import Limits, default_limits
 from ecommerce_assets.settings import (
     Settings,
     absolute,
-    kept_from,
     parse_count,
     parse_date,
     parse_share,
@@ -43,6 +43,8 @@ class JobArguments:
     pipes: tuple[str, ...] = ()
     environment: str = ""
     landing_days: int = 0
+    allow_removal: bool = False
+    damaged: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
 
     def attempt(self) -> str:
         """A unique name for one attempt to publish: the run's id and a random suffix."""
@@ -68,7 +70,10 @@ class JobArguments:
             self.landing,
             current_shop().sources,
             self.full_refresh,
-            kept_from(self.landing_days, datetime.now(UTC).date()),
+            datetime.now(UTC).date(),
+            self.landing_days,
+            self.allow_removal,
+            self.damaged,
         )
 
 
@@ -104,6 +109,12 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
         default="false",
         help="recompute tables as a whole",
     )
+    parser.add_argument(
+        "--allow-removal",
+        choices=("true", "false"),
+        default="false",
+        help="give up rows whose deliveries are gone, and many rows at once",
+    )
     parser.add_argument("--run-id", default="", help="id of the Dagster run that launched this job")
     given, rest = parser.parse_known_args(argv)
     first, last = parse_date(given.first, "--from"), parse_date(given.last, "--to")
@@ -124,6 +135,7 @@ def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
             }
         ),
         full_refresh=given.full_refresh == "true",
+        allow_removal=given.allow_removal == "true",
         run_id=given.run_id,
         pipes=tuple(rest),
     )

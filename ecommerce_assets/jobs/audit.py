@@ -9,14 +9,22 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.refresh.keys import AffectedKeys
-from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample
+from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, percent, sample
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import personal_columns
 from ecommerce_assets.tables.rules import KINDS, RowRule
+from ecommerce_assets.thresholds import exceeds
 
 VALUES_NAMED = 20
 SCHEMA = Check("schema", "Columns and types are those declared.", True)
 UNIQUE_KEY = Check("unique_key", "The key's values are unique.", True)
+
+ROWS_KEPT = Check(
+    "rows_kept",
+    "The new snapshot has not lost more than ECOMMERCE_REMOVAL_LIMIT (20 %) of the table's rows, "
+    "unless the run allows it; random variation of small counts is allowed for.",
+    True,
+)
 
 
 def checks_of(table: Table) -> list[Check]:
@@ -24,7 +32,8 @@ def checks_of(table: Table) -> list[Check]:
     kinds = dict.fromkeys(rule.kind for rule in table.rules)
     rules = [Check(kind, KINDS[kind], True) for kind in kinds]
     own = [check for audit in table.audits for check in audit.checks]
-    return [SCHEMA, *rules, UNIQUE_KEY, *own]
+    kept = [] if table.may_shrink else [ROWS_KEPT]
+    return [SCHEMA, *rules, UNIQUE_KEY, *kept, *own]
 
 
 def schema_finding(table: Table, frame: DataFrame) -> Finding:
@@ -168,6 +177,37 @@ def _unique(
         sample=offending or [],
         advice="The transformation duplicates rows: check the grain of its joins.",
     )
+
+
+def kept_findings(
+    table: Table, before: int, rows: int, limit: float, *, allowed: bool
+) -> list[Finding]:
+    """Whether the new snapshot has lost too many of the published rows; nothing to say of a table
+    that may shrink.
+
+    Args:
+        before: published rows.
+        rows: rows of the new snapshot.
+        limit: share of them that may go.
+        allowed: whether the run allows more.
+    """
+    if table.may_shrink:
+        return []
+    lost = max(before - rows, 0)
+    share = lost / before if before else 0.0
+    return [
+        Finding(
+            ROWS_KEPT,
+            passed=not exceeds(lost, before, limit),
+            severity="WARN" if allowed else "ERROR",
+            counts={"rows_before": before, "rows": rows, "share": round(share, 6), "limit": limit},
+            message=f"{lost:,} of {before:,} rows ({percent(share)}, limit {percent(limit)}) are "
+            "gone.",
+            advice="Look for a delivery that is missing or cut off, and for a condition in the "
+            "shop file that fits no row. If it is meant, run it with --allow-removal "
+            "(allow_removal in the launchpad).",
+        )
+    ]
 
 
 def own_findings(table: Table, scope: Scope) -> Report:

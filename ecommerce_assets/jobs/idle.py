@@ -30,13 +30,12 @@ def idle_tables(arguments: JobArguments) -> dict[str, Published]:
     A table that reads another one of the run has nothing to do only if that one has nothing to do
     either. Tables that are published together are idle together.
 
+    Raises:
+        PipelineError: the lakehouse can't be read.
     """
     if arguments.full_refresh or "://" in arguments.lakehouse:
         return {}
-    try:
-        found = published_tables(arguments.lakehouse, all_tables())
-    except PipelineError:
-        return {}  # The refresh reads them in another way, and says what is wrong.
+    found = published_tables(arguments.lakehouse, all_tables())
     idle: dict[str, Published] = {}
     selected = {table.identifier for table in arguments.tables}
     for group in publish_groups(arguments.tables):
@@ -57,6 +56,8 @@ def _idle(
     record = own.record if own else None
     if own is None or record is None or record.code_version != table.code_version:
         return None
+    if table.identifier in arguments.damaged:
+        return None
     findings: list[Finding] = []
     if table.upstream:
         now = {name: found[name].snapshot_id for name in table.upstream if name in found}
@@ -68,6 +69,8 @@ def _idle(
             return None
         if days_in(record.other_code) & set(arguments.days):
             return None  # Read by this code again meanwhile, which the refresh records.
+        if record.landing_days != arguments.landing_days:
+            return None  # As above.
         findings = every_run(unread, record.other_code)
     rows = own.summarized_rows(INGESTION_DATE, arguments.days)
     lineage = recorded_lineage(table, own)
@@ -98,4 +101,6 @@ def _nothing_new(
         delivered = new_deliveries(arguments.request, source_of(table), own, version)
     except (DeliveryChanged, PipelineError):
         return None  # The refresh meets it too, and reports it.
-    return None if delivered.fingerprints else delivered.unread
+    if delivered.fingerprints or not (delivered.has_dates or own.rows == 0):
+        return None
+    return delivered.unread

@@ -12,9 +12,11 @@ from datetime import datetime
 
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
+from ecommerce_assets.lakehouse.data_files import damaged
 from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files, must_be_there
 from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS, Maintained, maintain
-from ecommerce_assets.lakehouse.session import must_be_there, open_session
+from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.lakehouse.tables import exists
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
@@ -37,10 +39,14 @@ def maintain_lakehouse(
         kept_days: days that snapshots are kept for time travel.
 
     Raises:
-        PipelineError: there is no lakehouse.
+        PipelineError: there is no lakehouse, or its tables lie outside it, before anything is
+            changed; or, in the end, tables have lost data files.
     """
-    if "://" not in lakehouse:
+    is_local, lost = "://" not in lakehouse, dict[str, int]()
+    if is_local:
         must_be_there(lakehouse)
+        files = metadata_files(lakehouse)
+        lost = {name: len(bad) for name, bad in damaged(files, files).items()}
     spark = open_session(lakehouse, environment=environment)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
@@ -49,10 +55,28 @@ def maintain_lakehouse(
         for upstream in table.upstream:
             if record and record.sources.get(upstream) is not None:
                 needed[upstream].add(record.sources[upstream])
-    for table in there:
-        done = maintain(spark, table.identifier, needed[table.identifier], now, kept_days)
-        _log.info("%-32s%12s files", table.identifier, f"{done.files:,}")
-        yield table, done
+    try:
+        for table in there:
+            name = table.identifier
+            done = maintain(spark, name, needed[name], now, kept_days, lost=lost.get(name, 0))
+            _log.info("%-32s%12s files", name, f"{done.files:,}")
+            if done.files_lost:
+                lost[name] = done.files_lost
+            yield table, done
+    finally:
+        if is_local:
+            checkpoint(lakehouse)
+    if lost:
+        tables = ", ".join(f"{name} {files:,}" for name, files in lost.items())
+        raise PipelineError(
+            f"data files are gone or cut off: {tables}. "
+            + (
+                "`ecommerce run` mends these tables"
+                if is_local
+                else "Bring back their last versions in the bucket, or recompute the tables: "
+                "`ecommerce run --full-refresh`"
+            )
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 def members_that_leave(written: Written) -> "DataFrame | None":
     """The published rows of a dimension whose key is gone from its new snapshot; None if all stay.
 
-    They are published once more, until the facts that named them are replaced.
+    They are published once more, until the facts that named them are replaced. None, too, if files
+    of the published rows are lost.
     """
     inputs = written.inputs
-    if inputs.published.current is None:
+    if inputs.published.current is None or inputs.table.identifier in inputs.request.damaged:
         return None
     now, before = written.decision.rewritten or (written.branch.frame, inputs.published_rows())
     key = list(inputs.table.key)

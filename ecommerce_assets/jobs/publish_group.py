@@ -177,6 +177,8 @@ class PublishGroup:
             table.code_version,
             self._attempt,
             other_code=decision.other_code,
+            retention=decision.retention,
+            is_mended=name in self._arguments.damaged,
         )
         branch = staging.stage(
             spark,
@@ -184,6 +186,7 @@ class PublishGroup:
             frame,
             decision.replace,
             record,
+            stays=decision.stays,
             in_order=decision.in_order,
             whole=decision.is_whole,
         )
@@ -197,6 +200,8 @@ class PublishGroup:
         started = perf_counter()
         table, written = self._tables[name], self._written[name]
         branch, days = written.branch, self._arguments.days
+        if written.decision.fingerprints:
+            days = sorted({*days, *written.decision.dates})  # mended dates may lie outside the run
         against = self._histories(set(table.reads) - written.inputs.upstream.keys())
         back = max((audit.looks_back for audit in table.audits), default=timedelta())
         earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
@@ -205,6 +210,13 @@ class PublishGroup:
         findings = [
             written.schema,
             *audit.row_findings(table, scope, apart=written.key_apart),
+            *audit.kept_findings(
+                table,
+                written.inputs.published.rows,
+                branch.rows,
+                scope.thresholds.removal_limit,
+                allowed=self._arguments.allow_removal,
+            ),
         ]
         own = audit.own_findings(table, scope)
         of_run = {day: rows for day, rows in counted.items() if day >= days[0]}
@@ -259,6 +271,7 @@ class PublishGroup:
             self._attempt,
             is_note=True,
             other_code=decision.other_code,
+            retention=decision.retention,
         )
         record, name = inputs.published.record, inputs.table.identifier
         if record and note.says_more_than(record):

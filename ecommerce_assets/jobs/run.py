@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.intervals import merged
@@ -12,6 +13,8 @@ from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import Published, TableFailed
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
+from ecommerce_assets.lakehouse.data_files import DataFile, damaged, described
+from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files
 from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
 from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.refresh.run_cache import RunCache
@@ -47,6 +50,7 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
 
     Spark's session is opened only if a table may have something to do.
     """
+    arguments = replace(arguments, damaged=_damaged(arguments))
     idle = idle_tables(arguments)
     for result in idle.values():
         reporter.published(result)
@@ -67,6 +71,29 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
         return work_through(publish_groups(tables), work)
     finally:
         cache.release()
+        if "://" not in arguments.lakehouse:
+            checkpoint(arguments.lakehouse)
+
+
+def _damaged(arguments: JobArguments) -> dict[str, list[DataFile]]:
+    """By table of the job, its data files that are lost; the run mends these tables.
+
+    On AWS, where each look costs a request, maintenance finds them.
+
+    Raises:
+        PipelineError: a table of another layer that the job reads has lost files.
+    """
+    if "://" in arguments.lakehouse:
+        return {}
+    files, own = metadata_files(arguments.lakehouse), [t.identifier for t in arguments.tables]
+    read = {name for table in arguments.tables for name in table.reads}
+    found = damaged(files, sorted({*own, *read}))
+    for name in sorted(found.keys() - own):
+        raise PipelineError(
+            f"{described(found[name])}: `ecommerce run --select {name}` mends it; then run this "
+            "again"
+        )
+    return found
 
 
 # How error messages name the date of a bad file.

@@ -86,6 +86,7 @@ def scope_of(
         rows_by_date=counted,
         upstream_rows=lambda name: histories[name].rows,
         thresholds=arguments.thresholds,
+        allow_removal=arguments.allow_removal,
         rows_before=rows_by_date(published, published.snapshot_id, sorted(counted)),
         unread=decision.unread,
         other_code=decision.other_code,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm
 from ecommerce_assets.lakehouse.jvm import Java
-from ecommerce_assets.lakehouse.metadata import MONTH, UNPARTITIONED, TableMetadata
+from ecommerce_assets.lakehouse.metadata import MENDED, MONTH, UNPARTITIONED, TableMetadata
 from ecommerce_assets.lakehouse.names import qualified
 from ecommerce_assets.lakehouse.partitions import Partitions
 
@@ -54,6 +54,8 @@ class History(TableMetadata):
             reached = snapshot.parent
             if snapshot.rows_unchanged:
                 continue
+            if MENDED in snapshot.summary:
+                return None
             rows += snapshot.changed_rows
             java = self.table.snapshot(snapshot.id)
             for files, firsts in (

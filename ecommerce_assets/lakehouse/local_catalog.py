@@ -1,67 +1,248 @@
-"""The local catalog's file, read without Spark: each table's metadata in milliseconds.
+"""The catalog of a local lakehouse: one SQLite file, and each table's metadata file.
 
-The schema of the file is that of Iceberg's JDBC catalog; a table's metadata file is JSON, as
-defined by the Iceberg Table Spec.
+Both are read without Spark, in milliseconds. The schema of the catalog's file is that of Iceberg's
+JDBC catalog; a table's metadata file is JSON, as defined by the Iceberg Table Spec.
 """
 
 import json
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.lakehouse.names import CATALOG
-from ecommerce_assets.lakehouse.session import CATALOG_FILE
 
+CATALOG_FILE = "catalog.db"
+WAL_FILE = f"{CATALOG_FILE}-wal"
+WAREHOUSE = "warehouse"
+REBUILD = "`ecommerce rebuild --from landing`"
 LOCATIONS = (
     "select table_namespace || '.' || table_name, metadata_location from iceberg_tables "
     "where catalog_name = ?"
 )
+LOCK_SECONDS = 30
 
 
-@contextmanager
-def readable(lakehouse: str) -> Iterator[tuple[Path, str]]:
-    """The catalog's file with its last commits, and the mode in which SQLite may open it."""
-    folder = Path(lakehouse)
-    if os.access(folder, os.W_OK):
-        yield folder / CATALOG_FILE, "ro"
+class Broken(PipelineError):
+    """A lakehouse that can't be used as it is: files are gone or damaged, or lie elsewhere."""
+
+
+def is_there(lakehouse: str) -> bool:
+    """Whether a local lakehouse exists.
+
+    Raises:
+        Broken: there are tables, and no catalog that knows them.
+    """
+    file = Path(lakehouse) / CATALOG_FILE
+    if file.exists():
+        return True
+    tables = any((Path(lakehouse) / WAREHOUSE).glob("*/*/metadata/*.json"))
+    if tables and not file.exists():  # another run may have created both meanwhile
+        raise Broken(
+            f"{file} is gone, and the files of its tables are still there: restore it from a "
+            f"backup, or {REBUILD}"
+        )
+    return file.exists()
+
+
+def must_be_there(lakehouse: str) -> None:
+    """Check that a local lakehouse exists.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    if not is_there(lakehouse):
+        raise PipelineError(
+            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
+            "ECOMMERCE_LAKEHOUSE"
+        )
+
+
+def prepare_catalog(folder: Path) -> None:
+    """Create the catalog's file atomically: another run may start at the same moment.
+
+    Raises:
+        Broken: there are tables, and no catalog that knows them.
+    """
+    catalog = folder / CATALOG_FILE
+    if is_there(str(folder)):
         return
-    # To see the last commits, SQLite has to write beside the file.
-    with TemporaryDirectory() as copied:
-        for name in (CATALOG_FILE, f"{CATALOG_FILE}-wal"):
-            if (folder / name).exists():
-                shutil.copy(folder / name, copied)
-        yield Path(copied) / CATALOG_FILE, "rw"
+    folder.mkdir(parents=True, exist_ok=True)
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    with tempfile.TemporaryDirectory(prefix=".catalog.", dir=folder) as beside:
+        whole = Path(beside) / CATALOG_FILE
+        # Its constructor creates the two tables that Iceberg's JDBC catalog reads.
+        uri = f"sqlite:///file:{quote(str(whole))}?mode=rwc&uri=true"
+        SqlCatalog(CATALOG, uri=uri, warehouse=str(folder / WAREHOUSE)).close()
+        try:
+            # Unlike a rename, a link never replaces an existing catalog.
+            catalog.hardlink_to(whole)
+        except FileExistsError:
+            pass
+        except OSError:
+            # A file system without hard links.
+            if not catalog.exists():
+                whole.rename(catalog)
+
+
+def checkpoint(lakehouse: str) -> None:
+    """Move all commits into the catalog's file, so that a copy of that file alone has them.
+
+    Another process may be reading or writing; then the commits stay in the write-ahead log until
+    that process, or the next command, has moved them.
+
+    Raises:
+        PipelineError: the catalog can't be read.
+    """
+    file = Path(lakehouse) / CATALOG_FILE
+    if not (Path(lakehouse) / WAL_FILE).exists():
+        return
+    with _explained(file), closing(_connected(file, "rw")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def metadata_files(lakehouse: str) -> dict[str, Path]:
+    """The metadata file of each table by identifier; none if there is no lakehouse.
+
+    Raises:
+        PipelineError: the catalog can't be opened, or is locked.
+        Broken: it is damaged; or its tables lie outside the lakehouse, as in a copy of one, or
+            after its folder was moved.
+    """
+    if not is_there(lakehouse):
+        return {}
+    file = Path(lakehouse) / CATALOG_FILE
+    with (
+        _explained(file),
+        _readable(lakehouse) as (readable, mode),
+        closing(_connected(readable, mode)) as connection,
+    ):
+        rows = connection.execute(LOCATIONS, (CATALOG,)).fetchall()
+    found = {name: local_path(location) for name, location in rows}
+    must_lie_below(lakehouse, found)
+    return found
+
+
+def must_lie_below(lakehouse: str, locations: dict[str, Path]) -> None:
+    """Check that tables lie in the lakehouse that names them.
+
+    Raises:
+        Broken: one lies elsewhere; the message says where.
+    """
+    own = Path(lakehouse).resolve()
+    elsewhere = {
+        name: place for name, place in locations.items() if not place.resolve().is_relative_to(own)
+    }
+    if elsewhere:
+        name, place = next(iter(elsewhere.items()))
+        raise outside(lakehouse, len(elsewhere), name, str(_lakehouse_of(place)))
+
+
+def outside(lakehouse: str, tables: int, example: str, place: str) -> Broken:
+    """The error of a lakehouse whose tables lie elsewhere."""
+    return Broken(
+        f"{lakehouse} is a copy of another lakehouse, or was moved: its tables lie at {place} "
+        f"({tables:,} of them, like {example}), and nothing outside its own folder is read or "
+        f"changed. Move it back, or {REBUILD}"
+    )
+
+
+def _lakehouse_of(place: Path) -> Path:
+    """The lakehouse that a path of a table's file is in."""
+    for parent in place.parents:
+        if parent.name == WAREHOUSE:
+            return parent.parent
+    return place.parent
 
 
 def published(lakehouse: str, names: Collection[str]) -> dict[str, TableMetadata]:
     """The published metadata by identifier of those tables that exist.
 
     Raises:
-        PipelineError: the catalog or a metadata file can't be read.
+        PipelineError, Broken: as `metadata_files` and `read_metadata`.
+    """
+    files = metadata_files(lakehouse)
+    return {name: read_metadata(name, files[name]) for name in names if name in files}
+
+
+def read_metadata(table: str, file: Path) -> TableMetadata:
+    """A table's metadata.
+
+    Raises:
+        Broken: the file is gone, or is not such a document.
+        PipelineError: it can't be opened.
     """
     try:
-        return _published(lakehouse, names)
-    except (OSError, sqlite3.Error, ValueError, KeyError, TypeError) as error:
-        raise PipelineError(f"{lakehouse} can't be read: {error!r}") from error
+        return TableMetadata(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(table, file, error) from error
 
 
-def _published(lakehouse: str, names: Collection[str]) -> dict[str, TableMetadata]:
-    if not (Path(lakehouse) / CATALOG_FILE).exists():
-        return {}
-    with readable(lakehouse) as (file, mode):
-        uri = f"file:{quote(str(file))}?mode={mode}"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            locations = dict(connection.execute(LOCATIONS, (CATALOG,)))
-    return {name: _metadata(locations[name]) for name in names if name in locations}
+def unreadable(table: str, file: Path, error: BaseException) -> PipelineError:
+    """The error of a table whose metadata can't be read."""
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return PipelineError(f"{table}: {file} can't be opened: {_line(error)}")
+    why = "is gone" if isinstance(error, FileNotFoundError) else f"is damaged ({_line(error)})"
+    return Broken(
+        f"{table}: its metadata {file} {why}: restore the lakehouse from a backup, or {REBUILD}"
+    )
 
 
-def _metadata(location: str) -> TableMetadata:
-    text = Path(location.removeprefix("file://").removeprefix("file:")).read_text("utf-8")
-    return TableMetadata(json.loads(text))
+def local_path(location: str) -> Path:
+    """The path of a local file by its URI or path, as Iceberg writes it."""
+    if location.startswith("file:"):
+        return Path(location.removeprefix("file://").removeprefix("file:"))
+    return Path(location)
+
+
+def _connected(file: Path, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(str(file))}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)
+
+
+@contextmanager
+def _readable(lakehouse: str) -> Iterator[tuple[Path, str]]:
+    """The catalog's file with its last commits, and the mode in which SQLite may open it."""
+    folder = Path(lakehouse)
+    if os.access(folder, os.W_OK):
+        yield folder / CATALOG_FILE, "ro"
+        return
+    # To see the last commits, SQLite has to write beside the file.
+    with tempfile.TemporaryDirectory() as copied:
+        for name in (CATALOG_FILE, WAL_FILE):
+            if (folder / name).exists():
+                shutil.copy(folder / name, copied)
+        yield Path(copied) / CATALOG_FILE, "rw"
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Errors of SQLite as errors that say what to do.
+
+    Raises:
+        PipelineError: in place of SQLite's.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise PipelineError(
+                f"{file} is locked by another process, for more than {LOCK_SECONDS} seconds: wait "
+                "until that one is done, or end it, and run this again"
+            ) from error
+        if isinstance(error, OSError) or "unable to open" in str(error):
+            raise PipelineError(f"{file} can't be opened: {_line(error)}") from error
+        raise Broken(
+            f"{file} is damaged ({_line(error)}): restore it from a backup, or {REBUILD}"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ecommerce_assets.boto import boto_client
 from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.jvm import scanned_files
 from ecommerce_assets.lakehouse.names import CATALOG, in_session
+from ecommerce_assets.lakehouse.tables import must_lie_in_warehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,6 +32,7 @@ class Maintained:
     orphans_removed: int
     snapshots: int
     files: int
+    files_lost: int
     bytes: int
 
     def metadata(self) -> dict[str, int]:
@@ -42,6 +46,8 @@ def maintain(
     needed: Iterable[int],
     now: datetime | None = None,
     kept_days: int = KEPT_DAYS,
+    *,
+    lost: int = 0,
 ) -> Maintained:
     """Compact, expire, and remove orphans.
 
@@ -50,9 +56,16 @@ def maintain(
             those tables can't tell what has changed and recomputes them.
         now: ages of snapshots are measured at this time.
         kept_days: days that snapshots are kept for time travel.
+        lost: data files of the published snapshot that are gone; on S3, it looks for them itself.
+
+    Raises:
+        PipelineError: the table lies outside the lakehouse.
     """
     now = now or datetime.now(UTC)
-    compacted = _compact(spark, identifier)
+    published = History(spark, identifier)
+    must_lie_in_warehouse(spark, published)
+    lost = lost or len(lost_files(published))
+    compacted = 0 if lost else _compact(spark, identifier)
     before = History(spark, identifier)
     _expire(before, set(needed), now, timedelta(days=kept_days))
     removed = spark.sql(
@@ -66,8 +79,27 @@ def maintain(
         orphans_removed=removed,
         snapshots=len(history.snapshots),
         files=history.files,
+        files_lost=lost,
         bytes=history.bytes,
     )
+
+
+def lost_files(history: History) -> list[str]:
+    """The data files on S3 of the published snapshot that are gone or have another size.
+
+    Those of a local table are found by `data_files.damaged`.
+    """
+    if not history.location.startswith("s3://"):
+        return []
+    bucket, _, prefix = history.location.removeprefix("s3://").partition("/")
+    pager = boto_client("s3").get_paginator("list_objects_v2")
+    listed = {
+        f"s3://{bucket}/{item['Key']}": item["Size"]
+        for page in pager.paginate(Bucket=bucket, Prefix=f"{prefix}/")
+        for item in page.get("Contents", ())
+    }
+    files = {str(f.location()): f.fileSizeInBytes() for f in scanned_files(history.table.newScan())}
+    return [path for path, size in files.items() if listed.get(path) != size]
 
 
 def _compact(spark: "SparkSession", identifier: str) -> int:
@@ -93,7 +125,10 @@ def _expire(history: History, needed: set[int], now: datetime, kept: timedelta) 
     ]
     # Changes are found by walking from a needed snapshot to the current one: keep them all.
     until = min([oldest, *pinned])
-    history.table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000)).commit()
+    expiry = history.table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000))
+    # By default, Iceberg removes each file of an expired snapshot, wherever it lies. Here, only
+    # what lies below the table's own location is removed, as a file of no snapshot.
+    expiry.cleanExpiredFiles(False).commit()
 
 
 def _timestamp(moment: datetime) -> str:

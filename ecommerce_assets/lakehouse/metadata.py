@@ -16,6 +16,8 @@ CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
 OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
+RETENTION = "ecommerce.landing-retention"
+MENDED = "ecommerce.mended"
 TOTALS = "ecommerce.totals"  # a property of the table
 MONTH = "_month"  # suffix of Iceberg's name for a partition by month
 UNPARTITIONED = date.min
@@ -35,6 +37,9 @@ class BuildRecord:
             the table, so that the next run compares less.
         other_code: for bronze: the dates read by another version of the code, as intervals; None
             for other tables.
+        retention: for bronze: what landing has let go by then (see `landing.retention`); None for
+            other tables.
+        is_mended: files of the snapshot before had been lost, so that the two can't be compared.
     """
 
     sources: dict[str, Any]
@@ -42,12 +47,21 @@ class BuildRecord:
     run: str
     is_note: bool = False
     other_code: tuple[str, ...] | None = None
+    retention: Mapping[str, Any] | None = None
+    is_mended: bool = False
 
     def says_more_than(self, record: "BuildRecord") -> bool:
         """Whether a note with this record, following `record`, adds anything."""
         if self.other_code is None:
             return self.sources != record.sources
-        return (self.code_version, self.other_code) != (record.code_version, record.other_code)
+        return (self.code_version, self.other_code, self.landing_days) != (
+            record.code_version, record.other_code, record.landing_days
+        )  # fmt: skip
+
+    @property
+    def landing_days(self) -> int:
+        """Days that landing kept deliveries by then; 0 forever."""
+        return int(self.retention["days"]) if self.retention else 0
 
     def summary(self) -> dict[str, str]:
         """As properties of the snapshot's summary."""
@@ -60,6 +74,10 @@ class BuildRecord:
             summary[NOTE] = "true"
         if self.other_code is not None:
             summary[OTHER_CODE] = json.dumps(self.other_code)
+        if self.retention is not None:
+            summary[RETENTION] = json.dumps(self.retention)
+        if self.is_mended:
+            summary[MENDED] = "true"
         return summary
 
 
@@ -101,6 +119,8 @@ class Snapshot:
                 self.summary[RUN],
                 NOTE in self.summary,
                 None if other is None else tuple(json.loads(other)),
+                json.loads(self.summary[RETENTION]) if RETENTION in self.summary else None,
+                MENDED in self.summary,
             )
         except (KeyError, ValueError):
             return None
@@ -128,6 +148,7 @@ class TableMetadata:
         head = at or (main and main["snapshot-id"])
         self.current = self._snapshots.get(head) if head else None
         self.properties: Mapping[str, str] = document["properties"]
+        self.location: str = document["location"]
         self.spec_id: int = document["default-spec-id"]
         (fields,) = [
             spec["fields"]

@@ -34,10 +34,5 @@ def in_environment(identifier: str, environment: str) -> str:
     return f"{_prefix(environment)}{identifier}"
 
 
-def in_catalog(identifier: str, lakehouse: str, environment: str) -> str:
-    """The table's name in the catalog of a lakehouse, which is the Data Catalog on AWS."""
-    return in_environment(identifier, environment) if "://" in lakehouse else identifier
-
-
 def _prefix(environment: str) -> str:
     return f"{environment}_" if environment else ""

@@ -12,22 +12,21 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm, py4j_tuning
 from ecommerce_assets.lakehouse.java import jars, java_home
+from ecommerce_assets.lakehouse.local_catalog import CATALOG_FILE, WAREHOUSE, prepare_catalog
 from ecommerce_assets.lakehouse.names import CATALOG, qualified, use_environment
 from ecommerce_assets.package_files import cache_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CATALOG_FILE = "catalog.db"
 MEDIUM_BYTES, LARGE_BYTES = 64 << 20, 448 << 20
 PART_READ = 32  # share of a lakehouse that a run reads, roughly
+JDBC_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
-SQLITE_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 
 
 class Size(StrEnum):
@@ -254,59 +253,12 @@ def _catalog_config(folder: Path) -> dict[str, str]:
     return {
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.type": "jdbc",
-        f"{catalog}.uri": f"jdbc:sqlite:{folder / CATALOG_FILE}{SQLITE_OPTIONS}",
+        f"{catalog}.uri": f"jdbc:sqlite:{folder / CATALOG_FILE}{JDBC_OPTIONS}",
         f"{catalog}.jdbc.schema-version": "V1",
         # When Iceberg 1.10.0 creates these tables, it leaves a read lock open, and every commit by
         # another process fails with SQLITE_BUSY.
         f"{catalog}.jdbc.init-catalog-tables": "false",
-        f"{catalog}.warehouse": str(folder / "warehouse"),
+        f"{catalog}.warehouse": str(folder / WAREHOUSE),
         # With the cache, a long session would not see other processes' commits.
         f"{catalog}.cache-enabled": "false",
     }
-
-
-def is_there(lakehouse: str) -> bool:
-    """Whether a local lakehouse exists."""
-    return (Path(lakehouse) / CATALOG_FILE).exists()
-
-
-def must_be_there(lakehouse: str) -> None:
-    """Check that a local lakehouse exists.
-
-    Raises:
-        PipelineError: there is none.
-    """
-    if not is_there(lakehouse):
-        raise PipelineError(
-            f"no lakehouse at {lakehouse}: materialize tables first (`ecommerce run`), or set "
-            "ECOMMERCE_LAKEHOUSE"
-        )
-
-
-def catalog_uri(folder: Path, how: str = "mode=rwc") -> str:
-    """The catalog's file as a SQLAlchemy URI; `how` holds options of SQLite."""
-    return f"sqlite:///file:{quote(str(folder / CATALOG_FILE))}?{how}&uri=true"
-
-
-def prepare_catalog(folder: Path) -> None:
-    """Create the catalog's file atomically: another run may start at the same moment."""
-    catalog = folder / CATALOG_FILE
-    if catalog.exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    from pyiceberg.catalog.sql import SqlCatalog
-
-    with tempfile.TemporaryDirectory(prefix=".catalog.", dir=folder) as beside:
-        # Its constructor creates the two tables that Iceberg's JDBC catalog reads.
-        warehouse = str(folder / "warehouse")
-        SqlCatalog(CATALOG, uri=catalog_uri(Path(beside)), warehouse=warehouse).close()
-        whole = Path(beside) / CATALOG_FILE
-        try:
-            # Unlike a rename, a link never replaces an existing catalog.
-            catalog.hardlink_to(whole)
-        except FileExistsError:
-            pass
-        except OSError:
-            # A file system without hard links.
-            if not catalog.exists():
-                whole.rename(catalog)

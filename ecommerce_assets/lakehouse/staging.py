@@ -146,6 +146,7 @@ def stage(
     replace: str,
     record: BuildRecord,
     *,
+    stays: "DataFrame | None" = None,
     in_order: bool = False,
     whole: bool = False,
 ) -> Staged:
@@ -155,6 +156,7 @@ def stage(
         base: the table's history; its published snapshot is the parent of the new one.
         frame: the rows to write; None to write only the record.
         replace: SQL condition of the rows to replace; must cover whole files.
+        stays: published rows that are written again as they are, with all columns.
         in_order: each task's rows come partition by partition; if they don't, the write fails.
         whole: the frame is the whole table; columns that it lacks are dropped once it is published.
             Otherwise, they are empty in the rows written.
@@ -178,6 +180,8 @@ def stage(
             properties |= _arrangement(spark, base, in_order=in_order, whole=whole)
             target = f"{qualified(identifier)}.branch_{branch}"
             frame, lacking = with_columns_of(spark, identifier, frame)
+            if stays is not None:
+                frame = frame.unionByName(stays)
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()
         snapshot = table.snapshot(branch)

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.jvm import Java, each
-from ecommerce_assets.lakehouse.names import qualified
+from ecommerce_assets.lakehouse.local_catalog import local_path, must_lie_below, outside
+from ecommerce_assets.lakehouse.names import CATALOG, qualified
 from ecommerce_assets.sql import spark_literal
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def create_table(
                 "column, or drop the table and materialize it again"
             )
     history = History(spark, identifier)
+    must_lie_in_warehouse(spark, history)
     present_by = history.partition_transforms
     if missing := PROPERTIES.keys() - history.properties.keys():
         change = history.table.updateProperties()
@@ -99,6 +101,19 @@ def create_table(
         for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
             for transform in transforms:
                 spark.sql(f"ALTER TABLE {qualified(identifier)} {verb} PARTITION FIELD {transform}")
+
+
+def must_lie_in_warehouse(spark: "SparkSession", history: History) -> None:
+    """Check that a table lies in the lakehouse of the session.
+
+    Raises:
+        PipelineError: it lies elsewhere.
+    """
+    warehouse = str(spark.conf.get(f"spark.sql.catalog.{CATALOG}.warehouse"))
+    if "://" not in warehouse:
+        must_lie_below(warehouse, {history.identifier: local_path(history.location)})
+    elif not history.location.startswith(f"{warehouse.rstrip('/')}/"):
+        raise outside(warehouse, 1, history.identifier, history.location)
 
 
 def with_columns_of(

@@ -49,10 +49,12 @@ class Landed:
         files: the delivered files by date and name, without empty ones.
         unread: paths below landing that are ignored: files that no source reads, folders inside a
             date's folder, anything beside the date folders or the sources' folders.
+        has_dates: whether the source has a folder of any date.
     """
 
     files: list[LandedFile]
     unread: list[str]
+    has_dates: bool
 
 
 def landed_dates(landing: str, source: Source) -> dict[date, str]:
@@ -149,7 +151,8 @@ def landed(
                     files.append(LandedFile(entry, path, day))
             elif not readers:
                 unread.append(f"{path}/" if entry.is_folder else path)
-    return Landed(files, [*_beside_folders(store, source, sources), *unread])
+    beside_folders = _beside_folders(store, source, sources)
+    return Landed(files, [*beside_folders, *unread], bool(dates))
 
 
 def _beside_folders(store: Store, source: Source, sources: Sequence[Source]) -> list[str]:

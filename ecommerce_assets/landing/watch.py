@@ -39,7 +39,8 @@ class Seen:
         """The changes since an earlier scan; unsettled and held dates are left for later.
 
         Args:
-            kept_from: earlier dates, of which landing does not keep every file, do not change.
+            kept_from: earlier dates, whose files landing lets go, change only by files that are
+                there.
         """
         held = set(held)
         known: dict[str, Digests] = {}
@@ -54,7 +55,7 @@ class Seen:
                 day
                 for day in days - left
                 if now.get(day) != then.get(day)
-                and not (kept_from and day < kept_from and day in then)
+                and not (kept_from and day < kept_from and day not in now)
             }
         return Change(sorted(changed), known)
 

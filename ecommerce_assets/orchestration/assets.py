@@ -44,6 +44,10 @@ class RunConfig(dg.Config):
         default=False,
         description="Recompute the tables as a whole instead of updating them.",
     )
+    allow_removal: bool = Field(
+        default=False,
+        description="Give up rows whose deliveries are gone from landing, and many rows at once.",
+    )
 
 
 def layer_assets(
@@ -80,7 +84,9 @@ def layer_assets(
             for table in tables
             if dg.AssetKey([table.layer, table.name]) in context.selected_asset_keys
         )
-        request = JobRequest(layer, selected, first, last, config.full_refresh)
+        request = JobRequest(
+            layer, selected, first, last, config.full_refresh, config.allow_removal
+        )
         reporting = CheckReporting(context, checks)
         again = tried_again(context) if retried else nullcontext()
         with again, reporting.of_unfinished_run():

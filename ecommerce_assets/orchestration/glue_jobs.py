@@ -23,6 +23,7 @@ class JobRequest:
     first: date
     last: date
     full_refresh: bool = False
+    allow_removal: bool = False
 
     def job_name(self, environment: str) -> str:
         """Name of the Glue job."""
@@ -35,6 +36,7 @@ class JobRequest:
             "--from": self.first.isoformat(),
             "--to": self.last.isoformat(),
             "--full-refresh": str(self.full_refresh).lower(),
+            "--allow-removal": str(self.allow_removal).lower(),
         }
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ecommerce_assets.landing.retention import kept_from
 from ecommerce_assets.landing.watch import from_cursor, look, to_cursor
-from ecommerce_assets.settings import Settings, kept_from
+from ecommerce_assets.settings import Settings
 from ecommerce_assets.shop import current_shop
 
 if TYPE_CHECKING:

@@ -1,19 +1,14 @@
 """The published snapshots of a table: when, by which run, how many rows, from what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.local_catalog import published
+from ecommerce_assets.lakehouse.local_catalog import is_there, must_be_there, published
 from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
-from ecommerce_assets.lakehouse.names import in_catalog
-from ecommerce_assets.lakehouse.session import is_there, must_be_there
-from ecommerce_assets.query.local import open_catalog
+from ecommerce_assets.lakehouse.names import CATALOG, in_environment
 from ecommerce_assets.tables import all_tables, table_named
-
-if TYPE_CHECKING:
-    from pyiceberg.table import Table
 
 SHOWN_DATES = 3
 # Snapshots that no run of the pipeline wrote, by Iceberg's name of the operation.
@@ -31,18 +26,13 @@ def published_snapshots(lakehouse: str, table: str, environment: str = "") -> li
     Raises:
         PipelineError: there is no such table, or it does not exist yet.
     """
-    from pyiceberg.exceptions import NoSuchTableError
-
-    with open_catalog(lakehouse) as catalog:
-        identifier = table_named(table).identifier
-        try:
-            metadata = _metadata(catalog.load_table(in_catalog(identifier, lakehouse, environment)))
-        except NoSuchTableError as error:
-            raise PipelineError(
-                f"{identifier} does not exist yet: create it by "
-                f"`ecommerce run --select {identifier}`"
-            ) from error
-        return [_row(snapshot) for snapshot in metadata.back_from(metadata.snapshot_id)]
+    identifier = table_named(table).identifier
+    metadata = _metadata_of(lakehouse, environment, [identifier]).get(identifier)
+    if metadata is None:
+        raise PipelineError(
+            f"{identifier} does not exist yet: create it by `ecommerce run --select {identifier}`"
+        )
+    return [_row(snapshot) for snapshot in metadata.back_from(metadata.snapshot_id)]
 
 
 def last_snapshots(lakehouse: str, environment: str = "") -> dict[str, dict[str, Any] | None]:
@@ -57,7 +47,7 @@ def last_snapshots(lakehouse: str, environment: str = "") -> dict[str, dict[str,
         PipelineError: there is no lakehouse.
     """
     last: dict[str, dict[str, Any] | None] = {}
-    for identifier, metadata in _all_metadata(lakehouse, environment).items():
+    for identifier, metadata in _metadata_of(lakehouse, environment, all_tables()).items():
         # If the snapshot before has expired, only that of maintenance is left.
         shown = metadata.written_at(metadata.snapshot_id) or metadata.current
         last[identifier] = _row(shown) if shown else None
@@ -75,27 +65,38 @@ def has_tables(lakehouse: str, environment: str = "") -> bool:
     Args:
         environment: on AWS, the environment whose tables they are.
     """
-    return has_catalog(lakehouse) and bool(_all_metadata(lakehouse, environment))
+    return has_catalog(lakehouse) and bool(_metadata_of(lakehouse, environment, all_tables()))
 
 
-def _all_metadata(lakehouse: str, environment: str) -> dict[str, TableMetadata]:
-    """The metadata of every declared table that exists."""
+def _metadata_of(
+    lakehouse: str, environment: str, tables: Iterable[str]
+) -> dict[str, TableMetadata]:
+    """The metadata of those tables that exist.
+
+    Raises:
+        PipelineError: there is no lakehouse, or it can't be read, or AWS refuses it or its files.
+    """
     if "://" not in lakehouse:
         must_be_there(lakehouse)
-        return published(lakehouse, all_tables())
+        return published(lakehouse, list(tables))
+    from pyiceberg.catalog import load_catalog
     from pyiceberg.exceptions import NoSuchTableError
 
+    from ecommerce_assets.aws.clients import credentials, explained
+
     found = {}
-    with open_catalog(lakehouse) as catalog:
-        for identifier in all_tables():
-            with suppress(NoSuchTableError):
-                table = catalog.load_table(in_catalog(identifier, lakehouse, environment))
-                found[identifier] = _metadata(table)
+    with explained(f"looking at {lakehouse}"):
+        try:
+            # Arrow knows fewer ways to sign in than boto3.
+            catalog = load_catalog(CATALOG, type="glue", **credentials())
+            for identifier in tables:
+                with suppress(NoSuchTableError):
+                    table = catalog.load_table(in_environment(identifier, environment))
+                    document = table.metadata.model_dump(mode="json", by_alias=True)
+                    found[identifier] = TableMetadata(document)
+        except OSError as error:  # Arrow reads the files
+            raise PipelineError(f"looking at {lakehouse}: {error}") from error
     return found
-
-
-def _metadata(table: "Table") -> TableMetadata:
-    return TableMetadata(table.metadata.model_dump(mode="json", by_alias=True))
 
 
 def _row(snapshot: Snapshot) -> dict[str, Any]:

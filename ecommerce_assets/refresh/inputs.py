@@ -1,12 +1,13 @@
 """The input of a strategy: the table, its published snapshot, its upstream tables, the run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
 from ecommerce_assets.intervals import end_of_day, lies_in
+from ecommerce_assets.lakehouse.data_files import DataFile
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.tables import read
@@ -88,7 +89,10 @@ class Request:
         landing: folder or s3 prefix of the delivered files.
         sources: all sources of the shop.
         full_refresh: recompute everything.
-        landing_kept_from: first date whose deliveries are still kept in landing; None for all.
+        today: the date on which the run was started, UTC.
+        landing_days: days that landing keeps deliveries; 0 forever.
+        allow_removal: many rows may go, and those of deliveries that are gone from landing.
+        damaged: by table, the data files of its published snapshot that are gone or cut.
     """
 
     first: date
@@ -96,7 +100,10 @@ class Request:
     landing: str
     sources: tuple[Source, ...]
     full_refresh: bool = False
-    landing_kept_from: date | None = None
+    today: date = date.max
+    landing_days: int = 0
+    allow_removal: bool = False
+    damaged: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
 
     @property
     def days(self) -> list[date]:

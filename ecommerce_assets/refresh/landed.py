@@ -1,17 +1,22 @@
 """The strategy of a bronze table: read the deliveries that are new or changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import days_in, lies_in, written
+from ecommerce_assets.lakehouse.data_files import described
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.landing.files import LandedFile, digested, fingerprints, landed
 from ecommerce_assets.landing.frame import landed_frame
-from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.landing.layout import INGESTION_DATE, SOURCE_FILE
+from ecommerce_assets.landing.retention import Retention
 from ecommerce_assets.landing.source import Source
 from ecommerce_assets.refresh.decision import Decision, Nothing, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
@@ -20,7 +25,14 @@ from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days
 from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.refresh.upstream import Changes
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 NOTHING_NEW = "nothing new has landed"
+MEANT = (
+    "Nothing was changed. If it is meant, run it with --allow-removal (allow_removal in the "
+    "launchpad)"
+)
 
 
 @dataclass(frozen=True)
@@ -40,37 +52,57 @@ class Landed(Strategy):
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
         """The rows of the new and the changed deliveries.
 
+        Of a date whose files landing lets go, rows of files that are gone stay.
+
         Raises:
             DeliveryChanged: a listed file has disappeared.
-            PipelineError: landed files can't be listed or read.
+            PipelineError: landed files can't be listed or read; or deliveries are gone.
         """
         request, published, version = inputs.request, inputs.published, inputs.table.code_version
-        found = new_deliveries(request, self.source, published, version)
-        files, kept = found.files, _not_read_again(request, published, found.fingerprints)
-        prints = {day: text for day, text in found.fingerprints.items() if day not in kept}
-        unread = (*found.unread, *(f.source_file for f in files if f.ingestion_date in kept))
-        other = written(_read_by_other_code(published, version) - (set(request.days) - kept))
+        damaged = {
+            file.day for file in request.damaged.get(inputs.table.identifier, ()) if file.day
+        }
+        found = new_deliveries(request, self.source, published, version, damaged)
+        record = published.record
+        known = Retention.from_record(record.retention) if record and record.retention else None
+        retention = (known or Retention()).on(request.today, request.landing_days)
+        landed_files: dict[date, list[LandedFile]] = {day: [] for day in found.fingerprints}
+        for file in found.files:
+            if file.ingestion_date in landed_files:
+                landed_files[file.ingestion_date].append(file)
+        lost = _without_files(published, landed_files)
+        expired = {day for day in lost if retention.has_let_go(day)} - damaged
+        removed = {day: rows for day, rows in lost.items() if day not in expired}
+        if not request.allow_removal:
+            _must_not_be_gone(inputs, self.source, found, retention, removed, damaged)
+        prints = {day: text for day, text in found.fingerprints.items() if day not in expired}
+        other = written(_read_by_other_code(published, version) - ({*request.days} - expired))
         if not prints:
-            return Nothing(why=NOTHING_NEW, unread=unread, other_code=other)
+            return Nothing(NOTHING_NEW, found.unread, other, retention.as_record())
         days = tuple(sorted(prints))
         frame = landed_frame(
             inputs.spark,
             request.landing,
-            [file for file in files if file.ingestion_date in prints],
+            [file for day in days for file in landed_files[day]],
             self.source,
             self.struct,
             datetime.now(UTC),
         )
+        kept = [day for day in days if retention.has_let_go(day) and day not in damaged]
+        stays = _rows_of_files_let_go(inputs, kept, landed_files)
         return Rows(
-            why=f"{len(days)} dates whose delivery is new or changed",
+            why=f"{len(days)} dates whose delivery is new or changed"
+            + (f"; {len(damaged)} of them mended" if damaged else ""),
             written=inputs.table.transform(frame),
             replace=lies_in(INGESTION_DATE, days),
             affected=AffectedKeys(frame_of_days(inputs.spark, days), days, inputs.limits),
             dates=days,
-            in_order=True,
+            in_order=stays is None,
+            stays=stays,
             fingerprints={day.isoformat(): text for day, text in prints.items()},
-            unread=unread,
+            unread=found.unread,
             other_code=other,
+            retention=retention.as_record(),
         )
 
 
@@ -82,15 +114,21 @@ class Deliveries:
         files: all delivered files, with digests.
         fingerprints: of the deliveries, by date, that the published table has not read like this.
         unread: paths below landing that are ignored.
+        has_dates: whether the source has a folder of any date.
     """
 
     files: list[LandedFile]
     fingerprints: dict[date, str]
     unread: tuple[str, ...]
+    has_dates: bool
 
 
 def new_deliveries(
-    request: Request, source: Source, published: TableMetadata, version: str
+    request: Request,
+    source: Source,
+    published: TableMetadata,
+    version: str,
+    again: Collection[date] = (),
 ) -> Deliveries:
     """The deliveries that are new or changed.
 
@@ -99,29 +137,83 @@ def new_deliveries(
         source: whose deliveries they are.
         published: the bronze table as published.
         version: of the code that reads deliveries.
+        again: dates to read again, of the run or not.
 
     Raises:
         DeliveryChanged: a listed file has disappeared.
         PipelineError: landed files can't be listed or read.
     """
-    found = landed(request.landing, source, request.sources, request.first, request.last)
-    files = digested(request.landing, found.files)
-    prints = fingerprints(files, request.days)
+    days = sorted({*request.days, *again})
+    found = landed(request.landing, source, request.sources, days[0], days[-1])
+    files = [file for file in found.files if file.ingestion_date in days]
+    files = digested(request.landing, files)
+    prints = fingerprints(files, days)
     if not request.full_refresh:
         known = known_fingerprints(published, version, prints)
-        prints = {day: text for day, text in prints.items() if known.get(day) != text}
-    return Deliveries(files, prints, tuple(found.unread))
+        prints = {
+            day: text for day, text in prints.items() if day in again or known.get(day) != text
+        }
+    return Deliveries(files, prints, tuple(found.unread), found.has_dates)
 
 
-def _not_read_again(request: Request, published: History, days: Iterable[date]) -> set[date]:
-    """Dates before those that landing keeps: of their deliveries, some files may be gone.
+def _without_files(
+    published: History, landed_files: Mapping[date, Sequence[LandedFile]]
+) -> dict[date, int]:
+    """Published rows by date, of those dates that have no landed file any more."""
+    days = sorted(day for day, files in landed_files.items() if not files)
+    rows = published.rows_by_date(published.snapshot_id, INGESTION_DATE, days)
+    return {day: rows[day] for day in days if rows.get(day)}
 
-    The table keeps what was read from them. A date that was never read is read.
+
+def _must_not_be_gone(
+    inputs: Inputs,
+    source: Source,
+    found: Deliveries,
+    retention: Retention,
+    removed: Mapping[date, int],
+    damaged: Collection[date],
+) -> None:
+    """Refuse to give up rows because their deliveries can't be seen any more.
+
+    One date whose folder was emptied is a correction; several at once, or all, are a mishap.
+
+    Raises:
+        PipelineError: the source has no delivery at all, or several dates are gone, or a damaged
+            one.
     """
-    oldest = request.landing_kept_from
-    old = sorted(day for day in days if oldest and day < oldest)
-    read = published.rows_by_date(published.snapshot_id, INGESTION_DATE, old)
-    return {day for day in old if read.get(day)}
+    published, request = inputs.published, inputs.request
+    name, folder = inputs.table.identifier, f"{request.landing}/{source.folder}"
+    if published.rows and not found.has_dates:
+        held = published.rows_by_date(published.snapshot_id, INGESTION_DATE)
+        if not all(map(retention.has_let_go, held)):
+            raise PipelineError(
+                f"{folder} has no delivery any more, and {name} holds {published.rows:,} rows of "
+                f"{len(held):,} dates, {min(held)} to {max(held)}. Is the folder there, mounted, "
+                f"and named right? {MEANT}"
+            )
+    mended = [day for day in removed if day in damaged]
+    if mended:
+        raise PipelineError(
+            f"{described(request.damaged[name])}, and {folder} has no file of {mended[0]} any more "
+            f"to read it again: bring the delivery back, or the file from a backup. {MEANT}"
+        )
+    if len(removed) > 1:
+        raise PipelineError(
+            f"{folder} has no file any more of {len(removed):,} dates that {name} holds, "
+            f"{min(removed)} to {max(removed)}, with {sum(removed.values()):,} rows. {MEANT}"
+        )
+
+
+def _rows_of_files_let_go(
+    inputs: Inputs, days: Sequence[date], landed_files: Mapping[date, Sequence[LandedFile]]
+) -> "DataFrame | None":
+    """Published rows of these dates whose files are gone from landing; None if there are none."""
+    published = inputs.published
+    if not any(published.rows_by_date(published.snapshot_id, INGESTION_DATE, days).values()):
+        return None
+    rows = inputs.published_rows().where(lies_in(INGESTION_DATE, days))
+    there = [file.source_file for day in days for file in landed_files[day]]
+    return rows.where(~F.col(SOURCE_FILE).isin(there)) if there else rows
 
 
 def _read_by_other_code(published: History, version: str) -> set[date]:

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from ecommerce_assets.intervals import end_of_day, end_of_month, lies_in
+from ecommerce_assets.lakehouse.data_files import described
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.partitions import Partitions
 from ecommerce_assets.landing.layout import INGESTION_DATE
@@ -30,6 +31,8 @@ def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
         return Whole(why="a full refresh was asked for")
     if inputs.published.current is None:
         return Whole(why="first run")
+    if bad := inputs.request.damaged.get(table.identifier):
+        return Whole(why=f"mended: {described(bad)}")
     if record is None:
         return Whole(why="its published snapshot has no record of what it was built from")
     if record.code_version != table.code_version:

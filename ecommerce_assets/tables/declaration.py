@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from ecommerce_assets.tables.audits import Audit
 
-NOT_ROWS = tuple(
-    f"{__package__}.{name}" for name in ("declaration", "audits", "follows", "spans", "touched")
-)
 OWNER = "team:data-engineering"
 
 
@@ -47,6 +44,7 @@ class Table:
         key_checked_apart: whether a separate Spark job checks the key. By default it is checked
             while the rows are written, which is free if the transformation ends grouped by the
             key, and otherwise shuffles whole rows.
+        may_shrink: whether it may lose any number of rows without that being a mishap.
         publish_group: name of a group of tables that a run publishes together, dimensions before
             facts, so that each published fact row has its members.
         owner: owner shown in Dagster, `team:NAME` or an address.
@@ -63,6 +61,7 @@ class Table:
     partitioned_by: tuple[str, ...] = ()
     audits: tuple["Audit", ...] = ()
     key_checked_apart: bool = False
+    may_shrink: bool = False
     publish_group: str | None = None
     owner: str = OWNER
 

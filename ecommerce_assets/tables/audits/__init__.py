@@ -124,6 +124,7 @@ class Scope:
             for the run's dates and the earlier ones that an audit `looks_back` to.
         upstream_rows: rows of an upstream table, from its metadata.
         thresholds: shares from which checks warn or block.
+        allow_removal: whether the run may give up many rows.
         rows_before: like `rows_by_date`, for the published snapshot.
         unread: for bronze: paths below landing that are ignored.
         other_code: for bronze: the dates read by another version of the code, as intervals.
@@ -149,6 +150,7 @@ class Scope:
     rows_by_date: Mapping[date, int]
     upstream_rows: Callable[[str], int]
     thresholds: Thresholds
+    allow_removal: bool
     rows_before: Mapping[date, int]
     unread: Sequence[str]
     other_code: Sequence[str] | None

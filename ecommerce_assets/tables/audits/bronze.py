@@ -189,8 +189,7 @@ def all_files_read(unread: Sequence[str]) -> Finding:
         sample=[{"path": path} for path in unread[:SAMPLE_ROWS]],
         message=f"{len(unread):,} files or folders are not read{example}.",
         advice="Deliveries are TABLE/ingestion_date=YYYY-MM-DD/NAME.csv or .csv.gz, in lower case: "
-        "rename the files, or move away what does not belong there. A date older than "
-        "ECOMMERCE_LANDING_DAYS is not read again, since other files of it may be gone.",
+        "rename the files, or move away what does not belong there.",
     )
 
 

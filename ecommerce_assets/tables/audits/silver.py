@@ -30,6 +30,7 @@ from ecommerce_assets.tables.audits.quarantine import (
 )
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.types import MONEY_SUM
+from ecommerce_assets.thresholds import exceeds
 
 CONSERVED = Check(
     "row_conservation",
@@ -39,8 +40,9 @@ CONSERVED = Check(
 )
 SELECTED = Check(
     "rows_selected",
-    "The shop file's condition selects rows of the run's deliveries.",
-    False,
+    "The shop file's condition selects rows of the run's deliveries; blocks if the table has no "
+    "row at all, unless the run allows it.",
+    True,
 )
 FATES = ("not_selected", "quarantined", "current", "superseded", "lost")
 HELD = "held"
@@ -90,7 +92,7 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     ]
     findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
     if keyed.selects:
-        findings.append(_selected(keyed, by_date))
+        findings.append(_selected(keyed, scope, by_date))
     if keyed.parent:
         findings.append(_unambiguous(keyed, scope, of_run, ambiguous))
     if keyed.value:
@@ -125,17 +127,21 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
     )
 
 
-def _selected(keyed: Keyed, by_date: list[dict[str, Any]]) -> Finding:
+def _selected(keyed: Keyed, scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
     rows = sum(row["bronze"] for row in by_date)
     left = sum(row["not_selected"] for row in by_date)
     name = keyed.table.removeprefix("silver.")
+    nothing = left == rows and not scope.rows
+    blocks = nothing and exceeds(left, rows, scope.thresholds.removal_limit)
     return Finding(
         SELECTED,
         passed=not rows or left < rows,
+        severity="ERROR" if blocks and not scope.allow_removal else "WARN",
         counts={"rows": rows, "not_selected": left},
         message=f"{rows - left:,} of {rows:,} rows speak of {name}.",
         advice=f"Look at tables.{name}.where in {keyed.shop.file}: it fits no row of these "
-        "deliveries.",
+        "deliveries. If that is meant, run it with --allow-removal (allow_removal in the "
+        "launchpad).",
     )
 
 

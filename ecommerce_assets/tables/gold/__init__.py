@@ -27,6 +27,7 @@ def gold_table(
     refresh: Strategy | None = None,
     prepare: Mapping[str, Callable[[DataFrame], DataFrame]] | None = None,
     publish_group: str | None = None,
+    may_shrink: bool = False,
 ) -> Table:
     """A table of the star schema or a KPI, named after its module.
 
@@ -42,6 +43,7 @@ def gold_table(
         key_checked_apart: as in `Table`.
         prepare: as in `Table`.
         publish_group: as in `Table`.
+        may_shrink: as in `Table`.
     """
     schema = model.to_schema()
     own_first = sorted(schema.columns, key=lambda name: name not in model.__annotations__)
@@ -60,4 +62,5 @@ def gold_table(
         refresh=refresh or Full(),
         prepare=prepare or {},
         publish_group=publish_group,
+        may_shrink=may_shrink,
     )

@@ -78,6 +78,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
             model=DimDate,
             transform=partial(dim_date, zone=shop.zone),
             publish_group=STAR,
+            may_shrink=True,  # by years, as soon as a wrong order date is corrected
             upstream=("silver.orders",),
             refresh=Full(on={"silver.orders": any_change("order_date")}),
             audits=(fact_rows_join("date_key"),),

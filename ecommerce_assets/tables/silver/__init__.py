@@ -184,6 +184,7 @@ def _quarantine(silver: Table, sources: Sequence[Table], kept: Mapping[str, pa.C
         ),
         partitioned_by=(INGESTION_DATE,),
         audits=(quarantined_rows,),
+        may_shrink=True,
     )
 
 
