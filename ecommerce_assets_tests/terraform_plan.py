@@ -30,6 +30,7 @@ class Planned:
         resources: by address, the values of what is planned without a single variable.
         environment: the settings that it puts out.
         dagster: as `resources`, with Dagster on AWS.
+        all: the resources of every plan that the tests make, by file and run.
     """
 
     passed: bool
@@ -37,6 +38,7 @@ class Planned:
     resources: dict[str, Any]
     environment: dict[str, str]
     dagster: dict[str, Any] = field(default_factory=dict)
+    all: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
 
 def terraform_test(folder: Path) -> Planned:
@@ -80,9 +82,12 @@ def terraform_test(folder: Path) -> Planned:
         said,
         _resources(plans[DEFAULT]),
         dict(line.split("=", 1) for line in settings.splitlines()),
-        _resources(plans.get(DAGSTER, {"resource_changes": []})),
+        _resources(plans.get(DAGSTER, {})),
+        {run: _resources(plan) for run, plan in plans.items()},
     )
 
 
 def _resources(plan: dict[str, Any]) -> dict[str, Any]:
-    return {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}
+    return {
+        change["address"]: change["change"]["after"] for change in plan.get("resource_changes", [])
+    }

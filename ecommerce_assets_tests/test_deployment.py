@@ -51,6 +51,28 @@ def test_terraforms_own_tests_pass(planned: Planned) -> None:
     assert planned.passed, planned.output
 
 
+# S3 API, Tag; EC2 API, CreateSecurityGroup and AuthorizeSecurityGroupIngress. No plan and no linter
+# sees what these two refuse.
+TAG = re.compile(r"[\w\s.:/=+\-@]*")
+DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+GROUPS = ("aws_security_group.", "aws_vpc_security_group_")
+
+
+def test_aws_takes_the_characters_of_tags_and_descriptions(planned: Planned) -> None:
+    tags, descriptions = set(), set()
+    for resources in planned.all.values():
+        for address, values in resources.items():
+            for name in ("tags", "tags_all"):
+                for pair in ((values or {}).get(name) or {}).items():
+                    tags |= {text for text in pair if isinstance(text, str)}
+            if address.startswith(GROUPS) and values:
+                descriptions.add(values["description"])
+    assert len(tags) > 10
+    assert len(descriptions) > 10
+    assert {tag for tag in tags if not TAG.fullmatch(tag)} == set()
+    assert {text for text in descriptions if not DESCRIPTION.fullmatch(text)} == set()
+
+
 def test_databases_and_named_queries_are_those_of_the_tables(planned: Planned) -> None:
     databases = {database["name"] for database in of(planned, "aws_glue_catalog_database")}
     assert databases == {in_environment(layer, ENVIRONMENT) for layer in LAYERS}

@@ -259,7 +259,7 @@ resource "aws_ecs_service" "dagster" {
 resource "aws_security_group" "dagster" {
   count       = local.dagster_count
   name        = "${local.name}-dagster"
-  description = "Dagster's tasks."
+  description = "Tasks of Dagster."
   vpc_id      = aws_vpc.private[0].id
 }
 
@@ -285,7 +285,7 @@ resource "aws_vpc_security_group_egress_rule" "code" {
 
 resource "aws_vpc_security_group_egress_rule" "database" {
   count                        = local.dagster_count
-  description                  = "Dagster's database."
+  description                  = "The database of Dagster."
   security_group_id            = aws_security_group.dagster[0].id
   referenced_security_group_id = aws_security_group.database[0].id
   ip_protocol                  = "tcp"
@@ -295,7 +295,7 @@ resource "aws_vpc_security_group_egress_rule" "database" {
 
 resource "aws_vpc_security_group_egress_rule" "https" {
   count             = local.dagster_count
-  description       = "AWS, and the chat's webhook."
+  description       = "AWS, and the webhook of the chat."
   security_group_id = aws_security_group.dagster[0].id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"

@@ -50,13 +50,13 @@ resource "aws_db_instance" "dagster" {
 resource "aws_security_group" "database" {
   count       = local.dagster_count
   name        = "${local.name}-database"
-  description = "Dagster's database."
+  description = "The database of Dagster."
   vpc_id      = aws_vpc.private[0].id
 }
 
 resource "aws_vpc_security_group_ingress_rule" "database" {
   count                        = local.dagster_count
-  description                  = "Dagster's tasks."
+  description                  = "Tasks of Dagster."
   security_group_id            = aws_security_group.database[0].id
   referenced_security_group_id = aws_security_group.dagster[0].id
   ip_protocol                  = "tcp"

@@ -71,13 +71,13 @@ resource "aws_lb_listener" "dagster" {
 resource "aws_security_group" "ui" {
   count       = local.ui_count
   name        = "${local.name}-ui"
-  description = "Load balancer of Dagster's UI."
+  description = "Load balancer of the UI of Dagster."
   vpc_id      = aws_vpc.private[0].id
 }
 
 resource "aws_vpc_security_group_ingress_rule" "ui" {
   for_each          = toset(local.ui_count > 0 ? var.dagster_sign_in.from_cidrs : [])
-  description       = "The company's network."
+  description       = "The network of the company."
   security_group_id = aws_security_group.ui[0].id
   cidr_ipv4         = each.value
   ip_protocol       = "tcp"
@@ -97,7 +97,7 @@ resource "aws_vpc_security_group_egress_rule" "sign_in" {
 
 resource "aws_vpc_security_group_egress_rule" "ui" {
   count                        = local.ui_count
-  description                  = "Dagster's webserver."
+  description                  = "The webserver of Dagster."
   security_group_id            = aws_security_group.ui[0].id
   referenced_security_group_id = aws_security_group.dagster[0].id
   ip_protocol                  = "tcp"

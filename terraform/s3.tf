@@ -4,8 +4,8 @@ locals {
   buckets = merge({
     landing   = "deliveries of the shop"
     lakehouse = "Iceberg tables"
-    artifacts = "releases of the job code, and messages between Dagster and the jobs"
-    results   = "results of Athena's queries, and the dashboard"
+    artifacts = "releases of the job code and messages between Dagster and the jobs"
+    results   = "results of queries in Athena and the dashboard"
   }, var.record_object_access ? { trail = "who read and wrote which object" } : {})
 }
 

@@ -41,6 +41,11 @@ variable "tags" {
   description = "Further tags of every resource."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for text in flatten([keys(var.tags), values(var.tags)]) : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*$", text))])
+    error_message = "Tags may have letters, digits, white space and _ . : / = + - @ only: S3 takes no other."
+  }
 }
 
 variable "force_destroy" {
