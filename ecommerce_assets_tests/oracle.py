@@ -387,7 +387,7 @@ MONTH = "CAST(date_trunc('month', order_date) AS DATE) AS month_start_date"
 FACT_SALES = """
         WITH lines AS (
             SELECT i.*, {day} AS day, o.customer_id, o.status,
-                o.payment_method, cents(i.line_total) AS line_cents,
+                o.payment_method, o.shipping_country, cents(i.line_total) AS line_cents,
                 sum(cents(i.line_total)) OVER (PARTITION BY i.order_id) AS order_cents,
                 least(
                     cents(o.discount_amount),
@@ -415,7 +415,7 @@ FACT_SALES = """
         SELECT xxhash64(order_item_id) AS sale_key, order_item_id, order_id,
             CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS order_date,
             xxhash64(customer_id) AS customer_key, xxhash64(product_id) AS product_key,
-            status, payment_method, status NOT IN {not_sold} AS is_sale, quantity,
+            status, payment_method, shipping_country, status NOT IN {not_sold} AS is_sale, quantity,
             unit_price, money(all_cents) AS gross_amount, money(all_cents - net_cents) AS discount,
             money(net_cents) AS revenue
         FROM amounts"""

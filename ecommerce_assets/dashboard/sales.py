@@ -19,7 +19,9 @@ from ecommerce_assets.query.engine import Query
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.star import FACTS, GUEST
 
-READS = (FACTS, "gold.dim_customer", "gold.dim_product", "silver.orders")
+READS = (FACTS, "gold.dim_customer", "gold.dim_product")
+# Of an order: that of the customer, if it is known.
+COUNTRY = "coalesce(country, shipping_country, 'unknown')"
 KEPT_DAYS = 731  # a year, and the one before to compare it with
 EPOCH = date(1970, 1, 1)
 
@@ -28,8 +30,8 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     """The order lines of the last days of sales; None without any order.
 
     A line is a product of an order. Amounts are in cents. `packed` holds the `columns`, packed by
-    `_planes`: by day, the number of orders; by order, its customer, whether it is a sale, and the
-    number of lines; by line, product, pieces and revenue; by customer, country, segment and day of
+    `_planes`: by day, the number of orders; by order, its customer, country, whether it is a sale,
+    and the number of lines; by line, product, pieces and revenue; by customer, segment and day of
     the first sale (days since 1970-01-01 plus 1; 0 for none). Names are positions in the lists of
     `names`, `guest` is the position of the customer who stands for all guests, or -1.
 
@@ -49,14 +51,17 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     first = _first_that_fits(query, earliest, last, most_lines)
     facts = f"{FACTS} WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}'"
     lines = query(
-        "SELECT order_date, order_id, customer_key, product_key, is_sale, "
+        f"SELECT order_date, order_id, customer_key, product_key, is_sale, {COUNTRY} AS country, "
         "CAST(sum(quantity) AS bigint) AS pieces, "
-        f"CAST(sum(CAST(revenue * 100 AS bigint)) AS bigint) AS revenue FROM {facts} "
-        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 4"
+        "CAST(sum(CAST(revenue * 100 AS bigint)) AS bigint) AS revenue "
+        "FROM (SELECT f.*, d.country FROM gold.dim_customer d "
+        f"JOIN {FACTS} f ON f.customer_key = d.customer_key) c "
+        f"WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}' "
+        "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 4"
     )
     customers = _customers(query, facts, last)
     products = _products(query, facts)
-    countries, country = _named(customers["country"])
+    countries, country = _named(lines["country"])
     segments, segment = _named(customers["segment"])
     categories, category = _named(products["category"])
     day = _numbers(lines["order_date"].cast(pa.int32())) - (first - EPOCH).days
@@ -65,12 +70,12 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     columns = {
         "orders": np.bincount(day[starts], minlength=(last - first).days + 1),
         "customer": _places(lines["customer_key"], customers["customer_key"])[starts],
+        "country": country[starts],
         "is_sale": _numbers(lines["is_sale"].cast(pa.int8()))[starts],
         "lines": np.diff(starts, append=len(order)),
         "product": _places(lines["product_key"], products["product_key"]),
         "pieces": _numbers(lines["pieces"]),
         "revenue": _numbers(lines["revenue"]),
-        "country": country,
         "segment": segment,
         "first_sale": _numbers(customers["first_sale"].cast(pa.int32()).fill_null(-1)) + 1,
     }
@@ -122,22 +127,16 @@ def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) 
 
 
 def _customers(query: Query, facts: str, last: date) -> pa.Table:
-    """Customers of the lines, most lines first: country, segment, day of the first sale.
-
-    For customers not delivered yet, the country is that of their latest order.
-    """
+    """Customers of the lines, most lines first: segment, day of the first sale."""
     return query(
-        "SELECT d.customer_key, coalesce(d.country, s.shipping_country, 'unknown') AS country, "
-        f"d.segment, o.first_sale, d.customer_id = {ansi_literal(GUEST)} AS is_guest "
+        "SELECT d.customer_key, d.segment, o.first_sale, "
+        f"d.customer_id = {ansi_literal(GUEST)} AS is_guest "
         "FROM gold.dim_customer d "
         f"JOIN (SELECT customer_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
         "ON f.customer_key = d.customer_key "
         "LEFT JOIN (SELECT customer_key, min(order_date) AS first_sale "
         f"FROM {FACTS} WHERE is_sale AND order_date <= DATE '{last}' GROUP BY 1) o "
         "ON o.customer_key = d.customer_key "
-        "LEFT JOIN (SELECT customer_id, shipping_country, row_number() OVER (PARTITION BY "
-        "customer_id ORDER BY order_date DESC, order_id DESC) AS n FROM silver.orders "
-        "WHERE shipping_country IS NOT NULL) s ON s.customer_id = d.customer_id AND s.n = 1 "
         "ORDER BY f.lines DESC, d.customer_key"
     )
 

@@ -103,7 +103,7 @@ def fact(orders: DataFrame, items: DataFrame) -> DataFrame:
     )  # fmt: skip
     joined = lines.join(
         orders.select("order_id", "customer_id", "order_date", "status", "payment_method",
-                      "discount_amount"),
+                      "shipping_country", "discount_amount"),
         "order_id",
     )  # fmt: skip
     shared = (
@@ -123,7 +123,7 @@ def fact(orders: DataFrame, items: DataFrame) -> DataFrame:
         "xxhash64(order_item_id) as sale_key", "order_item_id", "order_id",
         "cast(date_format(order_date, 'yyyyMMdd') as int) as date_key",
         "to_date(order_date) as order_date", "xxhash64(customer_id) as customer_key",
-        "xxhash64(product_id) as product_key", "status", "payment_method",
+        "xxhash64(product_id) as product_key", "status", "payment_method", "shipping_country",
         "status not in ('cancelled', 'returned') as is_sale", "quantity", "unit_price",
         f"cast(quantity * unit_price as {SUM}) as gross_amount",
         f"cast(quantity * unit_price - (line - share) as {SUM}) as discount",

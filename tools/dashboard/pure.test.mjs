@@ -29,7 +29,7 @@ run(`
   sales = {
     guest: -1, days: 3, orders: [1, 1, 1], dayStart: [0, 1, 2, 3], lineStart: [0, 2, 3, 4], orderDay: [0, 1, 2],
     customer: [0, 1, 0], is_sale: [1, 0, 1], product: [0, 1, 0, 0], pieces: [1, 2, 1, 3],
-    revenue: [1000, 500, 9900, 3000], country: [0, 1], segment: [0, 0], category: [0, 1], firstSale: [0, NaN],
+    revenue: [1000, 500, 9900, 3000], country: [0, 1, 0], segment: [0, 0], category: [0, 1], firstSale: [0, NaN],
     names: { products: [["P1", "Chair", 0, 400], ["P2", "Lamp", 1, null]] },
   };
   none = { category: null, country: null, segment: null };

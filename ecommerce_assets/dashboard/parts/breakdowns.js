@@ -84,7 +84,7 @@ function drawBy(id, name, title, range, placeOf) {
 }
 
 function drawCountries(range) {
-  drawBy("countries", "country", "Country", range, (line, order, who) => sales.country[who]);
+  drawBy("countries", "country", "Country", range, (line, order) => sales.country[order]);
 }
 
 function drawSegments(range) {

@@ -61,7 +61,7 @@ function eachLine(range, filters, see) {
   const end = dayStart[Math.max(0, Math.min(days, range.to + 1))];
   for (let order = dayStart[Math.max(0, Math.min(days, range.from))]; order < end; order++) {
     const who = customer[order];
-    if (filters.country !== null && country[who] !== filters.country) continue;
+    if (filters.country !== null && country[order] !== filters.country) continue;
     if (filters.segment !== null && segment[who] !== filters.segment) continue;
     for (let line = lineStart[order]; line < lineStart[order + 1]; line++) {
       if (filters.category !== null && category[product[line]] !== filters.category) continue;

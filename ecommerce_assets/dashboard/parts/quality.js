@@ -27,7 +27,7 @@ function byDay(id, rows, name) {
     [named("Ingestion date", "day"), named("Table", "source"), count("Rows", "number")],
     summed,
     name,
-    { onClick: (row) => choose({ from: dayOf(row.day), to: dayOf(row.day), ranged: true, asked: null }) },
+    { onClick: (row) => step({ from: dayOf(row.day), to: dayOf(row.day), ranged: true, asked: null }) },
   );
 }
 
@@ -92,7 +92,7 @@ function drawQuality() {
     const key = JSON.stringify([row.source, row.reason]);
     const known = reasons.get(key) ?? { source: row.source, reason: row.reason, number: 0, last: "" };
     known.number += row.number;
-    known.last = Math.max(row.day, known.last);
+    if (row.day > known.last) known.last = row.day; // ISO dates, which are texts
     reasons.set(key, known);
   }
   const example = (row) =>

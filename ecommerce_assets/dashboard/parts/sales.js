@@ -19,7 +19,7 @@ const TILES = [
     name: "Orders",
     show: (n) => whole.format(n),
     better: 1,
-    of: (now) => `Of ${plural(now.placed, "order")} placed, those neither cancelled nor returned.`,
+    of: (now) => `Of ${plural(now.placed, "order")} with items, those neither cancelled nor returned.`,
   },
   { key: "average", name: "Average order value", show: money, better: 1, of: () => "Revenue divided by orders." },
   {
@@ -52,7 +52,7 @@ const TILES = [
     show: percent,
     better: -1,
     points: true,
-    of: (now) => `${whole.format(now.placed - now.orders)} of ${plural(now.placed, "order")} placed.`,
+    of: (now) => `${whole.format(now.placed - now.orders)} of ${plural(now.placed, "order")} with items.`,
   },
   {
     key: "margin",
@@ -86,6 +86,7 @@ function drawSales() {
       const value = now[shown.key];
       const change = changeOf(shown, value, before[shown.key]);
       const rounded = change && Math.round(change.by * 10) / 10;
+      // Without any figure to compare with, the period says so, once.
       const text =
         change === null
           ? "no figure to compare with"
@@ -95,7 +96,7 @@ function drawSales() {
         shown.name,
         value === null ? "–" : shown.show(value),
         shown.of(now),
-        element("dd", { class: `change ${mood}` }, text),
+        comparable ? element("dd", { class: `change ${mood}` }, text) : null,
       );
     }),
   );
@@ -136,7 +137,10 @@ function drawPeriod(range, than, comparable) {
         { type: "button", "data-filter": name, "aria-label": `Remove the filter: ${name} ${filterName(name, place)}` },
         `${name}: ${filterName(name, place)} ✕`,
       );
-      button.addEventListener("click", () => filterBy(name, place));
+      button.addEventListener("click", () => {
+        filterBy(name, place);
+        byId(name).focus(); // the button is gone
+      });
       return button;
     }),
   );
@@ -152,7 +156,7 @@ const count = (name, key) => ({ name, show: (row) => whole.format(row[key]), val
 const named = (name, key = "name") => ({ name, show: (row) => row[key] });
 
 // A click on a bar shows its days.
-const zoom = (row) => choose({ from: row.first, to: row.last, ranged: true, asked: null, grain: "day" });
+const zoom = (row) => step({ from: row.first, to: row.last, ranged: true, asked: null, grain: "day" });
 
 function drawRevenue(spans) {
   const rows = spans.map((row) => ({ ...row, amount: row.revenue / 100, shown: money(row.revenue) }));

@@ -21,6 +21,7 @@ const view = {
   to: 0,
   ranged: false,
   asked: null,
+  preset: null, // the button that was pressed
   grain: "day",
   compared: "before",
   filters: { ...NO_FILTERS },
@@ -114,7 +115,7 @@ function readAddress() {
     view.filters[name] = place < 0 ? null : place;
     if (wanted !== null && place < 0) problems.push(`No ${name} ${wanted} has orders in these days.`);
   }
-  Object.assign(view, { ranged: false, asked: null });
+  Object.assign(view, { ranged: false, asked: null, preset: null });
   if (words.has("from") || words.has("to")) {
     problems.push(...[setRange(words.get("from") ?? "", words.get("to") ?? "")].filter(Boolean));
   }
@@ -138,18 +139,25 @@ function setRange(fromIso, toIso) {
     to: Math.min(to, whole.to),
     ranged: true,
     asked: { from: fromIso, to: toIso },
+    preset: null,
   });
   return from < whole.from || to > whole.to ? `Not all of ${fromIso} to ${toIso} is shown: ${have}.` : "";
 }
 
 function choose(change, problem = "") {
-  Object.assign(view, change);
+  Object.assign(view, "from" in change ? { preset: null } : {}, change);
   history.replaceState(null, "", address());
   draw(problem);
 }
 
+// A choice that the browser's way back undoes.
+function step(change) {
+  history.pushState(null, "", location.hash);
+  choose(change);
+}
+
 const filterBy = (name, place) =>
-  choose({ filters: { ...view.filters, [name]: view.filters[name] === place ? null : place } });
+  step({ filters: { ...view.filters, [name]: view.filters[name] === place ? null : place } });
 
 const filterName = (name, place) => {
   const text = sales.names[FILTERS[name]][place];
@@ -171,7 +179,8 @@ function drawControls() {
     const button = element("button", { type: "button", "data-days": length }, name);
     button.addEventListener("click", () => {
       const whole = windowOf(view.page);
-      choose({ from: Math.max(whole.from, whole.to + 1 - length), to: whole.to, ranged: true, asked: null });
+      const from = Math.max(whole.from, whole.to + 1 - length);
+      step({ from, to: whole.to, ranged: true, asked: null, preset: length });
     });
     byId("presets").append(button);
   }
@@ -186,7 +195,7 @@ function drawControls() {
     );
     byId(name).addEventListener("change", (event) => {
       const { value } = event.target;
-      choose({ filters: { ...view.filters, [name]: value === "" ? null : Number(value) } });
+      step({ filters: { ...view.filters, [name]: value === "" ? null : Number(value) } });
     });
   }
   for (const id of ["from", "to"]) {
@@ -214,10 +223,13 @@ function drawChoice(problem) {
   if (!whole) return;
   // What is typed there right now stays.
   for (const id of ["from", "to"]) if (document.activeElement !== byId(id)) byId(id).value = isoOf(view[id]);
+  // Several may mean the same days: the one that was pressed, or else the first.
+  const fitting = PRESETS.map(([, length]) => length).filter(
+    (length) => view.to === whole.to && view.from === (length === Infinity ? whole.from : whole.to + 1 - length),
+  );
+  const pressed = view.preset === null ? fitting[0] : view.preset;
   for (const button of byId("presets").querySelectorAll("button")) {
-    const length = Number(button.dataset.days);
-    const from = length === Infinity ? whole.from : whole.to + 1 - length;
-    button.setAttribute("aria-pressed", String(view.to === whole.to && view.from === from));
+    button.setAttribute("aria-pressed", String(Number(button.dataset.days) === pressed));
   }
   for (const [name, value] of [
     ["grain", view.grain],

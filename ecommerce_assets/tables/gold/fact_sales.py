@@ -34,6 +34,11 @@ class FactSales(pa.DataFrameModel):
     product_key: KEY = pa.Field(description="Joins dim_product.")
     status: TEXT = pa.Field(description="Order status.")
     payment_method: TEXT = pa.Field(nullable=True, description="How the order is paid.")
+    shipping_country: TEXT = pa.Field(
+        nullable=True,
+        description="Country that the order was shipped to, two letters. The dashboard takes the "
+        "customer's country first: coalesce(dim_customer.country, shipping_country).",
+    )
     is_sale: FLAG = pa.Field(
         description="True unless the order's status means cancelled or returned in the shop file; "
         "KPIs count only these rows."
@@ -87,6 +92,7 @@ def fact_sales(
         surrogate_key("product_id").alias("product_key"),
         "status",
         "payment_method",
+        "shipping_country",
         (~F.col("status").isin(*not_sold)).alias("is_sale"),
         "quantity",
         "unit_price",
@@ -164,6 +170,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
                         "order_date",
                         "status",
                         "payment_method",
+                        "shipping_country",
                         "discount_amount",
                         *AUDITED,
                     ),
