@@ -27,7 +27,10 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
     return dg.Definitions(
         assets=[
             *[landing_spec(table) for table in tables_of("bronze")],
-            *[layer_assets(layer, partitions, retried=settings.on_aws) for layer in LAYERS],
+            *[
+                layer_assets(layer, partitions, settings.thresholds, retried=settings.on_aws)
+                for layer in LAYERS
+            ],
             dashboard_asset(settings, partitions),
         ],
         jobs=[*jobs, maintenance_job],

@@ -35,7 +35,7 @@ class Thresholds:
     tolerance: float = 0.01
 
 
-def exceeds(part: int, whole: int, limit: float) -> bool:
+def exceeds(part: float, whole: int, limit: float) -> bool:
     """Whether a share is above its limit, and not just by chance.
 
     A count of rows, each with the probability `limit`, has the standard deviation of the binomial

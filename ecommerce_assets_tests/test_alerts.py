@@ -71,7 +71,7 @@ def failed_tick(shop: Shop, **settings: str) -> dg.SkipReason | None:
 
 def test_a_failed_check_is_told_with_rows_and_a_link(shop: Shop, chat: Chat) -> None:
     shop.deliver_one_of_each()
-    shop.deliver("orders", {"order_id": "O2", "status": "lost & <found>"})
+    shop.deliver("orders", {"order_id": "O2", "status": "lost & <found>", "city": "X" * 400})
     failed_tick(shop, alert_webhook=chat.url, ui_url="https://dagster.example/")
     (text,) = chat.got
     first, *lines = text.splitlines()
@@ -79,7 +79,9 @@ def test_a_failed_check_is_told_with_rows_and_a_link(shop: Shop, chat: Chat) -> 
     assert any("check `quarantine_share` of `silver/orders_quarantine`" in line or
                "check `quarantine_share` of `silver/orders" in line for line in lines)  # fmt: skip
     assert "example: `" in text, text
-    assert "O2" in text
+    # The bad value, whatever else is in the row; and each thing once.
+    assert 'example: `{"status": "lost &amp; &lt;found&gt;", "_source_file"' in text
+    assert text.count("broke the contract") == len([line for line in lines if "• check" in line])
     assert "lost &amp; &lt;found&gt;" in text
     assert "<https://dagster.example/runs/" in lines[-1]
     assert len(text) < 4000

@@ -25,9 +25,9 @@ from dagster_pipes import decode_param
 from ecommerce_assets.aws import glue_runs, release
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
-from ecommerce_assets.errors import SHOWN_IN_LOG
+from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.audit import checks_of
-from ecommerce_assets.jobs.reporting import open_pipes
+from ecommerce_assets.jobs.reporting import PipesReporter, open_pipes
 from ecommerce_assets.orchestration import assets, aws_glue_jobs
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import all_tables
@@ -169,6 +169,29 @@ def test_what_is_no_success_fails_and_results_before_it_are_kept(
     assert f"ecommerce-gold-aggregation run jr_0 ended as {state}: it broke" in said
     assert "cloudwatch" in said
     assert len(result.asset_materializations_for_node("gold")) == 1
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_what_the_job_reported_is_the_failure_whatever_the_log_says(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, by_user: bool
+) -> None:
+    """Glue's own message is the last line of whichever exception came last."""
+    monkeypatch.setattr(assets, "RETRIES", 1)
+    kind = PipelineError if by_user else RuntimeError
+
+    def work(run: FakeRun) -> None:
+        argv = [word for pair in run.arguments.items() for word in pair]
+        with open_pipes(argv) as context:
+            PipesReporter(context).ended(kind("orders.csv: the header lacks order_date"))
+        run.states, run.error = ["FAILED"], "ended with: Driver stacktrace:"
+
+    launch.work = work
+    said = launch.failure()
+    assert (
+        f"run jr_{0 if by_user else 1} failed.\norders.csv: the header lacks order_date\n" in said
+    )
+    assert "Driver stacktrace" not in said
+    assert len(launch.glue.runs) == (1 if by_user else 2)
 
 
 def test_the_jobs_last_lines_are_in_the_failure(launch: Launch) -> None:

@@ -145,6 +145,7 @@ def test_a_healthy_state_passes_every_check(shop: Shop) -> None:
 def test_every_kind_of_check_is_proven_to_fail() -> None:
     proven = {check for _, check, _ in SPOILT}
     proven |= {"reasons_given", "quarantine_share", "delivery_not_empty", "volume_as_usual"}
+    proven |= {"rows_kept"}  # test_lost_data
     proven |= {"all_files_read"}  # test_landing
     proven |= {"read_by_this_code"}  # test_code_version
     proven |= {
@@ -176,15 +177,25 @@ def test_a_quarantined_row_without_a_reason(shop: Shop) -> None:
 
 
 def test_quarantine_share_warns_from_a_fifth_and_blocks_above_the_limit(shop: Shop) -> None:
-    shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(9)], {"status": "lost"})
+    orders = [{"order_id": f"O{n}", "status": "shipped" if n % 10 else "lost"} for n in range(1000)]
+    shop.deliver("orders", *orders)
     shop.run("bronze", "orders")
     shop.run("silver", "orders")
-    for limit, passed, blocks in [(1, True, False), (0.5, True, False), (0.49, False, False),
-                                  (0.1, False, False), (0.09, False, True)]:  # fmt: skip
+    for limit, passed, blocks in [(1, True, False), (0.5, True, False), (0.3, False, False),
+                                  (0.1, False, False), (0.05, False, True)]:  # fmt: skip
         finding = attempt(shop, "silver.orders", limit=limit)["quarantine_share"]
         assert (finding.passed, finding.blocks) == (passed, blocks)
     assert finding.sample[0]["_reasons"] == ["status: not an allowed value"]
-    assert finding.counts == {"rows": 10, "quarantined": 1, "share": 0.1, "limit": 0.09}
+    assert finding.counts == {"rows": 1000, "quarantined": 100, "share": 0.1, "limit": 0.05}
+
+
+def test_a_small_delivery_may_exceed_the_limit_by_chance(shop: Shop) -> None:
+    """One row of 19 is no more than 5 %."""
+    shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(18)], {"status": "lost"})
+    shop.run("bronze", "orders")
+    shop.run("silver", "orders", limit=0.05)
+    finding = attempt(shop, "silver.orders", limit=0.05)["quarantine_share"]
+    assert (finding.passed, finding.counts["share"]) == (True, 0.052632)
 
 
 def test_an_empty_delivery_warns(shop: Shop) -> None:

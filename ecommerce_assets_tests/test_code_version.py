@@ -12,6 +12,7 @@ from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh import landed
+from ecommerce_assets.refresh.full import Full
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.thresholds import Thresholds
@@ -21,7 +22,8 @@ TABLES = all_tables()
 BRONZE = {name for name in TABLES if name.startswith("bronze.")}
 SILVER = {name for name in TABLES if name.startswith("silver.")}
 VERSIONED = {name for name in SILVER if not name.endswith("_quarantine")}
-SUMS = {"gold.customer_lifetime_value", "gold.top_products"}
+SUMS = {name for name, table in TABLES.items() if table.refresh.keeps_sums}
+WHOLE = {name for name, table in TABLES.items() if isinstance(table.refresh, Full)}
 DERIVED = set(TABLES) - BRONZE
 
 
@@ -58,11 +60,11 @@ BEHAVIOUR = [
          VERSIONED),
     Edit("strategy: sums", "refresh.running_sums", "for sign in (1, -1)", "for sign in (2, -1)",
          SUMS),
-    Edit("strategy: whole", "refresh.full", "isinstance(affected, Whole)", "True", {"gold.dim_date"}),
+    Edit("strategy: whole", "refresh.full", "isinstance(affected, Whole)", "True", WHOLE),
     Edit("strategy: by key", "refresh.by_key", "if affected.none:", "if not affected.none:",
-         DERIVED - VERSIONED - SUMS - {"gold.dim_date"}),
+         DERIVED - VERSIONED - SUMS - WHOLE),
     Edit("replacement of keys", "refresh.replacement", "replace = \"true\"", "replace = \"false\"",
-         DERIVED - SUMS - {"gold.dim_date"}),
+         DERIVED - SUMS - WHOLE),
     Edit("changed rows", "refresh.changes", "F.broadcast(keys)", "F.broadcast(keys.limit(1))",
          DERIVED - VERSIONED),
     Edit("changed partitions", "lakehouse.history", "if reached != old:", "if reached == old:",

@@ -93,6 +93,9 @@ def test_the_graph(tmp_path: Path) -> None:
         table = all_tables()[name.replace("/", ".")]
         assert deps[name] == sorted(read.replace(".", "/") for read in table.reads)
     node = graph.get(dg.AssetKey(["gold", "daily_revenue"]))
+    assert node.tags == {"layer": "gold", "strategy": "ByKey"}
+    (reference,) = node.metadata["dagster/code_references"].code_references
+    assert Path(reference.file_path).name == "daily_revenue.py"
     assert (node.group_name, node.owners, node.kinds) == (
         "gold", ["team:data-engineering"], {"glue", "spark", "iceberg"},
     )  # fmt: skip
@@ -140,9 +143,11 @@ def test_metadata_of_a_materialization(month, instance: dg.DagsterInstance) -> N
         return dict(records[0].asset_materialization.metadata)
 
     orders = metadata("bronze.orders", "2024-01-15")
-    assert orders["dagster/row_count"].value == 3
-    assert orders["dagster/partition_row_count"].value == 2
-    assert orders["dagster/table_name"].value == "bronze.orders"
+    # Of a range, only the newest partition has what is not of that partition alone.
+    assert {**orders} == {"dagster/partition_row_count": dg.IntMetadataValue(2)}
+    newest = metadata("bronze.orders", LAST)
+    assert newest["dagster/row_count"].value == 3
+    assert newest["dagster/table_name"].value == "bronze.orders"
     assert metadata("bronze.orders", "2024-01-16")["dagster/partition_row_count"].value == 0
     assert metadata("silver.orders", FIRST)["dagster/partition_row_count"].value == 1
     kpi = metadata("gold.orders_per_customer", LAST)
@@ -235,6 +240,68 @@ def test_a_run_with_nothing_to_do_repeats_what_was_said(
     )
     note = records[0].evaluation.metadata["not_re_evaluated"].value
     assert note.startswith("The table has not changed since 20")
+
+
+def test_a_changed_limit_judges_what_has_not_changed(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    orders = [{"order_id": f"O{n}", "status": "shipped" if n % 10 else "lost"} for n in range(500)]
+    shop.deliver("orders", *orders)
+
+    def judged(limit: float) -> dg.AssetCheckEvaluation:
+        result = materialize(shop, instance, "group:bronze or group:silver", FIRST,
+                             thresholds=Thresholds(quarantine_limit=limit))  # fmt: skip
+        return next(
+            check for check in result.get_asset_check_evaluations()
+            if (check.asset_key.path[-1], check.check_name) == ("orders", "quarantine_share")
+        )  # fmt: skip
+
+    first = judged(0.2)
+    assert (first.passed, first.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert first.description.startswith("50 of 500 rows (10 %, limit 20 %) of 2024-01-01 broke")
+    assert "raise ECOMMERCE_QUARANTINE_LIMIT" in first.description
+    wider = judged(0.9)
+    assert wider.passed
+    assert wider.description.startswith("50 of 500 rows (10 %, limit 90 %) of 2024-01-01 broke")
+    assert "raise ECOMMERCE_QUARANTINE_LIMIT" not in wider.description
+    assert wider.metadata["limit"].value == 0.9
+    note = wider.metadata["not_re_evaluated"].value
+    narrower = judged(0.01)
+    assert (narrower.passed, narrower.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "limit 1 %" in narrower.description
+    assert narrower.metadata["not_re_evaluated"].value == note  # since it was published
+    back = judged(0.2)
+    assert (back.passed, back.description) == (False, first.description)
+
+
+def test_a_check_names_the_limit_in_force(tmp_path: Path) -> None:
+    defs = definitions(Shop(tmp_path), thresholds=Thresholds(quarantine_limit=0.15))
+    graph = defs.resolve_asset_graph()
+    key = dg.AssetCheckKey(dg.AssetKey(["silver", "orders"]), "quarantine_share")
+    assert "ECOMMERCE_QUARANTINE_LIMIT (15 %)" in graph.get_check_spec(key).description
+
+
+def test_the_landing_assets_are_as_fresh_as_what_was_delivered(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    def delivered(day: str):
+        assert materialize(shop, instance, "group:bronze", day).success
+        event = instance.get_latest_materialization_event(dg.AssetKey(["landing", "products"]))
+        shown = event.asset_materialization.metadata["newest_ingestion_date"].value
+        return shown, event.timestamp
+
+    days = ["2024-03-01", "2024-03-02", "2024-03-03"]
+    shop.deliver("products", {}, day=days[0])
+    first = delivered(days[0])
+    assert first[0] == days[0]
+    assert delivered(days[0]) == first  # nothing new
+    assert delivered(days[1]) == first  # an empty delivery
+    shop.deliver("products", {}, day=days[2])
+    later = delivered(days[2])
+    assert later[0] == days[2]
+    assert later[1] > first[1]
+    shop.deliver("products", {"price": "11.00"}, day=days[0])
+    assert delivered(days[0]) == later  # a correction of an old date
 
 
 def test_a_failed_evaluation_of_an_older_date_is_the_newest_one(

@@ -8,6 +8,7 @@ import pytest
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.shop import shipped_shops
 from ecommerce_assets.tables import all_tables
+from tools.shop_pages import pages
 
 pytestmark = pytest.mark.unit
 
@@ -24,6 +25,15 @@ NAMED = re.findall(r"`([A-Za-z_.]+)`\s+\(`([a-z_/]+\.py)`\)", WALK) + [
 def test_the_walk_names_what_exists(name: str, path: str) -> None:
     text = (REPOSITORY / "ecommerce_assets" / path).read_text("utf-8")
     assert re.search(rf"\b(def|class) {name.split('.')[-1]}\b", text), f"no {name} in {path}"
+
+
+def test_pages_show_the_shipped_shop_files_in_full() -> None:
+    """As text, since GitHub shows no included file."""
+    shown = pages()
+    assert len(shown) == 5
+    assert {page for page, text in shown.items() if page.read_text("utf-8") != text} == set()
+    texts = "".join(shown.values())
+    assert all(shop.text in texts for shop in shipped_shops().values())
 
 
 def test_the_walk_passes_every_room() -> None:

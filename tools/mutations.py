@@ -335,9 +335,30 @@ MUTATIONS = (
     Mutation(
         "a changed delivery is not noticed without Spark",
         "jobs/idle.py",
-        "None if delivered.fingerprints else delivered.unread",
-        "delivered.unread",
+        "delivered.fingerprints or (not delivered.has_dates and own.rows)",
+        "not delivered.has_dates and own.rows",
         IDLE,
+    ),
+    Mutation(
+        "what landing has let go is given up",
+        "refresh/landed.py",
+        "[day for day in days if retention.has_let_go(day) and day not in damaged]",
+        "[]",
+        "test_rebuild.py::test_a_late_file_is_added_to_what_landing_has_let_go",
+    ),
+    Mutation(
+        "several dates may vanish at once",
+        "refresh/landed.py",
+        "len(removed) > 1",
+        "False",
+        "test_lost_data.py::test_several_dates_that_are_gone_at_once",
+    ),
+    Mutation(
+        "a table with lost files counts as unchanged",
+        "jobs/idle.py",
+        "table.identifier in arguments.damaged",
+        "False",
+        "test_lost_data.py::test_a_run_mends_a_table_that_has_lost_a_file",
     ),
     Mutation(
         "a new upstream snapshot is not noticed without Spark",

@@ -5,16 +5,18 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
-from time import monotonic
+from time import time
 from typing import Any
 
 import dagster as dg
+import psutil
 from dagster._core.instance import InstanceRef
 
 from ecommerce_assets.cli.outcome import outcome, warnings_of
+from ecommerce_assets.cli.progress import table_by_table
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
@@ -27,6 +29,7 @@ from ecommerce_assets.settings import Settings
 from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import LAYERS, all_tables, table_named
 
+JOB = "ecommerce_daily"
 INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster would log hundreds of events; one line per table is enough.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -79,9 +82,18 @@ def _must_be_possible(settings: Settings, first: date, last: date, *, asked: boo
 
 
 def _say_what_is_missing(first: date, last: date, there: list[date]) -> None:
-    """Warn of requested dates without a folder, probably a typing error."""
+    """Warn of requested dates without a folder, probably a typing error.
+
+    Raises:
+        PipelineError: all of them are before the first date that has landed, or after the last.
+    """
     wanted = (last - first).days + 1
     found = sum(first <= day <= last for day in there)
+    if there and (last < there[0] or first > there[-1]):
+        raise PipelineError(
+            f"nothing has landed for {_span(first, last)}: deliveries are from {there[0]} to "
+            f"{there[-1]}. Nothing was run; to record such dates as empty, add --allow-empty"
+        )
     if found < wanted:
         dates = f"{first}" if wanted == 1 else f"{wanted - found:,} of these {wanted:,} dates"
         landed = f"; dates from {there[0]} to {there[-1]} have" if there else ""
@@ -96,6 +108,7 @@ def execute(
     *,
     full_refresh: bool,
     allow_removal: bool = False,
+    allow_empty: bool = False,
     quiet: bool = False,
     verbose: bool = False,
     recorded: bool = True,
@@ -109,6 +122,7 @@ def execute(
         first, last: the ingestion dates; None for all landed dates, or for `first` alone.
         full_refresh: recompute the tables as a whole.
         allow_removal: rows may go whose deliveries are gone, and many at once.
+        allow_empty: dates may be run that are before or after all that has landed.
         quiet: print only errors.
         verbose: show Dagster's log of the run.
         recorded: whether the run is in Dagster's history.
@@ -119,16 +133,21 @@ def execute(
     """
     definitions = build_definitions(settings)
     chosen = _chosen(selection, definitions.resolve_asset_graph())
-    first, last = _dates(settings, chosen, first, last)
-    started = monotonic()
+    first, last = _dates(settings, chosen, first, last, allow_empty=allow_empty)
     if not quiet:
-        print(f"{_described(chosen)}, ingestion dates {_span(first, last)}", file=sys.stderr)
-        show_progress()
+        print(
+            f"Starting Dagster and Spark: {_described(chosen)}, ingestion dates "
+            f"{_span(first, last)}",
+            file=sys.stderr,
+        )
     # Tables report their checks; if selected, each check would be planned for each date.
-    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+    job = definitions.resolve_job_def(JOB).get_subset(
         asset_selection=chosen, asset_check_selection=set()
     )
-    with _instance() if recorded else dg.DagsterInstance.ephemeral() as instance:
+    with (
+        nullcontext() if quiet else table_by_table(len(chosen)),
+        _instance() if recorded else dg.DagsterInstance.ephemeral() as instance,
+    ):
         for line in end_lost_runs(instance):
             print(line, file=sys.stderr)
         if first != last and not quiet and (advice := why_slow(instance)):
@@ -156,16 +175,23 @@ def execute(
     if not quiet:
         for line in warnings_of(done):
             print(line, file=sys.stderr)
-        print(f"Done in {monotonic() - started:.1f} s", file=sys.stderr)
+        seconds = time() - psutil.Process().create_time()  # the imports, which take some, included
+        print(f"Done in {seconds:.1f} s", file=sys.stderr)
 
 
 def _dates(
-    settings: Settings, chosen: set[dg.AssetKey], first: date | None, last: date | None
+    settings: Settings,
+    chosen: set[dg.AssetKey],
+    first: date | None,
+    last: date | None,
+    *,
+    allow_empty: bool,
 ) -> tuple[date, date]:
     """The first and the last date of the run.
 
     Raises:
-        PipelineError: nothing has landed, or a date is before the first partition or in the future.
+        PipelineError: nothing has landed, or a date is before the first partition or in the future,
+            or all are before the first date that has landed, or after the last.
     """
     if first is None:
         first, last = _range_of(settings, landed_days(settings))
@@ -173,7 +199,7 @@ def _dates(
         return first, last
     last = last or first
     _must_be_possible(settings, first, last, asked=True)
-    if "bronze" in _layers(chosen) and not settings.on_aws:
+    if "bronze" in _layers(chosen) and not settings.on_aws and not allow_empty:
         _say_what_is_missing(first, last, landed_days(settings))
     return first, last
 

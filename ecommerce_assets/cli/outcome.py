@@ -1,10 +1,16 @@
 """What a run did, table by table: for `--json` and for the final warnings."""
 
+import re
 from typing import Any
 
 import dagster as dg
 
+from ecommerce_assets.orchestration.check_reporting import NOTE
+
 SHOWN_WARNINGS = 10
+NAMED_WARNINGS = 3
+END_OF_SENTENCE = re.compile(r"\. (?=[A-Z])")
+TOLD_WHOLE = 3  # of more warnings, only the first sentence is shown
 
 
 def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
@@ -25,6 +31,7 @@ def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
                 "passed": evaluation.passed,
                 "severity": evaluation.severity.value,
                 "message": evaluation.description,
+                "repeated": NOTE in evaluation.metadata,
             }
         )
     for event in result.get_asset_materialization_events():
@@ -43,13 +50,32 @@ def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
 
 
 def warnings_of(tables: list[dict[str, Any]]) -> list[str]:
-    """The first warnings, as lines for people."""
-    lines = [
-        f"Warning: {table['table']} {check['name']}: {check['message']}"
-        for table in tables
-        for check in table["checks"]
-        if not check["passed"] and check["severity"] == dg.AssetCheckSeverity.WARN.value
-    ]
-    more = len(lines) - SHOWN_WARNINGS
-    shown = lines[:SHOWN_WARNINGS]
-    return [*shown, f"... and {more} more warnings: see `--json`"] if more > 0 else shown
+    """The warnings, as lines for people: the first that this run found, and how many still stand.
+
+    A check of a table that has not changed repeats what an earlier run found.
+    """
+    found, standing = [], []
+    for table in tables:
+        for check in table["checks"]:
+            if check["passed"] or check["severity"] != dg.AssetCheckSeverity.WARN.value:
+                continue
+            name = f"{table['table']} {check['name']}"
+            if check["repeated"]:
+                standing.append(name)
+            else:
+                found.append(f"Warning: {name}: {check['message']}")
+    if len(found) > TOLD_WHOLE:
+        found = [f"{END_OF_SENTENCE.split(line)[0].rstrip('.')}." for line in found]
+    lines = found[:SHOWN_WARNINGS]
+    if len(found) > SHOWN_WARNINGS:
+        lines.append(f"... and {len(found) - SHOWN_WARNINGS} more warnings.")
+    if len(found) > TOLD_WHOLE:
+        lines.append("What to do about each: --json, or the table's checks in Dagster (make dev).")
+    if standing:
+        more = f" and {len(standing) - NAMED_WARNINGS} more" * (len(standing) > NAMED_WARNINGS)
+        lines.append(
+            f"{len(standing)} warning{'s' * (len(standing) > 1)} of earlier runs still "
+            f"stand{'s' * (len(standing) == 1)}, of tables that have not changed: "
+            f"{', '.join(standing[:NAMED_WARNINGS])}{more}"
+        )
+    return lines

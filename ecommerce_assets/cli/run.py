@@ -1,5 +1,6 @@
 """`ecommerce run`: materializes tables through Dagster, without a server."""
 
+from contextlib import nullcontext
 from datetime import date
 
 import click
@@ -40,6 +41,11 @@ from ecommerce_assets.cli.options import LAYERS, DateOption, TableOption
     is_flag=True,
     help="Give up rows whose deliveries are gone from landing, and many rows at once.",
 )
+@click.option(
+    "--allow-empty",
+    is_flag=True,
+    help="Run dates before the first delivery, or after the last, as empty ones.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log of the run, too.")
 @click.option(
@@ -55,6 +61,7 @@ def run(
     last: date | None,
     full_refresh: bool,
     allow_removal: bool,
+    allow_empty: bool,
     quiet: bool,
     verbose: bool,
     json_output: bool,
@@ -77,20 +84,23 @@ def run(
         raise click.UsageError("--to needs --from")
     if first and last and last < first:
         raise click.UsageError(f"--to {last} is before --from {first}")
-    if not quiet:
-        click.echo("Starting Dagster and Spark ...", err=True)
-    from ecommerce_assets.cli.execution import execute
-    from ecommerce_assets.query.result import as_json
+    from ecommerce_assets.cli.progress import waiting
     from ecommerce_assets.settings import Settings
+
+    settings = Settings.from_environment()
+    with nullcontext() if quiet else waiting("Loading the tables"):
+        from ecommerce_assets.cli.execution import execute
+        from ecommerce_assets.query.result import as_json
 
     selection = f"group:{layer}" if layer else select
     execute(
-        Settings.from_environment(),
+        settings,
         selection,
         first,
         last,
         full_refresh=full_refresh,
         allow_removal=allow_removal,
+        allow_empty=allow_empty,
         quiet=quiet,
         verbose=verbose,
         finished=lambda tables: click.echo(as_json(tables)) if json_output else None,

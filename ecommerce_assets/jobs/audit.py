@@ -9,11 +9,19 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.refresh.keys import AffectedKeys
-from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, percent, sample
+from ecommerce_assets.tables.audits import (
+    Check,
+    Finding,
+    Report,
+    Scope,
+    Share,
+    sample,
+    share_finding,
+)
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import personal_columns
 from ecommerce_assets.tables.rules import KINDS, RowRule
-from ecommerce_assets.thresholds import exceeds
+from ecommerce_assets.thresholds import Thresholds
 
 VALUES_NAMED = 20
 SCHEMA = Check("schema", "Columns and types are those declared.", True)
@@ -180,7 +188,7 @@ def _unique(
 
 
 def kept_findings(
-    table: Table, before: int, rows: int, limit: float, *, allowed: bool
+    table: Table, before: int, rows: int, thresholds: Thresholds, *, allowed: bool
 ) -> list[Finding]:
     """Whether the new snapshot has lost too many of the published rows; nothing to say of a table
     that may shrink.
@@ -188,21 +196,20 @@ def kept_findings(
     Args:
         before: published rows.
         rows: rows of the new snapshot.
-        limit: share of them that may go.
+        thresholds: with the share of them that may go.
         allowed: whether the run allows more.
     """
     if table.may_shrink:
         return []
     lost = max(before - rows, 0)
-    share = lost / before if before else 0.0
+    share = Share(lost, before, "removal_limit", blocks=not allowed)
     return [
-        Finding(
+        share_finding(
             ROWS_KEPT,
-            passed=not exceeds(lost, before, limit),
-            severity="WARN" if allowed else "ERROR",
-            counts={"rows_before": before, "rows": rows, "share": round(share, 6), "limit": limit},
-            message=f"{lost:,} of {before:,} rows ({percent(share)}, limit {percent(limit)}) are "
-            "gone.",
+            share,
+            thresholds,
+            {"rows_before": before, "rows": rows},
+            message=f"{lost:,} of {before:,} rows ({share.described(thresholds)}) are gone.",
             advice="Look for a delivery that is missing or cut off, and for a condition in the "
             "shop file that fits no row. If it is meant, run it with --allow-removal "
             "(allow_removal in the launchpad).",

@@ -101,6 +101,6 @@ def _nothing_new(
         delivered = new_deliveries(arguments.request, source_of(table), own, version)
     except (DeliveryChanged, PipelineError):
         return None  # The refresh meets it too, and reports it.
-    if delivered.fingerprints or not (delivered.has_dates or own.rows == 0):
+    if delivered.fingerprints or (not delivered.has_dates and own.rows):
         return None
     return delivered.unread

@@ -214,7 +214,7 @@ class PublishGroup:
                 table,
                 written.inputs.published.rows,
                 branch.rows,
-                scope.thresholds.removal_limit,
+                scope.thresholds,
                 allowed=self._arguments.allow_removal,
             ),
         ]

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from threading import Lock
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from dagster_pipes import (
 )
 
 from ecommerce_assets.boto import boto_client
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.outcome import AuditFailed, Published
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.declaration import Table
@@ -33,6 +35,8 @@ _log = logging.getLogger(PROGRESS_LOG)
 ROWS_BY_DATE = "rows_by_ingestion_date"
 LINEAGE = "dagster/column_lineage"
 MESSAGE = "message"
+ENDED = "ended"  # key of the custom message with the job's error
+JUDGED = "judged"  # a share and what is told of it, so that a changed limit can judge it again
 SNAPSHOT = "snapshot"
 S3_SECONDS = 3  # between two uploads of messages
 
@@ -45,6 +49,9 @@ class Reporter(Protocol):
 
     def failed(self, table: Table, error: Exception) -> None:
         """A table was not published."""
+
+    def ended(self, error: Exception) -> None:
+        """The job ends with an error, which says why to who launched it."""
 
 
 @contextmanager
@@ -99,15 +106,18 @@ class LogReporter:
         """Log that the table failed; the job's error says why."""
         _log.info("%-32s%12s", table.identifier, "failed")
 
+    def ended(self, error: Exception) -> None:
+        """The error is raised, and shown by who called the job."""
+
 
 def log_progress(line: str) -> None:
     """Log something else that was built, beside the lines of `LogReporter`."""
     _log.info(line)
 
 
-def show_progress() -> None:
-    """Send the lines of `LogReporter` to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+def show_progress(handler: logging.Handler | None = None) -> None:
+    """Send the lines of `LogReporter` to a handler, by default to standard error."""
+    handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _log.handlers = [handler]
     _log.propagate = False
@@ -168,8 +178,17 @@ class PipesReporter(LogReporter):
                     self._check(table, finding)
             self._context.log.error(str(error))
 
+    def ended(self, error: Exception) -> None:
+        """Report the error: the log may not be there yet, and ends with what Spark says of it."""
+        reason = {"error": str(error), "by_user": isinstance(error, PipelineError)}
+        with self._lock:
+            self._context.report_custom_message({ENDED: reason})
+
     def _check(self, table: Table, finding: Finding, snapshot: int | None = None) -> None:
         metadata: dict[str, Any] = {**finding.counts, **_snapshot(snapshot), MESSAGE: finding.text}
+        if finding.share:
+            told = {"message": finding.message, "advice": finding.advice}
+            metadata[JUDGED] = {"type": "json", "raw_value": asdict(finding.share) | told}
         for name, rows in (("by_date", finding.by_date), ("sample", finding.sample)):
             if rows:
                 masked = [without_personal(row) for row in rows]

@@ -33,13 +33,26 @@ def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
         try:
-            failures = _work(reporter, arguments)
+            _run(reporter, arguments)
         except Exception as error:
-            if ended := why_jvm_ended():
-                raise PipelineError(ended) from error
-            if fault := machine_fault(error):
-                raise PipelineError(f"{arguments.lakehouse}: {fault}") from error
+            reporter.ended(error)
             raise
+
+
+def _run(reporter: Reporter, arguments: JobArguments) -> None:
+    """Materialize and report the tables.
+
+    Raises:
+        PipelineError: tables failed, or the machine did.
+    """
+    try:
+        failures = _work(reporter, arguments)
+    except Exception as error:
+        if ended := why_jvm_ended():
+            raise PipelineError(ended) from error
+        if fault := machine_fault(error):
+            raise PipelineError(f"{arguments.lakehouse}: {fault}") from error
+        raise
     if failures:
         lines = [f"{name}: {reason}" for name, reason in failures.items()]
         raise PipelineError("\n".join(lines) + _the_others(arguments, lines))

@@ -19,6 +19,7 @@ from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.run_cache import Figure
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.audits import Before, Filled, Finding, Scope
+from ecommerce_assets.tables.personal import personal_columns, shown
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation, SparkSession
@@ -100,6 +101,8 @@ def scope_of(
         consult=_consult(inputs.spark),
         before=_before(inputs, decision),
         line_of=_line_of(arguments),
+        shown=shown,
+        is_personal=lambda column: column.lower() in personal_columns(),
     )
 
 

@@ -92,15 +92,24 @@ def message(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> st
         of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION},
     ).records
     events = [record.event_log_entry.dagster_event for record in records]
-    checks = [_check(event) for event in events if event and _blocked(event)]
+    blocked = [event for event in events if event and _blocked(event)]
+    checks = [_check(event) for event in blocked]
+    told = [event.asset_check_evaluation_data.description or "" for event in blocked]
     steps = [
-        f"*{event.step_key}*: {reason_of(event)[:LONGEST_REASON]}"
+        f"*{event.step_key}*: {_without(told, reason_of(event))[:LONGEST_REASON]}"
         for event in events
         if event and event.is_step_failure
     ]
     lines = [f":red_circle: *{run.job_name}* failed{_dates(run)}", *checks, *steps]
     # Slack treats these three characters as markup.
     return "\n".join([*(escape(part, quote=False) for part in lines), _link(run, ui_url)])
+
+
+def _without(told: Sequence[str], reason: str) -> str:
+    """A step's reason without what the checks have told already."""
+    for text in filter(None, told):
+        reason = reason.replace(text, "see above")
+    return reason
 
 
 def _blocked(event: dg.DagsterEvent) -> bool:
@@ -125,8 +134,15 @@ def _first(rows: Any) -> Sequence[Any]:
 
 
 def _filled(row: Any) -> str:
-    """The row's values, without empty ones and `_ingested_at`."""
+    """The row's bad values and where it is; without known reasons, all of its values but empty
+    ones and `_ingested_at`.
+    """
     if isinstance(row, dict):
+        bad = [str(reason).partition(":")[0] for reason in row.get("_reasons") or ()]
+        shown = [*bad, "_source_file", "_line", "_reasons"]
+        if bad and all(name in row for name in bad):
+            row = {name: row[name] for name in shown if name in row}
+            return json.dumps(row, default=str, ensure_ascii=False)
         row = {name: value for name, value in row.items() if value is not None}
         row.pop("_ingested_at", None)
     return json.dumps(row, default=str, ensure_ascii=False)

@@ -8,12 +8,14 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from ecommerce_assets.jobs.reporting import LINEAGE, ROWS_BY_DATE
+from ecommerce_assets.jobs.reporting import ROWS_BY_DATE
 from ecommerce_assets.orchestration.check_reporting import CheckReporting, ReportingContext
+from ecommerce_assets.orchestration.deliveries import report_delivery
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest
 from ecommerce_assets.orchestration.local_storage import why_slow
 from ecommerce_assets.orchestration.metadata import asset_spec, check_specs
 from ecommerce_assets.tables import tables_of
+from ecommerce_assets.thresholds import Thresholds
 
 # On AWS, after a fault of the infrastructure; `dg.Failure` says of a user's that it is none.
 RETRIES, RETRY_SECONDS = 2, 60
@@ -51,15 +53,20 @@ class RunConfig(dg.Config):
 
 
 def layer_assets(
-    layer: str, partitions: dg.DailyPartitionsDefinition, *, retried: bool = False
+    layer: str,
+    partitions: dg.DailyPartitionsDefinition,
+    thresholds: Thresholds,
+    *,
+    retried: bool = False,
 ) -> dg.AssetsDefinition:
     """The assets of a layer's tables, with their checks.
 
     Args:
+        thresholds: the limits that the checks' descriptions name.
         retried: whether a step is tried again after a fault of the infrastructure.
     """
     tables = tables_of(layer)
-    checks = [spec for table in tables for spec in check_specs(table)]
+    checks = [spec for table in tables for spec in check_specs(table, thresholds)]
 
     @dg.multi_asset(
         name=layer,
@@ -87,7 +94,7 @@ def layer_assets(
         request = JobRequest(
             layer, selected, first, last, config.full_refresh, config.allow_removal
         )
-        reporting = CheckReporting(context, checks)
+        reporting = CheckReporting(context, checks, Thresholds(**glue_jobs.thresholds))
         again = tried_again(context) if retried else nullcontext()
         with again, reporting.of_unfinished_run():
             for result in glue_jobs.run(ReportingContext(context), request):
@@ -95,6 +102,7 @@ def layer_assets(
                     yield reporting.evaluated(result)
                 else:
                     yield from reporting.standing(result)
+                    report_delivery(context.instance, result)
                     yield _spread_over_partitions(context, result)
 
     return materialize_layer
@@ -119,14 +127,13 @@ def _dates(context: dg.AssetExecutionContext) -> tuple[date, date]:
 def _spread_over_partitions(
     context: dg.AssetExecutionContext, result: dg.MaterializeResult[Any]
 ) -> dg.MaterializeResult[Any]:
-    """The result without metadata of single partitions, which is added to those.
+    """The result without metadata, which is added to partitions.
 
-    Dagster copies a result's metadata to every partition of a range. Each partition gets its own
-    row count; the newest, which the asset's page shows, gets the column lineage.
+    Dagster would copy it to every partition of a range, which makes most of its history. Each
+    partition gets its own row count; the newest, which the asset's page shows, gets the rest.
     """
     metadata = dict(result.metadata or {})
     counts = metadata.pop(ROWS_BY_DATE, None)
-    lineage = metadata.pop(LINEAGE, None)
     days = context.partition_keys
     if isinstance(counts, dg.JsonMetadataValue) and isinstance(counts.value, dict):
         for day in days:
@@ -134,6 +141,5 @@ def _spread_over_partitions(
                 context.add_asset_metadata(
                     {"dagster/partition_row_count": counts.value[day]}, result.asset_key, day
                 )
-    if lineage is not None:
-        context.add_asset_metadata({LINEAGE: lineage}, result.asset_key, days[-1])
-    return result._replace(metadata=metadata)
+    context.add_asset_metadata(metadata, result.asset_key, days[-1])
+    return result._replace(metadata={})

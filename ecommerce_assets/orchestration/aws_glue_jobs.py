@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -18,6 +18,7 @@ from ecommerce_assets.aws.clients import Unavailable, bucket_and_prefix, client,
 from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_location
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
+from ecommerce_assets.jobs.reporting import ENDED
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
@@ -48,7 +49,8 @@ class AwsGlueJobs(GlueJobs):
             result.asset_key for result in results if isinstance(result, dg.MaterializeResult)
         }
         missing = [t for t in request.tables if dg.AssetKey([request.layer, t]) not in reported]
-        _must_have_succeeded(run, runs, missing)
+        ended = [m[ENDED] for m in session.get_custom_messages() if ENDED in m]
+        _must_have_succeeded(run, runs, missing, ended)
 
     def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
         """Run the maintenance job on Glue."""
@@ -109,14 +111,27 @@ class AwsGlueJobs(GlueJobs):
         return {"bucket": bucket, "key_prefix": f"{prefix}/{job}/{context.run_id}/{uuid4().hex}"}
 
 
-def _must_have_succeeded(run: JobRun, runs: GlueRuns, missing: list[str]) -> None:
+def _must_have_succeeded(
+    run: JobRun, runs: GlueRuns, missing: list[str], ended: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Raise the error of a failed job.
 
+    Args:
+        missing: tables that it did not report.
+        ended: the error that it reported, if it could.
+
     Raises:
-        dagster.Failure: with the last lines of the job's log, and links.
+        dagster.Failure: with that error, else with Glue's and the last lines of the log; and links.
     """
     if run.state == SUCCEEDED and not missing:
         return
+    if ended and run.state != SUCCEEDED:
+        said = ended[-1]
+        raise _failure(
+            f"{runs.job.name} run {run.id} failed.\n{said['error']}\n{runs.log_link(run.id)}",
+            retry=not said["by_user"],
+            metadata=_links(run, runs),
+        )
     if run.state == SUCCEEDED:
         reason = f"ended well, and did not report {', '.join(missing)}"
     else:

@@ -8,14 +8,16 @@ date as "not evaluated" beside a newer date's materialization, and one row for e
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster import AssetCheckEvaluation
 
-from ecommerce_assets.jobs.reporting import MESSAGE, SNAPSHOT
+from ecommerce_assets.jobs.reporting import JUDGED, MESSAGE, SNAPSHOT
 from ecommerce_assets.orchestration.metadata import check_specs
 from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables.audits import Share, limit_of
+from ecommerce_assets.thresholds import Thresholds
 
 PAGE = 25  # records read at a time
 NOTE = "not_re_evaluated"
@@ -27,12 +29,17 @@ class CheckReporting:
     Args:
         context: the step's.
         specs: the checks of its tables.
+        thresholds: the limits in force.
     """
 
     def __init__(
-        self, context: dg.AssetExecutionContext, specs: Sequence[dg.AssetCheckSpec]
+        self,
+        context: dg.AssetExecutionContext,
+        specs: Sequence[dg.AssetCheckSpec],
+        thresholds: Thresholds,
     ) -> None:
         self._instance, self._run_id = context.instance, context.run_id
+        self._thresholds = thresholds
         self._specs = {spec.key: spec for spec in specs}
         self._told: set[dg.AssetCheckKey] = set()
 
@@ -55,7 +62,8 @@ class CheckReporting:
         )
 
     def standing(self, result: dg.MaterializeResult[Any]) -> Iterator[AssetCheckEvaluation]:
-        """For an unchanged table: repeat the evaluations of its published snapshot.
+        """For an unchanged table: repeat the evaluations of its published snapshot, by the limits
+        in force.
 
         A check without an earlier evaluation stays unevaluated.
         """
@@ -74,7 +82,7 @@ class CheckReporting:
         for said, when in evaluations(self._instance, key):
             found = said.metadata.get(SNAPSHOT)
             if found is not None and str(found.value) == snapshot:
-                return again(said, when)
+                return again(said, when, self._thresholds)
         return None
 
     @contextmanager
@@ -87,7 +95,7 @@ class CheckReporting:
             yield
         except Exception:
             for table in all_tables().values():
-                for spec in check_specs(table):
+                for spec in check_specs(table, self._thresholds):
                     self._say_again_if_only_planned(spec.key)
             raise
 
@@ -97,7 +105,8 @@ class CheckReporting:
             return
         if not isinstance(newest[0].evaluation, AssetCheckEvaluation):
             for said, when in evaluations(self._instance, key):
-                self._instance.report_runless_asset_event(again(said, when))
+                repeated = again(said, when, self._thresholds)
+                self._instance.report_runless_asset_event(repeated)
                 break
 
 
@@ -119,20 +128,40 @@ def evaluations(
     cursor = None
     while records := history(key, limit=PAGE, cursor=cursor):
         for record in records:
-            if isinstance(record.evaluation, AssetCheckEvaluation):
-                yield record.evaluation, datetime.fromtimestamp(record.create_timestamp, UTC)
+            if isinstance(record.evaluation, AssetCheckEvaluation) and record.event:
+                # The record itself is as old as the plan of the run.
+                yield record.evaluation, datetime.fromtimestamp(record.event.timestamp, UTC)
         cursor = records[-1].id
 
 
-def again(said: AssetCheckEvaluation, when: datetime) -> AssetCheckEvaluation:
-    """An evaluation, repeated with its original date."""
-    note = f"The table has not changed since {when:%Y-%m-%d %H:%M} UTC."
+def again(
+    said: AssetCheckEvaluation, when: datetime, thresholds: Thresholds
+) -> AssetCheckEvaluation:
+    """An evaluation, repeated with its original date; a share is judged by the limit in force."""
+    note = dg.MetadataValue.text(f"The table has not changed since {when:%Y-%m-%d %H:%M} UTC.")
+    earlier = said.metadata.get(NOTE, note)  # of a repeated one, the first
+    passed, severity, description = said.passed, said.severity, said.description
+    metadata = {**said.metadata, NOTE: earlier}
+    judged, limit = said.metadata.get(JUDGED), said.metadata.get("limit")
+    if isinstance(judged, dg.JsonMetadataValue) and isinstance(limit, dg.FloatMetadataValue):
+        fields = dict(cast("dict[str, Any]", judged.value))
+        message, advice = fields.pop("message"), fields.pop("advice")
+        share, was = Share(**fields), limit.value or 0.0
+        now = share.limit(thresholds)
+        passed = share.passes(thresholds)
+        severity = dg.AssetCheckSeverity(share.severity(thresholds))
+        message = message.replace(limit_of(was), limit_of(now))
+        description = message if passed else f"{message} {advice}"
+        metadata |= {
+            "limit": dg.MetadataValue.float(now),
+            JUDGED: dg.MetadataValue.json({**fields, "message": message, "advice": advice}),
+        }
     return AssetCheckEvaluation(
         asset_key=said.asset_key,
         check_name=said.check_name,
-        passed=said.passed,
-        severity=said.severity,
-        metadata={NOTE: note, **said.metadata},
-        description=said.description,
+        passed=passed,
+        severity=severity,
+        metadata=metadata,
+        description=description,
         blocking=said.blocking,
     )

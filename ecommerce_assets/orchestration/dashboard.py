@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_assets.jobs.reporting import log_progress
-from ecommerce_assets.orchestration.metadata import BY_NINE, asset_key
+from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.declaration import OWNER
@@ -34,7 +34,6 @@ def dashboard_asset(
                 group_name=GROUP,
                 kinds={"html"},
                 owners=[OWNER],
-                freshness_policy=BY_NINE,
                 description="One HTML file that needs no network.\n\nSales by day, week and month, "
                 "products, categories, countries and customers; and a page of data quality.",
             )

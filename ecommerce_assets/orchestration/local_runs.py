@@ -1,8 +1,8 @@
 """Runs on this machine whose process is gone: killed, out of memory, or lost in a power cut.
 
 Dagster's history has them as running, and so their pools as taken: without an end, every later run
-of their layers would wait indefinitely. The daemon ends them by Dagster's run monitoring (dagster.yaml,
-`run_launcher` and `run_monitoring`), and `ecommerce run` before it starts.
+of their layers would wait indefinitely. The daemon ends them by Dagster's run monitoring
+(dagster.yaml, `run_launcher` and `run_monitoring`), and `ecommerce run` before it starts.
 """
 
 import dagster as dg

@@ -1,16 +1,19 @@
 """Asset and check specs from a table's declaration."""
 
 from datetime import timedelta
+from importlib.util import find_spec
 
 import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.landing.source import column_of
+from ecommerce_assets.tables.audits import in_force
 from ecommerce_assets.tables.bronze import LANDING, source_of
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY
+from ecommerce_assets.thresholds import Thresholds
 
-# The schedule runs at five; by nine, the last complete day is there.
+# The schedule runs at five; by nine, the delivery of the last complete day has been read.
 BY_NINE = dg.FreshnessPolicy.cron(deadline_cron="0 9 * * *", lower_bound_delta=timedelta(hours=9))
 
 
@@ -30,7 +33,6 @@ def asset_spec(table: Table) -> dg.AssetSpec:
         kinds={"glue", "spark", "iceberg"},
         owners=[table.owner],
         code_version=table.code_version,
-        freshness_policy=BY_NINE if table.layer == "gold" else None,
         skippable=True,
         metadata={
             "dagster/table_name": table.identifier,
@@ -38,17 +40,28 @@ def asset_spec(table: Table) -> dg.AssetSpec:
             "dagster/column_schema": _column_schema(table),
             "key": ", ".join(table.key),
             "partitioned_by": ", ".join(table.partitioned_by) or "not partitioned",
+            "dagster/code_references": code_reference(table.declared_in),
         },
+        tags={"layer": table.layer, "strategy": type(table.refresh).__name__},
     )
 
 
-def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """One check spec per check of the table."""
+def code_reference(module: str) -> dg.CodeReferencesMetadataValue:
+    """Where a table is declared, for a click in Dagster's UI."""
+    found = find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    file = dg.LocalFileCodeReference(file_path=found.origin, line_number=1, label=module)
+    return dg.CodeReferencesMetadataValue(code_references=[file])
+
+
+def check_specs(table: Table, thresholds: Thresholds) -> list[dg.AssetCheckSpec]:
+    """One check spec per check of the table; its description names the limits in force."""
     return [
         dg.AssetCheckSpec(
             name=check.name,
             asset=asset_key(table.identifier),
-            description=check.description,
+            description=in_force(check.description, thresholds),
             blocking=check.blocking,
         )
         for check in checks_of(table)
@@ -56,7 +69,10 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def landing_spec(table: Table) -> dg.AssetSpec:
-    """The external asset of the files that a bronze table reads."""
+    """The external asset of the files that a bronze table reads.
+
+    Freshness is that of the deliveries: a run that found nothing new makes no table fresher.
+    """
     source = source_of(table)
     files = source.pattern or "*.csv"
     return dg.AssetSpec(
@@ -64,6 +80,7 @@ def landing_spec(table: Table) -> dg.AssetSpec:
         description=f"Files `{LANDING}/{source.folder}/ingestion_date=YYYY-MM-DD/{files}`.",
         group_name=table.layer,
         kinds={"csv"},
+        freshness_policy=BY_NINE,
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 [

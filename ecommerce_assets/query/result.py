@@ -30,6 +30,7 @@ SHOWN = {
 }
 MAX_ROWS = 10_000
 MAX_WIDTH = 10_000
+GAP = "  "  # between columns
 
 
 def write_result(
@@ -111,19 +112,34 @@ def _must_only_read(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def print_table(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table; on a terminal, it fits the width."""
+    """Print rows as a table, in which no word is broken.
+
+    On a terminal that is too narrow for it, each row is a block of lines, one a column.
+    """
     console = _console()
     if not rows:
-        console.print(f"{title}: none\n", style="bold")
+        console.print(f"{title}: none", style="bold")
         return
     console.print(title, style="bold")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
+    cells = [[_shown(value) for value in row.values()] for row in rows]
+    names = list(rows[0])
+    widest = [max(map(_longest_word, texts)) for texts in zip(names, *cells, strict=True)]
+    if sum(widest) + len(GAP) * (len(names) - 1) > console.width:
+        for row in cells:
+            print("\n".join(f"{name:<{max(map(len, names))}}  {text}"
+                            for name, text in zip(names, row, strict=True)), "\n")  # fmt: skip
+        return
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name, width in zip(names, widest, strict=True):
         number = isinstance(rows[0][name], int | float | Decimal)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_shown, row.values()))
+        table.add_column(name, justify="right" if number else "left", min_width=width)
+    for row in cells:
+        table.add_row(*row)
     console.print(table)
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
 
 
 def as_json(rows: Any) -> str:

@@ -16,13 +16,19 @@ from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.silver import feeds_of
 
 MANIFEST = "_manifest.json"
-REASONS = 5
-# The KPIs of the report: query and number of rows.
+REASONS = 3
+# The KPIs of the report: query and number of rows. They fit a terminal of 80 columns.
+MEASURES = "revenue, orders, units, average_order_value"
 KPIS = {
-    "monthly_revenue": ("select * from gold.monthly_revenue order by month_start_date desc", 3),
-    "daily_revenue": ("select * from gold.daily_revenue order by order_date desc", 5),
+    "monthly_revenue": (
+        f"select month_start_date, {MEASURES} from gold.monthly_revenue "
+        "order by month_start_date desc", 3,
+    ),
+    "daily_revenue": (
+        f"select order_date, {MEASURES} from gold.daily_revenue order by order_date desc", 3,
+    ),
     "top_products": (
-        "select revenue_rank, product_id, name, category, units, orders, revenue "
+        "select revenue_rank, name, units, orders, revenue "
         "from gold.top_products order by revenue_rank", 3,
     ),
 }  # fmt: skip
@@ -59,15 +65,17 @@ def print_summary(settings: Settings) -> None:
         PipelineError: as `summary`.
     """
     found = summary(settings)
-    print_table("What became of the delivered rows", found["tables"])
+    tables = found["tables"]
+    if not any(row["not_selected"] for row in tables):
+        tables = [{k: n for k, n in row.items() if k != "not_selected"} for row in tables]
+    injected = any("injected" in row for row in tables)
+    note = "; injected: made broken by the generator" if injected else ""
+    print_table(f"What became of the delivered rows{note}", tables)
+    print()
     print_table("Most common reasons for quarantine", found["reasons"])
     for name in KPIS:
+        print()
         print_table(f"gold.{name}", found[name])
-    injected = [
-        f"{row['table']} {row['injected']:,}" for row in found["tables"] if "injected" in row
-    ]
-    if injected:
-        print(f"Broken rows injected by the generator, from its manifest: {', '.join(injected)}")
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
@@ -101,14 +109,15 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = [f"{table.identifier}_quarantine" for table in fed_tables()]
     union = " union all ".join(
-        f"select '{name}' as quarantine, unnest(_reasons) as reason from {name}" for name in names
+        f"select '{table.name}' as \"table\", unnest(_reasons) as reason "
+        f"from {table.identifier}_quarantine"
+        for table in fed_tables()
     )
     return _rows(
         connection,
-        f"select quarantine, reason, count(*) as rows from ({union}) group by all "
-        f"order by rows desc, quarantine, reason limit {REASONS}",
+        f'select "table", reason, count(*) as rows from ({union}) group by all '
+        f'order by rows desc, "table", reason limit {REASONS}',
     )
 
 

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pandera.pyspark as pa
@@ -69,6 +70,13 @@ class Table:
     def identifier(self) -> str:
         """The Iceberg identifier `layer.name`."""
         return f"{self.layer}.{self.name}"
+
+    @property
+    def declared_in(self) -> str:
+        """The module that declares the table, or the package of its layer."""
+        package = f"{__package__}.{self.layer}"
+        own = f"{package}.{self.name.removesuffix('_quarantine')}"
+        return own if find_spec(own) else package
 
     @property
     def description(self) -> str:

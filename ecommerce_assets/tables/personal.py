@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any
 
 from ecommerce_assets.shop import Shop, current_shop
+from ecommerce_assets.tables import contracted_tables
+from ecommerce_assets.tables.silver import contracts_of
 
 MASK = "•••"
 UNDECLARED = "_rescued_data"
@@ -22,9 +24,6 @@ def personal_columns() -> frozenset[str]:
 
 @cache
 def _of_shop(shop: Shop) -> frozenset[str]:
-    from ecommerce_assets.tables import contracted_tables
-    from ecommerce_assets.tables.silver import contracts_of
-
     contracts = [found for table in contracted_tables(shop) for found in contracts_of(table)]
     marked = {
         name

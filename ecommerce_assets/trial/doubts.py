@@ -9,7 +9,7 @@ import duckdb
 
 from ecommerce_assets.tables.audits import percent
 from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.thresholds import Thresholds
+from ecommerce_assets.thresholds import Thresholds, exceeds
 
 PARENTS = {"orders": "customer_id", "order_items": "order_id"}
 VALID = "(SELECT * FROM {} WHERE fate IN ('current', 'superseded'))"
@@ -28,10 +28,10 @@ def blocked(
         thresholds: from what shares on a run would not publish.
     """
     rows, (key,) = sum(fates.values()) - fates["not_selected"], table.key
-    share = fates["quarantined"] / rows if rows else 0.0
-    if share > thresholds.quarantine_limit:
+    bad = fates["quarantined"]
+    if exceeds(bad, rows, thresholds.quarantine_limit):
         yield (
-            f"{table.identifier}: {percent(share)} of its rows would be quarantined (limit "
+            f"{table.identifier}: {percent(bad / rows)} of its rows would be quarantined (limit "
             f"{percent(thresholds.quarantine_limit)}, ECOMMERCE_QUARANTINE_LIMIT)"
         )
     parent = PARENTS.get(table.name)
@@ -42,11 +42,10 @@ def blocked(
         f"SELECT count(*) FROM {VALID.format(table.name)} v JOIN {table.name} c USING ({key}) "
         f"WHERE c.fate = 'current' AND v.{parent} <> c.{parent}",
     )
-    share = other / rows if rows else 0.0
-    if share > thresholds.identity_limit:
+    if exceeds(other, rows, thresholds.identity_limit):
         yield (
-            f"{table.identifier}: {percent(share)} of its rows name another {parent} than the "
-            f"current row of their {key} (limit {percent(thresholds.identity_limit)}, "
+            f"{table.identifier}: {percent(other / rows)} of its rows name another {parent} than "
+            f"the current row of their {key} (limit {percent(thresholds.identity_limit)}, "
             "ECOMMERCE_IDENTITY_LIMIT): the key is too coarse, or several sources number alike"
         )
 

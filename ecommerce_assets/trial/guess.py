@@ -11,36 +11,44 @@ from ecommerce_assets.trial.samples import Column, Sample
 # Names of a column in headers, in lower case and without anything but letters; the likeliest first.
 NAMES = {
     "order_id": "orderid orderno ordernumber orderref invoiceno invoice invoicenumber invoiceid "
-    "belegnr belegnummer rechnungsnr auftragsnr bestellnummer transactionid receiptno ordernum",
-    "order_item_id": "orderitemid itemid lineitemid lineid orderlineid positionid",
+    "belegnr belegnummer rechnungsnr auftragsnr bestellnummer amazonorderid transactionid "
+    "receiptno ordernum",
+    "order_item_id": "orderitemid itemid lineitemid lineid orderlineid positionid "
+    "salesrecordnumber transactionid",
     "line": "position pos line lineno linenumber item itemno",
     "customer_id": "customerid customerno customernumber custid clientid userid buyerid kundennr "
-    "kundennummer customer useridentifier email",
+    "kundennummer customer useridentifier buyerusername buyer email customeremail contactemail "
+    "emailbilling buyeremail",
     "product_id": "productid productno sku stockcode itemcode articleno artikelnr artikelnummer "
-    "productcode lineitemsku itemsku product lineitemname",
+    "productcode lineitemsku itemsku productsku itemnumber listingid product lineitemname item",
     "order_date": "orderdate orderedat invoicedate date createdat orderpurchasetimestamp datum "
-    "belegdatum bestelldatum rechnungsdatum timestamp paidat purchasedate",
-    "status": "status orderstatus financialstatus auftragsstatus state",
-    "quantity": "quantity qty menge anzahl units pieces lineitemquantity amountordered",
+    "belegdatum bestelldatum rechnungsdatum timestamp paidat purchasedate saledate datecreated",
+    "status": "status orderstatus financialstatus paymentstatus auftragsstatus state",
+    "quantity": "quantity qty menge anzahl units pieces lineitemquantity productqty amountordered",
     "unit_price": "unitprice price itemprice lineitemprice einzelpreis preis itemcost priceeach "
-    "saleprice amount",
-    "line_total": "linetotal linenet lineamount lineitemtotal betrag sales amount revenue",
+    "saleprice productunitprice soldfor amount",
+    "line_total": "linetotal linenet lineamount lineitemtotal itemtotal producttotalprice netsales "
+    "betrag sales amount revenue",
     "discount_percent": "discountpercent rabatt discount",
-    "total_amount": "totalamount total ordertotal grandtotal gesamtbetrag",
+    "total_amount": "totalamount total ordertotal ordertotalamount ordertotalinctax totalprice "
+    "grandtotal gesamtbetrag",
     "payment_method": "paymentmethod payment paymenttype zahlungsart paymentmethodtitle",
-    "shipping_country": "shippingcountry shipcountry",
-    "shipping_city": "shippingcity shipcity",
-    "currency": "currency currencycode waehrung",
-    "email": "email emailaddress mail emailbilling",
+    "shipping_country": "shippingcountry shipcountry shiptocountry deliverycountry "
+    "countrycodeshipping",
+    "shipping_city": "shippingcity shipcity shiptocity deliverycity cityshipping",
+    "currency": "currency currencycode ordercurrencycode waehrung",
+    "email": "email emailaddress mail emailbilling customeremail buyeremail contactemail",
     "first_name": "firstname givenname vorname",
     "last_name": "lastname surname name nachname kunde customername",
     "phone": "phone telephone telefon",
-    "country": "country countrycode land billingcountry countryname",
+    "country": "country countrycode land billingcountry buyercountry countrycodebilling "
+    "countryname",
     "city": "city ort stadt town billingcity customercity",
     "address": "address street strasse addressline",
     "created_at": "createdat created registeredat signupdate",
     "updated_at": "updatedat updated modified lastmodified changedat",
-    "name": "name productname description bezeichnung title itemname lineitemname artikel",
+    "name": "lineitemname name productname description bezeichnung title itemname itemtitle "
+    "artikel item",
     "sku": "sku lineitemsku itemsku",
     "category": "category productcategory productcategoryname warengruppe kategorie type",
     "brand": "brand vendor marke manufacturer",
@@ -72,6 +80,7 @@ TELLS = {
 NUMBERS = ("quantity", "unit_price", "line_total", "discount_percent", "total_amount", "price",
            "cost")  # fmt: skip
 MOMENTS = ("order_date", "created_at", "updated_at")
+IDS = ("order_id", "order_item_id", "product_id", "customer_id")
 SOLD = "paid|completed?|deliver|ship|done|sold|closed|fulfil|bezahlt|versandt|geliefert|abgeschl"
 ROLES = (
     ("cancelled", r"cancel|void|fail|expired|declin|storn|abgebrochen|unavailable"),
@@ -110,6 +119,8 @@ def header_of(column: str, sample: Sample, table: str) -> str | None:
     names = NAMES[column].split()
     if column == KEYS[table] and table.rstrip("s") in sample.name:
         names = ["id", *names]
+    if column == "order_id" and "lineitemname" in by_name:
+        names = [*names, "name"]  # as Shopify calls it
     for name in names:
         header = by_name.get(name)
         if header and _fits(column, sample.columns[header]):
@@ -120,7 +131,7 @@ def header_of(column: str, sample: Sample, table: str) -> str | None:
 def _fits(column: str, found: Column) -> bool:
     """Whether the values of a sample's column can be those of a table's."""
     if not found.rows:
-        return column not in (*NUMBERS, *MOMENTS)
+        return column not in (*NUMBERS, *MOMENTS, *IDS)
     if column in MOMENTS:
         return bool(found.times)
     if column == "quantity":
@@ -178,6 +189,6 @@ def _key_of_items(sample: Sample, found: dict[str, str]) -> list[str] | None:
         if order and within and within != order and sample.unique([order, within]):
             return [order, within]
     first = next(iter(sample.columns))
-    if order and first != order and sample.unique([first]):
+    if order and first != order and not sample.columns[first].times and sample.unique([first]):
         return [first]
     return [order, LINE_NUMBER] if order else None

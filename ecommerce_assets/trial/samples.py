@@ -189,7 +189,8 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
         "fraction": f"coalesce(TRY_CAST({column} AS DOUBLE) BETWEEN 0 AND 1, false)",
         **{pattern: _is_time(column, pattern) for pattern in TIMES},
     }
-    counts = ", ".join(f"count_if({condition})" for condition in kinds.values())
+    # Of a column without any value, count_if is null.
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in kinds.values())
     row = connection.execute(
         f'SELECT count({column}), count(DISTINCT {column}), {counts} FROM "{name}"'
     ).fetchone()

@@ -4,6 +4,7 @@ An audit evaluates one or more checks by one Spark job, or none if metadata alre
 samples of offending rows take another job, only if a check fails.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from pyspark.sql import Column, DataFrame
 
 from ecommerce_assets.refresh.keys import AffectedKeys
-from ecommerce_assets.thresholds import Thresholds
+from ecommerce_assets.thresholds import Thresholds, exceeds
 
 Severity = Literal["ERROR", "WARN"]
 SAMPLE_ROWS = 5
@@ -35,6 +36,46 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A part of a whole, judged by a limit that is a setting.
+
+    Attributes:
+        part, whole: counts, or amounts counted as rows of the same share.
+        threshold: the limit's name in `Thresholds`.
+        warns_from: the part of the limit from which it warns.
+        blocks: whether it blocks above the limit, rather than warn.
+    """
+
+    part: float
+    whole: int
+    threshold: str
+    warns_from: float = 1.0
+    blocks: bool = False
+
+    @property
+    def value(self) -> float:
+        """The share, 0 of nothing."""
+        return round(self.part / self.whole, 6) if self.whole else 0.0
+
+    def passes(self, thresholds: Thresholds) -> bool:
+        """Whether it gives no reason even for a warning."""
+        return not exceeds(self.part, self.whole, self.limit(thresholds) * self.warns_from)
+
+    def severity(self, thresholds: Thresholds) -> Severity:
+        """Of a failure."""
+        above = exceeds(self.part, self.whole, self.limit(thresholds))
+        return "ERROR" if self.blocks and above else "WARN"
+
+    def limit(self, thresholds: Thresholds) -> float:
+        """The limit in force."""
+        return float(getattr(thresholds, self.threshold))
+
+    def described(self, thresholds: Thresholds) -> str:
+        """The share and its limit: `1.2 %, limit 5 %`."""
+        return f"{percent(self.value)}, {limit_of(self.limit(thresholds))}"
+
+
+@dataclass(frozen=True)
 class Finding:
     """The result of one check.
 
@@ -47,6 +88,7 @@ class Finding:
         severity: if it differs from the check's.
         message: for people: the result in numbers, with the most telling example.
         by_date: its figures by ingestion date, for several dates.
+        share: what it was judged by, so that another limit can judge it again.
     """
 
     check: Check
@@ -57,6 +99,7 @@ class Finding:
     severity: Severity | None = None
     message: str = ""
     by_date: list[dict[str, Any]] = field(default_factory=list)
+    share: Share | None = None
 
     @property
     def text(self) -> str:
@@ -133,6 +176,8 @@ class Scope:
             if there are none.
         consult: returns a table as published now; None if it is empty or does not exist yet.
         before: the audit of the published snapshot; None if it is unknown.
+        shown: returns a column's value as it may be shown, the mask in place of personal ones.
+        is_personal: whether a column holds personal data.
         line_of: returns the line on which a record of a landed file begins, by file and record
             number; None if it is no longer known.
     """
@@ -159,6 +204,8 @@ class Scope:
     consult: Callable[[str], DataFrame | None]
     before: Before | None
     line_of: Callable[[str, int], int | None]
+    shown: Callable[[str, Any], Any]
+    is_personal: Callable[[str], bool]
 
     def location(self, file: str, row_number: int) -> str:
         """Where a record is, for people."""
@@ -213,6 +260,43 @@ def sample(frame: DataFrame, order: list[str] | None = None) -> list[dict[str, A
     """A few rows as dictionaries; with `order`, the same ones on every run."""
     rows = frame.orderBy(*order) if order else frame
     return [row.asDict(recursive=True) for row in rows.limit(SAMPLE_ROWS).collect()]
+
+
+def share_finding(
+    check: Check, share: Share, thresholds: Thresholds, counts: Mapping[str, Any], **told: Any
+) -> Finding:
+    """The finding on a share: it passes within the limit, random variation allowed for.
+
+    Args:
+        counts: figures beside share and limit.
+        told: message, advice, sample and figures by date, as in `Finding`.
+    """
+    return Finding(
+        check,
+        passed=share.passes(thresholds),
+        severity=share.severity(thresholds),
+        counts={**counts, "share": share.value, "limit": share.limit(thresholds)},
+        share=share,
+        **told,
+    )
+
+
+_DEFAULT = re.compile(r"ECOMMERCE_(\w+) \([\d.]+ %\)")
+
+
+def in_force(description: str, thresholds: Thresholds) -> str:
+    """The description of a check with the limits in force in place of the defaults."""
+
+    def limit(found: re.Match[str]) -> str:
+        value = getattr(thresholds, found[1].lower())
+        return f"ECOMMERCE_{found[1]} ({percent(value)})"
+
+    return _DEFAULT.sub(limit, description)
+
+
+def limit_of(limit: float) -> str:
+    """A limit as messages name it."""
+    return f"limit {percent(limit)}"
 
 
 def percent(share: float) -> str:

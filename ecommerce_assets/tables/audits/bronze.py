@@ -69,7 +69,12 @@ def _volume_as_usual(scope: Scope) -> Report:
         usual, rows = median(known), scope.rows_by_date.get(day, 0)
         if abs(rows - usual) > max(limit * usual, CHANCE * usual**0.5):
             unusual.append({"date": day.isoformat(), "rows": rows, "usual": round(usual)})
-    message = f"{len(unusual):,} of {compared:,} dates are not as large as usual"
+    message = f"{len(unusual):,} of {compared:,} dates have an unusual number of rows"
+    advice = []
+    if any(found["rows"] < found["usual"] for found in unusual):
+        advice.append("request the data that are missing")
+    if any(found["rows"] > found["usual"] for found in unusual):
+        advice.append("look for a file that was delivered twice, or belongs to another date")
     if unusual:
         worst = max(unusual, key=lambda found: abs(found["rows"] - found["usual"]))
         message += f"; {worst['date']} has {worst['rows']:,} rows, usual are {worst['usual']:,}"
@@ -79,7 +84,7 @@ def _volume_as_usual(scope: Scope) -> Report:
         counts={"dates": compared, "unusual_dates": len(unusual), "limit": limit},
         sample=unusual[:SAMPLE_ROWS],
         message=f"{message}.",
-        advice="Nothing to do if the shop had such a day; otherwise request the missing data.",
+        advice=f"Nothing to do if the shop had such a day; otherwise {' and '.join(advice)}.",
         by_date=unusual,
     )
     return Report([finding])

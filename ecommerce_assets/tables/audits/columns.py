@@ -1,8 +1,9 @@
 """Audit of bronze: does a delivery have the same columns as the one before?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import Any
 
 from pyspark.sql import functions as F
 
@@ -33,7 +34,7 @@ def _schema_as_usual(scope: Scope) -> Report:
     days = [*earlier[-1:], *[day for day in scope.dates if counted.get(day)]]
     columns = scope.filled(days)
     unknown = _unknown_columns(scope, [day for day in days if RESCUED in columns[day].there])
-    differing = []
+    differing, lost = [], set[date]()
     for before, day in pairwise(days):
         found = {
             "date": day.isoformat(),
@@ -44,6 +45,9 @@ def _schema_as_usual(scope: Scope) -> Report:
                            - _names(columns[day]) - unknown.get(day, set())),
             "newly_empty": sorted(_newly_empty(scope, before, day, columns)),
         }  # fmt: skip
+        # Of a column that is not declared, nothing was used.
+        if found["newly_empty"] or _names(columns[before]) - _names(columns[day]):
+            lost.add(day)
         if found["new"] or found["gone"] or found["newly_empty"]:
             differing.append(found)
     compared = max(len(days) - 1, 0)
@@ -59,11 +63,32 @@ def _schema_as_usual(scope: Scope) -> Report:
         counts={"dates": compared, "dates_that_differ": len(differing)},
         sample=differing[:SAMPLE_ROWS],
         message=f"{message}.",
-        advice="A column that the shop renamed counts as empty, and its values are only in "
-        "_rescued_data: ask the shop, and have the dates delivered again with the old name.",
+        advice=_advice(differing, {day.isoformat() for day in lost}),
         by_date=differing,
     )
     return Report([finding])
+
+
+def _advice(differing: Sequence[Mapping[str, Any]], lost: Collection[str]) -> str:
+    """What to do about the columns that differ.
+
+    Args:
+        lost: the dates that lack a declared column, or its values.
+    """
+    if not lost:
+        return (
+            "Nothing is lost: the values of a new column are in _rescued_data. To have it as a "
+            "column, add it to its source in the shop file."
+        )
+    if not any(found["new"] and found["date"] in lost for found in differing):
+        return (
+            "Its values are missing from these dates: ask the shop, and have them delivered again."
+        )
+    return (
+        "If the shop renamed a column, it counts as empty, and its values are only in "
+        "_rescued_data: name the new header in the shop file, or have the dates delivered again "
+        "with the old one."
+    )
 
 
 def _names(columns: Filled) -> set[str]:

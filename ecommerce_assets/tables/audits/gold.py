@@ -5,7 +5,16 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
+from ecommerce_assets.tables.audits import (
+    Audit,
+    Check,
+    Finding,
+    Report,
+    Scope,
+    Share,
+    sample,
+    share_finding,
+)
 from ecommerce_assets.tables.star import FACTS, is_guest
 
 TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
@@ -60,21 +69,20 @@ def inferred_members(key: str) -> Audit:
 
     def run(scope: Scope) -> Report:
         inferred = scope.observed["inferred"] or 0
-        share = inferred / scope.rows if scope.rows else 0.0
-        limit = scope.thresholds.inferred_limit
+        share = Share(inferred, scope.rows, "inferred_limit")
         inferred_ids = scope.snapshot.where("is_inferred").select(key)
-        rows = sample(inferred_ids, [key]) if share > limit else []
+        rows = [] if share.passes(scope.thresholds) else sample(inferred_ids, [key])
         message = (
-            f"{inferred:,} of {scope.rows:,} members ({percent(share)}, limit {percent(limit)}) "
+            f"{inferred:,} of {scope.rows:,} members ({share.described(scope.thresholds)}) "
             "are known only from orders or items"
         )
         if rows:
             message += f", e.g. {key} {rows[0][key]!r}"
-        finding = Finding(
+        finding = share_finding(
             INFERRED,
-            passed=share <= limit,
-            counts={"members": scope.rows, "inferred": inferred,
-                    "share": round(share, 6), "limit": limit},
+            share,
+            scope.thresholds,
+            {"members": scope.rows, "inferred": inferred},
             sample=rows,
             message=f"{message}.",
             advice="Their rows may still come; if they are there, the ids are written differently, "

@@ -9,7 +9,16 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ecommerce_assets.tables.amounts import NET_AMOUNT
-from ecommerce_assets.tables.audits import Audit, Check, Finding, Report, Scope, percent, sample
+from ecommerce_assets.tables.audits import (
+    Audit,
+    Check,
+    Finding,
+    Report,
+    Scope,
+    Share,
+    sample,
+    share_finding,
+)
 
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
 # Sums over all orders, to which each order adds its own.
@@ -192,11 +201,10 @@ AMOUNT_COLUMNS = (
 
 def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     waiting, items, held = figures["waiting"], figures["items"], figures["waiting_held"]
-    share, limit = _share(waiting, items), scope.thresholds.tolerance
-    counts = {"items": waiting, "of_items": items, "waiting_amount": str(figures["waiting_amount"]),
-              "share": share, "limit": limit}  # fmt: skip
+    share = Share(waiting, items, "tolerance")
+    counts = {"items": waiting, "of_items": items, "waiting_amount": str(figures["waiting_amount"])}
     message = (
-        f"{waiting:,} of {items:,} items ({percent(share)}, limit {percent(limit)}), worth "
+        f"{waiting:,} of {items:,} items ({share.described(scope.thresholds)}), worth "
         f"{figures['waiting_amount']:,} {currency}, have no order"
     )
     rows: list[dict[str, Any]] = []
@@ -215,10 +223,11 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
                 "Those in quarantine enter only once these orders are corrected and delivered "
                 f'again: ecommerce query "select * from {ORDERS}_quarantine".'
             )
-    return Finding(
+    return share_finding(
         WAITING,
-        passed=share <= limit,
-        counts=counts,
+        share,
+        scope.thresholds,
+        counts,
         sample=rows,
         message=f"{message}.",
         advice=advice,
@@ -227,19 +236,19 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
 
 def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     empty, sold = figures["empty"], figures["sold"]
-    share, limit = _share(empty, sold), scope.thresholds.tolerance
-    rows = _example(figures["worst_empty"]) if share > limit else []
+    share = Share(empty, sold, "tolerance")
+    rows = [] if share.passes(scope.thresholds) else _example(figures["worst_empty"])
     message = (
-        f"{empty:,} of {sold:,} orders sold ({percent(share)}, limit {percent(limit)}), with a "
+        f"{empty:,} of {sold:,} orders sold ({share.described(scope.thresholds)}), with a "
         f"total of {figures['empty_amount']:,} {currency}, have no item"
     )
     if rows:
         message += f", e.g. {rows[0]['order_id']}"
-    return Finding(
+    return share_finding(
         EMPTY,
-        passed=share <= limit,
-        counts={"orders": sold, "without_item": empty, "total": str(figures["empty_amount"]),
-                "share": share, "limit": limit},
+        share,
+        scope.thresholds,
+        {"orders": sold, "without_item": empty, "total": str(figures["empty_amount"])},
         sample=rows,
         message=f"{message}.",
         advice="No figure counts them: see silver.order_items_quarantine, and request "
@@ -249,19 +258,20 @@ def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
 
 def _amounts(scope: Scope, figures: dict[str, Any]) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
-    share, limit = _share(disagreeing, orders), scope.thresholds.tolerance
-    rows = _example(figures["worst_disagreeing"]) if share > limit else []
+    share = Share(disagreeing, orders, "tolerance")
+    rows = [] if share.passes(scope.thresholds) else _example(figures["worst_disagreeing"])
     message = (
-        f"{disagreeing:,} of {orders:,} orders ({percent(share)}, limit {percent(limit)}) "
+        f"{disagreeing:,} of {orders:,} orders ({share.described(scope.thresholds)}) "
         "disagree with their items or parts"
     )
     if rows:
         first = {name: value for name, value in rows[0].items() if value is not None}
         message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in first.items())
-    return Finding(
+    return share_finding(
         AMOUNTS,
-        passed=share <= limit,
-        counts={"orders": orders, "disagreeing": disagreeing, "share": share, "limit": limit},
+        share,
+        scope.thresholds,
+        {"orders": orders, "disagreeing": disagreeing},
         sample=rows,
         message=f"{message}.",
         advice="Items may be missing or in quarantine, or a discount may be in a column that is "
@@ -271,23 +281,24 @@ def _amounts(scope: Scope, figures: dict[str, Any]) -> Finding:
 
 def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
     odd, items = figures["odd_lines"], figures["items"]
-    share, limit = _share(odd, items), scope.thresholds.tolerance
+    share = Share(odd, items, "tolerance")
     rows: list[dict[str, Any]] = []
     message = (
-        f"The line_total of {odd:,} of {items:,} items ({percent(share)}, limit {percent(limit)}) "
+        f"The line_total of {odd:,} of {items:,} items ({share.described(scope.thresholds)}) "
         "differs from quantity x unit_price less discount_percent"
     )
-    if share > limit:
+    if not share.passes(scope.thresholds):
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
         expected = F.expr(NET_AMOUNT)
         off = scope.upstream[ITEMS].where(F.abs(F.col("line_total") - expected) > CENT)
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())
-    return Finding(
+    return share_finding(
         LINES,
-        passed=share <= limit,
-        counts={"items": items, "disagreeing": odd, "share": share, "limit": limit},
+        share,
+        scope.thresholds,
+        {"items": items, "disagreeing": odd},
         sample=rows,
         message=f"{message}.",
         advice="Revenue is based on line_total: find out from the shop which column is right.",
@@ -314,7 +325,3 @@ def _percents(scope: Scope, figures: dict[str, Any]) -> Finding:
 def _example(order: dict[str, Any] | None) -> list[dict[str, Any]]:
     """An order as a sample; none if the run has not affected such an order."""
     return [{name: order[name] for name in AMOUNT_COLUMNS}] if order else []
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 6) if whole else 0.0

@@ -20,11 +20,12 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    percent,
+    Share,
     sample,
+    share_finding,
 )
 from ecommerce_assets.tables.contract import IMPLAUSIBLE
-from ecommerce_assets.tables.personal import personal_columns, shown
+from ecommerce_assets.thresholds import exceeds
 
 QUARANTINE_SHARE = Check(
     "quarantine_share",
@@ -70,31 +71,30 @@ def quarantine_share(keyed: Keyed, scope: Scope, by_date: Sequence[dict[str, Any
     rows = sum(row["rows"] for row in by_date)
     bad = sum(row["quarantined"] for row in by_date)
     limit = scope.thresholds.quarantine_limit
-    share = bad / rows if rows else 0.0
-    above = share > limit
-    passed = share <= limit / WARNING_FRACTION
+    share = Share(bad, rows, "quarantine_limit", warns_from=1 / WARNING_FRACTION, blocks=True)
     over = [
         {"date": row["_ingestion_date"].isoformat(), "rows": row["rows"],
          "quarantined": row["quarantined"], "share": round(row["quarantined"] / row["rows"], 6)}
         for row in by_date
-        if row["rows"] and row["quarantined"] / row["rows"] > limit / WARNING_FRACTION
+        if exceeds(row["quarantined"], row["rows"], limit / WARNING_FRACTION)
     ]  # fmt: skip
     over.sort(key=lambda found: -found["quarantined"])
     offending: list[dict[str, Any]] = []
     message = (
-        f"{bad:,} of {rows:,} rows ({percent(share)}, limit {percent(limit)}) of "
+        f"{bad:,} of {rows:,} rows ({share.described(scope.thresholds)}) of "
         f"{_dates(scope.dates)} broke the contract"
     )
-    if not passed:
+    if not share.passes(scope.thresholds):
         offending, common = _offending(keyed, scope)
         message += f". Most common: {common}"
         if len(by_date) > 1 and over:
             message += f". {_worst(over, limit)}"
-    return Finding(
+    above = share.severity(scope.thresholds) == "ERROR"
+    return share_finding(
         QUARANTINE_SHARE,
-        passed=passed,
-        severity="ERROR" if above else "WARN",
-        counts={"rows": rows, "quarantined": bad, "share": round(share, 6), "limit": limit},
+        share,
+        scope.thresholds,
+        {"rows": rows, "quarantined": bad},
         sample=offending,
         message=f"{message}.",
         advice=f"{_see_them(keyed, scope.dates)} Correct the delivery, or take it out of landing, "
@@ -108,7 +108,9 @@ def _worst(over: Sequence[Mapping[str, Any]], limit: float) -> str:
     """The date with the most quarantined rows, and all dates above the limit."""
     worst = over[0]
     described = f"{worst['date']} with {worst['quarantined']:,} of {worst['rows']:,} rows"
-    above = sorted(found["date"] for found in over if found["share"] > limit)
+    above = sorted(
+        found["date"] for found in over if exceeds(found["quarantined"], found["rows"], limit)
+    )
     if worst["date"] not in above:
         return f"Worst date: {described}" + (
             f". Over the limit: {', '.join(above)}" if above else ""
@@ -131,7 +133,7 @@ def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
         ["_source_file", "_row_number"],
     )
     column = top["reason"].split(":")[0]
-    named = column in rows[0] and column.lower() not in personal_columns()
+    named = column in rows[0] and not scope.is_personal(column)
     value = f"{rows[0][column]!r} in " if named else "in "
     where = scope.location(top["first"]["_source_file"], top["first"]["_row_number"])
     for row in rows:
@@ -226,6 +228,7 @@ def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
     unsettled = F.col("in_quarantine") & (F.col("stale") | F.col("key").isNull())
     row = joined.agg(
         F.count_if("stale").alias("stale"),
+        F.count_if(F.col("key").isNull()).alias("missing"),
         F.sum(F.when(F.col("stale"), F.col("value"))).alias("stale_value"),
         F.sum("value").alias("value"),
         F.sum(F.when(unsettled, F.col("held_value"))).alias("held_value"),
@@ -238,16 +241,15 @@ def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
 
 
 def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
-    keys, limit = row["stale"], scope.thresholds.tolerance
-    share = round(keys / scope.rows, 6) if scope.rows else 0.0
+    keys, share = row["stale"], Share(row["stale"], scope.rows, "tolerance")
     example = []
     message = (
-        f"{keys:,} of {scope.rows:,} keys ({percent(share)}, limit {percent(limit)}) have their "
+        f"{keys:,} of {scope.rows:,} keys ({share.described(scope.thresholds)}) have their "
         "newest version in quarantine; an older one counts"
     )
     if keyed.value:
         message += f", worth {row['stale_value'] or Decimal('0.00'):,} {keyed.shop.currency}"
-    if share > limit:
+    if not share.passes(scope.thresholds):
         found = row["example"]
         first = {
             keyed.key: found["key"],
@@ -258,11 +260,14 @@ def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
         }
         example = [first]
         where = scope.location(first["_source_file"], first["_row_number"])
-        message += f". E.g. {keyed.key} {shown(keyed.key, found['key'])}: {where} is quarantined"
-    return Finding(
+        message += (
+            f". E.g. {keyed.key} {scope.shown(keyed.key, found['key'])}: {where} is quarantined"
+        )
+    return share_finding(
         NEWEST,
-        passed=share <= limit,
-        counts={"keys": keys, "share": share, "limit": limit}
+        share,
+        scope.thresholds,
+        {"keys": keys}
         | ({"value": str(row["stale_value"] or 0)} if keyed.value else {}),
         sample=example,
         message=f"{message}.",
@@ -273,28 +278,28 @@ def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
 
 def _value_quarantined(keyed: Keyed, scope: Scope, row: Any) -> Finding:
     held, published = row["held_value"] or Decimal("0.00"), row["value"] or Decimal("0.00")
-    whole = held + published
-    share = float(held / whole) if whole else 0.0
-    limit = scope.thresholds.tolerance
-    return Finding(
+    whole, keys = held + published, scope.rows + row["missing"]
+    share = Share(keys * float(held / whole) if whole else 0.0, keys, "tolerance")
+    return share_finding(
         VALUE_QUARANTINED,
-        passed=share <= limit,
-        counts={"quarantined_value": str(held), "published_value": str(published),
-                "share": round(share, 6), "limit": limit},
-        message=f"{held:,} {keyed.shop.currency} of {whole:,} ({percent(share)}, limit "
-        f"{percent(limit)}), by {keyed.value}, lie in quarantine.",
+        share,
+        scope.thresholds,
+        {"quarantined_value": str(held), "published_value": str(published)},
+        message=f"{held:,} {keyed.shop.currency} of {whole:,} "
+        f"({share.described(scope.thresholds)}), by {keyed.value}, lie in quarantine.",
         advice=f"No figure counts them: have the rows in {keyed.quarantine} corrected and "
         "delivered again.",
     )  # fmt: skip
 
 
 def _no_value_quarantined(keyed: Keyed, scope: Scope) -> Finding:
-    limit = scope.thresholds.tolerance
-    return Finding(
+    share = Share(0, scope.rows, "tolerance")
+    return share_finding(
         VALUE_QUARANTINED,
-        passed=True,
-        counts={"quarantined_value": "0.00", "share": 0.0, "limit": limit},
-        message=f"0 {keyed.shop.currency} (0 %, limit {percent(limit)}) lie in quarantine.",
+        share,
+        scope.thresholds,
+        {"quarantined_value": "0.00"},
+        message=f"0 {keyed.shop.currency} ({share.described(scope.thresholds)}) lie in quarantine.",
     )
 
 

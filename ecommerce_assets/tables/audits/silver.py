@@ -18,8 +18,9 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    percent,
+    Share,
     sample,
+    share_finding,
 )
 from ecommerce_assets.tables.audits.quarantine import (
     QUARANTINE_SHARE,
@@ -28,7 +29,6 @@ from ecommerce_assets.tables.audits.quarantine import (
     held_back,
     quarantine_share,
 )
-from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.types import MONEY_SUM
 from ecommerce_assets.thresholds import exceeds
 
@@ -223,12 +223,12 @@ def unambiguous(keyed: Keyed) -> Check:
 
 def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, int]) -> Finding:
     odd = sum(ambiguous.values())
-    share, limit = odd / rows if rows else 0.0, scope.thresholds.identity_limit
+    share = Share(odd, rows, "identity_limit", warns_from=0, blocks=True)
     example: list[dict[str, Any]] = []
     parent, name = str(keyed.parent), keyed.table.removeprefix("silver.")
     named = f"{parent}, or in the same file another {keyed.detail}," if keyed.detail else parent
     message = (
-        f"{odd:,} of {rows:,} rows ({percent(share)}, limit {percent(limit)}) name another "
+        f"{odd:,} of {rows:,} rows ({share.described(scope.thresholds)}) name another "
         f"{named} than the current version of their {keyed.key}"
     )
     if odd:
@@ -236,16 +236,16 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
     if example:
         first = example[0]
         message += (
-            f"; {keyed.key} {shown(keyed.key, first[keyed.key])!r} has {first['versions']:,} "
+            f"; {keyed.key} {scope.shown(keyed.key, first[keyed.key])!r} has {first['versions']:,} "
             f"versions that name {first['named']:,} different {first['column']}, like "
             f"{first['one']!r} and {first['another']!r}"
         )
     several = len(keyed.shop.declared.tables[name]) > 1
-    return Finding(
+    return share_finding(
         unambiguous(keyed),
-        passed=not odd,
-        severity="ERROR" if share > limit else "WARN",
-        counts={"rows": rows, "rows_that_differ": odd, "share": round(share, 6), "limit": limit},
+        share,
+        scope.thresholds,
+        {"rows": rows, "rows_that_differ": odd},
         sample=example,
         message=f"{message}.",
         advice=f"Only one row a {keyed.key} is current, so the others are lost to every figure. "
@@ -279,8 +279,8 @@ def _versions_that_differ(keyed: Keyed, scope: Scope) -> list[dict[str, Any]]:
         found = sample(named, by)
         if found:
             return [
-                {**row, "column": column, "one": shown(column, row["one"]),
-                 "another": shown(column, row["another"])}
+                {**row, "column": column, "one": scope.shown(column, row["one"]),
+                 "another": scope.shown(column, row["another"])}
                 for row in found
             ]  # fmt: skip
     return []
