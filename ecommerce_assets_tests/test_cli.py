@@ -191,8 +191,9 @@ def test_run_and_report(shop: Shop, tmp_path: Path) -> None:
     assert shop.state() == before
     ecommerce(shop, "run", "--layer", "bronze", "--from", "2024-02-01", "--allow-empty")
     shutil.rmtree(shop.landing / "orders" / "ingestion_date=2024-01-02")
-    within = ecommerce(shop, "run", "--select", "bronze.orders", "--from", "2024-01-02")
-    assert "Note: nothing has landed" not in within.stderr
+    within = ("run", "--select", "bronze.orders", "--from", "2024-01-02")
+    assert "--allow-removal" in ecommerce(shop, *within, code=1).stderr
+    assert "Note: nothing" not in ecommerce(shop, *within, "--allow-removal").stderr
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ BEHAVIOUR = [
     Edit("frame of landed files", "landing.frame", "pa.repeat(file.source_file, rows)",
          "pa.repeat(file.source_file.upper(), rows)", BRONZE),
     Edit("fingerprints", "landing.files", "{file.source_file}", "{file.source_file}!", BRONZE),
-    Edit("strategy: landed", "refresh.landed", "if known.get(day) != text", "if True", BRONZE),
+    Edit("strategy: landed", "refresh.landed", "or known.get(day) != text", "or True", BRONZE),
     Edit("strategy: latest version", "refresh.latest_version", "unbeaten = ", "unbeaten = ~",
          VERSIONED),
     Edit("strategy: sums", "refresh.running_sums", "for sign in (1, -1)", "for sign in (2, -1)",

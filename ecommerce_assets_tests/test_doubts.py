@@ -33,6 +33,7 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
         5: {"total_amount": "7.50"},  # a discount that no column says, tax and shipping unknown
         6: {"total_amount": "61.00", "subtotal": "61.00"},
         7: {"total_amount": "9.99"},
+        8: {"total_amount": "7.40"},
     }
     odd_items = {
         6: {"quantity": "2", "line_total": "61.00"},
@@ -61,8 +62,8 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
          "quarantine, those of 1 were not delivered."),
         ("orders_have_items", {"orders": 10, "without_item": 4, "total": "40.00"},
          "4 of 10 orders sold (40 %, limit 1 %), with a total of 40.00 EUR, have no item, e.g. O4."),
-        ("order_amounts_agree", {"orders": 10, "disagreeing": 1},
-         "1 of 10 orders (10 %, limit 1 %) disagree with their items or parts, e.g. order_id O5, "
+        ("order_amounts_agree", {"orders": 10, "disagreeing": 2},
+         "2 of 10 orders (20 %, limit 1 %) disagree with their items or parts, e.g. order_id O5, "
          "items_total 10.00, discount_amount 0.00, total_amount 7.50."),
         ("line_totals_agree", {"items": 8, "disagreeing": 1},
          "e.g. order_item_id I6, quantity 2, unit_price 10.0000, discount_percent 0.00, "
@@ -93,11 +94,12 @@ def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(
     made = make(shop, "gold.fact_sales", NEXT)
     assert made.why == "1 affected by what changed upstream, by order_id"
     found = {finding.check.name: finding for finding in made.findings}
-    assert found["order_amounts_agree"].counts["disagreeing"] == 1
+    assert found["order_amounts_agree"].counts["disagreeing"] == 2
     assert found["order_amounts_agree"].counts["orders"] == 11
     assert found["orders_have_items"].counts["without_item"] == 4
     # An order's amounts decide no fact row, and what is said of them.
-    shop.deliver("orders", {"order_id": "O5", "updated_at": LATER}, day=LATER)
+    corrected = [{"order_id": name, "updated_at": LATER} for name in ("O5", "O8")]
+    shop.deliver("orders", *corrected, day=LATER)
     shop.run("bronze", "orders", LATER)
     shop.run("silver", "orders", LATER)
     assert (
@@ -109,15 +111,18 @@ def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(
 def test_ids_that_are_written_differently(shop: Shop, dimension: str) -> None:
     shop.deliver("products", {"product_id": "001"})
     shop.deliver("customers", {"customer_id": "001"})
-    shop.deliver("orders", {"customer_id": "1"})
-    shop.deliver("order_items", {"product_id": "1"})
+    shop.deliver("orders", {"customer_id": "1"}, {"order_id": "O2", "customer_id": "2"})
+    shop.deliver(
+        "order_items", {"product_id": "1"},
+        {"order_item_id": "I2", "order_id": "O2", "product_id": "2"},
+    )  # fmt: skip
     shop.run_all()
     shop.deliver(f"{dimension}s", {f"{dimension}_id": "002"}, day=NEXT)
     shop.run("bronze", f"{dimension}s", NEXT)
     shop.run("silver", f"{dimension}s", NEXT)
     finding = findings(shop, f"gold.dim_{dimension}", NEXT)["inferred_members"]
     assert warns(finding)
-    assert finding.counts == {"members": 3, "inferred": 1, "share": 0.333333, "limit": 0.05}
+    assert finding.counts == {"members": 4, "inferred": 2, "share": 0.5, "limit": 0.05}
     assert f"e.g. {dimension}_id '1'" in finding.message
     assert "like '1' and '001'" in finding.text
 

@@ -159,3 +159,41 @@ def test_a_home_without_dagster_yaml_is_told_that_it_is_slow(tmp_path: Path) -> 
         with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path / name))) as instance:
             assert why_slow(instance).endswith(advice)
             assert bool(why_slow(instance)) == bool(advice)
+
+
+def test_what_a_failed_run_never_started_is_not_shown_as_failed(tmp_path: Path) -> None:
+    """A bad file in bronze says nothing about gold."""
+    broken = []
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def first() -> None:
+        if broken:
+            raise ValueError
+
+    @dg.asset(deps=[first], partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def second() -> None: ...
+
+    OURS["storage"]["custom"]["config"]["base_dir"] = str(tmp_path / "storage")
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(OURS))
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path))) as instance:
+        job = dg.Definitions(assets=[first, second]).resolve_implicit_global_asset_job_def()
+        log = instance.event_log_storage
+        attempts = log.get_latest_asset_partition_materialization_attempts_without_materializations
+
+        def last_run(name: str) -> str | None:
+            (record,) = instance.get_asset_records([dg.AssetKey(name)])
+            return record.asset_entry.last_run_id
+
+        for fails in (True, False, True):
+            broken[:] = [1] * fails
+            tags = {
+                "dagster/asset_partition_range_start": "2024-01-01",
+                "dagster/asset_partition_range_end": "2024-01-04",
+            }
+            before = last_run("second") if instance.get_runs_count() else None
+            run = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+            assert run.success is not fails
+            assert last_run("first") == run.run_id
+            assert last_run("second") == (before if fails else run.run_id)
+            assert len(attempts(dg.AssetKey("first"))) == (4 if fails else 0)
+            assert attempts(dg.AssetKey("second")) == {}

@@ -188,6 +188,7 @@ def snapshot(
 
 def metadata(*snapshots: dict[str, Any]) -> TableMetadata:
     document: dict[str, Any] = {
+        "location": "file:/lakehouse/warehouse/gold/table",
         "snapshots": list(snapshots),
         "properties": {},
         "default-spec-id": 0,

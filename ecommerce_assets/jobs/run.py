@@ -54,7 +54,10 @@ def _run(reporter: Reporter, arguments: JobArguments) -> None:
             raise PipelineError(f"{arguments.lakehouse}: {fault}") from error
         raise
     if failures:
-        lines = [f"{name}: {reason}" for name, reason in failures.items()]
+        lines = [
+            reason if reason.startswith(f"{name} ") else f"{name}: {reason}"
+            for name, reason in failures.items()
+        ]
         raise PipelineError("\n".join(lines) + _the_others(arguments, lines))
 
 

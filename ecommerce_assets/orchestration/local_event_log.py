@@ -18,9 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as db
+from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster_shared.serdes import serialize_value
 from sqlalchemy.engine import Connection, Engine
@@ -62,6 +67,36 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
         """Write the event to the run's database and to the index, or to neither."""
         with self._all_or_none():
             super().store_event(event)
+            if event.dagster_event and event.dagster_event.is_job_failure:
+                self._forget_what_never_started(event.run_id)
+
+    def _forget_what_never_started(self, run_id: str) -> None:
+        """Take back the plan of a failed run for assets whose step it never started.
+
+        Dagster would show each of them as failed, for every date of the run, though nothing is
+        wrong with it. The run's own log keeps its plan.
+        """
+        events, keys = SqlEventLogStorageTable.c, AssetKeyTable.c
+        is_start = events.dagster_event_type == DagsterEventType.STEP_START.value
+        with self.run_connection(run_id) as connection:
+            started = connection.execute(db.select(events.step_key).where(is_start)).scalars().all()
+        planned = db.and_(
+            events.run_id == run_id,
+            events.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+            events.step_key.not_in(started),
+        )
+        made = events.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value
+        with self.index_connection() as connection:
+            assets = connection.execute(db.select(events.asset_key).where(planned).distinct())
+            for key in assets.scalars().all():
+                last = db.select(events.run_id).where(made, events.asset_key == key)
+                last = last.order_by(events.id.desc()).limit(1)
+                connection.execute(
+                    AssetKeyTable.update()
+                    .where(keys.asset_key == key)
+                    .values(last_run_id=last.scalar_subquery())
+                )
+            connection.execute(SqlEventLogStorageTable.delete().where(planned))
 
     @contextmanager
     def _all_or_none(self) -> Iterator[None]:

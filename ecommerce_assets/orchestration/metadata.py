@@ -1,5 +1,6 @@
 """Asset and check specs from a table's declaration."""
 
+import warnings
 from datetime import timedelta
 from importlib.util import find_spec
 
@@ -51,8 +52,10 @@ def code_reference(module: str) -> dg.CodeReferencesMetadataValue:
     found = find_spec(module)
     assert found is not None
     assert found.origin is not None
-    file = dg.LocalFileCodeReference(file_path=found.origin, line_number=1, label=module)
-    return dg.CodeReferencesMetadataValue(code_references=[file])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # in Dagster 1.13, both classes are
+        file = dg.LocalFileCodeReference(file_path=found.origin, line_number=1, label=module)
+        return dg.CodeReferencesMetadataValue(code_references=[file])
 
 
 def check_specs(table: Table, thresholds: Thresholds) -> list[dg.AssetCheckSpec]:
