@@ -37,6 +37,10 @@ _FULL = (
     "removes old snapshots), then run it again"
 )
 _ONLY_READ = "a folder can only be read, and has to be written"
+_FILE_LOST = (
+    "a file of a table is gone or cut off. Bring it back (on AWS, its last version in the bucket), "
+    "or recompute the tables: `ecommerce run --full-refresh`"
+)
 LONGEST_LINE = 300
 # Messages of the operating system, Java or SQLite: their meaning, and what to do.
 MACHINE_FAULTS = {
@@ -44,6 +48,8 @@ MACHINE_FAULTS = {
     "database or disk is full": _FULL,
     "Read-only file system": _ONLY_READ,
     "attempt to write a readonly database": _ONLY_READ,
+    "Location does not exist": _FILE_LOST,
+    "is not a Parquet file": _FILE_LOST,
     "Permission denied": "a folder or file may not be accessed by this user",
 }
 

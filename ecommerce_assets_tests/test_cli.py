@@ -129,6 +129,10 @@ def test_a_lakehouse_that_can_only_be_read(
             ExceptionGroup("failed", [ValueError("Java: No space left on device\n at x")]),
             "the disk is full",
         ),
+        (
+            RuntimeError("NotFoundException: Location does not exist: s3://lake/gold/x.parquet"),
+            "a file of a table is gone or cut off. Bring it back",
+        ),
         (ValueError("else"), None),
     ],
 )

@@ -351,7 +351,7 @@ MUTATIONS = (
         "refresh/landed.py",
         "len(removed) > 1",
         "False",
-        "test_lost_data.py::test_several_dates_that_are_gone_at_once",
+        "test_lost_data.py::test_deliveries_that_can_not_be_seen_any_more",
     ),
     Mutation(
         "a table with lost files counts as unchanged",
