@@ -12,6 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.orchestration.local_glue_jobs import WholeLines
+from ecommerce_assets.orchestration.timeline import show_in_lists
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.thresholds import Thresholds
@@ -435,3 +436,20 @@ def test_a_message_that_is_still_being_written_is_not_lost(instance: dg.DagsterI
         write_in_two()
 
     assert writing.execute_in_process(instance=instance).success
+
+
+@pytest.mark.parametrize("assets", [None, {dg.AssetKey(["gold", "top_products"])}])
+def test_a_run_of_the_command_line_is_in_the_lists_of_the_ui(
+    assets: set[dg.AssetKey] | None,
+) -> None:
+    """By its code location and, of a part of the graph, by its assets."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(dg.JobDefinition(
+            name="ecommerce_daily", graph_def=dg.GraphDefinition(name="ecommerce_daily")
+        ))  # fmt: skip
+        show_in_lists(instance, run, assets)
+        shown = instance.get_run_by_id(run.run_id)
+    origin = shown.remote_job_origin.repository_origin
+    assert origin.code_location_origin.location_name == "ecommerce_assets"
+    assert origin.get_label() == "__repository__@ecommerce_assets"
+    assert (shown.job_name, shown.asset_selection) == ("ecommerce_daily", assets)

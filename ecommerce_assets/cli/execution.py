@@ -25,6 +25,7 @@ from ecommerce_assets.orchestration.failures import reason_of
 from ecommerce_assets.orchestration.local_runs import end_lost_runs
 from ecommerce_assets.orchestration.local_storage import home, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
+from ecommerce_assets.orchestration.timeline import show_in_lists
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import LAYERS, all_tables, table_named
@@ -169,6 +170,8 @@ def execute(
             },
             raise_on_error=False,
         )
+        if recorded and (run := instance.get_run_by_id(result.run_id)):
+            show_in_lists(instance, run, chosen if selection else None)
     done = outcome(result)
     finished(done)
     _must_have_succeeded(result)
