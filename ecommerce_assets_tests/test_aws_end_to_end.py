@@ -189,13 +189,9 @@ def test_the_whole_way(account: Account) -> None:
         assert account.content(name) == account.shop.content(name), name
     assert len(account.content("gold.fact_sales")) > 300
 
-    (made,) = result.asset_materializations_for_node("gold")[:1]
+    made = newest(result, "gold")[0]
     assert made.metadata["dpu_hours"].value == pytest.approx(90 * 2 / 3600)
-    shares = [
-        event.metadata["share_of_run"].value
-        for event in result.asset_materializations_for_node("gold")
-        if event.partition == LAST
-    ]
+    shares = [event.metadata["share_of_run"].value for event in newest(result, "gold")]
     assert len(shares) == len(tables_of("gold"))
     assert sum(shares) == pytest.approx(1, abs=0.01)
     assert account.glue.calls["start_job_run"] == len(LAYERS)
@@ -207,6 +203,12 @@ def test_the_whole_way(account: Account) -> None:
     here = account.shop.dashboard.read_text("utf-8")
     assert sales_of(page) == sales_of(here)
     assert days_of(sales_of(page)["sales"]) > 0
+
+
+def newest(result: Any, layer: str) -> list[Any]:
+    """A layer's materializations of the newest partition, which have the run's metadata."""
+    made = result.asset_materializations_for_node(layer)
+    return [event for event in made if event.partition == LAST]
 
 
 def sales_of(page: str) -> dict[str, Any]:
@@ -227,8 +229,7 @@ def test_a_second_run_and_maintenance(account: Account) -> None:
     before = {name: account.content(name) for name in all_tables()}
     again = account.run(layer="silver")
     assert again.success, "\n".join(account.glue.outputs.values())
-    made = again.asset_materializations_for_node("silver")[0].metadata["refresh"].value
-    assert made == "nothing changed upstream"
+    assert newest(again, "silver")[0].metadata["refresh"].value == "nothing changed upstream"
     kept = account.run(job="ecommerce_maintenance")
     assert kept.success, list(account.glue.outputs.values())[-1]
     observed = [event for event in kept.all_events if event.event_type_value == "ASSET_OBSERVATION"]
