@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from time import time
 from typing import Any
@@ -15,19 +15,18 @@ import dagster as dg
 import psutil
 from dagster._core.instance import InstanceRef
 
+from ecommerce_assets.cli.dates import dates_of_run, described
 from ecommerce_assets.cli.outcome import outcome, warnings_of
 from ecommerce_assets.cli.progress import table_by_table
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
-from ecommerce_assets.landing.files import landed_dates
 from ecommerce_assets.orchestration.failures import reason_of
 from ecommerce_assets.orchestration.local_runs import end_lost_runs
 from ecommerce_assets.orchestration.local_storage import home, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.orchestration.timeline import show_in_lists
 from ecommerce_assets.settings import Settings
-from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import LAYERS, all_tables, table_named
 
 JOB = "ecommerce_daily"
@@ -35,70 +34,6 @@ INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 # Dagster would log hundreds of events; one line per table is enough.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 VERBOSE = {"console": {"config": {"log_level": "DEBUG"}}}
-
-
-def landed_days(settings: Settings) -> list[date]:
-    """The ingestion dates landed for any source, in order.
-
-    Raises:
-        PipelineError: there is no landing location, or it can't be listed; a folder's name is not
-            a date.
-    """
-    sources = current_shop().sources
-    try:
-        return sorted({day for source in sources for day in landed_dates(settings.landing, source)})
-    except PipelineError as error:
-        if not settings.on_aws or error.__cause__ is None:
-            raise
-        # Load boto3 only on AWS.
-        from ecommerce_assets.aws.clients import explained
-
-        with explained(f"looking at {settings.landing}"):
-            raise error.__cause__ from None
-
-
-def _range_of(settings: Settings, days: list[date]) -> tuple[date, date]:
-    if not days:
-        raise PipelineError(
-            f"nothing has landed in {settings.landing}: see `ecommerce land --help`"
-        )
-    return days[0], days[-1]
-
-
-def _must_be_possible(settings: Settings, first: date, last: date, *, asked: bool) -> None:
-    today = datetime.now(UTC).date()
-    if first < settings.start_date:
-        raise PipelineError(
-            f"{first} is before the first partition {settings.start_date}: set "
-            "ECOMMERCE_START_DATE to an earlier date"
-        )
-    if last > today:
-        what, remedy = f"--to {last}", "choose an earlier date"
-        if not asked:
-            what = f"ingestion_date={last}, a folder in {settings.landing},"
-            remedy = f"rename it, or run the others: ecommerce run --from {first} --to {today}"
-        raise PipelineError(
-            f"{what} is in the future (today is {today} UTC), so nothing was run: {remedy}"
-        )
-
-
-def _say_what_is_missing(first: date, last: date, there: list[date]) -> None:
-    """Warn of requested dates without a folder, probably a typing error.
-
-    Raises:
-        PipelineError: all of them are before the first date that has landed, or after the last.
-    """
-    wanted = (last - first).days + 1
-    found = sum(first <= day <= last for day in there)
-    if there and (last < there[0] or first > there[-1]):
-        raise PipelineError(
-            f"nothing has landed for {_span(first, last)}: deliveries are from {there[0]} to "
-            f"{there[-1]}. Nothing was run; to record such dates as empty, add --allow-empty"
-        )
-    if found < wanted:
-        dates = f"{first}" if wanted == 1 else f"{wanted - found:,} of these {wanted:,} dates"
-        landed = f"; dates from {there[0]} to {there[-1]} have" if there else ""
-        print(f"Note: nothing has landed for {dates}{landed}", file=sys.stderr)
 
 
 def execute(
@@ -134,11 +69,11 @@ def execute(
     """
     definitions = build_definitions(settings)
     chosen = _chosen(selection, definitions.resolve_asset_graph())
-    first, last = _dates(settings, chosen, first, last, allow_empty=allow_empty)
+    first, last = dates_of_run(settings, _layers(chosen), first, last, allow_empty=allow_empty)
     if not quiet:
         print(
             f"Starting Dagster and Spark: {_described(chosen)}, ingestion dates "
-            f"{_span(first, last)}",
+            f"{described(first, last)}",
             file=sys.stderr,
         )
     # Tables report their checks; if selected, each check would be planned for each date.
@@ -182,31 +117,6 @@ def execute(
         print(f"Done in {seconds:.1f} s", file=sys.stderr)
 
 
-def _dates(
-    settings: Settings,
-    chosen: set[dg.AssetKey],
-    first: date | None,
-    last: date | None,
-    *,
-    allow_empty: bool,
-) -> tuple[date, date]:
-    """The first and the last date of the run.
-
-    Raises:
-        PipelineError: nothing has landed, or a date is before the first partition or in the future,
-            or all are before the first date that has landed, or after the last.
-    """
-    if first is None:
-        first, last = _range_of(settings, landed_days(settings))
-        _must_be_possible(settings, first, last, asked=False)
-        return first, last
-    last = last or first
-    _must_be_possible(settings, first, last, asked=True)
-    if "bronze" in _layers(chosen) and not settings.on_aws and not allow_empty:
-        _say_what_is_missing(first, last, landed_days(settings))
-    return first, last
-
-
 def _layers(chosen: set[dg.AssetKey]) -> list[str]:
     return [layer for layer in LAYERS if any(key.path[0] == layer for key in chosen)]
 
@@ -215,10 +125,6 @@ def _described(chosen: set[dg.AssetKey]) -> str:
     tables = len([key for key in chosen if key.path[0] in LAYERS])
     rest = " and the dashboard" if len(chosen) > tables else ""
     return f"{tables} table{'s' if tables != 1 else ''}{rest}"
-
-
-def _span(first: date, last: date) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def execute_maintenance(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -9,15 +9,8 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.refresh.keys import AffectedKeys
-from ecommerce_assets.tables.audits import (
-    Check,
-    Finding,
-    Report,
-    Scope,
-    Share,
-    sample,
-    share_finding,
-)
+from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample, share_finding
+from ecommerce_assets.tables.audits.shares import Share
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import personal_columns
 from ecommerce_assets.tables.rules import KINDS, RowRule

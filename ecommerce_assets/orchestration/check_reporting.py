@@ -16,7 +16,7 @@ from dagster import AssetCheckEvaluation
 from ecommerce_assets.jobs.reporting import JUDGED, MESSAGE, SNAPSHOT
 from ecommerce_assets.orchestration.metadata import check_specs
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.audits import Share, limit_of
+from ecommerce_assets.tables.audits.shares import Share, limit_of
 from ecommerce_assets.thresholds import Thresholds
 
 PAGE = 25  # records read at a time

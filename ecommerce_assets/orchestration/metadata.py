@@ -8,7 +8,7 @@ import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.landing.source import column_of
-from ecommerce_assets.tables.audits import in_force
+from ecommerce_assets.tables.audits.shares import in_force
 from ecommerce_assets.tables.bronze import LANDING, source_of
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.rules import NULLABILITY

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import duckdb
 
-from ecommerce_assets.tables.audits import percent
+from ecommerce_assets.tables.audits.shares import percent
 from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.thresholds import Thresholds, exceeds
 

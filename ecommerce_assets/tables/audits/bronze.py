@@ -9,15 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from ecommerce_assets.intervals import days_in
-from ecommerce_assets.tables.audits import (
-    SAMPLE_ROWS,
-    Audit,
-    Check,
-    Finding,
-    Report,
-    Scope,
-    sample,
-)
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Finding, Report, Scope, sample
 
 DELIVERED = Check(
     "delivery_not_empty", "Every ingestion date of the run brought at least one row.", False

@@ -7,15 +7,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.tables.audits import (
-    SAMPLE_ROWS,
-    Audit,
-    Check,
-    Filled,
-    Finding,
-    Report,
-    Scope,
-)
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Filled, Finding, Report, Scope
 
 SCHEMA = Check(
     "schema_as_usual",

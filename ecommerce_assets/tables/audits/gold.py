@@ -11,10 +11,10 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    Share,
     sample,
     share_finding,
 )
+from ecommerce_assets.tables.audits.shares import Share
 from ecommerce_assets.tables.star import FACTS, is_guest
 
 TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"

@@ -15,10 +15,10 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    Share,
     sample,
     share_finding,
 )
+from ecommerce_assets.tables.audits.shares import Share
 
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
 # Sums over all orders, to which each order adds its own.

@@ -20,10 +20,10 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    Share,
     sample,
     share_finding,
 )
+from ecommerce_assets.tables.audits.shares import Share
 from ecommerce_assets.tables.contract import IMPLAUSIBLE
 from ecommerce_assets.thresholds import exceeds
 

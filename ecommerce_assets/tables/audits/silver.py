@@ -18,7 +18,6 @@ from ecommerce_assets.tables.audits import (
     Finding,
     Report,
     Scope,
-    Share,
     sample,
     share_finding,
 )
@@ -29,6 +28,7 @@ from ecommerce_assets.tables.audits.quarantine import (
     held_back,
     quarantine_share,
 )
+from ecommerce_assets.tables.audits.shares import Share
 from ecommerce_assets.tables.types import MONEY_SUM
 from ecommerce_assets.thresholds import exceeds
 
