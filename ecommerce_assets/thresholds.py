@@ -39,7 +39,7 @@ def exceeds(part: float, whole: int, limit: float) -> bool:
     """Whether a share is above its limit, and not just by chance.
 
     A count of rows, each with the probability `limit`, has the standard deviation of the binomial
-    distribution, sqrt(whole x limit x (1 - limit)); up to three of them are chance. So 1 of 19 is
-    no more than 5 %, and 80 of 1,000 are.
+    distribution, sqrt(whole x limit x (1 - limit)); up to three of them are chance. So 1 of 19
+    counts as no more than 5 %, and 80 of 1,000 as more.
     """
     return part > whole * limit + CHANCE * sqrt(whole * limit * (1 - limit))

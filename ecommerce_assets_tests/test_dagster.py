@@ -253,6 +253,7 @@ def test_a_changed_limit_judges_what_has_not_changed(
     def judged(limit: float) -> dg.AssetCheckEvaluation:
         result = materialize(shop, instance, "group:bronze or group:silver", FIRST,
                              thresholds=Thresholds(quarantine_limit=limit))  # fmt: skip
+        assert result.success  # what is published already is shown as failed, and fails nothing
         return next(
             check for check in result.get_asset_check_evaluations()
             if (check.asset_key.path[-1], check.check_name) == ("orders", "quarantine_share")
@@ -271,6 +272,8 @@ def test_a_changed_limit_judges_what_has_not_changed(
     narrower = judged(0.01)
     assert (narrower.passed, narrower.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "limit 1 %" in narrower.description
+    assert "verdict" in narrower.metadata
+    assert "verdict" not in judged(0.01).metadata
     assert narrower.metadata["not_re_evaluated"].value == note  # since it was published
     back = judged(0.2)
     assert (back.passed, back.description) == (False, first.description)

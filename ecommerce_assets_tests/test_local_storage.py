@@ -4,19 +4,25 @@ Checks are the exception: one row per check of a run, where Dagster has one per 
 """
 
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 import yaml
+from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from ecommerce_assets.orchestration import local_storage
 from ecommerce_assets.orchestration.local_event_log import KeptEnginesEventLog
+from ecommerce_assets.orchestration.local_runs import end_lost_runs
 from ecommerce_assets.orchestration.local_storage import why_slow
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-05")
@@ -197,3 +203,40 @@ def test_what_a_failed_run_never_started_is_not_shown_as_failed(tmp_path: Path) 
             assert last_run("second") == (before if fails else run.run_id)
             assert len(attempts(dg.AssetKey("first"))) == (4 if fails else 0)
             assert attempts(dg.AssetKey("second")) == {}
+
+
+def started(instance: dg.DagsterInstance, pid: int, when: float) -> str:
+    """A run in the history that a process with this number began."""
+    graph = dg.GraphDefinition(name="any")
+    run = instance.create_run_for_job(dg.JobDefinition(name="any", graph_def=graph))
+    event = dg.DagsterEvent(DagsterEventType.RUN_START.value, "any", pid=pid)
+    instance.handle_new_event(
+        EventLogEntry(None, "", "debug", run.run_id, when, dagster_event=event)
+    )
+    return run.run_id
+
+
+def test_a_run_is_lost_if_its_process_is_gone_from_this_machine(tmp_path: Path) -> None:
+    config = {"run_launcher": {"module": "ecommerce_assets.orchestration.local_runs",
+                               "class": "LocalRunLauncher"}}  # fmt: skip
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine = psutil.Process()
+    for name, settings in (("here", config), ("elsewhere", {})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "dagster.yaml").write_text(yaml.safe_dump(settings))
+        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder))) as instance:
+            lives = started(instance, mine.pid, mine.create_time() + 1)
+            gone = started(instance, ended.pid, time.time())
+            # Its number belongs to another process by now.
+            reused = started(instance, mine.pid, mine.create_time() - 3600)
+            told = end_lost_runs(instance)
+            failed = {
+                run.run_id
+                for run in instance.get_runs()
+                if run.status == dg.DagsterRunStatus.FAILURE
+            }
+        assert failed == ({gone, reused} if name == "here" else set())
+        assert len(told) == len(failed)
+        assert lives not in failed

@@ -268,16 +268,40 @@ def test_a_run_mends_a_table_that_has_lost_a_file(shop: Shop, table: str, damage
     assert different(shop) == {}
 
 
+def test_a_table_that_has_lost_a_file_stops_only_those_that_read_it(shop: Shop) -> None:
+    shop.deliver_one_of_each()
+    shop.run("bronze")
+    shop.run("silver", "orders,products")
+    data_file(shop, "bronze.orders").unlink()
+    shop.deliver("products", {"price": "11.00"})
+    shop.run("bronze", "products")
+    told = refused(shop, "silver", tables="orders_quarantine")
+    assert "bronze.orders: its data file" in told
+    assert "`ecommerce run --select bronze.orders` mends it" in told
+    with pytest.raises(PipelineError, match=r"silver.orders_quarantine: bronze.orders: its data"):
+        shop.run("silver", "orders_quarantine,products")
+    assert str(shop.one("select price from silver.products")["price"]) == "11.0000"
+
+
 def test_half_of_all_files_are_gone(shop: Shop) -> None:
     for number in range(len(DAYS)):
         deliver(shop, number)
     shop.run_all(DAYS[0], DAYS[-1])
     before = shop.state()
-    for file in sorted((shop.lakehouse / "warehouse").rglob("*.parquet"))[::2]:
-        file.unlink()
+
+    def lose_half() -> None:
+        for file in sorted((shop.lakehouse / "warehouse").rglob("*.parquet"))[::2]:
+            file.unlink()
+
+    lose_half()
     for layer in LAYERS:
         shop.run(layer, first=DAYS[0], last=DAYS[-1], full_refresh=True)
     assert shop.state() == before
+    lose_half()
+    told = command(shop, "rebuild", "--from", "landing", "-q", code=0).stderr
+    assert "the table is mended where it is" in told
+    assert shop.state() == before
+    assert not list(shop.lakehouse.parent.glob("*-broken-*"))
 
 
 def test_a_lost_date_whose_delivery_is_gone_too(shop: Shop) -> None:
@@ -472,5 +496,5 @@ def test_a_locked_catalog_is_named_as_such(
         with pytest.raises(PipelineError, match=told):
             metadata_files(str(tmp_path / "lake"))
         with pytest.raises(PipelineError, match=told):
-            why_broken(str(tmp_path / "lake"))
+            why_broken(str(tmp_path / "lake"), all_tables())
     assert metadata_files(str(tmp_path / "lake")) == {}

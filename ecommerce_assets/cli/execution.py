@@ -22,7 +22,7 @@ from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.jobs.reporting import show_progress
 from ecommerce_assets.orchestration.failures import reason_of
-from ecommerce_assets.orchestration.local_runs import end_lost_runs
+from ecommerce_assets.orchestration.local_runs import end_lost_runs, is_of_this_machine
 from ecommerce_assets.orchestration.local_storage import home, why_slow
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.orchestration.timeline import show_in_lists
@@ -105,7 +105,7 @@ def execute(
             },
             raise_on_error=False,
         )
-        if recorded and (run := instance.get_run_by_id(result.run_id)):
+        if is_of_this_machine(instance) and (run := instance.get_run_by_id(result.run_id)):
             show_in_lists(instance, run, chosen if selection else None)
     done = outcome(result)
     finished(done)

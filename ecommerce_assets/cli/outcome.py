@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from ecommerce_assets.orchestration.check_reporting import NOTE
+from ecommerce_assets.orchestration.check_reporting import NOTE, VERDICT
 
 SHOWN_WARNINGS = 10
 NAMED_WARNINGS = 3
-END_OF_SENTENCE = re.compile(r"\. (?=[A-Z])")
+END_OF_SENTENCE = re.compile(r"(?<!e\.g)(?<!E\.g)\. (?=[A-Z])")
 TOLD_WHOLE = 3  # of more warnings, only the first sentence is shown
 
 
@@ -31,7 +31,7 @@ def outcome(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
                 "passed": evaluation.passed,
                 "severity": evaluation.severity.value,
                 "message": evaluation.description,
-                "repeated": NOTE in evaluation.metadata,
+                "repeated": NOTE in evaluation.metadata and VERDICT not in evaluation.metadata,
             }
         )
     for event in result.get_asset_materialization_events():

@@ -28,9 +28,9 @@ def rebuild(source: str, into: Path | None, quiet: bool, json_output: bool) -> N
     """Rebuild every table from all that has landed, in an empty lakehouse.
 
     If there is a lakehouse in service, the rebuilt one is beside it, and compared with it table by
-    table: exit code 1 if they differ. If there is none, this brings it back; if it is broken, or
-    has lost files, it is put aside first. A rebuild that was stopped is continued by the same
-    command. On AWS, an environment whose databases are empty is brought back.
+    table: exit code 1 if they differ. If there is none, this brings it back; one that is broken is
+    put aside first, and one that has lost data files is mended. A rebuild that was stopped is
+    continued by the same command. On AWS, an environment whose databases are empty is brought back.
     """
     from ecommerce_assets.cli.execution import execute
     from ecommerce_assets.lakehouse.rebuilding import mark, unmark
@@ -88,15 +88,17 @@ def rebuild(source: str, into: Path | None, quiet: bool, json_output: bool) -> N
 def _target(settings: Any, into: Path | None) -> tuple[str, bool]:
     """Where to rebuild, and whether there is a lakehouse in service to compare with.
 
-    A broken lakehouse is put aside.
+    A broken lakehouse is put aside; one that has only lost data files is mended by the run.
 
     Raises:
-        PipelineError: there is a lakehouse already, or it can't be looked at.
+        PipelineError: there is a lakehouse already, it can't be looked at, or nothing has landed.
     """
+    from ecommerce_assets.cli.dates import landed_days
     from ecommerce_assets.lakehouse.local_catalog import CATALOG_FILE
-    from ecommerce_assets.lakehouse.rebuilding import is_marked, put_aside, why_broken
+    from ecommerce_assets.lakehouse.rebuilding import is_marked, lost_files, put_aside, why_broken
     from ecommerce_assets.query.history import has_tables
     from ecommerce_assets.settings import absolute
+    from ecommerce_assets.tables import all_tables
 
     own = str(settings.lakehouse)
     if settings.on_aws:
@@ -110,13 +112,15 @@ def _target(settings: Any, into: Path | None) -> tuple[str, bool]:
                 "rebuilt"
             )
         return own, False
-    if is_marked(own):
-        in_service = False  # A rebuild of it was stopped.
-    elif why := why_broken(own):
+    if not landed_days(settings):
+        raise PipelineError(f"nothing has landed in {settings.landing} to rebuild from")
+    if why := why_broken(own, all_tables()):
         click.echo(f"{why}\nIt is put aside as {put_aside(own)}", err=True)
-        in_service = False
-    else:
-        in_service = has_tables(own)
+    lost = lost_files(own, all_tables())
+    for line in lost:
+        click.echo(f"{line}: the table is mended where it is", err=True)
+    # One whose rebuild was stopped is continued.
+    in_service = not lost and not is_marked(own) and has_tables(own)
     default = f"{own}-rebuilt" if in_service else own
     target = absolute(str(into)) if into else default
     is_another = (Path(target) / CATALOG_FILE).exists() and not is_marked(target)

@@ -85,6 +85,7 @@ def run(
     if first and last and last < first:
         raise click.UsageError(f"--to {last} is before --from {first}")
     from ecommerce_assets.cli.progress import waiting
+    from ecommerce_assets.lakehouse.rebuilding import unmark
     from ecommerce_assets.settings import Settings
 
     settings = Settings.from_environment()
@@ -105,3 +106,5 @@ def run(
         verbose=verbose,
         finished=lambda tables: click.echo(as_json(tables)) if json_output else None,
     )
+    if not settings.on_aws and selection is None and first is None:
+        unmark(settings.lakehouse)  # All is there now, even if its rebuild was stopped.

@@ -46,7 +46,7 @@ def maintain_lakehouse(
     if is_local:
         must_be_there(lakehouse)
         files = metadata_files(lakehouse)
-        lost = {name: len(bad) for name, bad in damaged(files, files).items()}
+        lost = {name: len(bad) for name, bad in damaged(files, all_tables()).items()}
     spark = open_session(lakehouse, environment=environment)
     there = [table for table in all_tables().values() if exists(spark, table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)

@@ -51,7 +51,7 @@ class Reporter(Protocol):
         """A table was not published."""
 
     def ended(self, error: Exception) -> None:
-        """The job ends with an error, which says why to who launched it."""
+        """The job ends with an error, which says why to whoever launched it."""
 
 
 @contextmanager

@@ -80,8 +80,12 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
     fit_shuffles(spark, read, delivered if reads_deliveries else 0)
     cache = RunCache()
 
+    def published(tables: Sequence[Table]) -> list[Published]:
+        _must_be_readable(tables, arguments)
+        return materialize(spark, tables, arguments, cache)
+
     def work(tables: Sequence[Table]) -> None:
-        _report(reporter, tables, lambda: materialize(spark, tables, arguments, cache))
+        _report(reporter, tables, lambda: published(tables))
 
     try:
         return work_through(publish_groups(tables), work)
@@ -92,24 +96,29 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
 
 
 def _damaged(arguments: JobArguments) -> dict[str, list[DataFile]]:
-    """By table of the job, its data files that are lost; the run mends these tables.
+    """By table of the job, or that it reads, the data files that are lost.
 
     On AWS, where each look costs a request, maintenance finds them.
-
-    Raises:
-        PipelineError: a table of another layer that the job reads has lost files.
     """
     if "://" in arguments.lakehouse:
         return {}
-    files, own = metadata_files(arguments.lakehouse), [t.identifier for t in arguments.tables]
+    own = {table.identifier for table in arguments.tables}
     read = {name for table in arguments.tables for name in table.reads}
-    found = damaged(files, sorted({*own, *read}))
-    for name in sorted(found.keys() - own):
-        raise PipelineError(
-            f"{described(found[name])}: `ecommerce run --select {name}` mends it; then run this "
-            "again"
-        )
-    return found
+    return damaged(metadata_files(arguments.lakehouse), sorted(own | read))
+
+
+def _must_be_readable(tables: Sequence[Table], arguments: JobArguments) -> None:
+    """Check the tables that others read and this job does not mend.
+
+    Raises:
+        PipelineError: one has lost files.
+    """
+    own = {table.identifier for table in arguments.tables}
+    for name in sorted({name for table in tables for name in table.reads} - own):
+        if bad := arguments.damaged.get(name):
+            raise PipelineError(
+                f"{described(bad)}: `ecommerce run --select {name}` mends it; then run this again"
+            )
 
 
 # How error messages name the date of a bad file.

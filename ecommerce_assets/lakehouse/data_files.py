@@ -47,7 +47,7 @@ class DataFile:
             return "is gone"
         except OSError as error:
             raise PipelineError(f"{self.path} can't be looked at: {error.strerror}") from error
-        return "" if size == self.size else f"has {size:,} bytes in place of {self.size:,}"
+        return "" if size == self.size else f"has {size:,} bytes instead of {self.size:,}"
 
 
 def load_table(identifier: str, metadata_file: Path) -> "Table":
@@ -90,7 +90,7 @@ def data_files(identifier: str, table: "Table", snapshot: int | None = None) -> 
                 day = _day(file.partition[by_day[0]]) if by_day else None
                 path = local_path(file.file_path)
                 found.append(DataFile(identifier, path, file.file_size_in_bytes, day))
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # whatever a decoder makes of bytes that are cut off or garbled
         raise unreadable(identifier, place, error) from error
     return found
 
@@ -120,15 +120,19 @@ def damaged(files: Mapping[str, Path], tables: Iterable[str]) -> dict[str, list[
     }
 
 
-def must_be_whole(files: Iterable[DataFile]) -> None:
+def must_be_whole(files: Iterable[DataFile], *, published: bool = True) -> None:
     """Check that files are there.
+
+    Args:
+        published: whether they are those of the published snapshot, which a run can mend.
 
     Raises:
         PipelineError: one is not; the message names it and says what to do.
     """
     bad = [file for file in files if file.damage]
     if bad:
-        raise PipelineError(f"{described(bad)}: `ecommerce run` mends the table")
+        remedy = "`ecommerce run` mends the table" if published else "look at another snapshot"
+        raise PipelineError(f"{described(bad)}: {remedy}")
 
 
 def described(bad: Sequence[DataFile]) -> str:

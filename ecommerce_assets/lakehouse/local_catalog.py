@@ -27,6 +27,8 @@ LOCATIONS = (
     "where catalog_name = ?"
 )
 LOCK_SECONDS = 30
+# What SQLite says of a file that is no whole catalog; anything else may be a passing fault.
+DAMAGED = ("malformed", "not a database", "no such table")
 
 
 class Broken(PipelineError):
@@ -237,11 +239,11 @@ def _explained(file: Path) -> Iterator[None]:
                 f"{file} is locked by another process, for more than {LOCK_SECONDS} seconds: wait "
                 "until that one is done, or end it, and run this again"
             ) from error
-        if isinstance(error, OSError) or "unable to open" in str(error):
-            raise PipelineError(f"{file} can't be opened: {_line(error)}") from error
-        raise Broken(
-            f"{file} is damaged ({_line(error)}): restore it from a backup, or {REBUILD}"
-        ) from error
+        if any(sign in str(error) for sign in DAMAGED):
+            raise Broken(
+                f"{file} is damaged ({_line(error)}): restore it from a backup, or {REBUILD}"
+            ) from error
+        raise PipelineError(f"{file} can't be read: {_line(error)}") from error
 
 
 def _line(error: BaseException) -> str:

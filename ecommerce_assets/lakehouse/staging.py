@@ -181,6 +181,7 @@ def stage(
             target = f"{qualified(identifier)}.branch_{branch}"
             frame, lacking = with_columns_of(spark, identifier, frame)
             if stays is not None:
+                stays, _ = with_columns_of(spark, identifier, stays)  # one may have just come
                 frame = frame.unionByName(stays)
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()

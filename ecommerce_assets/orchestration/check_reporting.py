@@ -21,6 +21,7 @@ from ecommerce_assets.thresholds import Thresholds
 
 PAGE = 25  # records read at a time
 NOTE = "not_re_evaluated"
+VERDICT = "verdict"  # of an evaluation that is repeated, if it has changed
 
 
 class CheckReporting:
@@ -137,11 +138,16 @@ def evaluations(
 def again(
     said: AssetCheckEvaluation, when: datetime, thresholds: Thresholds
 ) -> AssetCheckEvaluation:
-    """An evaluation, repeated with its original date; a share is judged by the limit in force."""
+    """An evaluation, repeated with its original date; a share is judged by the limit in force.
+
+    What is published already can't be kept back by a lowered limit: it is shown as failed, and
+    fails no step.
+    """
     note = dg.MetadataValue.text(f"The table has not changed since {when:%Y-%m-%d %H:%M} UTC.")
     earlier = said.metadata.get(NOTE, note)  # of a repeated one, the first
     passed, severity, description = said.passed, said.severity, said.description
     metadata = {**said.metadata, NOTE: earlier}
+    metadata.pop(VERDICT, None)
     judged, limit = said.metadata.get(JUDGED), said.metadata.get("limit")
     if isinstance(judged, dg.JsonMetadataValue) and isinstance(limit, dg.FloatMetadataValue):
         fields = dict(cast("dict[str, Any]", judged.value))
@@ -152,6 +158,8 @@ def again(
         severity = dg.AssetCheckSeverity(share.severity(thresholds))
         message = message.replace(limit_of(was), limit_of(now))
         description = message if passed else f"{message} {advice}"
+        if (passed, severity) != (said.passed, said.severity):
+            metadata[VERDICT] = dg.MetadataValue.text("Another one than before, by another limit.")
         metadata |= {
             "limit": dg.MetadataValue.float(now),
             JUDGED: dg.MetadataValue.json({**fields, "message": message, "advice": advice}),
@@ -163,5 +171,5 @@ def again(
         severity=severity,
         metadata=metadata,
         description=description,
-        blocking=said.blocking,
+        blocking=said.blocking and (passed or severity == dg.AssetCheckSeverity.WARN),
     )

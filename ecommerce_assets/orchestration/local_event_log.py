@@ -93,7 +93,7 @@ class KeptEnginesEventLog(SqliteEventLogStorage):
                 last = last.order_by(events.id.desc()).limit(1)
                 connection.execute(
                     AssetKeyTable.update()
-                    .where(keys.asset_key == key)
+                    .where(keys.asset_key == key, keys.last_run_id == run_id)
                     .values(last_run_id=last.scalar_subquery())
                 )
             connection.execute(SqlEventLogStorageTable.delete().where(planned))

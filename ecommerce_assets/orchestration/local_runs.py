@@ -47,12 +47,24 @@ def why_lost(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     )
 
 
+def is_of_this_machine(instance: dg.DagsterInstance) -> bool:
+    """Whether an instance's runs are processes here, and not tasks elsewhere, as on AWS."""
+    return isinstance(instance.run_launcher, LocalRunLauncher)
+
+
 def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Mark lost runs as failed, which frees their pools; returns a line about each."""
+    """Mark lost runs as failed, which frees their pools; returns a line about each.
+
+    Only where runs are processes of this machine.
+    """
+    if not is_of_this_machine(instance):
+        return []
     going = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     ended = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=going)):
-        if why := why_lost(instance, run):
+        why = why_lost(instance, run)
+        now = instance.get_run_by_id(run.run_id)  # it may have ended meanwhile
+        if why and now and now.status in going:
             instance.report_run_failed(run, why)
             ended.append(f"Run {run.run_id[:8]} of {run.job_name} is marked as failed: {why}")
     return ended

@@ -74,7 +74,7 @@ def _rows(
     """The query of a table's view."""
     snapshot = None if as_of is None else snapshot_as_of(identifier, table, as_of)
     found = data_files(identifier, table, snapshot)
-    must_be_whole(found)
+    must_be_whole(found, published=as_of is None)
     schema = table.schema().as_arrow()
     if not found:
         empty = connection.from_arrow(schema.empty_table())

@@ -76,7 +76,11 @@ class Landed(Strategy):
         if not request.allow_removal:
             _must_not_be_gone(inputs, self.source, found, retention, removed, damaged)
         prints = {day: text for day, text in found.fingerprints.items() if day not in expired}
-        other = written(_read_by_other_code(published, version) - ({*request.days} - expired))
+        partly = [day for day in sorted(prints) if retention.has_let_go(day) and day not in damaged]
+        held = published.rows_by_date(published.snapshot_id, INGESTION_DATE, partly)
+        partly = [day for day in partly if held.get(day)]
+        read = {*request.days} - expired - {*partly}
+        other = written(_read_by_other_code(published, version) - read)
         if not prints:
             return Nothing(NOTHING_NEW, found.unread, other, retention.as_record())
         days = tuple(sorted(prints))
@@ -88,8 +92,7 @@ class Landed(Strategy):
             self.struct,
             datetime.now(UTC),
         )
-        kept = [day for day in days if retention.has_let_go(day) and day not in damaged]
-        stays = _rows_of_files_let_go(inputs, kept, landed_files)
+        stays = _rows_of_files_let_go(inputs, partly, landed_files) if partly else None
         return Rows(
             why=f"{len(days)} dates whose delivery is new or changed"
             + (f"; {len(damaged)} of them mended" if damaged else ""),
@@ -191,11 +194,11 @@ def _must_not_be_gone(
                 f"{len(held):,} dates, {min(held)} to {max(held)}. Is the folder there, mounted, "
                 f"and named right? {MEANT}"
             )
-    mended = [day for day in removed if day in damaged]
-    if mended:
+    lost = sorted(day for day in damaged if day in removed or retention.has_let_go(day))
+    if lost:
         raise PipelineError(
-            f"{described(request.damaged[name])}, and {folder} has no file of {mended[0]} any more "
-            f"to read it again: bring the delivery back, or the file from a backup. {MEANT}"
+            f"{described(request.damaged[name])}, and {folder} has not all files of {lost[0]} any "
+            "more to read it again: bring the delivery back, or the file from a backup. " + MEANT
         )
     if len(removed) > 1:
         raise PipelineError(
@@ -206,11 +209,8 @@ def _must_not_be_gone(
 
 def _rows_of_files_let_go(
     inputs: Inputs, days: Sequence[date], landed_files: Mapping[date, Sequence[LandedFile]]
-) -> "DataFrame | None":
-    """Published rows of these dates whose files are gone from landing; None if there are none."""
-    published = inputs.published
-    if not any(published.rows_by_date(published.snapshot_id, INGESTION_DATE, days).values()):
-        return None
+) -> "DataFrame":
+    """Published rows of these dates whose files are gone from landing."""
     rows = inputs.published_rows().where(lies_in(INGESTION_DATE, days))
     there = [file.source_file for day in days for file in landed_files[day]]
     return rows.where(~F.col(SOURCE_FILE).isin(there)) if there else rows
