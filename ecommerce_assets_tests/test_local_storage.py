@@ -211,7 +211,7 @@ def started(instance: dg.DagsterInstance, pid: int, when: float) -> str:
     run = instance.create_run_for_job(dg.JobDefinition(name="any", graph_def=graph))
     event = dg.DagsterEvent(DagsterEventType.RUN_START.value, "any", pid=pid)
     instance.handle_new_event(
-        EventLogEntry(None, "", "debug", run.run_id, when, dagster_event=event)
+        EventLogEntry(None, "DEBUG", "", run.run_id, when, dagster_event=event)
     )
     return run.run_id
 

@@ -275,10 +275,8 @@ def test_a_table_that_has_lost_a_file_stops_only_those_that_read_it(shop: Shop) 
     data_file(shop, "bronze.orders").unlink()
     shop.deliver("products", {"price": "11.00"})
     shop.run("bronze", "products")
-    told = refused(shop, "silver", tables="orders_quarantine")
-    assert "bronze.orders: its data file" in told
-    assert "`ecommerce run --select bronze.orders` mends it" in told
-    with pytest.raises(PipelineError, match=r"silver.orders_quarantine: bronze.orders: its data"):
+    told = r"silver.orders_quarantine: bronze.orders: its data .*--select bronze.orders` mends it"
+    with pytest.raises(PipelineError, match=told):
         shop.run("silver", "orders_quarantine,products")
     assert str(shop.one("select price from silver.products")["price"]) == "11.0000"
 
@@ -314,7 +312,7 @@ def test_a_lost_date_whose_delivery_is_gone_too(shop: Shop) -> None:
     with pytest.raises(PipelineError) as caught:
         shop.run("bronze", "orders", DAYS[1])
     assert (
-        f"bronze.orders: its data file {file} is gone, and {shop.landing}/orders has no file of {DAYS[0]}"
+        f"bronze.orders: its data file {file} is gone, and {shop.landing}/orders has not all files of {DAYS[0]}"
         in str(caught.value)
     )
     shop.run("bronze", "orders", DAYS[1], allow_removal=True)

@@ -55,7 +55,7 @@ def _run(reporter: Reporter, arguments: JobArguments) -> None:
         raise
     if failures:
         lines = [
-            reason if reason.startswith(f"{name} ") else f"{name}: {reason}"
+            reason if reason.startswith((f"{name} ", f"{name}:")) else f"{name}: {reason}"
             for name, reason in failures.items()
         ]
         raise PipelineError("\n".join(lines) + _the_others(arguments, lines))
