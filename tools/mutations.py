@@ -342,7 +342,7 @@ MUTATIONS = (
     Mutation(
         "what landing has let go is given up",
         "refresh/landed.py",
-        "[day for day in days if retention.has_let_go(day) and day not in damaged]",
+        "sorted(day for day in read if retention.has_let_go(day) and day not in damaged)",
         "[]",
         "test_rebuild.py::test_a_late_file_is_added_to_what_landing_has_let_go",
     ),

@@ -59,40 +59,24 @@ class Landed(Strategy):
             PipelineError: landed files can't be listed or read; or deliveries are gone.
         """
         request, published, version = inputs.request, inputs.published, inputs.table.code_version
-        damaged = {
-            file.day for file in request.damaged.get(inputs.table.identifier, ()) if file.day
-        }
+        lost_files = request.damaged.get(inputs.table.identifier, ())
+        damaged = {file.day for file in lost_files if file.day}
         found = new_deliveries(request, self.source, published, version, damaged)
-        record = published.record
-        known = Retention.from_record(record.retention) if record and record.retention else None
-        retention = (known or Retention()).on(request.today, request.landing_days)
-        landed_files: dict[date, list[LandedFile]] = {day: [] for day in found.fingerprints}
-        for file in found.files:
-            if file.ingestion_date in landed_files:
-                landed_files[file.ingestion_date].append(file)
-        lost = _without_files(published, landed_files)
-        expired = {day for day in lost if retention.has_let_go(day)} - damaged
-        removed = {day: rows for day, rows in lost.items() if day not in expired}
-        if not request.allow_removal:
-            _must_not_be_gone(inputs, self.source, found, retention, removed, damaged)
-        prints = {day: text for day, text in found.fingerprints.items() if day not in expired}
-        partly = [day for day in sorted(prints) if retention.has_let_go(day) and day not in damaged]
-        held = published.rows_by_date(published.snapshot_id, INGESTION_DATE, partly)
-        partly = [day for day in partly if held.get(day)]
-        read = {*request.days} - expired - {*partly}
-        other = written(_read_by_other_code(published, version) - read)
-        if not prints:
+        retention = _retention(inputs)
+        read = _to_read(inputs, self.source, found, retention, damaged)
+        again = {*request.days} - read.expired - {*read.partly}
+        other = written(_read_by_other_code(published, version) - again)
+        if not read.files:
             return Nothing(NOTHING_NEW, found.unread, other, retention.as_record())
-        days = tuple(sorted(prints))
+        days = tuple(sorted(read.files))
         frame = landed_frame(
             inputs.spark,
             request.landing,
-            [file for day in days for file in landed_files[day]],
+            [file for day in days for file in read.files[day]],
             self.source,
             self.struct,
             datetime.now(UTC),
         )
-        stays = _rows_of_files_let_go(inputs, partly, landed_files) if partly else None
         return Rows(
             why=f"{len(days)} dates whose delivery is new or changed"
             + (f"; {len(damaged)} of them mended" if damaged else ""),
@@ -100,13 +84,69 @@ class Landed(Strategy):
             replace=lies_in(INGESTION_DATE, days),
             affected=AffectedKeys(frame_of_days(inputs.spark, days), days, inputs.limits),
             dates=days,
-            in_order=stays is None,
-            stays=stays,
-            fingerprints={day.isoformat(): text for day, text in prints.items()},
+            in_order=not read.partly,
+            stays=_rows_of_files_let_go(inputs, read) if read.partly else None,
+            fingerprints={day.isoformat(): found.fingerprints[day] for day in days},
             unread=found.unread,
             other_code=other,
             retention=retention.as_record(),
         )
+
+
+@dataclass(frozen=True)
+class ToRead:
+    """The dates to read.
+
+    Attributes:
+        files: by date, its landed files; none where the delivery was taken back.
+        partly: those of which landing has let files go, so that rows of theirs stay.
+        expired: dates left alone, as landing has let all of their files go.
+    """
+
+    files: Mapping[date, Sequence[LandedFile]]
+    partly: Sequence[date]
+    expired: frozenset[date]
+
+
+def _retention(inputs: Inputs) -> Retention:
+    """What landing has let go by now, as far as this table's runs know."""
+    record = inputs.published.record
+    known = Retention.from_record(record.retention) if record and record.retention else Retention()
+    return known.on(inputs.request.today, inputs.request.landing_days)
+
+
+def _to_read(
+    inputs: Inputs,
+    source: Source,
+    found: "Deliveries",
+    retention: Retention,
+    damaged: Collection[date],
+) -> ToRead:
+    """The dates to read again, and what stays of them.
+
+    Raises:
+        PipelineError: deliveries are gone, and the run does not allow it.
+    """
+    published = inputs.published
+    files: dict[date, list[LandedFile]] = {day: [] for day in found.fingerprints}
+    for file in found.files:
+        if file.ingestion_date in files:
+            files[file.ingestion_date].append(file)
+    without = sorted(day for day in files if not files[day])
+    held = _held(published, without)
+    expired = {day for day in held if retention.has_let_go(day) and day not in damaged}
+    removed = {day: rows for day, rows in held.items() if day not in expired}
+    if not inputs.request.allow_removal:
+        _must_not_be_gone(inputs, source, found, retention, removed, damaged)
+    read = {day: files[day] for day in files if day not in expired}
+    let_go = sorted(day for day in read if retention.has_let_go(day) and day not in damaged)
+    return ToRead(read, sorted(_held(published, let_go)), frozenset(expired))
+
+
+def _held(published: History, days: Sequence[date]) -> dict[date, int]:
+    """Published rows by date, of those dates that have any."""
+    rows = published.rows_by_date(published.snapshot_id, INGESTION_DATE, days)
+    return {day: rows[day] for day in days if rows.get(day)}
 
 
 @dataclass(frozen=True)
@@ -159,15 +199,6 @@ def new_deliveries(
     return Deliveries(files, prints, tuple(found.unread), found.has_dates)
 
 
-def _without_files(
-    published: History, landed_files: Mapping[date, Sequence[LandedFile]]
-) -> dict[date, int]:
-    """Published rows by date, of those dates that have no landed file any more."""
-    days = sorted(day for day, files in landed_files.items() if not files)
-    rows = published.rows_by_date(published.snapshot_id, INGESTION_DATE, days)
-    return {day: rows[day] for day in days if rows.get(day)}
-
-
 def _must_not_be_gone(
     inputs: Inputs,
     source: Source,
@@ -207,12 +238,10 @@ def _must_not_be_gone(
         )
 
 
-def _rows_of_files_let_go(
-    inputs: Inputs, days: Sequence[date], landed_files: Mapping[date, Sequence[LandedFile]]
-) -> "DataFrame":
-    """Published rows of these dates whose files are gone from landing."""
-    rows = inputs.published_rows().where(lies_in(INGESTION_DATE, days))
-    there = [file.source_file for day in days for file in landed_files[day]]
+def _rows_of_files_let_go(inputs: Inputs, read: ToRead) -> "DataFrame":
+    """Published rows of the partly let-go dates whose files are gone from landing."""
+    rows = inputs.published_rows().where(lies_in(INGESTION_DATE, read.partly))
+    there = [file.source_file for day in read.partly for file in read.files[day]]
     return rows.where(~F.col(SOURCE_FILE).isin(there)) if there else rows
 
 
