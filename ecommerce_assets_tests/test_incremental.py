@@ -198,7 +198,8 @@ class Histories(RuleBasedStateMachine):
             self._start(dates, selection)
         finally:
             other.join()
-        assert not errors
+        if errors:
+            raise errors[0]
         self._record(others, selection)
         Counts.races += 1
 

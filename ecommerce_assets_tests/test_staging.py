@@ -1,5 +1,6 @@
 """How rows are written to their files."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def created(spark: SparkSession, partitioned_by: str) -> History:
     rows = spark.createDataFrame([], "day date, n long")
     create_table(spark, NAME, rows.schema, [partitioned_by], "Rows.", clustered=False)
     return History(spark, NAME)
+
+
+def test_a_column_may_be_added_by_several_runs_at_once(lakehouse: SparkSession) -> None:
+    created(lakehouse, "day")
+    more = lakehouse.createDataFrame([], "day date, n long, a long, b long, c long").schema
+
+    def add(_: int) -> None:
+        create_table(lakehouse, NAME, more, ["day"], "Rows.")
+
+    with ThreadPoolExecutor(4) as runs:
+        list(runs.map(add, range(4)))
+    assert lakehouse.table(f"lakehouse.{NAME}").schema.names == more.names
 
 
 def test_rows_in_order_need_no_sort_and_others_are_refused(lakehouse: SparkSession) -> None:

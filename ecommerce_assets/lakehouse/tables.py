@@ -1,6 +1,7 @@
 """Iceberg tables of the lakehouse: create, read at a snapshot, change branches."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from random import random
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from ecommerce_assets.sql import spark_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
+    from pyspark.sql.types import StructField, StructType
 
 SHUFFLE_BYTES = 16 << 20  # compressed bytes per shuffle partition
 PROPERTIES = {
@@ -82,7 +83,9 @@ def create_table(
     for field in struct.fields:
         kind = present.get(field.name.lower())
         if kind is None:
-            spark.sql(f"ALTER TABLE {qualified(identifier)} ADD COLUMN {_column_ddl(field)}")
+            add = f"ALTER TABLE {qualified(identifier)} ADD COLUMN {_column_ddl(field)}"
+            there = partial(_has_column, spark, identifier, field)
+            _committed(partial(_create, spark, add, there))
         elif kind != field.dataType:
             raise PipelineError(
                 f"{identifier}.{field.name} is {kind.simpleString()} in the "
@@ -143,12 +146,24 @@ def drop_columns(spark: "SparkSession", identifier: str, columns: Iterable[str])
 
 
 def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:
-    """Run a CREATE ... IF NOT EXISTS, which is not atomic in the catalog; retry a lost race."""
+    """Run a statement that creates something, unless another run has just created it.
+
+    CREATE ... IF NOT EXISTS is not atomic in the catalog, and ADD COLUMN knows no such condition.
+    """
     try:
         spark.sql(statement)
     except Exception:
         if not exists():
             raise
+
+
+def _has_column(spark: "SparkSession", identifier: str, field: "StructField") -> bool:
+    """Whether the table has the column with its type."""
+    columns = spark.table(qualified(identifier)).schema
+    return any(
+        column.name.lower() == field.name.lower() and column.dataType == field.dataType
+        for column in columns
+    )
 
 
 def exists(spark: "SparkSession", identifier: str) -> bool:
