@@ -186,11 +186,11 @@ def new_deliveries(
         DeliveryChanged: a listed file has disappeared.
         PipelineError: landed files can't be listed or read.
     """
-    days = sorted({*request.days, *again})
-    found = landed(request.landing, source, request.sources, days[0], days[-1])
+    days = {*request.days, *again}
+    found = landed(request.landing, source, request.sources, min(days), max(days))
     files = [file for file in found.files if file.ingestion_date in days]
     files = digested(request.landing, files)
-    prints = fingerprints(files, days)
+    prints = fingerprints(files, sorted(days))
     if not request.full_refresh:
         known = known_fingerprints(published, version, prints)
         prints = {
