@@ -278,7 +278,7 @@ def test_a_source_is_taken_out_and_comes_back(shop: Shop) -> None:
         assert columns() >= {"sku", "Artikel", "_source"}
     with using(ShopFile("our.toml", web_alone)):
         with pytest.raises(PipelineError, match="quarantine_share"):
-            shop.run("silver", "products", limit=0.1)
+            shop.run("silver", "products", limit=0.01)
         assert "sku" in columns()
         assert not columns() & {"Artikel", "Bon", "_source"}
         assert shop.one(f"select count(*) as n from {quarantine}")["n"] == 1

@@ -18,7 +18,7 @@ from ecommerce_assets.tables.star import customer_sales, sales_by_order
 
 pytestmark = pytest.mark.unit
 ORDERS = ("order_id string, customer_id string, order_date timestamp, status string, "
-          "payment_method string, discount_amount decimal(12,2)")  # fmt: skip
+          "payment_method string, shipping_country string, discount_amount decimal(12,2)")  # fmt: skip
 ITEMS = ("order_item_id string, order_id string, product_id string, quantity int, "
          "unit_price decimal(12,2), line_total decimal(12,2)")  # fmt: skip
 FACTS = ("order_id string, order_date date, customer_key long, product_key long, is_sale boolean, "
@@ -41,7 +41,7 @@ def facts(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
 
 def sold(spark: SparkSession, discount: str, *amounts: str, status: str = "delivered") -> list[Any]:
     """The facts of one order with items of these amounts."""
-    order = ("O1", "C1", NOON, status, "paypal", money(discount))
+    order = ("O1", "C1", NOON, status, "paypal", "DE", money(discount))
     items = [(f"I{n}", "O1", "P1", 1, money(a), money(a)) for n, a in enumerate(amounts)]
     frame = fact_sales(spark.createDataFrame([order], ORDERS), spark.createDataFrame(items, ITEMS))
     return list(frame.orderBy("order_item_id").collect())

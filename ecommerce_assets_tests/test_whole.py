@@ -34,15 +34,15 @@ def test_a_broken_delivery_is_not_diluted_by_good_ones(shop: Shop) -> None:
     shop.run("bronze", first=DAYS[2])
     said = f"1 of 1 rows .* of {DAYS[2]} broke the contract"
     with pytest.raises(PipelineError, match=said):
-        shop.run("silver", "orders", first=DAYS[2], limit=0.5)
+        shop.run("silver", "orders", first=DAYS[2], limit=0.05)
     # The same for a delivery that replaces another one, after which all of them are parsed.
     shop.deliver("orders", {"order_id": "O61"}, day=DAYS[2])
     for layer in ("bronze", "silver"):
-        shop.run(layer, first=DAYS[2], limit=0.5)
+        shop.run(layer, first=DAYS[2], limit=0.05)
     shop.deliver("orders", {"order_id": "O61", "status": "on its way"}, day=DAYS[2])
     shop.run("bronze", first=DAYS[2])
     with pytest.raises(PipelineError, match=said):
-        shop.run("silver", "orders", first=DAYS[2], limit=0.5)
+        shop.run("silver", "orders", first=DAYS[2], limit=0.05)
 
 
 def test_a_version_that_is_gone_does_not_stay_in_a_small_table_of_many_versions(
