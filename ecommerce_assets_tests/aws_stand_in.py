@@ -279,6 +279,7 @@ class ProcessGlue(FakeGlue):
             "HOME": str(self.folder),
             "JAVA_HOME": java_home(),
             "PYTHONPATH": str(code),
+            "PYICEBERG_CATALOG__LAKEHOUSE__S3__ENDPOINT": endpoint,
             "PYSPARK_PYTHON": str(self.python),
             "PYSPARK_SUBMIT_ARGS": " ".join(
                 [*(f"--conf {shlex.quote(setting)}" for setting in conf),

@@ -9,6 +9,7 @@ import pytest
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import bronze_ingestion, gold_aggregation, silver_transformation
+from ecommerce_assets.lakehouse.catalog import Lakehouse, open_lakehouse
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop
@@ -109,6 +110,11 @@ class Shop:
         if full_refresh:
             argv += ["--full-refresh", "true"]
         MAINS[layer]([*argv, "--tables", tables] if tables else argv)
+
+    @property
+    def tables(self) -> Lakehouse:
+        """The tables by name."""
+        return open_lakehouse(str(self.lakehouse))
 
     def run_all(self, first: str = DAY, last: str = "") -> None:
         for layer in LAYERS:

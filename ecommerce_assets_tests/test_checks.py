@@ -57,7 +57,11 @@ def attempt(
     try:
         result: Published | AuditFailed
         (result,) = materialize(
-            open_session(str(shop.lakehouse)), [declared], arguments(shop, limit, day), cache
+            open_session(str(shop.lakehouse)),
+            shop.tables,
+            [declared],
+            arguments(shop, limit, day),
+            cache,
         )
     except TableFailed as failed:
         if not isinstance(failed.error, AuditFailed):
@@ -133,7 +137,7 @@ def test_a_healthy_state_passes_every_check(shop: Shop) -> None:
     findings = {
         made.table.identifier: made.findings
         for group in publish_groups(list(all_tables().values()))
-        for made in materialize(session, group, arguments(shop), cache)
+        for made in materialize(session, shop.tables, group, arguments(shop), cache)
     }
     cache.release()
     assert findings.keys() == all_tables().keys()
@@ -261,7 +265,9 @@ def test_at_most_two_spark_jobs_beside_the_one_that_writes(
     monkeypatch.setattr(DataFrameWriterV2, "overwrite", counted)
     for name, table in all_tables().items():
         cache, before = RunCache(), last_job()
-        materialize(open_session(str(healthy.lakehouse)), [table], arguments(healthy), cache)
+        materialize(
+            open_session(str(healthy.lakehouse)), healthy.tables, [table], arguments(healthy), cache
+        )
         cache.release()
         assert last[-1] > before, f"{name}: the write took no Spark job"
         beside = last_job() - last[-1]

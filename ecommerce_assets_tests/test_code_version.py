@@ -10,6 +10,7 @@ import pytest
 from ecommerce_assets.code_version import CodeVersions, code_version, source_of
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
+from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh import landed
 from ecommerce_assets.refresh.full import Full
@@ -67,7 +68,7 @@ BEHAVIOUR = [
          DERIVED - SUMS - WHOLE),
     Edit("changed rows", "refresh.changes", "F.broadcast(keys)", "F.broadcast(keys.limit(1))",
          DERIVED - VERSIONED),
-    Edit("changed partitions", "lakehouse.history", "if reached != old:", "if reached == old:",
+    Edit("changed partitions", "lakehouse.history", "if reached != old or", "if reached == old or",
          set(TABLES)),
     Edit("weeks", "intervals", "timedelta(days=7)", "timedelta(days=6)", {"gold.weekly_revenue"}),
     Edit("contract", "tables.contract", "MONTHS_AHEAD = 12", "MONTHS_AHEAD = 13", SILVER),
@@ -201,6 +202,7 @@ def read_by_other_code(shop: Shop, first: str, last: str | None = None) -> list[
     places = (str(shop.landing), str(shop.lakehouse))
     (published,) = materialize(
         open_session(places[1]),
+        open_lakehouse(places[1]),
         [TABLES["bronze.products"]],
         JobArguments((), start, end, *places, Thresholds(1, 1)),
         RunCache(),

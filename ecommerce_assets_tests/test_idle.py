@@ -56,7 +56,7 @@ def test_it_reports_what_a_refresh_would(quiet: Shop) -> None:
         idle = idle_tables(arguments)
         assert idle.keys() == {table.identifier for table in arguments.tables}
         for group in publish_groups(arguments.tables):
-            for found in materialize(spark, group, arguments, RunCache()):
+            for found in materialize(spark, quiet.tables, group, arguments, RunCache()):
                 reported = idle[found.table.identifier]
                 assert replace(reported, seconds=0) == replace(found, seconds=0)
 
@@ -97,10 +97,10 @@ def test_a_date_read_by_this_code_again_is_recorded(
 def test_a_table_that_cannot_be_read_is_not_taken_for_unchanged(
     quiet: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(text: str) -> None:
+    def broken(file: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr("ecommerce_assets.lakehouse.local_catalog.json.loads", broken)
+    monkeypatch.setattr("pyiceberg.serializers.FromInputFile.table_metadata", broken)
     with pytest.raises(Broken, match="is damaged"):
         idle_tables(_arguments(quiet, "silver"))
 

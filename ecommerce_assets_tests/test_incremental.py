@@ -21,9 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.audit import totals_version
 from ecommerce_assets.lakehouse import staging
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.frames import read
+from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.session import open_session
-from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.refresh import limits
 from ecommerce_assets.refresh.limits import ALWAYS_INCREMENT, Limits
 from ecommerce_assets.shop import Shop as ShopFile
@@ -161,11 +161,11 @@ class Histories(RuleBasedStateMachine):
         publish, drop = staging.Staged._fast_forward, staging.drop_branch
         left = [after]
 
-        def stop(staged: staging.Staged, *, remove: bool) -> None:
+        def stop(staged: staging.Staged, tip: int, *, remove: bool) -> None:
             if left[0] <= 0:
                 raise Killed
             left[0] -= 1
-            publish(staged, remove=remove)
+            publish(staged, tip, remove=remove)
 
         staging.Staged._fast_forward = stop  # type: ignore[method-assign, assignment]
         staging.drop_branch = lambda *arguments: None
@@ -254,7 +254,7 @@ class Histories(RuleBasedStateMachine):
     def _audited_as_a_whole(self) -> None:
         """Totals that were brought up to date equal those of all orders and items."""
         spark = open_session(str(self.shop.lakehouse))
-        facts = History(spark, FACTS)
+        facts = history_of(self.shop.tables, FACTS)
         kept = facts.totals(str(totals_version(all_tables()[FACTS])))
         if kept is None or facts.record is None:
             return
@@ -267,8 +267,7 @@ class Histories(RuleBasedStateMachine):
 
     def _published(self) -> dict[str, int | None]:
         """The published snapshot by table."""
-        spark = open_session(str(self.shop.lakehouse))
-        return {name: History(spark, name).snapshot_id for name in self.made}
+        return {name: history_of(self.shop.tables, name).snapshot_id for name in self.made}
 
     def _record(self, dates: tuple[str, str], selection: dict[str, frozenset[str]]) -> None:
         for name in self._usable(selection)["bronze"]:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 from ecommerce_assets.lakehouse import maintenance
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import Shop
@@ -27,9 +27,7 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     lost.write_text("lost")
     os.utime(lost, (0, 0))
     snapshot = {name: shop.content(name) for name in all_tables()}
-    before = {
-        name: len(History(open_session(str(shop.lakehouse)), name).snapshots) for name in snapshot
-    }
+    before = {name: len(history_of(shop.tables, name).snapshots) for name in snapshot}
     kept = maintain_lakehouse(str(shop.lakehouse), kept_days=0)
     done = {table.identifier: what for table, what in kept}
     assert {name: shop.content(name) for name in all_tables()} == snapshot
@@ -51,7 +49,7 @@ def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSe
     shop.run("bronze", first=deliver(shop, 1))
     session = open_session(str(shop.lakehouse))
     later = datetime.now(UTC) + timedelta(days=100)
-    assert maintenance.maintain(session, "bronze.orders", [], later).snapshots == 1
+    assert maintenance.maintain(session, shop.tables, "bronze.orders", [], later).snapshots == 1
     made = make(shop, "silver.orders", DAYS[1])
     assert made.why == "what changed in bronze.orders since it was built is no longer known"
     shop.run_all(DAYS[1])
@@ -66,5 +64,5 @@ def test_small_files_are_compacted(shop: Shop) -> None:
     row = session.table(table).limit(1).withColumn("order_id", F.lit("X"))
     for _ in range(6):
         row.writeTo(table).append()
-    done = maintenance.maintain(session, "bronze.orders", [])
+    done = maintenance.maintain(session, shop.tables, "bronze.orders", [])
     assert (done.files_compacted, done.files) == (7, 1)

@@ -1,7 +1,11 @@
 """Change finding, affected keys, intervals and snapshots, on frames that fit into a glance."""
 
+import json
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +19,10 @@ from ecommerce_assets.intervals import (
     merged,
     written,
 )
-from ecommerce_assets.lakehouse.metadata import BuildRecord, TableMetadata
+from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.local_catalog import load_table
+from ecommerce_assets.lakehouse.metadata import BuildRecord
+from ecommerce_assets.lakehouse.partitions import first_day
 from ecommerce_assets.refresh.changes import changed_rows, differing
 from ecommerce_assets.refresh.dependency import by_column, by_hash, by_month
 from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days, ranges
@@ -182,24 +189,51 @@ def snapshot(
         "snapshot-id": number,
         "parent-snapshot-id": number - 1 or None,
         "timestamp-ms": number,
+        "sequence-number": number,
+        "manifest-list": f"/lakehouse/{number}.avro",
         "summary": summary | (record.summary() if record else {}),
     }
 
 
-def metadata(*snapshots: dict[str, Any]) -> TableMetadata:
+def history(*snapshots: dict[str, Any]) -> History:
     document: dict[str, Any] = {
-        "location": "file:/lakehouse/warehouse/gold/table",
+        "format-version": 2,
+        "table-uuid": str(UUID(int=1)),
+        "location": "/lakehouse/warehouse/gold/table",
+        "last-updated-ms": 9,
+        "last-sequence-number": 9,
+        "last-column-id": 1,
+        "last-partition-id": 1000,
         "snapshots": list(snapshots),
         "properties": {},
         "default-spec-id": 0,
         "partition-specs": [
-            {"spec-id": 0, "fields": [{"name": "day_month", "source-id": 1, "transform": "month"}]}
+            {
+                "spec-id": 0,
+                "fields": [
+                    {"name": "day_month", "source-id": 1, "field-id": 1000, "transform": "month"}
+                ],
+            }
         ],
-        "schemas": [{"schema-id": 0, "fields": [{"id": 1, "name": "day"}]}],
+        "schemas": [
+            {
+                "type": "struct",
+                "schema-id": 0,
+                "fields": [{"id": 1, "name": "day", "type": "date", "required": False}],
+            }
+        ],
         "current-schema-id": 0,
-        "refs": {"main": {"snapshot-id": snapshots[-1]["snapshot-id"]}} if snapshots else {},
+        "sort-orders": [{"order-id": 0, "fields": []}],
+        "default-sort-order-id": 0,
     }
-    return TableMetadata(document)
+    if snapshots:
+        head = snapshots[-1]["snapshot-id"]
+        document["refs"] = {"main": {"snapshot-id": head, "type": "branch"}}
+        document["current-snapshot-id"] = head
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "00000-x.metadata.json"
+        file.write_text(json.dumps(document))
+        return History("gold.table", load_table("gold.table", file))
 
 
 RECORD = BuildRecord({"silver.orders": 7}, "v1", "run_1")
@@ -210,40 +244,59 @@ def test_a_record_survives_the_summary_of_a_snapshot() -> None:
         RECORD,
         BuildRecord({"2024-01-01": "x"}, "v1", "r", other_code=("2024-01-02/2024-01-03",)),
     ):
-        assert metadata(snapshot(1, record=record)).record == record
+        assert history(snapshot(1, record=record)).record == record
 
 
 def test_a_compaction_has_the_record_of_what_it_compacted() -> None:
-    table = metadata(snapshot(1, record=RECORD), snapshot(2, "replace"))
+    table = history(snapshot(1, record=RECORD), snapshot(2, "replace"))
     assert (table.snapshot_id, table.rows, table.record, table.checked_id) == (2, 2, RECORD, 1)
 
 
 def test_a_note_is_not_what_was_checked() -> None:
     note = BuildRecord({"silver.orders": 8}, "v1", "run_2", is_note=True)
-    table = metadata(snapshot(1, record=RECORD), snapshot(2, "append", note))
+    table = history(snapshot(1, record=RECORD), snapshot(2, "append", note))
     assert (table.record, table.checked_id) == (note, 1)
     assert note.says_more_than(RECORD)
     assert not BuildRecord(RECORD.sources, "v1", "run_3", is_note=True).says_more_than(RECORD)
 
 
 def test_what_has_expired_is_unknown() -> None:
-    table = metadata(snapshot(3, "replace"))
+    table = history(snapshot(3, "replace"))
     assert (table.record, table.written_at(3), table.checked_id) == (None, None, None)
     assert [found.id for found in table.back_from(3)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("figures", "empty"),
+    [
+        ({"total-records": "0"}, True),
+        ({"total-records": "3", "added-records": "3"}, True),
+        ({"total-records": "3", "added-records": "3", "deleted-records": "2"}, False),
+        ({"total-records": "5", "added-records": "3"}, False),
+        ({}, False),
+    ],
+)
+def test_what_came_before_a_snapshot_without_a_parent(figures: dict[str, str], empty: bool) -> None:
+    """pyiceberg forgets the parent of a snapshot when that one expires."""
+    found = snapshot(1)
+    found["summary"] = {"operation": "overwrite", **figures}
+    table = history(found)
+    assert table.current is not None
+    assert table.current.from_empty is empty
 
 
 def test_a_snapshot_of_somebody_else_has_no_record() -> None:
     foreign = snapshot(1)
     foreign["summary"]["ecommerce.sources"] = "not JSON"
-    assert metadata(foreign).record is None
-    assert metadata().snapshot_id is None
+    assert history(foreign).record is None
+    assert history().snapshot_id is None
 
 
 def test_partitions_by_month() -> None:
-    table = metadata(snapshot(1))
+    table = history(snapshot(1))
     assert (table.monthly, table.by_date, table.partition_transforms) == (
         True,
         False,
         ["months(day)"],
     )
-    assert table.first_day("day_month=2024-02") == FEB
+    assert first_day((FEB.year - 1970) * 12 + 1, monthly=True) == FEB

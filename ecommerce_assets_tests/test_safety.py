@@ -21,7 +21,7 @@ from ecommerce_assets.jobs import column_lineage as lineage
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.lakehouse import staging
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.local_catalog import CATALOG_FILE, prepare_catalog
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.query.local import create_views
@@ -33,8 +33,7 @@ from ecommerce_assets_tests.three_days import DAYS, deliver, different, make
 
 
 def snapshots(shop: Shop) -> dict[str, int | None]:
-    session = open_session(str(shop.lakehouse))
-    return {name: History(session, name).snapshot_id for name in all_tables()}
+    return {name: history_of(shop.tables, name).snapshot_id for name in all_tables()}
 
 
 def start(shop: Shop, folder: Path, first: str, last: str) -> subprocess.Popen:
@@ -177,6 +176,7 @@ def test_members_leave_a_dimension_after_the_facts_that_name_them(
 
         def stop(
             staged: staging.Staged,
+            tip: int,
             *,
             remove: bool,
             left: list[int] = left,
@@ -185,7 +185,7 @@ def test_members_leave_a_dimension_after_the_facts_that_name_them(
             if not left[0]:
                 raise Killed
             left[0] -= 1
-            publish(staged, remove=remove)
+            publish(staged, tip, remove=remove)
             if not first:  # not all tables are there yet
                 lacking.append(facts_without_a_member(shop))
 
@@ -234,9 +234,9 @@ def test_a_delivery_that_changes_nothing_here_is_only_noted(shop: Shop) -> None:
     shop.run("gold", "dim_product", DAYS[0])
     made = make(shop, "gold.category_performance", DAYS[0])
     assert (made.written, made.why) == (None, "nothing changed upstream")
-    history = History(open_session(str(shop.lakehouse)), "gold.category_performance")
+    history = history_of(shop.tables, "gold.category_performance")
     assert history.current.summary.get("added-data-files") is None
-    product = History(open_session(str(shop.lakehouse)), "gold.dim_product")
+    product = history_of(shop.tables, "gold.dim_product")
     assert history.record.sources["gold.dim_product"] == product.snapshot_id
 
 
@@ -312,7 +312,7 @@ def test_a_table_is_partitioned_anew_when_its_declaration_is(shop: Shop) -> None
     finally:
         table.__dict__.update(now)
     assert "its code changed" in make(shop, "silver.order_items", DAYS[1]).why
-    items = History(open_session(str(shop.lakehouse)), "silver.order_items")
+    items = history_of(shop.tables, "silver.order_items")
     by_date = items.rows_by_date(items.snapshot_id, "_ingestion_date")
     assert sum(by_date.values()) == items.rows
     assert make(shop, "gold.dim_product", DAYS[1]).why == (
@@ -350,11 +350,11 @@ def test_a_failed_audit_leaves_nothing_behind(shop: Shop) -> None:
     session = open_session(str(shop.lakehouse))
     with pytest.raises(PipelineError, match="fact_rows_join"):
         materialize(
-            session, [all_tables()[names[0]], spoilt],
+            session, shop.tables, [all_tables()[names[0]], spoilt],
             JobArguments((), day, day, *places, Thresholds(1, 1)), RunCache(),
         )  # fmt: skip
     for name in names:
-        assert History(session, name).snapshot_id == before[name]
+        assert history_of(shop.tables, name).snapshot_id == before[name]
         refs = session.sql(f"select name from lakehouse.{name}.refs").collect()
         assert [row["name"] for row in refs] == ["main"]
     assert set((shop.lakehouse / "warehouse").rglob("*.parquet")) == made

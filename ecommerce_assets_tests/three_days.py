@@ -48,7 +48,11 @@ def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
     cache = RunCache()
     try:
         (made,) = materialize(
-            open_session(str(shop.lakehouse)), [all_tables()[identifier]], arguments, cache
+            open_session(str(shop.lakehouse)),
+            shop.tables,
+            [all_tables()[identifier]],
+            arguments,
+            cache,
         )
     finally:
         cache.release()

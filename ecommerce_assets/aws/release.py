@@ -38,11 +38,12 @@ MODULES = (
     "intervals.py", "package_files.py", "settings.py", "sql.py", "syntax_trees.py", "thresholds.py",
 )  # fmt: skip
 # What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.
-ROOTS = ("pandera", "pydantic", "sqlglot", "dagster-pipes", "numpy<2")
+ROOTS = ("pandera", "pydantic", "pyiceberg", "sqlglot", "dagster-pipes", "numpy<2")
 CODE = "ecommerce_assets.zip"
 WHEELS = "dependencies.gluewheels.zip"
 MANIFEST = "manifest.json"
-PLATFORM = "manylinux2014_x86_64"
+# Glue 5.1 runs on Amazon Linux 2023, which has glibc 2.34.
+PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_28_x86_64")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 DIGEST_LENGTH = 16
 
@@ -169,7 +170,8 @@ def _download(requirements: Iterable[str], folder: str) -> None:
     number = deployment().python_version
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--no-deps", "--only-binary=:all:", "--platform", PLATFORM, "--implementation", "cp"),
+        *("--no-deps", "--only-binary=:all:", "--implementation", "cp"),
+        *(word for platform in PLATFORMS for word in ("--platform", platform)),
         *("--python-version", number, "--abi", f"cp{number.replace('.', '')}", "--dest", folder),
         *requirements,
     ]

@@ -1,12 +1,12 @@
 """Column lineage of a table, for Dagster's pages."""
 
+from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.lineage import (
     Lineage,
     column_lineage,
     known_lineage,
     lineage_of_code,
 )
-from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.refresh.decision import Nothing, Rows
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.tables.declaration import Table
@@ -27,11 +27,11 @@ def lineage_of(table: Table, inputs: Inputs, decision: Nothing | Rows) -> Lineag
     return _with_copies(table, found)
 
 
-def recorded_lineage(table: Table, metadata: TableMetadata) -> Lineage | None:
+def recorded_lineage(table: Table, history: History) -> Lineage | None:
     """Column lineage as an earlier run of the same code recorded it; None if none did."""
     if not table.upstream:
         return _of_bronze(table)
-    found = known_lineage(metadata, table.code_version)
+    found = known_lineage(history, table.code_version)
     return found and _with_copies(table, found)
 
 

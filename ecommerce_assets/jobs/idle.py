@@ -11,8 +11,7 @@ from ecommerce_assets.intervals import days_in
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.column_lineage import recorded_lineage
 from ecommerce_assets.jobs.outcome import Published
-from ecommerce_assets.lakehouse.local_catalog import published as published_tables
-from ecommerce_assets.lakehouse.metadata import TableMetadata
+from ecommerce_assets.lakehouse.history import History, histories
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.store import DeliveryChanged
 from ecommerce_assets.refresh.landed import NOTHING_NEW, known_fingerprints, new_deliveries
@@ -35,7 +34,7 @@ def idle_tables(arguments: JobArguments) -> dict[str, Published]:
     """
     if arguments.full_refresh or "://" in arguments.lakehouse:
         return {}
-    found = published_tables(arguments.lakehouse, all_tables())
+    found = histories(arguments.lakehouse, all_tables())
     idle: dict[str, Published] = {}
     selected = {table.identifier for table in arguments.tables}
     for group in publish_groups(arguments.tables):
@@ -47,9 +46,7 @@ def idle_tables(arguments: JobArguments) -> dict[str, Published]:
     return idle
 
 
-def _idle(
-    table: Table, found: Mapping[str, TableMetadata], arguments: JobArguments
-) -> Published | None:
+def _idle(table: Table, found: Mapping[str, History], arguments: JobArguments) -> Published | None:
     """What to report of the table; None if it may have something to do."""
     started = perf_counter()
     own = found.get(table.identifier)
@@ -90,9 +87,7 @@ def _idle(
     )
 
 
-def _nothing_new(
-    table: Table, own: TableMetadata, arguments: JobArguments
-) -> tuple[str, ...] | None:
+def _nothing_new(table: Table, own: History, arguments: JobArguments) -> tuple[str, ...] | None:
     """The ignored paths below landing if nothing new has landed for the dates of the run."""
     version = table.code_version
     if len(known_fingerprints(own, version, arguments.days)) < len(arguments.days):

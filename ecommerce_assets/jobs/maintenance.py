@@ -12,12 +12,12 @@ from datetime import datetime
 
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes, show_progress
+from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import damaged
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files, must_be_there
 from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS, Maintained, maintain
 from ecommerce_assets.lakehouse.session import open_session
-from ecommerce_assets.lakehouse.tables import exists
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
 
@@ -48,17 +48,20 @@ def maintain_lakehouse(
         files = metadata_files(lakehouse)
         lost = {name: len(bad) for name, bad in damaged(files, all_tables()).items()}
     spark = open_session(lakehouse, environment=environment)
-    there = [table for table in all_tables().values() if exists(spark, table.identifier)]
+    opened = open_lakehouse(lakehouse, environment)
+    there = [table for table in all_tables().values() if opened.exists(table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
     for table in there:
-        record = History(spark, table.identifier).record
+        record = history_of(opened, table.identifier).record
         for upstream in table.upstream:
             if record and record.sources.get(upstream) is not None:
                 needed[upstream].add(record.sources[upstream])
     try:
         for table in there:
             name = table.identifier
-            done = maintain(spark, name, needed[name], now, kept_days, lost=lost.get(name, 0))
+            done = maintain(
+                spark, opened, name, needed[name], now, kept_days, lost=lost.get(name, 0)
+            )
             _log.info("%-32s%12s files", name, f"{done.files:,}")
             if done.files_lost:
                 lost[name] = done.files_lost

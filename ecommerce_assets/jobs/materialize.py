@@ -7,8 +7,9 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.outcome import Published
 from ecommerce_assets.jobs.publish_group import PublishGroup
-from ecommerce_assets.lakehouse import tables as lakehouse
+from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.staging import PublishConflict
+from ecommerce_assets.lakehouse.tables import create_table
 from ecommerce_assets.landing.store import DeliveryChanged
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables.declaration import Table
@@ -20,7 +21,11 @@ ATTEMPTS = 10
 
 
 def materialize(
-    spark: "SparkSession", tables: Sequence[Table], arguments: JobArguments, cache: RunCache
+    spark: "SparkSession",
+    lakehouse: Lakehouse,
+    tables: Sequence[Table],
+    arguments: JobArguments,
+    cache: RunCache,
 ) -> list[Published]:
     """Write, audit and publish the tables of a publish group, given in dependency order.
 
@@ -31,8 +36,8 @@ def materialize(
         PipelineError: that happened `ATTEMPTS` times.
     """
     for table in tables:
-        lakehouse.create_table(
-            spark,
+        create_table(
+            lakehouse,
             table.identifier,
             table.struct,
             table.partitioned_by,
@@ -41,7 +46,7 @@ def materialize(
         )
     for _ in range(ATTEMPTS):
         try:
-            with PublishGroup(spark, tables, arguments, cache) as group:
+            with PublishGroup(spark, lakehouse, tables, arguments, cache) as group:
                 group.write()
                 group.audit()
                 return group.publish()

@@ -20,7 +20,8 @@ from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed
 from ecommerce_assets.jobs.scope import Written, rows_by_date, scope_of
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse import staging
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.catalog import Lakehouse
+from ecommerce_assets.lakehouse.history import History, history_of
 from ecommerce_assets.lakehouse.jvm import counted, jobs_of
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.store import DeliveryChanged
@@ -47,11 +48,13 @@ class PublishGroup:
     def __init__(
         self,
         spark: "SparkSession",
+        lakehouse: Lakehouse,
         tables: Sequence[Table],
         arguments: JobArguments,
         cache: RunCache,
     ) -> None:
         self._spark = spark
+        self._lakehouse = lakehouse
         self._tables = {table.identifier: table for table in tables}
         self._arguments = arguments
         self._cache = cache
@@ -142,15 +145,18 @@ class PublishGroup:
 
     def _histories(self, names: Iterable[str]) -> dict[str, History]:
         """Tables as published, or, if they belong to the group, as this run wrote them."""
-        return {name: History(self._spark, name, self._snapshots.get(name)) for name in names}
+        return {
+            name: history_of(self._lakehouse, name, self._snapshots.get(name)) for name in names
+        }
 
     def _write(self, name: str) -> None:
         started = perf_counter()
         table, spark = self._tables[name], self._spark
-        published = History(spark, name)
+        published = history_of(self._lakehouse, name)
         self._published.append(published)
         inputs = Inputs(
             spark,
+            self._lakehouse,
             table,
             published,
             self._histories(table.upstream),

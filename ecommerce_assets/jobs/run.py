@@ -13,10 +13,11 @@ from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import Published, TableFailed
 from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
+from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile, damaged, described
+from ecommerce_assets.lakehouse.frames import fit_shuffles
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files
 from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
-from ecommerce_assets.lakehouse.tables import fit_shuffles
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import publish_groups
 from ecommerce_assets.tables.declaration import Table
@@ -75,14 +76,15 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
         return {}
     delivered = arguments.delivered_bytes()
     spark = open_session(arguments.lakehouse, delivered, arguments.environment)
+    lakehouse = open_lakehouse(arguments.lakehouse, arguments.environment)
     reads_deliveries = not all(table.upstream for table in tables)
     read = {name for table in tables for name in table.reads}
-    fit_shuffles(spark, read, delivered if reads_deliveries else 0)
+    fit_shuffles(spark, lakehouse, read, delivered if reads_deliveries else 0)
     cache = RunCache()
 
     def published(tables: Sequence[Table]) -> list[Published]:
         _must_be_readable(tables, arguments)
-        return materialize(spark, tables, arguments, cache)
+        return materialize(spark, lakehouse, tables, arguments, cache)
 
     def work(tables: Sequence[Table]) -> None:
         _report(reporter, tables, lambda: published(tables))

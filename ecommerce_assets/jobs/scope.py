@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.audit import totals_version
-from ecommerce_assets.lakehouse import tables as lakehouse
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.frames import read
+from ecommerce_assets.lakehouse.history import History, history_of
 from ecommerce_assets.lakehouse.staging import Staged
 from ecommerce_assets.landing.files import line_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
@@ -22,7 +22,7 @@ from ecommerce_assets.tables.audits import Before, Filled, Finding, Scope
 from ecommerce_assets.tables.personal import personal_columns, shown
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Observation, SparkSession
+    from pyspark.sql import DataFrame, Observation
 
 
 @dataclass
@@ -98,7 +98,7 @@ def scope_of(
             ).items()
         },
         delivered_before=decision.replaced_deliveries,
-        consult=_consult(inputs.spark),
+        consult=_consult(inputs),
         before=_before(inputs, decision),
         line_of=_line_of(arguments),
         shown=shown,
@@ -143,11 +143,11 @@ def _received(inputs: Inputs, decision: Rows) -> dict[date, int]:
     return dict(found)
 
 
-def _consult(spark: "SparkSession") -> "Callable[[str], DataFrame | None]":
+def _consult(inputs: Inputs) -> "Callable[[str], DataFrame | None]":
     def consult(name: str) -> "DataFrame | None":
-        if not lakehouse.exists(spark, name):
+        if not inputs.lakehouse.exists(name):
             return None
-        history = History(spark, name)
-        return lakehouse.read(spark, name, history.snapshot_id) if history.rows else None
+        history = history_of(inputs.lakehouse, name)
+        return read(inputs.spark, name, history.snapshot_id) if history.rows else None
 
     return consult

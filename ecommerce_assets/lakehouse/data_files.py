@@ -5,17 +5,16 @@ Read by pyiceberg from manifests, which takes milliseconds; no data is read.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.local_catalog import local_path, unreadable
+from ecommerce_assets.lakehouse.local_catalog import load_table, local_path, unreadable
+from ecommerce_assets.lakehouse.partitions import first_day
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
-
-EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -50,21 +49,6 @@ class DataFile:
         return "" if size == self.size else f"has {size:,} bytes instead of {self.size:,}"
 
 
-def load_table(identifier: str, metadata_file: Path) -> "Table":
-    """A table by its metadata file.
-
-    Raises:
-        PipelineError, Broken: the file can't be read.
-    """
-    from pyiceberg.exceptions import ValidationError
-    from pyiceberg.table import StaticTable
-
-    try:
-        return StaticTable.from_metadata(str(metadata_file))
-    except (OSError, ValueError, ValidationError) as error:
-        raise unreadable(identifier, metadata_file, error) from error
-
-
 def data_files(identifier: str, table: "Table", snapshot: int | None = None) -> list[DataFile]:
     """The data files of a snapshot, the published one by default.
 
@@ -87,19 +71,12 @@ def data_files(identifier: str, table: "Table", snapshot: int | None = None) -> 
             ]
             for entry in manifest.fetch_manifest_entry(table.io):
                 file = entry.data_file
-                day = _day(file.partition[by_day[0]]) if by_day else None
+                day = first_day(file.partition[by_day[0]]) if by_day else None
                 path = local_path(file.file_path)
                 found.append(DataFile(identifier, path, file.file_size_in_bytes, day))
     except Exception as error:  # whatever a decoder makes of bytes that are cut off or garbled
         raise unreadable(identifier, place, error) from error
     return found
-
-
-def _day(value: Any) -> date | None:
-    """A date from the value of a partition, which counts days since 1970."""
-    if isinstance(value, int):
-        return EPOCH + timedelta(days=value)
-    return value if isinstance(value, date) else None
 
 
 def damaged(files: Mapping[str, Path], tables: Iterable[str]) -> dict[str, list[DataFile]]:

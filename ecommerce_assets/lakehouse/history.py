@@ -1,40 +1,183 @@
 """The history of a table: its published snapshots, and which partitions changed between two.
 
-Read from metadata and manifests, without a Spark job.
+Read by pyiceberg from metadata and manifests; no engine is needed, and no data are read. Both are
+defined by the Iceberg Table Spec.
 """
 
+import json
 import re
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse import jvm
-from ecommerce_assets.lakehouse.jvm import Java
-from ecommerce_assets.lakehouse.metadata import MENDED, MONTH, UNPARTITIONED, TableMetadata
-from ecommerce_assets.lakehouse.names import qualified
-from ecommerce_assets.lakehouse.partitions import Partitions
+from ecommerce_assets.lakehouse.local_catalog import load_tables
+from ecommerce_assets.lakehouse.manifests import changed_files
+from ecommerce_assets.lakehouse.metadata import MENDED, NOTE, BuildRecord, Snapshot
+from ecommerce_assets.lakehouse.partitions import UNPARTITIONED, Partitions, first_day
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from collections.abc import Collection
+
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+    from ecommerce_assets.lakehouse.catalog import Lakehouse
+
+TOTALS = "ecommerce.totals"  # a property of the table
+MONTH = "_month"  # suffix of Iceberg's name for a partition by month
+PARTITION = "partitions."  # prefix of a partition's figures in a snapshot's summary
 
 
-class History(TableMetadata):
+class History:
     """A table's published snapshots at the time of reading.
 
     Args:
+        identifier: `layer.name`.
+        table: pyiceberg's, as published.
         at: treat this unpublished snapshot as the published one.
-
-    Raises:
-        PipelineError: the table does not exist.
     """
 
-    def __init__(self, spark: "SparkSession", identifier: str, at: int | None = None) -> None:
+    def __init__(self, identifier: str, table: "Table", at: int | None = None) -> None:
+        metadata = table.metadata
         self.identifier = identifier
-        self._spark = spark
-        self.table = java_table(spark, identifier)
-        super().__init__(jvm.table_metadata(spark, self.table), at)
+        self.table = table
+        self._snapshots = {
+            found.snapshot_id: Snapshot(
+                found.snapshot_id,
+                found.parent_snapshot_id,
+                datetime.fromtimestamp(found.timestamp_ms / 1000, UTC),
+                found.summary.model_dump() if found.summary else {},
+            )
+            for found in metadata.snapshots
+        }
+        main = metadata.refs.get("main")
+        head = at or (main and main.snapshot_id)
+        self.current = self._snapshots.get(head) if head else None
+        self.properties: Mapping[str, str] = metadata.properties
+        self.location: str = metadata.location
+        self.spec_id: int = metadata.default_spec_id
+        self.column_names = {field.field_id: field.name for field in metadata.schema().fields}
+        fields = metadata.spec().fields
+        self.partition_field: str | None = fields[0].name if fields else None
+        self.partition_transforms = [
+            self.column_names[field.source_id]
+            if str(field.transform) == "identity"
+            else f"{field.transform}s({self.column_names[field.source_id]})"
+            for field in fields
+        ]
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots that have not expired."""
+        return list(self._snapshots.values())
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """Id of the published snapshot; None for a new table."""
+        return self.current.id if self.current else None
+
+    @property
+    def files(self) -> int:
+        """Data files of the published snapshot."""
+        return self._total("total-data-files")
+
+    @property
+    def rows(self) -> int:
+        """Rows of the published snapshot."""
+        return self._total("total-records")
+
+    @property
+    def bytes(self) -> int:
+        """Size of the published snapshot's files."""
+        return self._total("total-files-size")
+
+    def _total(self, name: str) -> int:
+        return int(self.current.summary.get(name, 0)) if self.current else 0
+
+    @cached_property
+    def record(self) -> BuildRecord | None:
+        """What the published snapshot was built from."""
+        return self.record_at(self.snapshot_id)
+
+    def record_at(self, snapshot: int | None) -> BuildRecord | None:
+        """What a snapshot was built from; compactions are skipped."""
+        written = self.written_at(snapshot)
+        return written.record if written else None
+
+    def written_at(self, snapshot: int | None) -> Snapshot | None:
+        """The snapshot that wrote these rows, before any compaction; None if it has expired."""
+        for found in self.back_from(snapshot):
+            if not found.rows_unchanged:
+                return found
+        return None
+
+    @property
+    def checked_id(self) -> int | None:
+        """Id of the last checked snapshot with the same rows as the published one."""
+        for snapshot in self.back_from(self.snapshot_id):
+            if not snapshot.rows_unchanged and NOTE not in snapshot.summary:
+                return snapshot.id
+        return None
+
+    def totals(self, version: str) -> dict[str, str] | None:
+        """The totals of the published snapshot's audit.
+
+        Args:
+            version: of the code that computes them.
+
+        Returns:
+            None if they are of another snapshot, or of other code.
+        """
+        kept = json.loads(self.properties.get(TOTALS, "{}"))
+        if kept.get("snapshot") != self.checked_id or kept.get("version") != version:
+            return None
+        return {name: str(value) for name, value in kept["totals"].items()}
+
+    def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
+        """The snapshot and its ancestors, newest first, as far as they have not expired."""
+        while snapshot in self._snapshots:
+            found = self._snapshots[snapshot]
+            yield found
+            snapshot = found.parent
+
+    @property
+    def by_date(self) -> bool:
+        """Whether each date is a partition of its own."""
+        return self.partition_field is not None and not self.monthly
+
+    @property
+    def monthly(self) -> bool:
+        """Whether each month is a partition of its own."""
+        return self.partition_field is not None and self.partition_field.endswith(MONTH)
+
+    def partitioned_by(self, column: str) -> bool:
+        """Whether the table is partitioned by this column's values."""
+        return self.partition_field == column
+
+    def summarized_rows(self, column: str, days: Sequence[date]) -> dict[date, int] | None:
+        """Rows by partition of a date column, from the snapshots' summaries.
+
+        For tables whose partitions are only replaced as a whole: the last snapshot that changed a
+        partition added all of its rows. Empty if the table is not partitioned by that column; None
+        if the summary of a partition has expired, or if none was written.
+        """
+        if not self.partitioned_by(column):
+            return {}
+        left = {f"{PARTITION}{column}={day}": day for day in days}
+        rows: dict[date, int] = {}
+        for snapshot in self.back_from(self.snapshot_id):
+            if snapshot.changed_rows and not snapshot.rows_unchanged:
+                if snapshot.summary.get("partition-summaries-included") != "true":
+                    return None
+                for name in left.keys() & snapshot.summary.keys():
+                    added = re.search(r"added-records=(\d+)", snapshot.summary[name])
+                    rows[left.pop(name)] = int(added[1]) if added else 0
+            if not left:
+                return rows
+            if snapshot.from_empty:
+                return rows | dict.fromkeys(left.values(), 0)
+        return None
 
     def changed_partitions(self, old: int | None, new: int | None) -> Partitions | None:
         """The partitions whose files differ between two snapshots; None if that is unknown.
@@ -46,57 +189,36 @@ class History(TableMetadata):
             return None
         added: set[date] = set()
         removed: set[date] = set()
-        io = self.table.io()
-        reached, rows = new, 0
+        reached, rows, complete = new, 0, new is None or old is not None
         for snapshot in self.back_from(new):
             if snapshot.id == old:
                 break
-            reached = snapshot.parent
+            reached, complete = snapshot.parent, complete or snapshot.from_empty
             if snapshot.rows_unchanged:
                 continue
             if MENDED in snapshot.summary:
                 return None
             rows += snapshot.changed_rows
-            java = self.table.snapshot(snapshot.id)
-            for files, firsts in (
-                (java.addedDataFiles(io), added),
-                (java.removedDataFiles(io), removed),
-            ):
-                if not self._add_first_days(files, firsts):
+            for file, is_added in changed_files(self.table, snapshot.id):
+                if not self._as_now(file):
                     return None
-        if reached != old:
+                (added if is_added else removed).add(self._first_day(file))
+        if reached != old or not complete:
             return None
         column = self.partition_field
         if column is not None:
             column = column.removesuffix(MONTH)
         return Partitions(column, self.monthly, frozenset(added), frozenset(removed), rows)
 
-    def _add_first_days(self, files: Java, firsts: set[date]) -> bool:
-        """Add the first days of the files' partitions; False if they were partitioned differently.
-
-        For a table without partitions, one file is enough.
-        """
-        for file in jvm.each(files):
-            if not self._as_now(file):
-                return False
-            firsts.add(self._first_day(file))
-            if self.partition_field is None:
-                break
-        return True
-
-    @cached_property
-    def _spec(self) -> Java:
-        return self.table.specs().get(self.spec_id)
-
-    def _as_now(self, file: Java) -> bool:
+    def _as_now(self, file: "DataFile") -> bool:
         """Whether a file was written with the table's present partitioning."""
-        return bool(file.specId() == self.spec_id)
+        return bool(file.spec_id == self.spec_id)
 
-    def _first_day(self, file: Java) -> date:
+    def _first_day(self, file: "DataFile") -> date:
         """First day of the partition that a file lies in."""
         if self.partition_field is None:
             return UNPARTITIONED
-        return self.first_day(self._spec.partitionToPath(file.partition()))
+        return first_day(file.partition[0], monthly=self.monthly)
 
     def filled_columns(
         self, snapshot: int, column: str, days: Sequence[date]
@@ -109,17 +231,16 @@ class History(TableMetadata):
         """
         there: dict[date, set[str]] = {day: set() for day in days}
         filled: dict[date, set[str]] = {day: set() for day in days}
-        for file in self._files(snapshot, column, days, statistics=True) if days else ():
+        for file in self._files(snapshot, column, days) if days else ():
             day = self._first_day(file)
             if day not in there:
                 continue
-            values, nulls = _numbers(file.valueCounts()), _numbers(file.nullValueCounts())
-            longest = _numbers(jvm.printable(self._spark, file.upperBounds()), "lim")
-            for number, count in values.items():
+            nulls, longest = file.null_value_counts or {}, file.upper_bounds or {}
+            for number, count in (file.value_counts or {}).items():
                 name = self.column_names.get(number)
                 if name is not None and count > nulls.get(number, 0):
                     there[day].add(name)
-                    if longest.get(number, 1):
+                    if longest.get(number, b"?"):
                         filled[day].add(name)
         return {day: (frozenset(there[day]), frozenset(filled[day])) for day in days}
 
@@ -140,44 +261,36 @@ class History(TableMetadata):
             if not self._as_now(file):
                 return {}
             day = self._first_day(file)
-            counts[day] = counts.get(day, 0) + file.recordCount()
+            counts[day] = counts.get(day, 0) + file.record_count
         return counts
 
     def _files(
-        self, snapshot: int, column: str, days: Sequence[date] | None, *, statistics: bool = False
-    ) -> Iterator[Java]:
+        self, snapshot: int, column: str, days: Sequence[date] | None
+    ) -> "Iterator[DataFile]":
         """Files of the partitions from the first to the last day; all files if `days` is None."""
-        self.table.refresh()
-        scan = self.table.newScan().useSnapshot(snapshot)
-        if statistics:
-            scan = scan.includeColumnStats()
-        if days:
-            scan = jvm.between(self._spark, scan, column, days[0], days[-1])
-        return jvm.scanned_files(scan)
+        if self.table.snapshot_by_id(snapshot) is None:
+            self.table.refresh()  # it has been written since
+        within = f"{column} >= '{days[0]}' and {column} <= '{days[-1]}'" if days else "true"
+        for task in self.table.scan(row_filter=within, snapshot_id=snapshot).plan_files():
+            yield task.file
 
 
-def _numbers(statistics: Java, within: str = "") -> dict[int, int]:
-    """A Java map of a file's statistics by column id, parsed from its text to save calls.
+def history_of(lakehouse: "Lakehouse", identifier: str, at: int | None = None) -> History:
+    """The history of a table as published now.
 
     Args:
-        within: for buffers, the property to read.
-    """
-    if statistics is None:
-        return {}
-    value = rf"[^,\]]*\[[^\]]*\b{within}=(\d+)[^\]]*\]" if within else r"(\d+)"
-    found = re.findall(rf"(\d+)={value}", statistics.toString())
-    return {int(number): int(figure) for number, figure in found}
-
-
-def java_table(spark: "SparkSession", identifier: str) -> Java:
-    """Iceberg's own object of the table.
+        at: treat this unpublished snapshot as the published one.
 
     Raises:
-        PipelineError: the table does not exist.
+        PipelineError: the table does not exist, or lies outside the lakehouse.
     """
-    try:
-        return jvm.iceberg_table(spark, qualified(identifier))
-    except Exception:
-        if spark.catalog.tableExists(qualified(identifier)):
-            raise
-        raise PipelineError(f"{identifier} does not exist yet: materialize it first") from None
+    return History(identifier, lakehouse.table(identifier), at)
+
+
+def histories(lakehouse: str, names: "Collection[str]") -> dict[str, History]:
+    """The histories of those tables of a local lakehouse that exist.
+
+    Raises:
+        PipelineError, Broken: the lakehouse can't be read.
+    """
+    return {name: History(name, table) for name, table in load_tables(lakehouse, names).items()}

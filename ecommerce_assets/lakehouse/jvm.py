@@ -1,19 +1,16 @@
-"""Access to Spark's and Iceberg's Java objects, and to the JVM's process.
+"""Access to Spark's Java objects, and to the JVM's process.
 
 No other module uses private attributes of pyspark. `Java` is any object of the JVM.
 """
 
-import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.lakehouse import py4j_tuning
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from pyspark.sql import DataFrame, SparkSession
 
 Java = Any
@@ -25,58 +22,11 @@ def java_root(spark: "SparkSession") -> Java:
     return spark._jvm
 
 
-def iceberg_table(spark: "SparkSession", name: str) -> Java:
-    """Iceberg's table object; a Java error if there is none."""
-    util = java_root(spark).org.apache.iceberg.spark.Spark3Util
-    return util.loadIcebergTable(spark._jsparkSession, name)
-
-
-def table_metadata(spark: "SparkSession", table: Java) -> dict[str, Any]:
-    """The table's metadata as the JSON document of its file, without a Spark job."""
-    java = java_root(spark)
-    text = java.java.io.StringWriter()
-    generator = java.org.apache.iceberg.util.JsonUtil.factory().createGenerator(text)
-    parser = java.org.apache.iceberg.TableMetadataParser
-    parser.toJson(table.operations().current(), generator)
-    generator.flush()
-    metadata: dict[str, Any] = json.loads(py4j_tuning.text_of(text.getBuffer()))
-    return metadata
-
-
-def between(spark: "SparkSession", scan: Java, column: str, first: "date", last: "date") -> Java:
-    """The scan, limited to files that may hold days of this range."""
-    of = java_root(spark).org.apache.iceberg.expressions.Expressions
-    scan = scan.filter(of.greaterThanOrEqual(column, first.isoformat()))
-    return scan.filter(of.lessThanOrEqual(column, last.isoformat()))
-
-
-def scanned_files(scan: Java) -> Iterator[Java]:
-    """The data files of a scan."""
-    planned = scan.planFiles()
-    try:
-        for task in each(planned):
-            yield task.file()
-    finally:
-        planned.close()
-
-
-def printable(spark: "SparkSession", values: Java) -> Java:
-    """A copy of a Java map whose text shows its entries, unlike Iceberg's own."""
-    return values and java_root(spark).java.util.HashMap(values)
-
-
 def each(sequence: Java) -> Iterator[Java]:
     """The members of a Java or Scala collection."""
     iterator = sequence.iterator()
     while iterator.hasNext():
         yield iterator.next()
-
-
-def with_properties(commit: Java, properties: Mapping[str, str]) -> Java:
-    """A pending commit that sets properties of its snapshot."""
-    for name, value in properties.items():
-        commit = commit.set(name, value)
-    return commit
 
 
 @contextmanager

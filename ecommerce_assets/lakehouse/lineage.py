@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ecommerce_assets.lakehouse.catalog import set_properties
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.jvm import Java, analyzed_plan, each
-from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.lakehouse.names import identifier_of
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ def lineage_of_code(history: History, version: str, find: Callable[[], Lineage])
         return known
     found = find()
     text = json.dumps({"version": version, "lineage": found})
-    history.table.updateProperties().set(PROPERTY, text).commit()
+    set_properties(history.table, {PROPERTY: text})
     return found
 
 
-def known_lineage(table: TableMetadata, version: str) -> Lineage | None:
+def known_lineage(table: History, version: str) -> Lineage | None:
     """The lineage cached for this code version, if any."""
     kept = json.loads(table.properties.get(PROPERTY, "{}"))
     if kept.get("version") != version:

@@ -4,7 +4,6 @@ Both are read without Spark, in milliseconds. The schema of the catalog's file i
 JDBC catalog; a table's metadata file is JSON, as defined by the Iceberg Table Spec.
 """
 
-import json
 import os
 import shutil
 import sqlite3
@@ -12,11 +11,14 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.lakehouse.names import CATALOG
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
 
 CATALOG_FILE = "catalog.db"
 WAL_FILE = f"{CATALOG_FILE}-wal"
@@ -164,27 +166,30 @@ def _lakehouse_of(place: Path) -> Path:
     return place.parent
 
 
-def published(lakehouse: str, names: Collection[str]) -> dict[str, TableMetadata]:
-    """The published metadata by identifier of those tables that exist.
+def load_tables(lakehouse: str, names: Collection[str]) -> "dict[str, Table]":
+    """Those tables that exist, as published now.
 
     Raises:
-        PipelineError, Broken: as `metadata_files` and `read_metadata`.
+        PipelineError, Broken: as `metadata_files` and `load_table`.
     """
     files = metadata_files(lakehouse)
-    return {name: read_metadata(name, files[name]) for name in names if name in files}
+    return {name: load_table(name, files[name]) for name in names if name in files}
 
 
-def read_metadata(table: str, file: Path) -> TableMetadata:
-    """A table's metadata.
+def load_table(identifier: str, metadata_file: Path) -> "Table":
+    """A table by its metadata file.
 
     Raises:
         Broken: the file is gone, or is not such a document.
         PipelineError: it can't be opened.
     """
+    from pyiceberg.exceptions import ValidationError
+    from pyiceberg.table import StaticTable
+
     try:
-        return TableMetadata(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(table, file, error) from error
+        return StaticTable.from_metadata(str(metadata_file))
+    except (OSError, ValueError, ValidationError) as error:
+        raise unreadable(identifier, metadata_file, error) from error
 
 
 def unreadable(table: str, file: Path, error: BaseException) -> PipelineError:
@@ -202,6 +207,14 @@ def local_path(location: str) -> Path:
     if location.startswith("file:"):
         return Path(location.removeprefix("file://").removeprefix("file:"))
     return Path(location)
+
+
+def inode_of(file: Path) -> int:
+    """The file's inode; 0 if there is no file."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _connected(file: Path, mode: str) -> sqlite3.Connection:

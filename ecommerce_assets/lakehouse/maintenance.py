@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ecommerce_assets.boto import boto_client
-from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.jvm import scanned_files
+from ecommerce_assets.lakehouse.catalog import Lakehouse, commit
+from ecommerce_assets.lakehouse.files import S3, File, delete_files, files_below
+from ecommerce_assets.lakehouse.history import History, history_of
+from ecommerce_assets.lakehouse.local_catalog import local_path
+from ecommerce_assets.lakehouse.manifests import referenced_files
 from ecommerce_assets.lakehouse.names import CATALOG, in_session
-from ecommerce_assets.lakehouse.tables import must_lie_in_warehouse
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
     from pyspark.sql import SparkSession
 
 SMALL_FILES = 5  # in one partition, from which they are rewritten as one
@@ -42,6 +44,7 @@ class Maintained:
 
 def maintain(
     spark: "SparkSession",
+    lakehouse: Lakehouse,
     identifier: str,
     needed: Iterable[int],
     now: datetime | None = None,
@@ -62,21 +65,17 @@ def maintain(
         PipelineError: the table lies outside the lakehouse.
     """
     now = now or datetime.now(UTC)
-    published = History(spark, identifier)
-    must_lie_in_warehouse(spark, published)
-    lost = lost or len(lost_files(published))
+    lost = lost or len(lost_files(history_of(lakehouse, identifier)))
     compacted = 0 if lost else _compact(spark, identifier)
-    before = History(spark, identifier)
+    before = history_of(lakehouse, identifier)
     _expire(before, set(needed), now, timedelta(days=kept_days))
-    removed = spark.sql(
-        f"CALL {CATALOG}.system.remove_orphan_files(table => '{in_session(identifier)}', "
-        f"older_than => {_timestamp(datetime.now(UTC) - ORPHANS)}, prefix_listing => true)"
-    ).count()
-    history = History(spark, identifier)
+    orphans = _orphans(lakehouse.table(identifier), datetime.now(UTC) - ORPHANS)
+    delete_files(orphans)
+    history = history_of(lakehouse, identifier)
     return Maintained(
         files_compacted=compacted,
         snapshots_expired=len(before.snapshots) - len(history.snapshots),
-        orphans_removed=removed,
+        orphans_removed=len(orphans),
         snapshots=len(history.snapshots),
         files=history.files,
         files_lost=lost,
@@ -89,17 +88,24 @@ def lost_files(history: History) -> list[str]:
 
     Those of a local table are found by `data_files.damaged`.
     """
-    if not history.location.startswith("s3://"):
+    if history.current is None or not history.location.startswith(S3):
         return []
-    bucket, _, prefix = history.location.removeprefix("s3://").partition("/")
-    pager = boto_client("s3").get_paginator("list_objects_v2")
-    listed = {
-        f"s3://{bucket}/{item['Key']}": item["Size"]
-        for page in pager.paginate(Bucket=bucket, Prefix=f"{prefix}/")
-        for item in page.get("Contents", ())
-    }
-    files = {str(f.location()): f.fileSizeInBytes() for f in scanned_files(history.table.newScan())}
-    return [path for path, size in files.items() if listed.get(path) != size]
+    there = {path: file.size for path, file in files_below(history.location).items()}
+    planned = history.table.scan(snapshot_id=history.current.id).plan_files()
+    files = {task.file.file_path: task.file.file_size_in_bytes for task in planned}
+    return [path for path, size in files.items() if there.get(path) != size]
+
+
+def _orphans(table: "Table", before: datetime) -> list[str]:
+    """The files below the table's location that no snapshot has, written before a time."""
+    there: dict[str, File] = files_below(table.location())
+    old = {path for path, file in there.items() if file.written < before}
+    return sorted(old - {_path(path) for path in referenced_files(table)}) if old else []
+
+
+def _path(location: str) -> str:
+    """A file's location as `files_below` names it."""
+    return location if location.startswith(S3) else str(local_path(location))
 
 
 def _compact(spark: "SparkSession", identifier: str) -> int:
@@ -125,11 +131,9 @@ def _expire(history: History, needed: set[int], now: datetime, kept: timedelta) 
     ]
     # Changes are found by walking from a needed snapshot to the current one: keep them all.
     until = min([oldest, *pinned])
-    expiry = history.table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000))
-    # By default, Iceberg removes each file of an expired snapshot, wherever it lies. Here, only
-    # what lies below the table's own location is removed, as a file of no snapshot.
-    expiry.cleanExpiredFiles(False).commit()
 
+    def expire(table: "Table") -> None:
+        table.maintenance.expire_snapshots().older_than(until).commit()
 
-def _timestamp(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+    # Their files are removed as those of no snapshot, and only below the table's own location.
+    commit(history.table, expire)

@@ -1,14 +1,9 @@
-"""A table's snapshots from its metadata file: when, how many rows, built from what.
-
-The document is defined by the Iceberg Table Spec, "Table metadata".
-"""
+"""A snapshot of a table: when, how many rows, built from what."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cached_property
+from datetime import datetime
 from typing import Any
 
 SOURCES = "ecommerce.sources"
@@ -18,10 +13,6 @@ OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
 RETENTION = "ecommerce.landing-retention"
 MENDED = "ecommerce.mended"
-TOTALS = "ecommerce.totals"  # a property of the table
-MONTH = "_month"  # suffix of Iceberg's name for a partition by month
-UNPARTITIONED = date.min
-PARTITION = "partitions."  # prefix of a partition's figures in a snapshot's summary
 
 
 @dataclass(frozen=True)
@@ -106,6 +97,19 @@ class Snapshot:
         return sum(int(self.summary.get(name, 0)) for name in ("added-records", "deleted-records"))
 
     @property
+    def from_empty(self) -> bool:
+        """Whether the table had no row before it.
+
+        Having no parent does not tell: pyiceberg forgets a parent that has expired.
+        """
+        if self.parent is not None or "total-records" not in self.summary:
+            return False
+        added, deleted = (
+            int(self.summary.get(f"{what}-records", 0)) for what in ("added", "deleted")
+        )
+        return int(self.summary["total-records"]) == added - deleted
+
+    @property
     def record(self) -> BuildRecord | None:
         """What it was built from; None without a readable record."""
         try:
@@ -124,166 +128,3 @@ class Snapshot:
             )
         except (KeyError, ValueError):
             return None
-
-
-class TableMetadata:
-    """A table's published snapshots.
-
-    Args:
-        document: the metadata file.
-        at: id of a snapshot to treat as the published one.
-    """
-
-    def __init__(self, document: Mapping[str, Any], at: int | None = None) -> None:
-        self._snapshots = {
-            found["snapshot-id"]: Snapshot(
-                found["snapshot-id"],
-                found.get("parent-snapshot-id"),
-                datetime.fromtimestamp(found["timestamp-ms"] / 1000, UTC),
-                found.get("summary") or {},
-            )
-            for found in document.get("snapshots") or []
-        }
-        main = (document.get("refs") or {}).get("main")
-        head = at or (main and main["snapshot-id"])
-        self.current = self._snapshots.get(head) if head else None
-        self.properties: Mapping[str, str] = document["properties"]
-        self.location: str = document["location"]
-        self.spec_id: int = document["default-spec-id"]
-        (fields,) = [
-            spec["fields"]
-            for spec in document["partition-specs"]
-            if spec["spec-id"] == self.spec_id
-        ]
-        self.column_names: dict[int, str] = {
-            field["id"]: field["name"]
-            for schema in document["schemas"]
-            if schema["schema-id"] == document["current-schema-id"]
-            for field in schema["fields"]
-        }
-        self.partition_field: str | None = fields[0]["name"] if fields else None
-        self.partition_transforms = [
-            self.column_names[field["source-id"]]
-            if field["transform"] == "identity"
-            else f"{field['transform']}s({self.column_names[field['source-id']]})"
-            for field in fields
-        ]
-
-    @property
-    def snapshots(self) -> list[Snapshot]:
-        """All snapshots that have not expired."""
-        return list(self._snapshots.values())
-
-    @property
-    def snapshot_id(self) -> int | None:
-        """Id of the published snapshot; None for a new table."""
-        return self.current.id if self.current else None
-
-    @property
-    def files(self) -> int:
-        """Data files of the published snapshot."""
-        return self._total("total-data-files")
-
-    @property
-    def rows(self) -> int:
-        """Rows of the published snapshot."""
-        return self._total("total-records")
-
-    @property
-    def bytes(self) -> int:
-        """Size of the published snapshot's files."""
-        return self._total("total-files-size")
-
-    def _total(self, name: str) -> int:
-        return int(self.current.summary.get(name, 0)) if self.current else 0
-
-    @cached_property
-    def record(self) -> BuildRecord | None:
-        """What the published snapshot was built from."""
-        return self.record_at(self.snapshot_id)
-
-    def record_at(self, snapshot: int | None) -> BuildRecord | None:
-        """What a snapshot was built from; compactions are skipped."""
-        written = self.written_at(snapshot)
-        return written.record if written else None
-
-    def written_at(self, snapshot: int | None) -> Snapshot | None:
-        """The snapshot that wrote these rows, before any compaction; None if it has expired."""
-        for found in self.back_from(snapshot):
-            if not found.rows_unchanged:
-                return found
-        return None
-
-    @property
-    def checked_id(self) -> int | None:
-        """Id of the last checked snapshot with the same rows as the published one."""
-        for snapshot in self.back_from(self.snapshot_id):
-            if not snapshot.rows_unchanged and NOTE not in snapshot.summary:
-                return snapshot.id
-        return None
-
-    def totals(self, version: str) -> dict[str, str] | None:
-        """The totals of the published snapshot's audit.
-
-        Args:
-            version: of the code that computes them.
-
-        Returns:
-            None if they are of another snapshot, or of other code.
-        """
-        kept = json.loads(self.properties.get(TOTALS, "{}"))
-        if kept.get("snapshot") != self.checked_id or kept.get("version") != version:
-            return None
-        return {name: str(value) for name, value in kept["totals"].items()}
-
-    def back_from(self, snapshot: int | None) -> Iterator[Snapshot]:
-        """The snapshot and its ancestors, newest first, as far as they have not expired."""
-        while snapshot in self._snapshots:
-            found = self._snapshots[snapshot]
-            yield found
-            snapshot = found.parent
-
-    @property
-    def by_date(self) -> bool:
-        """Whether each date is a partition of its own."""
-        return self.partition_field is not None and not self.monthly
-
-    @property
-    def monthly(self) -> bool:
-        """Whether each month is a partition of its own."""
-        return self.partition_field is not None and self.partition_field.endswith(MONTH)
-
-    def partitioned_by(self, column: str) -> bool:
-        """Whether the table is partitioned by this column's values."""
-        return self.partition_field == column
-
-    def summarized_rows(self, column: str, days: Sequence[date]) -> dict[date, int] | None:
-        """Rows by partition of a date column, from the snapshots' summaries.
-
-        For tables whose partitions are only replaced as a whole: the last snapshot that changed a
-        partition added all of its rows. Empty if the table is not partitioned by that column; None
-        if the summary of a partition has expired, or if none was written.
-        """
-        if not self.partitioned_by(column):
-            return {}
-        left = {f"{PARTITION}{column}={day}": day for day in days}
-        rows: dict[date, int] = {}
-        for snapshot in self.back_from(self.snapshot_id):
-            if snapshot.changed_rows and not snapshot.rows_unchanged:
-                if snapshot.summary.get("partition-summaries-included") != "true":
-                    return None
-                for name in left.keys() & snapshot.summary.keys():
-                    added = re.search(r"added-records=(\d+)", snapshot.summary[name])
-                    rows[left.pop(name)] = int(added[1]) if added else 0
-            if not left:
-                return rows
-            if snapshot.parent is None:
-                return rows | dict.fromkeys(left.values(), 0)
-        return None
-
-    def first_day(self, path: str) -> date:
-        """First day of a partition, by its path `name=value`."""
-        if self.partition_field is None:
-            return UNPARTITIONED
-        text = path.partition("=")[2]
-        return date.fromisoformat(f"{text}-01" if self.monthly else text)

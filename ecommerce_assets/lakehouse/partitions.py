@@ -1,7 +1,11 @@
 """Partitions of a table, each identified by its first day."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
+
+EPOCH = date(1970, 1, 1)
+UNPARTITIONED = date.min
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,12 @@ class Partitions:
 
     def __bool__(self) -> bool:
         return bool(self.firsts)
+
+
+def first_day(value: Any, *, monthly: bool = False) -> date:
+    """The first day of a partition, by its value: days or months since 1970 ("Partition Transforms"
+    in the Iceberg Table Spec), or a date.
+    """
+    if monthly:
+        return date(EPOCH.year + value // 12, value % 12 + 1, 1)
+    return value if isinstance(value, date) else EPOCH + timedelta(days=value)

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse import jvm, py4j_tuning
 from ecommerce_assets.lakehouse.java import jars, java_home
-from ecommerce_assets.lakehouse.local_catalog import CATALOG_FILE, WAREHOUSE, prepare_catalog
+from ecommerce_assets.lakehouse.local_catalog import (
+    CATALOG_FILE,
+    WAREHOUSE,
+    inode_of,
+    prepare_catalog,
+)
 from ecommerce_assets.lakehouse.names import CATALOG, qualified, use_environment
 from ecommerce_assets.package_files import cache_folder
 
@@ -182,7 +187,7 @@ def open_session(lakehouse: str, delivered: int = 0, environment: str = "") -> "
         folder = Path(lakehouse)
         inode, session = _sessions.get(lakehouse, (0, None))
         # A lakehouse that was removed and created again is another one.
-        if session is None or _inode(folder / CATALOG_FILE) != inode:
+        if session is None or inode_of(folder / CATALOG_FILE) != inode:
             with ThreadPoolExecutor(1) as pool:
                 preparing = pool.submit(prepare_catalog, folder)
                 session = _jvm_session(delivered, lakehouse).newSession()
@@ -192,16 +197,8 @@ def open_session(lakehouse: str, delivered: int = 0, environment: str = "") -> "
             # A session loads its catalog at the first use, by the settings of the thread's active
             # session: later that may be another one.
             session.catalog.databaseExists(qualified("bronze"))
-            _sessions[lakehouse] = (_inode(folder / CATALOG_FILE), session)
+            _sessions[lakehouse] = (inode_of(folder / CATALOG_FILE), session)
         return session
-
-
-def _inode(file: Path) -> int:
-    """The file's inode; 0 if there is no file."""
-    try:
-        return file.stat().st_ino
-    except FileNotFoundError:
-        return 0
 
 
 def why_jvm_ended() -> str:

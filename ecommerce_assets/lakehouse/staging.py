@@ -6,28 +6,26 @@ files.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.jvm import Java, each, with_properties
-from ecommerce_assets.lakehouse.metadata import TOTALS, BuildRecord
+from ecommerce_assets.lakehouse.catalog import commit, set_properties
+from ecommerce_assets.lakehouse.files import delete_files
+from ecommerce_assets.lakehouse.frames import is_adaptive, read, with_columns_of
+from ecommerce_assets.lakehouse.history import TOTALS, History
+from ecommerce_assets.lakehouse.manifests import changed_files, own_files
+from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.names import qualified
-from ecommerce_assets.lakehouse.tables import (
-    change_refs,
-    drop_columns,
-    is_adaptive,
-    read,
-    with_columns_of,
-)
+from ecommerce_assets.lakehouse.tables import drop_columns
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
     from pyspark.sql import DataFrame, SparkSession
 
 BRANCH = "run_"
-GONE = "does not exist"
 
 
 class PublishConflict(Exception):
@@ -50,15 +48,16 @@ class Staged:
         base: History,
         branch: str,
         record: BuildRecord,
-        snapshot: Java,
+        snapshot: "Snapshot",
         obsolete: Sequence[str] = (),
     ) -> None:
-        self._spark, self._base, self._branch, self._record = spark, base, branch, record
+        self._base, self._branch, self._record = base, branch, record
         self._table = base.table
-        self._kept: Java = None
+        self._published = base.snapshot_id
+        self._kept: int | None = None
         self._obsolete = obsolete
-        summary = snapshot.summary()
-        self.snapshot: int = snapshot.snapshotId()
+        summary: Mapping[str, Any] = snapshot.summary or {}
+        self.snapshot: int = snapshot.snapshot_id
         self.frame = read(spark, base.identifier, self.snapshot)
         self.rows = int(summary.get("total-records") or 0)
         self.added = int(summary.get("added-records") or 0)
@@ -72,7 +71,7 @@ class Staged:
         target = f"{qualified(self._base.identifier)}.branch_{self._branch}"
         rows.writeTo(target).append()
         self._table.refresh()
-        self._kept = self._table.snapshot(self._branch)
+        self._kept = self._table.refs()[self._branch].snapshot_id
 
     def remember(self, totals: Mapping[str, Any], version: str) -> None:
         """Keep the totals of the snapshot's audit with the table, for the audit of the next one.
@@ -83,8 +82,7 @@ class Staged:
         text = json.dumps(
             {"snapshot": self.snapshot, "version": version, "totals": totals}, default=str
         )
-        self._table.refresh()
-        self._table.updateProperties().set(TOTALS, text).commit()
+        set_properties(self._table, {TOTALS: text})
 
     def publish(self) -> None:
         """Publish the snapshot in one atomic commit.
@@ -92,7 +90,7 @@ class Staged:
         Raises:
             PublishConflict: another run has published since; nothing was published.
         """
-        self._fast_forward(remove=self._kept is None)
+        self._fast_forward(self._kept or self.snapshot, remove=self._kept is None)
 
     def finish(self) -> None:
         """Publish the snapshot without the rows added by `keep`; drop columns of no row.
@@ -101,42 +99,57 @@ class Staged:
             PublishConflict: another run published meanwhile, and recomputed the table.
         """
         if self._kept is not None:
-            self._without_kept()
+            self._without_kept(self._kept)
         if self._obsolete:
-            drop_columns(self._spark, self._base.identifier, self._obsolete)
+            drop_columns(self._table, self._obsolete)
 
-    def _without_kept(self) -> None:
-        commit = self._table.newDelete().toBranch(self._branch)
-        for file in each(self._kept.addedDataFiles(self._table.io())):
-            commit = commit.deleteFile(file)
-        with_properties(commit, self._record.summary()).commit()
-        self._table.refresh()
-        self.snapshot = self._table.snapshot(self._branch).snapshotId()
-        self._fast_forward(remove=True)
+    def _without_kept(self, kept: int) -> None:
+        record = self._record.summary()
+
+        def remove(table: "Table") -> int:
+            if self._tip(table) != kept:
+                raise PublishConflict(f"{self._base.identifier}: another run dropped the branch")
+            transaction = table.transaction()
+            overwrite = transaction.update_snapshot(record, self._branch).overwrite()
+            for file, is_added in changed_files(table, kept):
+                if is_added:
+                    overwrite.delete_data_file(file)
+            overwrite.commit()
+            transaction.commit_transaction()
+            return overwrite.snapshot_id
+
+        self.snapshot = commit(self._table, remove)
+        self._fast_forward(self.snapshot, remove=True)
 
     def drop(self) -> None:
         """Remove the branch, if it exists, and the files of its unpublished snapshots."""
         drop_branch(self._table, self._branch)
 
-    def _fast_forward(self, *, remove: bool) -> None:
-        table, branch = self._table, self._branch
+    def _tip(self, table: "Table") -> int | None:
+        """The snapshot that the branch points to; None if the branch is gone."""
+        reference = table.refs().get(self._branch)
+        return reference.snapshot_id if reference else None
 
-        def change(refs: Java) -> Java:
-            moved = refs.fastForwardBranch("main", branch)
-            return moved.removeBranch(branch) if remove else moved
+    def _fast_forward(self, tip: int, *, remove: bool) -> None:
+        """Let main point to the branch's snapshot if it still points to the one that was read."""
 
-        try:
-            change_refs(table, change)
-        except Exception as error:
-            # Another run has moved main, or has dropped this branch.
-            if "ancestor" in str(error) or GONE in str(error):
-                raise PublishConflict(str(error)) from error
-            raise
+        def publish(table: "Table") -> None:
+            now = table.current_snapshot()
+            if now is not None and now.snapshot_id == tip:
+                return  # Done by the attempt before, whose answer got lost.
+            if (now and now.snapshot_id) != self._published or self._tip(table) != tip:
+                raise PublishConflict(f"{self._base.identifier}: another run published first")
+            # A compare-and-set: pyiceberg asserts that both references are as they are here.
+            moved = table.manage_snapshots().set_current_snapshot(ref_name=self._branch)
+            (moved.remove_branch(self._branch) if remove else moved).commit()
+
+        commit(self._table, publish)
+        self._published = tip
         # Other branches start from an older snapshot and can't be published any more. Their runs
         # were killed, or will start again.
-        for name in table.refs().keySet().toArray():
-            if name.startswith(BRANCH) and name != branch:
-                drop_branch(table, name)
+        for name in list(self._table.refs()):
+            if name.startswith(BRANCH) and name != self._branch:
+                drop_branch(self._table, name)
 
 
 def stage(
@@ -166,15 +179,11 @@ def stage(
     """
     table, identifier = base.table, base.identifier
     branch = f"{BRANCH}{record.run}"
-    at = [base.snapshot_id] if base.current else []
-    change_refs(table, lambda refs: refs.createBranch(branch, *at))
-    table.refresh()
-    start = table.snapshot(branch).snapshotId()
+    start = _create_branch(table, branch, base.snapshot_id)
     lacking: list[str] = []
     try:
         if frame is None:
-            commit = table.newAppend().toBranch(branch)
-            with_properties(commit, record.summary()).commit()
+            commit(table, lambda table: _append_nothing(table, branch, record.summary()))
         else:
             properties = {f"snapshot-property.{k}": v for k, v in record.summary().items()}
             properties |= _arrangement(spark, base, in_order=in_order, whole=whole)
@@ -185,8 +194,8 @@ def stage(
                 frame = frame.unionByName(stays)
             frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
         table.refresh()
-        snapshot = table.snapshot(branch)
-        if snapshot is None or snapshot.parentId() != start:
+        snapshot = table.snapshot_by_name(branch)
+        if snapshot is None or snapshot.parent_snapshot_id != start:
             raise PublishConflict(f"{identifier}: another run dropped the branch")
     except BaseException as error:
         drop_branch(table, branch)
@@ -194,6 +203,31 @@ def stage(
             raise PublishConflict(str(error)) from error
         raise
     return Staged(spark, base, branch, record, snapshot, lacking if whole else ())
+
+
+def _create_branch(table: "Table", branch: str, base: int | None) -> int:
+    """Create a branch, at an empty snapshot if the table has none; returns where it starts.
+
+    A separate commit each: when pyiceberg redoes a transaction with a new snapshot, it forgets the
+    changes of references in it.
+    """
+    start = commit(table, lambda table: _append_nothing(table, None, {})) if base is None else base
+
+    def create(table: "Table") -> None:
+        if branch not in table.refs():
+            table.manage_snapshots().create_branch(start, branch).commit()
+
+    commit(table, create)
+    return start
+
+
+def _append_nothing(table: "Table", branch: str | None, summary: Mapping[str, str]) -> int:
+    """Add a snapshot with the same rows; on no branch if `branch` is None. Returns its id."""
+    transaction = table.transaction()
+    append = transaction.update_snapshot(dict(summary), branch).fast_append()
+    append.commit()
+    transaction.commit_transaction()
+    return append.snapshot_id
 
 
 def _arrangement(
@@ -214,29 +248,41 @@ def _arrangement(
 
 def moved(base: History) -> bool:
     """Whether another snapshot has been published since `base` was read."""
-    base.table.refresh()
-    now = base.table.currentSnapshot()
-    return now is not None and now.snapshotId() != base.snapshot_id
+    now = base.table.refresh().current_snapshot()
+    return now is not None and now.snapshot_id != base.snapshot_id
 
 
-def drop_branch(table: Java, branch: str) -> None:
-    """Remove a branch and the files of its unpublished snapshots."""
-    table.refresh()
-    reference = table.refs().get(branch)
+def drop_branch(table: "Table", branch: str) -> None:
+    """Remove a branch, if it exists, and its unpublished snapshots with their files."""
+    reference = table.refresh().refs().get(branch)
     if reference is None:
         return
-    try:
-        change_refs(table, lambda refs: refs.removeBranch(branch))
-    except Exception as error:
-        if GONE in str(error):
-            return  # Another run has just dropped it.
-        raise
-    published = set()
-    snapshot = table.currentSnapshot()
+
+    def remove(table: "Table") -> None:
+        if branch in table.refs():
+            table.manage_snapshots().remove_branch(branch).commit()
+
+    commit(table, remove)
+    published = set(_ancestors(table, table.current_snapshot()))
+    unpublished = [
+        snapshot
+        for snapshot in _ancestors(table, table.snapshot_by_id(reference.snapshot_id))
+        if snapshot not in published
+    ]
+    files = [path for snapshot in unpublished for path in own_files(table, snapshot)]
+
+    def expire(table: "Table") -> None:
+        left = [snapshot for snapshot in unpublished if table.snapshot_by_id(snapshot)]
+        if left:
+            table.maintenance.expire_snapshots().by_ids(left).commit()
+
+    commit(table, expire)
+    delete_files(path for path in files if path.startswith(f"{table.location()}/"))
+
+
+def _ancestors(table: "Table", snapshot: "Snapshot | None") -> Iterator[int]:
+    """A snapshot and its ancestors, newest first."""
     while snapshot is not None:
-        published.add(snapshot.snapshotId())
-        snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() else None
-    snapshot = table.snapshot(reference.snapshotId())
-    while snapshot is not None and snapshot.snapshotId() not in published:
-        table.expireSnapshots().expireSnapshotId(snapshot.snapshotId()).commit()
-        snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() else None
+        yield snapshot.snapshot_id
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent is not None else None

@@ -1,25 +1,20 @@
-"""Iceberg tables of the lakehouse: create, read at a snapshot, change branches."""
+"""Iceberg tables of the lakehouse: create them, and change their columns and partitioning."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from random import random
-from time import sleep
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.jvm import Java, each
-from ecommerce_assets.lakehouse.local_catalog import local_path, must_lie_below, outside
-from ecommerce_assets.lakehouse.names import CATALOG, qualified
-from ecommerce_assets.sql import spark_literal
+from ecommerce_assets.lakehouse.catalog import Lakehouse, commit, set_properties
+from ecommerce_assets.lakehouse.history import MONTH, History
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructField, StructType
+    from pyiceberg.partitioning import PartitionSpec
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+    from pyiceberg.transforms import Transform
+    from pyiceberg.types import IcebergType, NestedField
+    from pyspark.sql.types import DataType, StructType
 
-SHUFFLE_BYTES = 16 << 20  # compressed bytes per shuffle partition
 PROPERTIES = {
     "read.split.open-file-cost": "524288",
     "write.metadata.delete-after-commit.enabled": "true",
@@ -32,14 +27,12 @@ PROPERTIES = {
     "commit.retry.num-retries": "30",
     "commit.retry.min-wait-ms": "20",
 }
-SHUFFLE_PARTITIONS = "spark.sql.shuffle.partitions"
-BROADCAST_BYTES = "spark.sql.autoBroadcastJoinThreshold"
-COMMIT_ATTEMPTS = 30
-COMMIT_WAIT_SECONDS = 0.1
+AT_CREATION = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
+MONTHS = "months("
 
 
 def create_table(
-    spark: "SparkSession",
+    lakehouse: Lakehouse,
     identifier: str,
     struct: "StructType",
     partitioned_by: Sequence[str],
@@ -52,183 +45,175 @@ def create_table(
     Existing files keep their old partitions until they are replaced.
 
     Args:
+        struct: its columns.
+        partitioned_by: columns, or `months(column)`.
         clustered: rows arrive partition by partition, so a write needs no shuffle.
+
+    Raises:
+        PipelineError: a column exists with another type, or the table lies outside the lakehouse.
+    """
+    if not lakehouse.exists(identifier):
+        mode = "hash" if partitioned_by and not clustered else "none"
+        own = {"write.distribution-mode": mode, "comment": description}
+        _create(lakehouse, identifier, struct, partitioned_by, {**AT_CREATION, **PROPERTIES, **own})
+    table = lakehouse.table(identifier)
+    if _new_columns(identifier, table, struct):
+        commit(table, lambda table: _add_columns(identifier, table, struct))
+    missing = {name: value for name, value in PROPERTIES.items() if name not in table.properties}
+    if missing:
+        set_properties(table, missing)
+    if History(identifier, table).partition_transforms != list(partitioned_by):
+        commit(table, lambda table: _partition_by(identifier, table, partitioned_by))
+
+
+def _create(
+    lakehouse: Lakehouse,
+    identifier: str,
+    struct: "StructType",
+    partitioned_by: Sequence[str],
+    properties: dict[str, str],
+) -> None:
+    """Create a table, unless another run has just created it."""
+    from pyiceberg.exceptions import TableAlreadyExistsError
+
+    namespace = lakehouse.name_of(identifier.split(".")[0])
+    try:
+        if not lakehouse.catalog.namespace_exists(namespace):
+            lakehouse.catalog.create_namespace(namespace)
+    except Exception:
+        if not lakehouse.catalog.namespace_exists(namespace):
+            raise
+    schema = _schema_of(struct)
+    try:
+        lakehouse.catalog.create_table(
+            lakehouse.name_of(identifier),
+            schema,
+            partition_spec=_spec_of(schema, partitioned_by),
+            properties=properties,
+        )
+    except TableAlreadyExistsError:
+        return
+
+
+def _new_columns(identifier: str, table: "Table", struct: "StructType") -> "list[NestedField]":
+    """The declared columns that a table lacks.
 
     Raises:
         PipelineError: a column exists with another type.
     """
-    namespace = identifier.split(".")[0]
-    if not exists(spark, identifier):
-        _create(
-            spark,
-            f"CREATE NAMESPACE IF NOT EXISTS {qualified(namespace)}",
-            lambda: spark.catalog.databaseExists(qualified(namespace)),
-        )
-        columns = ", ".join(_column_ddl(field) for field in struct.fields)
-        by = f"PARTITIONED BY ({', '.join(partitioned_by)})" if partitioned_by else ""
-        mode = "hash" if partitioned_by and not clustered else "none"
-        at_creation = {"format-version": "2", "write.distribution-mode": mode, **PROPERTIES}
-        properties = ", ".join(f"'{name}'='{value}'" for name, value in at_creation.items())
-        _create(
-            spark,
-            f"CREATE TABLE IF NOT EXISTS {qualified(identifier)} ({columns}) USING iceberg {by} "
-            f"COMMENT {spark_literal(description)} TBLPROPERTIES ({properties})",
-            lambda: exists(spark, identifier),
-        )
-        return
-    # Spark does not distinguish names by case.
-    present = {
-        field.name.lower(): field.dataType for field in spark.table(qualified(identifier)).schema
-    }
-    for field in struct.fields:
+    # Engines do not distinguish names by case.
+    present = {field.name.lower(): field.field_type for field in table.schema().fields}
+    new = []
+    for field in _schema_of(struct).fields:
         kind = present.get(field.name.lower())
         if kind is None:
-            add = f"ALTER TABLE {qualified(identifier)} ADD COLUMN {_column_ddl(field)}"
-            there = partial(_has_column, spark, identifier, field)
-            _committed(partial(_create, spark, add, there))
-        elif kind != field.dataType:
+            new.append(field)
+        elif str(kind) != str(field.field_type):
             raise PipelineError(
-                f"{identifier}.{field.name} is {kind.simpleString()} in the "
-                f"lakehouse and {field.dataType.simpleString()} in the declaration: rename the "
-                "column, or drop the table and materialize it again"
+                f"{identifier}.{field.name} is {kind} in the lakehouse and {field.field_type} in "
+                "the declaration: rename the column, or drop the table and materialize it again"
             )
-    history = History(spark, identifier)
-    must_lie_in_warehouse(spark, history)
-    present_by = history.partition_transforms
-    if missing := PROPERTIES.keys() - history.properties.keys():
-        change = history.table.updateProperties()
-        for name in sorted(missing):
-            change = change.set(name, PROPERTIES[name])
-        change.commit()
-    if present_by != list(partitioned_by):
-        for verb, transforms in (("DROP", present_by), ("ADD", partitioned_by)):
-            for transform in transforms:
-                spark.sql(f"ALTER TABLE {qualified(identifier)} {verb} PARTITION FIELD {transform}")
+    return new
 
 
-def must_lie_in_warehouse(spark: "SparkSession", history: History) -> None:
-    """Check that a table lies in the lakehouse of the session.
-
-    Raises:
-        PipelineError: it lies elsewhere.
-    """
-    warehouse = str(spark.conf.get(f"spark.sql.catalog.{CATALOG}.warehouse"))
-    if "://" not in warehouse:
-        must_lie_below(warehouse, {history.identifier: local_path(history.location)})
-    elif not history.location.startswith(f"{warehouse.rstrip('/')}/"):
-        raise outside(warehouse, 1, history.identifier, history.location)
+def _add_columns(identifier: str, table: "Table", struct: "StructType") -> None:
+    with table.update_schema() as update:
+        for field in _new_columns(identifier, table, struct):
+            update.add_column(field.name, field.field_type, field.doc)
 
 
-def with_columns_of(
-    spark: "SparkSession", identifier: str, frame: "DataFrame"
-) -> "tuple[DataFrame, list[str]]":
-    """A frame with the columns of a table that it lacks, empty; and which these are."""
-    there = {name.lower() for name in frame.columns}
-    fields = spark.table(qualified(identifier)).schema.fields
-    lacking = [field for field in fields if field.name.lower() not in there]
-    empty = [F.lit(None).cast(field.dataType).alias(field.name) for field in lacking]
-    return frame.select("*", *empty) if lacking else frame, [field.name for field in lacking]
+def _partition_by(identifier: str, table: "Table", partitioned_by: Sequence[str]) -> None:
+    if History(identifier, table).partition_transforms == list(partitioned_by):
+        return  # another run has changed it
+    with table.update_spec() as update:
+        for field in table.spec().fields:
+            update.remove_field(field.name)
+        for text in partitioned_by:
+            update.add_field(*_partition(text))
 
 
-def drop_columns(spark: "SparkSession", identifier: str, columns: Iterable[str]) -> None:
+def drop_columns(table: "Table", columns: Iterable[str]) -> None:
     """Drop columns that no declaration has; one by which files are partitioned stays."""
-    table = History(spark, identifier).table
-    partitioned = {
-        table.schema().findColumnName(field.sourceId())
-        for spec in table.specs().values()
-        for field in each(spec.fields())
-    }
-    dropped = ", ".join(f"`{name}`" for name in columns if name not in partitioned)
-    if dropped:
-        _committed(
-            lambda: spark.sql(f"ALTER TABLE {qualified(identifier)} DROP COLUMNS ({dropped})")
+    names = list(columns)
+
+    def drop(table: "Table") -> None:
+        partitioned = {field.source_id for spec in table.specs().values() for field in spec.fields}
+        present = {
+            field.name for field in table.schema().fields if field.field_id not in partitioned
+        }
+        with table.update_schema() as update:
+            for name in names:
+                if name in present:
+                    update.delete_column(name)
+
+    if names:
+        commit(table, drop)
+
+
+def _partition(text: str) -> "tuple[str, Transform[Any, Any], str]":
+    """The column of a partition transform, the transform, and Iceberg's name of it."""
+    from pyiceberg.transforms import IdentityTransform, MonthTransform
+
+    if text.startswith(MONTHS):
+        column = text.removeprefix(MONTHS).removesuffix(")")
+        return column, MonthTransform(), f"{column}{MONTH}"
+    return text, IdentityTransform(), text
+
+
+def _spec_of(schema: "Schema", partitioned_by: Sequence[str]) -> "PartitionSpec":
+    from pyiceberg.partitioning import PARTITION_FIELD_ID_START, PartitionField, PartitionSpec
+
+    fields = []
+    for number, text in enumerate(partitioned_by, PARTITION_FIELD_ID_START):
+        column, transform, name = _partition(text)
+        source = schema.find_field(column).field_id
+        fields.append(PartitionField(source, number, transform, name))
+    return PartitionSpec(*fields)
+
+
+def _schema_of(struct: "StructType") -> "Schema":
+    """The schema of a struct, every column nullable; the catalog numbers the columns."""
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import NestedField
+
+    numbers = iter(range(1, 10_000))
+    fields = [
+        NestedField(
+            next(numbers),
+            field.name,
+            _type_of(field.dataType, numbers),
+            required=False,
+            doc=(field.metadata or {}).get("comment", ""),
         )
+        for field in struct.fields
+    ]
+    return Schema(*fields)
 
 
-def _create(spark: "SparkSession", statement: str, exists: Callable[[], bool]) -> None:
-    """Run a statement that creates something, unless another run has just created it.
+def _type_of(kind: "DataType", numbers: "Iterator[int]") -> "IcebergType":
+    from pyiceberg import types as I
+    from pyspark.sql import types as T
 
-    CREATE ... IF NOT EXISTS is not atomic in the catalog, and ADD COLUMN knows no such condition.
-    """
-    try:
-        spark.sql(statement)
-    except Exception:
-        if not exists():
-            raise
-
-
-def _has_column(spark: "SparkSession", identifier: str, field: "StructField") -> bool:
-    """Whether the table has the column with its type."""
-    columns = spark.table(qualified(identifier)).schema
-    return any(
-        column.name.lower() == field.name.lower() and column.dataType == field.dataType
-        for column in columns
-    )
-
-
-def exists(spark: "SparkSession", identifier: str) -> bool:
-    """Whether the table exists."""
-    return bool(spark.catalog.tableExists(qualified(identifier)))
-
-
-def fit_shuffles(spark: "SparkSession", identifiers: Iterable[str], delivered: int) -> None:
-    """Set the session's shuffle partitions for the size of what is to be read.
-
-    With adaptive execution, as on Glue, Spark does that.
-
-    Args:
-        identifiers: of the tables.
-        delivered: bytes of deliveries.
-    """
-    if is_adaptive(spark):
-        return
-    size = delivered + sum(
-        History(spark, identifier).bytes for identifier in identifiers if exists(spark, identifier)
-    )
-    cores = spark.sparkContext.defaultParallelism
-    partitions = min(cores, 1 + size // SHUFFLE_BYTES)
-    spark.conf.set(SHUFFLE_PARTITIONS, str(partitions))
-    # A broadcast is a Spark job of its own.
-    spark.conf.set(BROADCAST_BYTES, "-1" if partitions == 1 else "10485760")
-
-
-def is_adaptive(spark: "SparkSession") -> bool:
-    """Whether Spark fits the number and size of shuffle partitions to the rows, as on Glue."""
-    return bool(spark.conf.get("spark.sql.adaptive.enabled") == "true")
-
-
-def read(spark: "SparkSession", identifier: str, snapshot: int | None) -> "DataFrame":
-    """The table at a snapshot, whatever is published meanwhile."""
-    if snapshot is None:
-        return spark.table(qualified(identifier))
-    rows = spark.read.option("snapshot-id", snapshot).table(qualified(identifier))
-    # Rows in one partition are grouped and joined without a shuffle.
-    return rows.coalesce(1) if spark.conf.get(SHUFFLE_PARTITIONS) == "1" else rows
-
-
-def change_refs(table: Java, change: Callable[[Java], Java]) -> None:
-    """Commit a change of branches."""
-
-    def commit() -> None:
-        table.refresh()
-        change(table.manageSnapshots()).commit()
-
-    _committed(commit)
-
-
-def _committed(commit: Callable[[], Any]) -> None:
-    """Do a commit; retried, since Iceberg 1.10 gives up on a concurrent one."""
-    for attempt in range(COMMIT_ATTEMPTS):
-        try:
-            commit()
-        except Exception as error:
-            if "CommitFailed" not in str(error) or attempt + 1 == COMMIT_ATTEMPTS:
-                raise
-            sleep(random() * COMMIT_WAIT_SECONDS)
-        else:
-            return
-
-
-def _column_ddl(field: Any) -> str:
-    comment = (field.metadata or {}).get("comment", "")
-    return f"`{field.name}` {field.dataType.simpleString()} COMMENT {spark_literal(comment)}"
+    match kind:
+        case T.DecimalType():
+            return I.DecimalType(kind.precision, kind.scale)
+        case T.ArrayType():
+            element = _type_of(kind.elementType, numbers)
+            return I.ListType(next(numbers), element, element_required=False)
+        case T.MapType():
+            key, value = (_type_of(part, numbers) for part in (kind.keyType, kind.valueType))
+            return I.MapType(next(numbers), key, next(numbers), value, value_required=False)
+    simple: dict[type[DataType], IcebergType] = {
+        T.StringType: I.StringType(),
+        T.LongType: I.LongType(),
+        T.IntegerType: I.IntegerType(),
+        T.DoubleType: I.DoubleType(),
+        T.BooleanType: I.BooleanType(),
+        T.DateType: I.DateType(),
+        T.TimestampType: I.TimestamptzType(),
+    }
+    if type(kind) not in simple:
+        raise PipelineError(
+            f"a column can't be of type {kind.simpleString()}: see ecommerce_assets/tables/types.py"
+        )
+    return simple[type(kind)]

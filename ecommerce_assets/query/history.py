@@ -1,13 +1,13 @@
 """The published snapshots of a table: when, by which run, how many rows, from what."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.local_catalog import is_there, must_be_there, published
-from ecommerce_assets.lakehouse.metadata import Snapshot, TableMetadata
-from ecommerce_assets.lakehouse.names import CATALOG, in_environment
+from ecommerce_assets.lakehouse.catalog import Lakehouse
+from ecommerce_assets.lakehouse.history import History, histories, history_of
+from ecommerce_assets.lakehouse.local_catalog import is_there, must_be_there
+from ecommerce_assets.lakehouse.metadata import Snapshot
 from ecommerce_assets.tables import all_tables, table_named
 
 SHOWN_DATES = 3
@@ -68,9 +68,7 @@ def has_tables(lakehouse: str, environment: str = "") -> bool:
     return has_catalog(lakehouse) and bool(_metadata_of(lakehouse, environment, all_tables()))
 
 
-def _metadata_of(
-    lakehouse: str, environment: str, tables: Iterable[str]
-) -> dict[str, TableMetadata]:
+def _metadata_of(lakehouse: str, environment: str, tables: Iterable[str]) -> dict[str, History]:
     """The metadata of those tables that exist.
 
     Raises:
@@ -78,25 +76,16 @@ def _metadata_of(
     """
     if "://" not in lakehouse:
         must_be_there(lakehouse)
-        return published(lakehouse, list(tables))
-    from pyiceberg.catalog import load_catalog
-    from pyiceberg.exceptions import NoSuchTableError
-
+        return histories(lakehouse, list(tables))
     from ecommerce_assets.aws.clients import credentials, explained
 
-    found = {}
     with explained(f"looking at {lakehouse}"):
         try:
             # Arrow knows fewer ways to sign in than boto3.
-            catalog = load_catalog(CATALOG, type="glue", **credentials())
-            for identifier in tables:
-                with suppress(NoSuchTableError):
-                    table = catalog.load_table(in_environment(identifier, environment))
-                    document = table.metadata.model_dump(mode="json", by_alias=True)
-                    found[identifier] = TableMetadata(document)
+            opened = Lakehouse(lakehouse, environment, credentials())
+            return {name: history_of(opened, name) for name in tables if opened.exists(name)}
         except OSError as error:  # Arrow reads the files
             raise PipelineError(f"looking at {lakehouse}: {error}") from error
-    return found
 
 
 def _row(snapshot: Snapshot) -> dict[str, Any]:

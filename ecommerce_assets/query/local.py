@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.data_files import data_files, load_table, must_be_whole
-from ecommerce_assets.lakehouse.local_catalog import metadata_files, must_be_there
+from ecommerce_assets.lakehouse.data_files import data_files, must_be_whole
+from ecommerce_assets.lakehouse.local_catalog import load_table, metadata_files, must_be_there
 from ecommerce_assets.tables import all_tables
 
 if TYPE_CHECKING:

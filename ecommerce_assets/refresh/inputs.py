@@ -7,10 +7,11 @@ from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
 from ecommerce_assets.intervals import end_of_day, lies_in
+from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile
+from ecommerce_assets.lakehouse.frames import read
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.metadata import BuildRecord
-from ecommerce_assets.lakehouse.tables import read
 from ecommerce_assets.landing.source import Source
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys
@@ -131,6 +132,7 @@ class Inputs:
     """
 
     spark: "SparkSession"
+    lakehouse: Lakehouse
     table: Declared
     published: History
     upstream: Mapping[str, History]

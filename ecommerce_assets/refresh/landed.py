@@ -12,7 +12,6 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import days_in, lies_in, written
 from ecommerce_assets.lakehouse.data_files import described
 from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.metadata import TableMetadata
 from ecommerce_assets.landing.files import LandedFile, digested, fingerprints, landed
 from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.landing.layout import INGESTION_DATE, SOURCE_FILE
@@ -169,7 +168,7 @@ class Deliveries:
 def new_deliveries(
     request: Request,
     source: Source,
-    published: TableMetadata,
+    published: History,
     version: str,
     again: Collection[date] = (),
 ) -> Deliveries:
@@ -253,9 +252,7 @@ def _read_by_other_code(published: History, version: str) -> set[date]:
     return days_in(record.other_code)
 
 
-def known_fingerprints(
-    published: TableMetadata, version: str, wanted: Iterable[date]
-) -> dict[date, str]:
+def known_fingerprints(published: History, version: str, wanted: Iterable[date]) -> dict[date, str]:
     """By date: the fingerprint of the delivery that the present code has read."""
     known: dict[date, str] = {}
     missing = {day.isoformat(): day for day in wanted}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_assets.intervals import end_of_day, end_of_month, lies_in
 from ecommerce_assets.lakehouse.data_files import described
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.partitions import Partitions
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.changes import changed_rows, differing
@@ -127,7 +127,7 @@ def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> 
     for bronze in declared.upstream:
         if bronze not in before.sources or bronze not in after.sources:
             return None
-        deliveries = History(inputs.spark, bronze)
+        deliveries = history_of(inputs.lakehouse, bronze)
         partitions = deliveries.changed_partitions(before.sources[bronze], after.sources[bronze])
         if partitions is None or (partitions and partitions.column != INGESTION_DATE):
             return None

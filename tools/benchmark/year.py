@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ecommerce_assets.jobs import bronze_ingestion, gold_aggregation, silver_transformation
 from ecommerce_assets.jobs.maintenance import maintain_lakehouse
-from ecommerce_assets.lakehouse.history import History
+from ecommerce_assets.lakehouse.catalog import open_lakehouse
+from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.maintenance import KEPT
-from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import all_tables
 from tools.benchmark.deliveries import FIRST, generate
 
@@ -58,12 +58,12 @@ def _daily_run(landing: Path, lakehouse: Path, day: date) -> float:
 
 
 def _count(lakehouse: Path, last: date) -> None:
-    spark = open_session(str(lakehouse))
+    opened = open_lakehouse(str(lakehouse))
     print(
         f"  after the run of {last}:   rows    data files   states    files on disk     kB on disk"
     )
     for identifier in all_tables():
-        history = History(spark, identifier)
+        history = history_of(opened, identifier)
         files = [
             path
             for path in (lakehouse / "warehouse").joinpath(*identifier.split(".")).rglob("*")
