@@ -225,11 +225,19 @@ def test_the_history_is_that_of_the_environment(account: Account) -> None:
     assert listed[0]["rows"] == len(account.content("gold.dim_date"))
 
 
+NOTHING_CHANGED = dict.fromkeys(("silver", "gold"), "nothing changed upstream")
+
+
 def test_a_second_run_and_maintenance(account: Account) -> None:
     before = {name: account.content(name) for name in all_tables()}
-    again = account.run(layer="silver")
+    started = account.glue.calls["start_job_run"]
+    again = account.run()
     assert again.success, "\n".join(account.glue.outputs.values())
-    assert newest(again, "silver")[0].metadata["refresh"].value == "nothing changed upstream"
+    for layer, why in (("bronze", "nothing new has landed"), *NOTHING_CHANGED.items()):
+        made = newest(again, layer)
+        assert {event.metadata["refresh"].value for event in made} == {why}
+        assert len(made) == len(tables_of(layer))
+    assert account.glue.calls["start_job_run"] == started, "Glue was paid for nothing"
     kept = account.run(job="ecommerce_maintenance")
     assert kept.success, list(account.glue.outputs.values())[-1]
     observed = [event for event in kept.all_events if event.event_type_value == "ASSET_OBSERVATION"]

@@ -27,6 +27,7 @@ from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.jobs.outcome import Published
 from ecommerce_assets.jobs.reporting import PipesReporter, open_pipes
 from ecommerce_assets.orchestration import assets, aws_glue_jobs
 from ecommerce_assets.settings import Settings
@@ -564,6 +565,51 @@ def test_another_dagster_run_does_the_work_again(launch: Launch) -> None:
     assert launch.run().success
     assert launch.run().success
     assert len(launch.glue.runs) == 2
+
+
+@pytest.fixture
+def nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = all_tables()[TABLE]
+    idle = Published(table, rows=3, written=None, why="nothing changed upstream", rows_by_date={},
+                     metrics={}, findings=[], lineage={}, snapshot=7, seconds=0.1)  # fmt: skip
+    monkeypatch.setattr(aws_glue_jobs, "idle_tables", lambda job, found: {TABLE: idle})
+
+
+def test_no_run_is_started_where_nothing_is_to_be_done(launch: Launch, nothing_to_do: None) -> None:
+    result = launch.run()
+    assert result.success
+    (made,) = result.asset_materializations_for_node("gold")
+    assert made.metadata["refresh"].value == "nothing changed upstream"
+    assert made.metadata["dagster/row_count"].value == 3
+    assert "usd_of_run" not in made.metadata
+    assert launch.glue.runs == {}
+
+
+def test_a_step_that_has_started_a_run_reports_that_one(
+    launch: Launch, request: pytest.FixtureRequest
+) -> None:
+    """What its worker did not live to report is not "nothing to do"."""
+    run_id = dg._core.utils.make_new_run_id()
+    assert launch.run(run_id).success
+    request.getfixturevalue("nothing_to_do")
+    (made,) = launch.run(run_id).asset_materializations_for_node("gold")
+    assert made.metadata["glue_job_run"].value == "jr_0"
+    assert list(launch.glue.runs) == ["jr_0"]
+
+
+def test_what_can_not_be_looked_at_is_no_reason_to_do_nothing(
+    launch: Launch, nothing_to_do: None, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def refused(*given: Any) -> None:
+        raise PipelineError("access denied")
+
+    monkeypatch.setattr(aws_glue_jobs, "histories_of", refused)
+    assert launch.run().success
+    assert list(launch.glue.runs) == ["jr_0"]
+    assert (
+        "starting the job, since what changed is unknown: access denied" in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("name", [release.CODE, "gold_aggregation.py"])

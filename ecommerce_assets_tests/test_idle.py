@@ -9,6 +9,8 @@ from ecommerce_assets.jobs import run
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.idle import idle_tables
 from ecommerce_assets.jobs.materialize import materialize
+from ecommerce_assets.jobs.outcome import Published
+from ecommerce_assets.lakehouse.history import histories
 from ecommerce_assets.lakehouse.local_catalog import Broken
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh.run_cache import RunCache
@@ -29,6 +31,10 @@ def quiet(module_shop: Shop) -> Shop:
     module_shop.file("products", DAYS[1]).unlink()
     module_shop.run_all(DAYS[0], DAYS[-1])
     return module_shop
+
+
+def _idle(arguments: JobArguments) -> dict[str, Published]:
+    return idle_tables(arguments, histories(arguments.lakehouse, arguments.reads))
 
 
 def _arguments(shop: Shop, layer: str, first: str = DAYS[0], last: str = DAYS[-1]) -> JobArguments:
@@ -53,7 +59,7 @@ def test_it_reports_what_a_refresh_would(quiet: Shop) -> None:
     spark = open_session(str(quiet.lakehouse))
     for layer in LAYERS:
         arguments = _arguments(quiet, layer)
-        idle = idle_tables(arguments)
+        idle = _idle(arguments)
         assert idle.keys() == {table.identifier for table in arguments.tables}
         for group in publish_groups(arguments.tables):
             for found in materialize(spark, quiet.tables, group, arguments, RunCache()):
@@ -63,15 +69,15 @@ def test_it_reports_what_a_refresh_would(quiet: Shop) -> None:
 
 def test_what_may_have_changed_is_left_to_the_refresh(quiet: Shop) -> None:
     quiet.deliver("orders", {"order_id": "O1"}, {"order_id": "O2"}, day=DAYS[2])
-    assert "bronze.orders" not in idle_tables(_arguments(quiet, "bronze"))
-    assert "bronze.products" in idle_tables(_arguments(quiet, "bronze"))
+    assert "bronze.orders" not in _idle(_arguments(quiet, "bronze"))
+    assert "bronze.products" in _idle(_arguments(quiet, "bronze"))
     quiet.run("bronze", "orders", DAYS[2])
-    idle = idle_tables(_arguments(quiet, "silver"))
+    idle = _idle(_arguments(quiet, "silver"))
     assert {"silver.orders", "silver.orders_quarantine"}.isdisjoint(idle)
     assert "silver.products" in idle
     quiet.run("silver", first=DAYS[2])
     # A group is published together, and KPIs read its facts.
-    assert idle_tables(_arguments(quiet, "gold")) == {}
+    assert _idle(_arguments(quiet, "gold")) == {}
 
 
 def test_a_date_read_by_this_code_again_is_recorded(
@@ -84,11 +90,11 @@ def test_a_date_read_by_this_code_again_is_recorded(
         monkeypatch.setitem(table.__dict__, "code_version", version)
         quiet.run("bronze", "customers", day)
     for day in DAYS[:2]:
-        assert "bronze.customers" not in idle_tables(_arguments(quiet, "bronze", day, day))
+        assert "bronze.customers" not in _idle(_arguments(quiet, "bronze", day, day))
         quiet.run("bronze", "customers", day)
     (found,) = [
         finding
-        for finding in idle_tables(_arguments(quiet, "bronze"))["bronze.customers"].findings
+        for finding in _idle(_arguments(quiet, "bronze"))["bronze.customers"].findings
         if finding.check.name == "read_by_this_code"
     ]
     assert found.passed
@@ -102,12 +108,12 @@ def test_a_table_that_cannot_be_read_is_not_taken_for_unchanged(
 
     monkeypatch.setattr("pyiceberg.serializers.FromInputFile.table_metadata", broken)
     with pytest.raises(Broken, match="is damaged"):
-        idle_tables(_arguments(quiet, "silver"))
+        _idle(_arguments(quiet, "silver"))
 
 
 def test_other_code_is_left_to_the_refresh(quiet: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     table = all_tables()["bronze.customers"]
     monkeypatch.setitem(table.__dict__, "code_version", "another")
-    idle = idle_tables(_arguments(quiet, "bronze"))
+    idle = _idle(_arguments(quiet, "bronze"))
     assert "bronze.customers" not in idle
     assert "bronze.products" in idle

@@ -62,6 +62,12 @@ class JobArguments:
         return self.request.days
 
     @property
+    def reads(self) -> list[str]:
+        """The identifiers of its tables and of those that they read."""
+        own = {table.identifier for table in self.tables}
+        return sorted(own | {name for table in self.tables for name in table.reads})
+
+    @property
     def request(self) -> Request:
         """What the run's tables are refreshed for."""
         return Request(
@@ -75,6 +81,11 @@ class JobArguments:
             self.allow_removal,
             self.damaged,
         )
+
+
+def words(options: Mapping[str, str]) -> list[str]:
+    """Options and their values as the words of a command line."""
+    return [word for pair in options.items() for word in pair]
 
 
 def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:

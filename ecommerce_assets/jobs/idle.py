@@ -11,30 +11,33 @@ from ecommerce_assets.intervals import days_in
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.column_lineage import recorded_lineage
 from ecommerce_assets.jobs.outcome import Published
-from ecommerce_assets.lakehouse.history import History, histories
+from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.store import DeliveryChanged
 from ecommerce_assets.refresh.landed import NOTHING_NEW, known_fingerprints, new_deliveries
 from ecommerce_assets.refresh.upstream import NOTHING_CHANGED
-from ecommerce_assets.tables import all_tables, publish_groups
+from ecommerce_assets.tables import publish_groups
 from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.audits.bronze import every_run
 from ecommerce_assets.tables.bronze import source_of
 from ecommerce_assets.tables.declaration import Table
 
 
-def idle_tables(arguments: JobArguments) -> dict[str, Published]:
+def idle_tables(arguments: JobArguments, found: Mapping[str, History]) -> dict[str, Published]:
     """By identifier, the results of those selected tables that have nothing to do.
 
     A table that reads another one of the run has nothing to do only if that one has nothing to do
     either. Tables that are published together are idle together.
 
+    Args:
+        arguments: of the job.
+        found: the histories of its tables and of those that they read, as far as these exist.
+
     Raises:
-        PipelineError: the lakehouse can't be read.
+        PipelineError: what has landed can't be listed.
     """
-    if arguments.full_refresh or "://" in arguments.lakehouse:
+    if arguments.full_refresh:
         return {}
-    found = histories(arguments.lakehouse, all_tables())
     idle: dict[str, Published] = {}
     selected = {table.identifier for table in arguments.tables}
     for group in publish_groups(arguments.tables):

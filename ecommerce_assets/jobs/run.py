@@ -16,6 +16,7 @@ from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile, damaged, described
 from ecommerce_assets.lakehouse.frames import fit_shuffles
+from ecommerce_assets.lakehouse.history import History, histories
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files
 from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
 from ecommerce_assets.refresh.run_cache import RunCache
@@ -68,7 +69,7 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
     Spark's session is opened only if a table may have something to do.
     """
     arguments = replace(arguments, damaged=_damaged(arguments))
-    idle = idle_tables(arguments)
+    idle = idle_tables(arguments, _histories(arguments))
     for result in idle.values():
         reporter.published(result)
     tables = [table for table in arguments.tables if table.identifier not in idle]
@@ -97,6 +98,16 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
             checkpoint(arguments.lakehouse)
 
 
+def _histories(arguments: JobArguments) -> dict[str, History]:
+    """The histories of the tables of a local lakehouse.
+
+    On AWS, who starts the job has looked at them: see `AwsGlueJobs`.
+    """
+    if "://" in arguments.lakehouse:
+        return {}
+    return histories(arguments.lakehouse, arguments.reads)
+
+
 def _damaged(arguments: JobArguments) -> dict[str, list[DataFile]]:
     """By table of the job, or that it reads, the data files that are lost.
 
@@ -104,9 +115,7 @@ def _damaged(arguments: JobArguments) -> dict[str, list[DataFile]]:
     """
     if "://" in arguments.lakehouse:
         return {}
-    own = {table.identifier for table in arguments.tables}
-    read = {name for table in arguments.tables for name in table.reads}
-    return damaged(metadata_files(arguments.lakehouse), sorted(own | read))
+    return damaged(metadata_files(arguments.lakehouse), arguments.reads)
 
 
 def _must_be_readable(tables: Sequence[Table], arguments: JobArguments) -> None:

@@ -18,8 +18,12 @@ from ecommerce_assets.aws.clients import Unavailable, bucket_and_prefix, client,
 from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_location
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
-from ecommerce_assets.jobs.reporting import ENDED
+from ecommerce_assets.jobs.arguments import parse_arguments, words
+from ecommerce_assets.jobs.idle import idle_tables
+from ecommerce_assets.jobs.reporting import ENDED, open_reporter
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
+from ecommerce_assets.orchestration.pipes_file import WholeLines
+from ecommerce_assets.query.history import histories_of
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
 RETRIED_BY_DAGSTER = "dagster/retry_number"  # tag of a run that replaces one whose worker was lost
@@ -42,6 +46,9 @@ class AwsGlueJobs(GlueJobs):
         run that it had started.
         """
         arguments = self.arguments_for(request)
+        if nothing := self._nothing_to_do(context, request, arguments):
+            yield from nothing
+            return
         session, run, runs = self._to_its_end(context, request.layer, arguments)
         results = session.get_reported_results()
         yield from _with_costs(results, run, runs)
@@ -51,6 +58,38 @@ class AwsGlueJobs(GlueJobs):
         missing = [t for t in request.tables if dg.AssetKey([request.layer, t]) not in reported]
         ended = [m[ENDED] for m in session.get_custom_messages() if ENDED in m]
         _must_have_succeeded(run, runs, missing, ended)
+
+    def _nothing_to_do(
+        self, context: dg.AssetExecutionContext, request: JobRequest, own: dict[str, str]
+    ) -> Sequence[Result]:
+        """The results of the tables if none of them has anything to do; empty if a job is needed.
+
+        Read from metadata and the listing of landing, in seconds, where a job costs a minute at
+        least. A step that had started a job run before goes on with that one.
+        """
+        try:
+            key = _key(context, self._released(request.layer, own))
+            if GlueRuns(request.layer, self.environment).find(key):
+                return ()
+            job = parse_arguments(request.layer, words(own))
+            with explained("looking for what changed"):
+                found = histories_of(self.lakehouse, self.environment, job.reads)
+                idle = idle_tables(job, found)
+        except PipelineError as error:
+            context.log.info(f"starting the job, since what changed is unknown: {error}")
+            return ()
+        if any(table.identifier not in idle for table in job.tables):
+            return ()
+        context.log.info("nothing to do, so no Glue run is started")
+        with (
+            dg.open_pipes_session(
+                context, dg.PipesTempFileContextInjector(), WholeLines()
+            ) as session,
+            open_reporter(words(session.get_bootstrap_cli_arguments())) as reporter,
+        ):
+            for result in idle.values():
+                reporter.published(result)
+        return session.get_reported_results()
 
     def maintain(self, context: dg.OpExecutionContext) -> Iterator[tuple[str, dict[str, int]]]:
         """Run the maintenance job on Glue."""
@@ -74,10 +113,9 @@ class AwsGlueJobs(GlueJobs):
     def _launched(
         self, context: Context, name: str, own: dict[str, str]
     ) -> tuple[dg.PipesSession, JobRun, GlueRuns]:
-        release = releases.this_release()
         s3 = client("s3")
-        releases.must_be_this(release, self.artifacts, name, s3)
-        arguments = {**own, **release.arguments(self.artifacts, name)}
+        releases.must_be_this(releases.this_release(), self.artifacts, name, s3)
+        arguments = self._released(name, own)
         runs = GlueRuns(name, self.environment)
         key = _key(context, arguments)
         found = runs.find(key)
@@ -104,6 +142,10 @@ class AwsGlueJobs(GlueJobs):
                     shown = _show_progress(context, session, shown)
                 _wait_for_last_messages(session)
         return session, run, runs
+
+    def _released(self, name: str, own: dict[str, str]) -> dict[str, str]:
+        """The arguments of a job with the release of the running code."""
+        return {**own, **releases.this_release().arguments(self.artifacts, name)}
 
     def _new_location(self, context: Context, job: str) -> PipesParams:
         """A location of this run; below that of the job, whose role sees no other."""

@@ -1,25 +1,21 @@
 """LocalGlueJobs: the same `main(argv)` as on Glue, on this machine."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from multiprocessing import parent_process
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster_pipes import PipesDefaultMessageWriter, PipesParams
 from dagster_pyspark import LazyPySparkResource
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs.arguments import parse_arguments
+from ecommerce_assets.jobs.arguments import parse_arguments, words
 from ecommerce_assets.jobs.entry import job_module
 from ecommerce_assets.jobs.reporting import log_progress
 from ecommerce_assets.lakehouse.session import size_of, start_by
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
+from ecommerce_assets.orchestration.pipes_file import WholeLines
 from ecommerce_assets.warm_worker.client import WarmJob, WorkerDied, start_job
 
 if TYPE_CHECKING:
@@ -51,9 +47,7 @@ class LocalGlueJobs(GlueJobs):
             ThreadPoolExecutor(1, thread_name_prefix=job_name) as pool,
             dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), messages) as session,
         ):
-            argv = [word for pair in arguments.items() for word in pair]
-            for name, value in session.get_bootstrap_cli_arguments().items():
-                argv += [name, value]
+            argv = words({**arguments, **session.get_bootstrap_cli_arguments()})
             delivered = parse_arguments(request.layer, argv).delivered_bytes()
             warm = self._handed_over(request.layer, argv, delivered)
             if warm:
@@ -110,38 +104,3 @@ def _in_this_process(layer: str, argv: list[str]) -> None:
 def _spark_session(config: Mapping[str, Any]) -> "SparkSession":
     session: SparkSession = LazyPySparkResource(spark_config=dict(config)).spark_session
     return session
-
-
-class WholeLines(dg.PipesMessageReader):
-    """Reads a file with one message per line, on demand, in the step's thread.
-
-    Only complete lines are read. Dagster's reader may read, and lose, a line that is still being
-    written.
-    """
-
-    expected_writer_count = 1  # the public property warns that it is in preview
-
-    @contextmanager
-    def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[PipesParams]:
-        """Provide a temporary file for the job's messages."""
-        self._handler, self._begun = handler, ""
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "messages"
-            path.touch()
-            with path.open(encoding="utf-8") as self._lines:
-                try:
-                    yield {PipesDefaultMessageWriter.FILE_PATH_KEY: str(path)}
-                finally:
-                    self.read()
-
-    def read(self) -> None:
-        """Handle the messages written since the last call."""
-        while text := self._lines.readline():
-            self._begun += text
-            if self._begun.endswith("\n"):
-                line, self._begun = self._begun, ""
-                self._handler.handle_message(json.loads(line))
-
-    def no_messages_debug_text(self) -> str:
-        """Shown when no messages arrived."""
-        return "The job runs in this process; its messages go through a file in a temporary folder."

@@ -27,7 +27,7 @@ def published_snapshots(lakehouse: str, table: str, environment: str = "") -> li
         PipelineError: there is no such table, or it does not exist yet.
     """
     identifier = table_named(table).identifier
-    metadata = _metadata_of(lakehouse, environment, [identifier]).get(identifier)
+    metadata = histories_of(lakehouse, environment, [identifier]).get(identifier)
     if metadata is None:
         raise PipelineError(
             f"{identifier} does not exist yet: create it by `ecommerce run --select {identifier}`"
@@ -47,7 +47,7 @@ def last_snapshots(lakehouse: str, environment: str = "") -> dict[str, dict[str,
         PipelineError: there is no lakehouse.
     """
     last: dict[str, dict[str, Any] | None] = {}
-    for identifier, metadata in _metadata_of(lakehouse, environment, all_tables()).items():
+    for identifier, metadata in histories_of(lakehouse, environment, all_tables()).items():
         # If the snapshot before has expired, only that of maintenance is left.
         shown = metadata.written_at(metadata.snapshot_id) or metadata.current
         last[identifier] = _row(shown) if shown else None
@@ -65,11 +65,11 @@ def has_tables(lakehouse: str, environment: str = "") -> bool:
     Args:
         environment: on AWS, the environment whose tables they are.
     """
-    return has_catalog(lakehouse) and bool(_metadata_of(lakehouse, environment, all_tables()))
+    return has_catalog(lakehouse) and bool(histories_of(lakehouse, environment, all_tables()))
 
 
-def _metadata_of(lakehouse: str, environment: str, tables: Iterable[str]) -> dict[str, History]:
-    """The metadata of those tables that exist.
+def histories_of(lakehouse: str, environment: str, tables: Iterable[str]) -> dict[str, History]:
+    """The histories of those tables that exist.
 
     Raises:
         PipelineError: there is no lakehouse, or it can't be read, or AWS refuses it or its files.
