@@ -16,7 +16,7 @@ class GlueJob:
 
     Attributes:
         name: its name in Glue.
-        script: file name of its entry script, a module of `jobs`.
+        script: file name of its entry script in a release.
         reads, writes: the layers that its role may read and write.
         worker_type: Glue's worker type, like `G.1X`.
         workers: number of workers, including the driver.

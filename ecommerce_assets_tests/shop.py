@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs import bronze_ingestion, gold_aggregation, silver_transformation
+from ecommerce_assets.jobs.run import run_layer
 from ecommerce_assets.lakehouse.catalog import Lakehouse, open_lakehouse
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import LAYERS, tables_for
 
-MAINS = {
-    "bronze": bronze_ingestion.main,
-    "silver": silver_transformation.main,
-    "gold": gold_aggregation.main,
-}
 DAY = "2024-01-01"
 SOURCES = current_shop().sources
 ORDERS = next(source for source in SOURCES if source.name == "orders")
@@ -109,7 +104,7 @@ class Shop:
                 "--allow-removal", str(allow_removal).lower()]  # fmt: skip
         if full_refresh:
             argv += ["--full-refresh", "true"]
-        MAINS[layer]([*argv, "--tables", tables] if tables else argv)
+        run_layer(layer, [*argv, "--tables", tables] if tables else argv)
 
     @property
     def tables(self) -> Lakehouse:

@@ -14,7 +14,7 @@ import pytest
 
 from ecommerce_assets.boto import boto_client
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs import bronze_ingestion
+from ecommerce_assets.jobs.run import run_layer
 from ecommerce_assets.landing import store
 from ecommerce_assets.landing.files import digested, landed, line_in
 from ecommerce_assets.landing.store import DeliveryChanged, FolderStore, S3Store
@@ -369,6 +369,6 @@ def test_a_listing_that_s3_refuses_is_an_error(
 def test_the_job_says_it_in_one_line(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     dangling(shop.landing / "orders")
     with pytest.raises(PipelineError) as error:
-        bronze_ingestion.main(["--from", DAY, "--to", DAY, "--landing", str(shop.landing),
+        run_layer("bronze", ["--from", DAY, "--to", DAY, "--landing", str(shop.landing),
                                "--lakehouse", str(shop.lakehouse), "--tables", "orders"])  # fmt: skip
     assert str(error.value).count("\n") == 0

@@ -31,6 +31,14 @@ from ecommerce_assets.shop import current_shop
 from ecommerce_assets.shop.read import RELEASED
 
 PACKAGE = "ecommerce_assets"
+# The entry script of a job.
+SCRIPT = """\
+import sys
+
+from ecommerce_assets.jobs.__main__ import main
+
+main("{name}", sys.argv[1:])
+"""
 # The packages that jobs import; the rest is only needed by the orchestrator.
 ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing", "shop")
 MODULES = (
@@ -101,7 +109,7 @@ def this_release() -> Release:
     # The shop is a part of the release: a job knows no other.
     sources[f"{PACKAGE}/shop/{RELEASED}"] = current_shop().text.encode()
     scripts = {
-        job.script: sources[f"{PACKAGE}/jobs/{job.script}"] for job in deployment().jobs.values()
+        job.script: SCRIPT.format(name=name).encode() for name, job in deployment().jobs.items()
     }
     return Release(dict(sorted(sources.items())), scripts, tuple(sorted(_lacking(ROOTS))))
 

@@ -88,7 +88,7 @@ def words(options: Mapping[str, str]) -> list[str]:
     return [word for pair in options.items() for word in pair]
 
 
-def parse_arguments(layer: str, argv: Sequence[str] | None) -> JobArguments:
+def parse_arguments(layer: str, argv: Sequence[str]) -> JobArguments:
     """Parse the arguments. Defaults come from the settings; without `--tables`, all of the layer.
 
     Arguments that Glue adds are ignored.

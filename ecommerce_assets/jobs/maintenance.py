@@ -5,13 +5,12 @@ Also the Glue job ecommerce-maintenance.
 
 import argparse
 import logging
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
-from ecommerce_assets.jobs.reporting import open_pipes, show_progress
+from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.reporting import open_pipes
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import damaged
 from ecommerce_assets.lakehouse.history import history_of
@@ -82,12 +81,11 @@ def maintain_lakehouse(
         )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def run_maintenance(argv: Sequence[str]) -> None:
     """Maintain every table, reporting each as a Pipes message `{table: what was done}`.
 
     Args:
-        argv: `--lakehouse LOCATION [--environment NAME] [--snapshot-days DAYS]`; the process's
-            arguments when left out.
+        argv: `--lakehouse LOCATION [--environment NAME] [--snapshot-days DAYS]`.
 
     Raises:
         PipelineError: the lakehouse can't be opened.
@@ -103,11 +101,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             if context:
                 context.report_custom_message({table.identifier: done.metadata()})
-
-
-if __name__ == "__main__":
-    show_progress()
-    try:
-        main()
-    except PipelineError as error:
-        sys.exit(f"{SHOWN_IN_LOG}{error}")

@@ -1,17 +1,16 @@
 """A job run: its tables in dependency order, independent ones concurrently in one session."""
 
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError, machine_fault, raised_in_worker
+from ecommerce_assets.errors import PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.intervals import merged
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
 from ecommerce_assets.jobs.idle import idle_tables
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import Published, TableFailed
-from ecommerce_assets.jobs.reporting import Reporter, open_reporter, show_progress
+from ecommerce_assets.jobs.reporting import Reporter, open_reporter
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile, damaged, described
@@ -26,8 +25,12 @@ from ecommerce_assets.tables.declaration import Table
 SIDE_BY_SIDE = 4
 
 
-def run_layer(layer: str, argv: Sequence[str] | None = None) -> None:
-    """Materialize the tables named in `argv`; report each as soon as it is published.
+def run_layer(layer: str, argv: Sequence[str]) -> None:
+    """The job of a layer: materialize tables, and report each as soon as it is published.
+
+    Args:
+        layer: bronze, silver or gold.
+        argv: `--tables a,b --from D --to D` and more, see `parse_arguments`.
 
     Raises:
         PipelineError: wrong arguments, or failed tables, all of them named in the message.
@@ -150,15 +153,6 @@ def _the_others(arguments: JobArguments, lines: Sequence[str]) -> str:
         return ""
     commands = [f"ecommerce run --from {days.start} --to {days.last}" for days in merged(good)]
     return f" | To run the dates but {', '.join(sorted(bad))}: {' && '.join(commands)}"
-
-
-def run_as_script(layer: str) -> None:
-    """`run_layer` for `python -m ...`: errors without a traceback, exit code 1."""
-    show_progress()
-    try:
-        run_layer(layer)
-    except PipelineError as error:
-        sys.exit(f"{SHOWN_IN_LOG}{error}")
 
 
 def _report(

@@ -11,7 +11,6 @@ from dagster_pyspark import LazyPySparkResource
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments, words
-from ecommerce_assets.jobs.entry import job_module
 from ecommerce_assets.jobs.reporting import log_progress
 from ecommerce_assets.lakehouse.session import size_of, start_by
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
@@ -97,8 +96,10 @@ class LocalGlueJobs(GlueJobs):
 
 
 def _in_this_process(layer: str, argv: list[str]) -> None:
+    from ecommerce_assets.jobs.run import run_layer  # not needed to load the code location
+
     start_by(_spark_session)
-    job_module(layer).main(argv)
+    run_layer(layer, argv)
 
 
 def _spark_session(config: Mapping[str, Any]) -> "SparkSession":

@@ -23,10 +23,10 @@ from typing import Any
 import psutil
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.jobs.entry import job_module
 from ecommerce_assets.jobs.reporting import PROGRESS_LOG
+from ecommerce_assets.jobs.run import run_layer
 from ecommerce_assets.lakehouse import jvm
-from ecommerce_assets.tables import LAYERS, all_tables
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets.warm_worker import address
 
 WATCH_SECONDS = 1
@@ -146,7 +146,7 @@ def _run(connection: Connection, layer: str, argv: list[str]) -> None:
     answer: dict[str, Any] = {"done": True}
     why_end = ""
     try:
-        job_module(layer).main(argv)
+        run_layer(layer, argv)
     except PipelineError as error:
         answer = {"failed": str(error)}
     except BaseException:
@@ -193,8 +193,6 @@ def main(path: str, code: str, owner: str, idle_seconds: str) -> None:
     lock.write(str(os.getpid()))
     lock.flush()
     Path(path).unlink(missing_ok=True)
-    for layer in LAYERS:
-        job_module(layer)
     for table in all_tables().values():
         _ = table.code_version  # It is that of the modules just imported, whatever changes later.
     if address.code() != code:
