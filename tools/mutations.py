@@ -349,9 +349,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a changed delivery is not noticed without Spark",
-        "jobs/idle.py",
-        "delivered.fingerprints or (not delivered.has_dates and own.rows)",
-        "not delivered.has_dates and own.rows",
+        "refresh/landed.py",
+        "None if read.files else Nothing(NOTHING_NEW, evidence)",
+        "Nothing(NOTHING_NEW, evidence)",
         IDLE,
     ),
     Mutation(
@@ -370,16 +370,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a table with lost files counts as unchanged",
-        "jobs/idle.py",
-        "table.identifier in arguments.damaged",
-        "False",
+        "refresh/upstream.py",
+        "known.request.damaged.get(table.identifier)",
+        "None",
         "test_lost_data.py::test_a_run_mends_a_table_that_has_lost_a_file",
     ),
     Mutation(
         "a new upstream snapshot is not noticed without Spark",
-        "jobs/idle.py",
-        "record.sources != now",
-        "False",
+        "refresh/upstream.py",
+        "changes if any(changes.values()) else Nothing(why=NOTHING_CHANGED)",
+        "Nothing(why=NOTHING_CHANGED)",
         IDLE,
     ),
     Mutation(

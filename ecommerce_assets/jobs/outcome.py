@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date
+from time import perf_counter
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.lineage import Lineage
+from ecommerce_assets.refresh.decision import Nothing
+from ecommerce_assets.refresh.inputs import Known
 from ecommerce_assets.tables.audits import Finding
+from ecommerce_assets.tables.audits.bronze import every_run
 from ecommerce_assets.tables.declaration import Table
 
 
@@ -62,3 +66,26 @@ class Published:
     seconds: float
     seconds_checking: float = 0.0
     spark_jobs: int = 0
+
+
+def unchanged(
+    table: Table, known: Known, decision: Nothing, lineage: Lineage, started: float
+) -> Published:
+    """The outcome of a table whose published rows stay as they are.
+
+    Args:
+        started: when its run began, by `perf_counter`.
+    """
+    published = known.published
+    return Published(
+        table,
+        rows=published.rows,
+        written=None,
+        why=decision.why,
+        rows_by_date=known.rows_by_date(published.snapshot_id, known.request.days),
+        metrics={},
+        findings=every_run(decision.evidence) if decision.evidence else [],
+        lineage=lineage,
+        snapshot=published.checked_id,
+        seconds=perf_counter() - started,
+    )

@@ -16,22 +16,20 @@ from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.column_lineage import lineage_of
 from ecommerce_assets.jobs.members import members_that_leave
-from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed
-from ecommerce_assets.jobs.scope import Written, rows_by_date, scope_of
+from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed, unchanged
+from ecommerce_assets.jobs.scope import Written, scope_of
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.history import History, history_of
 from ecommerce_assets.lakehouse.jvm import counted, jobs_of
-from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.store import DeliveryChanged
-from ecommerce_assets.refresh.decide import decide
-from ecommerce_assets.refresh.decision import Nothing
+from ecommerce_assets.refresh.decide import decide, note_of, record_of
+from ecommerce_assets.refresh.decision import LandingEvidence, Nothing
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.refresh.upstream import offer_changed_rows
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.audits.bronze import every_run
 from ecommerce_assets.tables.declaration import Table
 
 if TYPE_CHECKING:
@@ -155,20 +153,22 @@ class PublishGroup:
         published = history_of(self._lakehouse, name)
         self._published.append(published)
         inputs = Inputs(
-            spark,
-            self._lakehouse,
             table,
             published,
             self._histories(table.upstream),
-            all_tables(),
             self._arguments.request,
+            spark,
+            self._lakehouse,
+            all_tables(),
             self._cache,
             self._arguments.limits,
         )
         decision = decide(table.refresh, inputs)
         if isinstance(decision, Nothing):
-            self._note(inputs, decision)
-            self._outcomes[name] = self._nothing(inputs, decision, started)
+            if note := note_of(inputs, decision, self._attempt):
+                self._branches[name] = staging.stage(spark, published, None, "false", note)
+            lineage = lineage_of(table, inputs, decision)
+            self._outcomes[name] = unchanged(table, inputs, decision, lineage, started)
             self._snapshots[name] = published.snapshot_id
             return
         schema = audit.schema_finding(table, decision.written)
@@ -177,14 +177,8 @@ class PublishGroup:
         large = self._arguments.limits.large_table
         apart = audit.key_checked_apart(table, decision.affected, published.rows, large)
         frame, observation = audit.observed(table, decision.written, apart=apart)
-        sources = decision.fingerprints or inputs.source_snapshots
-        record = BuildRecord(
-            dict(sources),
-            table.code_version,
-            self._attempt,
-            other_code=decision.other_code,
-            retention=decision.retention,
-            is_mended=name in self._arguments.damaged,
+        record = replace(
+            record_of(inputs, decision, self._attempt), is_mended=name in self._arguments.damaged
         )
         branch = staging.stage(
             spark,
@@ -206,12 +200,12 @@ class PublishGroup:
         started = perf_counter()
         table, written = self._tables[name], self._written[name]
         branch, days = written.branch, self._arguments.days
-        if written.decision.fingerprints:
+        if isinstance(written.decision.evidence, LandingEvidence):
             days = sorted({*days, *written.decision.dates})  # mended dates may lie outside the run
         against = self._histories(set(table.reads) - written.inputs.upstream.keys())
         back = max((audit.looks_back for audit in table.audits), default=timedelta())
         earlier = [days[0] - timedelta(days=n) for n in range(back.days, 0, -1)]
-        counted = rows_by_date(written.inputs.published, branch.snapshot, [*earlier, *days])
+        counted = written.inputs.rows_by_date(branch.snapshot, [*earlier, *days])
         scope = scope_of(written, counted, against, self._arguments)
         findings = [
             written.schema,
@@ -248,37 +242,3 @@ class PublishGroup:
             seconds,
             jobs_of(self._spark, self._tag(name)),
         )
-
-    def _nothing(self, inputs: Inputs, decision: Nothing, started: float) -> Published:
-        published, table = inputs.published, self._tables[inputs.table.identifier]
-        days = self._arguments.days
-        return Published(
-            table,
-            published.rows,
-            None,
-            decision.why,
-            rows_by_date(published, published.snapshot_id, days),
-            {},
-            [] if table.upstream else every_run(decision.unread, decision.other_code),
-            lineage_of(table, inputs, decision),
-            published.checked_id,
-            perf_counter() - started,
-        )
-
-    def _note(self, inputs: Inputs, decision: Nothing) -> None:
-        """Record what was compared although no row changes, so that the next run compares less.
-
-        For tables with upstream tables: snapshots that do not affect them. For bronze: dates that
-        the present code would read the same way.
-        """
-        note = BuildRecord(
-            inputs.source_snapshots,
-            inputs.table.code_version,
-            self._attempt,
-            is_note=True,
-            other_code=decision.other_code,
-            retention=decision.retention,
-        )
-        record, name = inputs.published.record, inputs.table.identifier
-        if record and note.says_more_than(record):
-            self._branches[name] = staging.stage(self._spark, inputs.published, None, "false", note)

@@ -78,8 +78,8 @@ def scope_of(
         upstream=frames,
         affected=decision.affected,
         dates=decision.dates,
-        candidates=decision.candidates,
-        received=_received(inputs, decision),
+        evidence=decision.evidence,
+        received=lambda days: _received(inputs, days),
         observed=written.observed(),
         figure=lambda name, what, compute: inputs.cache.figure(
             Figure(name, histories[name].snapshot_id, what), lambda: compute(frames[name])
@@ -88,16 +88,13 @@ def scope_of(
         upstream_rows=lambda name: histories[name].rows,
         thresholds=arguments.thresholds,
         allow_removal=arguments.allow_removal,
-        rows_before=rows_by_date(published, published.snapshot_id, sorted(counted)),
-        unread=decision.unread,
-        other_code=decision.other_code,
+        rows_before=inputs.rows_by_date(published.snapshot_id, sorted(counted)),
         filled=lambda days: {
             day: Filled(*found)
             for day, found in published.filled_columns(
                 branch.snapshot, INGESTION_DATE, days
             ).items()
         },
-        delivered_before=decision.replaced_deliveries,
         consult=_consult(inputs),
         before=_before(inputs, decision),
         line_of=_line_of(arguments),
@@ -126,20 +123,11 @@ def _before(inputs: Inputs, decision: Rows) -> Before | None:
     return Before(totals, frames)
 
 
-def rows_by_date(table: History, snapshot: int | None, days: Sequence[date]) -> dict[date, int]:
-    """Rows by ingestion date at a snapshot; empty if the table is not partitioned by it."""
-    if not table.partitioned_by(INGESTION_DATE):
-        return {}
-    return dict.fromkeys(days, 0) | table.rows_by_date(snapshot, INGESTION_DATE, days)
-
-
-def _received(inputs: Inputs, decision: Rows) -> dict[date, int]:
-    """Rows of bronze by checked date."""
-    if decision.candidates is None:
-        return {}
+def _received(inputs: Inputs, days: Sequence[date]) -> dict[date, int]:
+    """Rows of the upstream tables by ingestion date."""
     found: Counter[date] = Counter()
     for history in (inputs.upstream[name] for name in inputs.table.upstream):
-        found.update(history.rows_by_date(history.snapshot_id, INGESTION_DATE, decision.dates))
+        found.update(history.rows_by_date(history.snapshot_id, INGESTION_DATE, days))
     return dict(found)
 
 

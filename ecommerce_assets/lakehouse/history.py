@@ -5,7 +5,6 @@ defined by the Iceberg Table Spec.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 TOTALS = "ecommerce.totals"  # a property of the table
 MONTH = "_month"  # suffix of Iceberg's name for a partition by month
-PARTITION = "partitions."  # prefix of a partition's figures in a snapshot's summary
 
 
 class History:
@@ -154,30 +152,6 @@ class History:
     def partitioned_by(self, column: str) -> bool:
         """Whether the table is partitioned by this column's values."""
         return self.partition_field == column
-
-    def summarized_rows(self, column: str, days: Sequence[date]) -> dict[date, int] | None:
-        """Rows by partition of a date column, from the snapshots' summaries.
-
-        For tables whose partitions are only replaced as a whole: the last snapshot that changed a
-        partition added all of its rows. Empty if the table is not partitioned by that column; None
-        if the summary of a partition has expired, or if none was written.
-        """
-        if not self.partitioned_by(column):
-            return {}
-        left = {f"{PARTITION}{column}={day}": day for day in days}
-        rows: dict[date, int] = {}
-        for snapshot in self.back_from(self.snapshot_id):
-            if snapshot.changed_rows and not snapshot.rows_unchanged:
-                if snapshot.summary.get("partition-summaries-included") != "true":
-                    return None
-                for name in left.keys() & snapshot.summary.keys():
-                    added = re.search(r"added-records=(\d+)", snapshot.summary[name])
-                    rows[left.pop(name)] = int(added[1]) if added else 0
-            if not left:
-                return rows
-            if snapshot.from_empty:
-                return rows | dict.fromkeys(left.values(), 0)
-        return None
 
     def changed_partitions(self, old: int | None, new: int | None) -> Partitions | None:
         """The partitions whose files differ between two snapshots; None if that is unknown.

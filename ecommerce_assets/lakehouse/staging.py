@@ -269,7 +269,10 @@ def drop_branch(table: "Table", branch: str) -> None:
         for snapshot in _ancestors(table, table.snapshot_by_id(reference.snapshot_id))
         if snapshot not in published
     ]
-    files = [path for snapshot in unpublished for path in own_files(table, snapshot)]
+    try:
+        files = [path for snapshot in unpublished for path in own_files(table, snapshot)]
+    except FileNotFoundError:
+        return  # Another run is dropping it too, and has begun to delete its files.
 
     def expire(table: "Table") -> None:
         left = [snapshot for snapshot in unpublished if table.snapshot_by_id(snapshot)]

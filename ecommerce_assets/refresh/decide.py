@@ -1,10 +1,12 @@
 """One table's decision: apply its strategy, and turn `Whole` into rows."""
 
+from dataclasses import replace
 from datetime import date
 
+from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.layout import INGESTION_DATE
-from ecommerce_assets.refresh.decision import Nothing, Rows, Whole
-from ecommerce_assets.refresh.inputs import Inputs, all_rows
+from ecommerce_assets.refresh.decision import LandingEvidence, Nothing, Rows, VersionEvidence, Whole
+from ecommerce_assets.refresh.inputs import Inputs, Known, all_rows
 from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.refresh.upstream import Changes, upstream_changes
 
@@ -59,6 +61,34 @@ def _whole(strategy: Strategy, inputs: Inputs, why: str) -> Rows:
         inputs.transformed(frames),
         replace="true",
         dates=tuple(sorted(dates)),
-        candidates=all_rows(frames.values()) if versions else None,
         is_whole=True,
+        evidence=VersionEvidence(all_rows(frames.values())) if versions else None,
     )
+
+
+def record_of(known: Known, decision: Nothing | Rows, run: str) -> BuildRecord:
+    """What to record of what a table is built from.
+
+    Args:
+        run: a unique name of the run's attempt.
+    """
+    version = known.table.code_version
+    if isinstance(seen := decision.evidence, LandingEvidence):
+        return BuildRecord(
+            dict(seen.fingerprints),
+            version,
+            run,
+            other_code=seen.other_code,
+            retention=seen.retention,
+        )
+    return BuildRecord(known.source_snapshots, version, run)
+
+
+def note_of(known: Known, decision: Nothing, run: str) -> BuildRecord | None:
+    """The record of a snapshot that changes no row, so that the next run compares less.
+
+    Of tables with upstream tables, it names snapshots that do not affect them; of bronze, dates
+    that the present code would read the same way. None if it says no more than the published one.
+    """
+    record, note = known.published.record, replace(record_of(known, decision, run), is_note=True)
+    return note if record and note.says_more_than(record) else None

@@ -12,20 +12,49 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class LandingEvidence:
+    """What a run of a bronze table saw of landing: to be recorded and checked.
+
+    Attributes:
+        fingerprints: of the deliveries that were read, by date.
+        unread: paths below landing that are ignored.
+        other_code: the dates read by another version of the code, as intervals.
+        retention: what landing has let go (see `landing.retention`).
+    """
+
+    fingerprints: Mapping[str, str]
+    unread: tuple[str, ...]
+    other_code: tuple[str, ...]
+    retention: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class VersionEvidence:
+    """What a run of a silver table selected the latest versions from.
+
+    Attributes:
+        candidates: the parsed rows.
+        replaced: the parsed rows of deliveries replaced since the last run; None without any.
+    """
+
+    candidates: "DataFrame"
+    replaced: "DataFrame | None" = None
+
+
+Evidence = LandingEvidence | VersionEvidence
+
+
+@dataclass(frozen=True)
 class Nothing:
     """No row of the table can differ from the published one.
 
     Attributes:
         why: for people.
-        unread: for bronze: paths below landing that are ignored.
-        other_code: for bronze: the dates read by another version of the code, as intervals.
-        retention: for bronze: what landing has let go (see `landing.retention`).
+        evidence: for records and checks.
     """
 
     why: str
-    unread: tuple[str, ...] = ()
-    other_code: tuple[str, ...] | None = None
-    retention: Mapping[str, Any] | None = None
+    evidence: LandingEvidence | None = None
 
 
 @dataclass(frozen=True)
@@ -49,16 +78,11 @@ class Rows:
         replace: Spark SQL condition of the published rows that `written` replaces; whole files.
         affected: the recomputed refresh keys; None for all.
         dates: ingestion dates whose deliveries are checked.
-        candidates: for silver: the parsed rows from which the latest versions were selected.
         rewritten: if keys are replaced individually: their new rows and their published rows.
         is_whole: whether the transformation read whole upstream tables.
-        stays: for bronze: published rows of the replaced dates that are written again as they are.
+        stays: published rows of the replaced partitions that are written again as they are.
         in_order: whether each task's rows come partition by partition, so need no sort.
-        replaced_deliveries: for silver: the parsed rows of deliveries replaced since the last run.
-        fingerprints: for bronze: the fingerprint of each date's delivery, to be recorded.
-        unread: for bronze: paths below landing that are ignored.
-        other_code: for bronze: the dates read by another version of the code, as intervals.
-        retention: for bronze: what landing has let go (see `landing.retention`).
+        evidence: of bronze and silver, for records and checks.
     """
 
     why: str
@@ -66,16 +90,11 @@ class Rows:
     replace: str
     affected: AffectedKeys | None = None
     dates: tuple[date, ...] = ()
-    candidates: "DataFrame | None" = None
     rewritten: "tuple[DataFrame, DataFrame] | None" = None
     is_whole: bool = False
     stays: "DataFrame | None" = None
     in_order: bool = False
-    replaced_deliveries: "DataFrame | None" = None
-    fingerprints: Mapping[str, str] | None = None
-    unread: tuple[str, ...] = ()
-    other_code: tuple[str, ...] | None = None
-    retention: Mapping[str, Any] | None = None
+    evidence: Evidence | None = None
 
 
 Decision = Nothing | Whole | Rows

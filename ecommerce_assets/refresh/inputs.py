@@ -12,6 +12,7 @@ from ecommerce_assets.lakehouse.data_files import DataFile
 from ecommerce_assets.lakehouse.frames import read
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.metadata import BuildRecord
+from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.source import Source
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys
@@ -118,28 +119,20 @@ def all_rows(frames: "Iterable[DataFrame]") -> "DataFrame":
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Everything that the refresh of one table reads.
+class Known:
+    """What is known of a table's refresh without an engine.
 
     Attributes:
         table: its declaration.
         published: its history as published now.
         upstream: the histories of its upstream tables, as published or as written by this run.
-        tables: every declared table by identifier.
         request: what the run was asked to do.
-        cache: results shared by the tables of the run.
-        limits: sizes at which another method is used.
     """
 
-    spark: "SparkSession"
-    lakehouse: Lakehouse
     table: Declared
     published: History
     upstream: Mapping[str, History]
-    tables: Mapping[str, Declared]
     request: Request
-    cache: RunCache
-    limits: Limits
 
     @property
     def source_snapshots(self) -> dict[str, int | None]:
@@ -152,6 +145,32 @@ class Inputs:
         record = self.published.record
         assert record is not None
         return record
+
+    def rows_by_date(self, snapshot: int | None, days: Sequence[date]) -> dict[date, int]:
+        """Rows by ingestion date at a snapshot; empty if it is not partitioned by it."""
+        if not self.published.partitioned_by(INGESTION_DATE):
+            return {}
+        found = self.published.rows_by_date(snapshot, INGESTION_DATE, days)
+        return dict.fromkeys(days, 0) | found
+
+
+@dataclass(frozen=True)
+class Inputs(Known):
+    """Everything that the refresh of one table reads.
+
+    Attributes:
+        spark: the session that reads and writes.
+        lakehouse: its tables by name.
+        tables: every declared table by identifier.
+        cache: results shared by the tables of the run.
+        limits: sizes at which another method is used.
+    """
+
+    spark: "SparkSession"
+    lakehouse: Lakehouse
+    tables: Mapping[str, Declared]
+    cache: RunCache
+    limits: Limits
 
     def before(self, name: str) -> int | None:
         """The upstream snapshot from which the published rows were computed."""

@@ -17,9 +17,9 @@ from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.landing.layout import INGESTION_DATE, SOURCE_FILE
 from ecommerce_assets.landing.retention import Retention
 from ecommerce_assets.landing.source import Source
-from ecommerce_assets.refresh.decision import Decision, Nothing, Rows
+from ecommerce_assets.refresh.decision import Decision, LandingEvidence, Nothing, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
-from ecommerce_assets.refresh.inputs import Inputs, Request
+from ecommerce_assets.refresh.inputs import Inputs, Known, Request
 from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days
 from ecommerce_assets.refresh.strategy import Strategy
 from ecommerce_assets.refresh.upstream import Changes
@@ -57,20 +57,14 @@ class Landed(Strategy):
             DeliveryChanged: a listed file has disappeared.
             PipelineError: landed files can't be listed or read; or deliveries are gone.
         """
-        request, published, version = inputs.request, inputs.published, inputs.table.code_version
-        lost_files = request.damaged.get(inputs.table.identifier, ())
-        damaged = {file.day for file in lost_files if file.day}
-        found = new_deliveries(request, self.source, published, version, damaged)
-        retention = _retention(inputs)
-        read = _to_read(inputs, self.source, found, retention, damaged)
-        again = {*request.days} - read.expired - {*read.partly}
-        other = written(_read_by_other_code(published, version) - again)
-        if not read.files:
-            return Nothing(NOTHING_NEW, found.unread, other, retention.as_record())
+        damaged = _damaged(inputs)
+        read, evidence = self._look(inputs, damaged)
         days = tuple(sorted(read.files))
+        if not days:
+            return Nothing(NOTHING_NEW, evidence)
         frame = landed_frame(
             inputs.spark,
-            request.landing,
+            inputs.request.landing,
             [file for day in days for file in read.files[day]],
             self.source,
             self.struct,
@@ -85,11 +79,32 @@ class Landed(Strategy):
             dates=days,
             in_order=not read.partly,
             stays=_rows_of_files_let_go(inputs, read) if read.partly else None,
-            fingerprints={day.isoformat(): found.fingerprints[day] for day in days},
-            unread=found.unread,
-            other_code=other,
-            retention=retention.as_record(),
+            evidence=evidence,
         )
+
+    def nothing(self, known: Known) -> Nothing | None:
+        """That nothing new has landed.
+
+        Raises:
+            DeliveryChanged, PipelineError: as `plan`.
+        """
+        request, version = known.request, known.table.code_version
+        # A delivery that was never read is new; its files are read only once.
+        if len(known_fingerprints(known.published, version, request.days)) < len(request.days):
+            return None
+        read, evidence = self._look(known, _damaged(known))
+        return None if read.files else Nothing(NOTHING_NEW, evidence)
+
+    def _look(self, known: Known, damaged: Collection[date]) -> tuple["ToRead", LandingEvidence]:
+        """The deliveries to read, and what was seen of landing."""
+        request, published, version = known.request, known.published, known.table.code_version
+        found = new_deliveries(request, self.source, published, version, damaged)
+        retention = _retention(known)
+        read = _to_read(known, self.source, found, retention, damaged)
+        again = {*request.days} - read.expired - {*read.partly}
+        other = written(_read_by_other_code(published, version) - again)
+        prints = {day.isoformat(): found.fingerprints[day] for day in sorted(read.files)}
+        return read, LandingEvidence(prints, found.unread, other, retention.as_record())
 
 
 @dataclass(frozen=True)
@@ -107,15 +122,21 @@ class ToRead:
     expired: frozenset[date]
 
 
-def _retention(inputs: Inputs) -> Retention:
+def _damaged(known: Known) -> set[date]:
+    """The dates whose published rows have lost files."""
+    lost_files = known.request.damaged.get(known.table.identifier, ())
+    return {file.day for file in lost_files if file.day}
+
+
+def _retention(known: Known) -> Retention:
     """What landing has let go by now, as far as this table's runs know."""
-    record = inputs.published.record
-    known = Retention.from_record(record.retention) if record and record.retention else Retention()
-    return known.on(inputs.request.today, inputs.request.landing_days)
+    record = known.published.record
+    told = Retention.from_record(record.retention) if record and record.retention else Retention()
+    return told.on(known.request.today, known.request.landing_days)
 
 
 def _to_read(
-    inputs: Inputs,
+    known: Known,
     source: Source,
     found: "Deliveries",
     retention: Retention,
@@ -126,7 +147,7 @@ def _to_read(
     Raises:
         PipelineError: deliveries are gone, and the run does not allow it.
     """
-    published = inputs.published
+    published = known.published
     files: dict[date, list[LandedFile]] = {day: [] for day in found.fingerprints}
     for file in found.files:
         if file.ingestion_date in files:
@@ -135,8 +156,8 @@ def _to_read(
     held = _held(published, without)
     expired = {day for day in held if retention.has_let_go(day) and day not in damaged}
     removed = {day: rows for day, rows in held.items() if day not in expired}
-    if not inputs.request.allow_removal:
-        _must_not_be_gone(inputs, source, found, retention, removed, damaged)
+    if not known.request.allow_removal:
+        _must_not_be_gone(known, source, found, retention, removed, damaged)
     read = {day: files[day] for day in files if day not in expired}
     let_go = sorted(day for day in read if retention.has_let_go(day) and day not in damaged)
     return ToRead(read, sorted(_held(published, let_go)), frozenset(expired))
@@ -199,7 +220,7 @@ def new_deliveries(
 
 
 def _must_not_be_gone(
-    inputs: Inputs,
+    known: Known,
     source: Source,
     found: Deliveries,
     retention: Retention,
@@ -214,8 +235,8 @@ def _must_not_be_gone(
         PipelineError: the source has no delivery at all, or several dates are gone, or a damaged
             one.
     """
-    published, request = inputs.published, inputs.request
-    name, folder = inputs.table.identifier, f"{request.landing}/{source.folder}"
+    published, request = known.published, known.request
+    name, folder = known.table.identifier, f"{request.landing}/{source.folder}"
     if published.rows and not found.has_dates:
         held = published.rows_by_date(published.snapshot_id, INGESTION_DATE)
         if not all(map(retention.has_let_go, held)):

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
-from ecommerce_assets.refresh.decision import Decision, Rows
+from ecommerce_assets.refresh.decision import Decision, Rows, VersionEvidence
 from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.inputs import Inputs, all_rows
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys
@@ -83,8 +83,7 @@ class LatestVersion(Strategy):
         return replace(
             replacement(inputs, affected, recomputed, latest),
             dates=tuple(dates),
-            candidates=candidates,
-            replaced_deliveries=self._replaced(inputs, changes),
+            evidence=VersionEvidence(candidates, self._replaced(inputs, changes)),
         )
 
     def _merged(
@@ -97,7 +96,7 @@ class LatestVersion(Strategy):
             inputs.table.transform(candidates),
             replace="true",
             dates=tuple(dates),
-            candidates=candidates,
+            evidence=VersionEvidence(candidates),
         )
 
     def _versions_of(
@@ -123,12 +122,9 @@ class LatestVersion(Strategy):
         dates = _dates(changes)
         delivered = _delivered(inputs, dates)
         others = inputs.published_rows().where(f"not ({lies_in(INGESTION_DATE, dates)})")
-        return replace(
-            rows,
-            dates=tuple(dates),
-            candidates=delivered.unionByName(as_candidates(others, delivered)),
-            replaced_deliveries=self._replaced(inputs, changes),
-        )
+        candidates = delivered.unionByName(as_candidates(others, delivered))
+        evidence = VersionEvidence(candidates, self._replaced(inputs, changes))
+        return replace(rows, dates=tuple(dates), evidence=evidence)
 
     def _replaced(self, inputs: Inputs, changes: Changes) -> "DataFrame | None":
         """The parsed rows of deliveries that have been replaced or removed; None without any."""

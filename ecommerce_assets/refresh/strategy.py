@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from ecommerce_assets.refresh.decision import Decision, Rows
+from ecommerce_assets.refresh.decision import Decision, Nothing, Rows
 from ecommerce_assets.refresh.dependency import DependencyMapping
-from ecommerce_assets.refresh.inputs import Inputs
-from ecommerce_assets.refresh.upstream import Changes
+from ecommerce_assets.refresh.inputs import Inputs, Known
+from ecommerce_assets.refresh.upstream import Changes, upstream_changes
 
 
 class Strategy(ABC):
@@ -29,6 +29,16 @@ class Strategy(ABC):
         Args:
             changes: the changed partitions by upstream table; at least one.
         """
+
+    def nothing(self, known: Known) -> Nothing | None:
+        """Why no row of the table can differ from the published one, if that is known without an
+        engine.
+
+        Raises:
+            DeliveryChanged, PipelineError: as `plan`.
+        """
+        changes = upstream_changes(known)
+        return changes if isinstance(changes, Nothing) else None
 
     @property
     def selects_versions(self) -> bool:

@@ -13,7 +13,7 @@ from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.changes import changed_rows, differing
 from ecommerce_assets.refresh.decision import Nothing, Whole
 from ecommerce_assets.refresh.dependency import DependencyMapping
-from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.inputs import Inputs, Known
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys, frame_of_days
 from ecommerce_assets.refresh.run_cache import Change, checkpointed
 
@@ -24,14 +24,14 @@ Changes = Mapping[str, Partitions]
 NOTHING_CHANGED = "nothing changed upstream"
 
 
-def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
+def upstream_changes(known: Known) -> Changes | Nothing | Whole:
     """The changed partitions by upstream table; or why they are unknown or irrelevant."""
-    table, record = inputs.table, inputs.published.record
-    if inputs.request.full_refresh:
+    table, record = known.table, known.published.record
+    if known.request.full_refresh:
         return Whole(why="a full refresh was asked for")
-    if inputs.published.current is None:
+    if known.published.current is None:
         return Whole(why="first run")
-    if bad := inputs.request.damaged.get(table.identifier):
+    if bad := known.request.damaged.get(table.identifier):
         return Whole(why=f"mended: {described(bad)}")
     if record is None:
         return Whole(why="its published snapshot has no record of what it was built from")
@@ -41,7 +41,7 @@ def upstream_changes(inputs: Inputs) -> Changes | Nothing | Whole:
     for name in table.upstream:
         if name not in record.sources:
             return Whole(why=f"its published snapshot was not built from {name}")
-        history = inputs.upstream[name]
+        history = known.upstream[name]
         found = history.changed_partitions(record.sources[name], history.snapshot_id)
         if found is None:
             return Whole(why=f"what changed in {name} since it was built is no longer known")

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 
+from ecommerce_assets.refresh.decision import Evidence, LandingEvidence, VersionEvidence
 from ecommerce_assets.refresh.keys import AffectedKeys
 from ecommerce_assets.tables.audits.shares import Severity, Share
 from ecommerce_assets.thresholds import Thresholds
@@ -116,8 +117,8 @@ class Scope:
         affected: the recomputed refresh keys; None for all. Rows of other keys were checked by an
             earlier run.
         dates: ingestion dates whose deliveries this run checks.
-        candidates: for silver: the parsed rows from which the affected rows were selected.
-        received: for silver: rows of bronze by checked date, counted from its metadata.
+        evidence: what the run of a bronze or silver table found beside its rows.
+        received: rows of the upstream tables by ingestion date, from their metadata.
         observed: aggregates of the rows, taken while they were written; None for a sum over no
             row.
         figure: `figure(identifier, name, compute)` returns `compute(frame)` for that upstream
@@ -128,11 +129,7 @@ class Scope:
         thresholds: shares from which checks warn or block.
         allow_removal: whether the run may give up many rows.
         rows_before: like `rows_by_date`, for the published snapshot.
-        unread: for bronze: paths below landing that are ignored.
-        other_code: for bronze: the dates read by another version of the code, as intervals.
-        filled: for bronze: by ingestion date, the columns with values, from the table's metadata.
-        delivered_before: for silver: the parsed rows of deliveries that this run's replace; None
-            if there are none.
+        filled: by ingestion date, the columns with values, from the table's metadata.
         consult: returns a table as published now; None if it is empty or does not exist yet.
         before: the audit of the published snapshot; None if it is unknown.
         shown: returns a column's value as it may be shown, the mask in place of personal ones.
@@ -147,8 +144,8 @@ class Scope:
     upstream: Mapping[str, DataFrame]
     affected: AffectedKeys | None
     dates: tuple[date, ...]
-    candidates: DataFrame | None
-    received: Mapping[date, int]
+    evidence: Evidence | None
+    received: Callable[[Sequence[date]], Mapping[date, int]]
     observed: Mapping[str, Any]
     figure: Callable[[str, str, Callable[[DataFrame], Any]], Any]
     rows_by_date: Mapping[date, int]
@@ -156,15 +153,24 @@ class Scope:
     thresholds: Thresholds
     allow_removal: bool
     rows_before: Mapping[date, int]
-    unread: Sequence[str]
-    other_code: Sequence[str] | None
     filled: Callable[[Sequence[date]], Mapping[date, "Filled"]]
-    delivered_before: DataFrame | None
     consult: Callable[[str], DataFrame | None]
     before: Before | None
     line_of: Callable[[str, int], int | None]
     shown: Callable[[str, Any], Any]
     is_personal: Callable[[str], bool]
+
+    @property
+    def landing(self) -> LandingEvidence:
+        """The evidence of a bronze table."""
+        assert isinstance(self.evidence, LandingEvidence)
+        return self.evidence
+
+    @property
+    def versions(self) -> VersionEvidence:
+        """The evidence of a silver table."""
+        assert isinstance(self.evidence, VersionEvidence)
+        return self.evidence
 
     def location(self, file: str, row_number: int) -> str:
         """Where a record is, for people."""

@@ -9,6 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from ecommerce_assets.intervals import days_in
+from ecommerce_assets.refresh.decision import LandingEvidence
 from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Finding, Report, Scope, sample
 
 DELIVERED = Check(
@@ -216,11 +217,9 @@ def read_by_this_code(other_code: Sequence[str]) -> Finding:
     )
 
 
-def every_run(unread: Sequence[str], other_code: Sequence[str] | None) -> list[Finding]:
+def every_run(seen: LandingEvidence) -> list[Finding]:
     """The findings that need no row, so that a run with nothing to read reports them too."""
-    return [all_files_read(unread), read_by_this_code(other_code or ())]
+    return [all_files_read(seen.unread), read_by_this_code(seen.other_code)]
 
 
-every_run_audit = Audit(
-    (READ, CURRENT), lambda scope: Report(every_run(scope.unread, scope.other_code))
-)
+every_run_audit = Audit((READ, CURRENT), lambda scope: Report(every_run(scope.landing)))

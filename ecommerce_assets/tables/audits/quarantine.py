@@ -143,8 +143,8 @@ def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
 
 def _broken(scope: Scope) -> DataFrame:
     """The rows of the run's deliveries that break the contract, parsed."""
-    assert scope.candidates is not None
-    return scope.candidates.where(lies_in(INGESTION_DATE, scope.dates)).where("size(_reasons) > 0")
+    of_run = scope.versions.candidates.where(lies_in(INGESTION_DATE, scope.dates))
+    return of_run.where("size(_reasons) > 0")
 
 
 def _dates(dates: Sequence[date]) -> str:

@@ -77,10 +77,11 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
         values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
         ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
         of_run += row["of_run"]
+    received = scope.received(scope.dates)
     by_date: list[dict[str, Any]] = [
         {
             "_ingestion_date": day,
-            "bronze": scope.received.get(day, 0),
+            "bronze": received.get(day, 0),
             "not_selected": counts["not_selected"].get(day, 0),
             "current": counts[HELD].get(day, 0),
             "superseded": counts["superseded"].get(day, 0),
@@ -154,7 +155,7 @@ def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
     parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
     detail = F.col(keyed.detail) if keyed.detail else F.lit(None).cast("string")
     value = F.col(keyed.value) if keyed.value else F.lit(None)
-    received = scope.candidates.select(  # type: ignore[union-attr]
+    received = scope.versions.candidates.select(
         F.col(keyed.key).alias("key"),
         F.struct(*version).alias("received"),
         F.col("_ingestion_date").alias("day"),
@@ -264,8 +265,7 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
 
 def _versions_that_differ(keyed: Keyed, scope: Scope) -> list[dict[str, Any]]:
     """Keys whose versions name several parents, or else several details."""
-    assert scope.candidates is not None
-    valid = scope.candidates.where(F.size("_reasons") == 0)
+    valid = scope.versions.candidates.where(F.size("_reasons") == 0)
     for column in (keyed.parent, keyed.detail):
         if column is None:
             continue
@@ -315,9 +315,9 @@ VALUE_AS_BEFORE = Check(
 def _value_as_before(keyed: Keyed, scope: Scope, values: dict[date, Decimal]) -> Finding:
     limit = Decimal(str(scope.thresholds.redelivery_change))
     before: dict[date, Decimal] = {}
-    if scope.delivered_before is not None:
+    if (replaced := scope.versions.replaced) is not None:
         total = F.sum(str(keyed.value)).alias("value")
-        selected = scope.delivered_before.where("_reasons is not null")
+        selected = replaced.where("_reasons is not null")
         rows = selected.groupBy("_ingestion_date").agg(total).collect()
         before = {row["_ingestion_date"]: row["value"] or Decimal(0) for row in rows}
     other: list[dict[str, Any]] = []
