@@ -604,7 +604,7 @@ def test_what_can_not_be_looked_at_is_no_reason_to_do_nothing(
     def refused(*given: Any) -> None:
         raise PipelineError("access denied")
 
-    monkeypatch.setattr(aws_glue_jobs, "histories_of", refused)
+    monkeypatch.setattr(aws_glue_jobs, "histories_on_aws", refused)
     assert launch.run().success
     assert list(launch.glue.runs) == ["jr_0"]
     assert (

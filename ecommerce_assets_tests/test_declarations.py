@@ -170,7 +170,7 @@ DOORS = {
     "landing": {"intervals", "errors", "boto"},
     "shop": {"landing", "errors"},
     "generator": {"landing", "shop", "errors"},
-    "aws": {"boto", "deployment", "landing", "shop", "errors"},
+    "aws": {"boto", "deployment", "lakehouse", "landing", "shop", "errors"},
     "query": {
         "landing",
         "aws",

@@ -16,6 +16,7 @@ from dagster_pipes import PipesBlobStoreMessageWriter, PipesContextData, PipesPa
 from ecommerce_assets.aws import release as releases
 from ecommerce_assets.aws.clients import Unavailable, bucket_and_prefix, client, explained
 from ecommerce_assets.aws.glue_runs import SUCCEEDED, GlueRuns, JobRun, is_closed, pipes_location
+from ecommerce_assets.aws.tables import histories_on_aws
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
 from ecommerce_assets.jobs.arguments import parse_arguments, words
@@ -23,7 +24,6 @@ from ecommerce_assets.jobs.idle import idle_tables
 from ecommerce_assets.jobs.reporting import ENDED, open_reporter
 from ecommerce_assets.orchestration.glue_jobs import GlueJobs, JobRequest, Result
 from ecommerce_assets.orchestration.pipes_file import WholeLines
-from ecommerce_assets.query.history import histories_of
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
 RETRIED_BY_DAGSTER = "dagster/retry_number"  # tag of a run that replaces one whose worker was lost
@@ -65,15 +65,15 @@ class AwsGlueJobs(GlueJobs):
         """The results of the tables if none of them has anything to do; empty if a job is needed.
 
         Read from metadata and the listing of landing, in seconds, where a job costs a minute at
-        least. A step that had started a job run before goes on with that one.
+        least. A step that had started a job run before continues with that one.
         """
         try:
             key = _key(context, self._released(request.layer, own))
             if GlueRuns(request.layer, self.environment).find(key):
                 return ()
             job = parse_arguments(request.layer, words(own))
+            found = histories_on_aws(self.lakehouse, self.environment, job.reads)
             with explained("looking for what changed"):
-                found = histories_of(self.lakehouse, self.environment, job.reads)
                 idle = idle_tables(job, found)
         except PipelineError as error:
             context.log.info(f"starting the job, since what changed is unknown: {error}")

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.catalog import Lakehouse
-from ecommerce_assets.lakehouse.history import History, histories, history_of
+from ecommerce_assets.lakehouse.history import History, histories
 from ecommerce_assets.lakehouse.local_catalog import is_there, must_be_there
 from ecommerce_assets.lakehouse.metadata import Snapshot
 from ecommerce_assets.tables import all_tables, table_named
@@ -27,7 +26,7 @@ def published_snapshots(lakehouse: str, table: str, environment: str = "") -> li
         PipelineError: there is no such table, or it does not exist yet.
     """
     identifier = table_named(table).identifier
-    metadata = histories_of(lakehouse, environment, [identifier]).get(identifier)
+    metadata = _histories(lakehouse, environment, [identifier]).get(identifier)
     if metadata is None:
         raise PipelineError(
             f"{identifier} does not exist yet: create it by `ecommerce run --select {identifier}`"
@@ -47,7 +46,7 @@ def last_snapshots(lakehouse: str, environment: str = "") -> dict[str, dict[str,
         PipelineError: there is no lakehouse.
     """
     last: dict[str, dict[str, Any] | None] = {}
-    for identifier, metadata in histories_of(lakehouse, environment, all_tables()).items():
+    for identifier, metadata in _histories(lakehouse, environment, all_tables()).items():
         # If the snapshot before has expired, only that of maintenance is left.
         shown = metadata.written_at(metadata.snapshot_id) or metadata.current
         last[identifier] = _row(shown) if shown else None
@@ -65,10 +64,10 @@ def has_tables(lakehouse: str, environment: str = "") -> bool:
     Args:
         environment: on AWS, the environment whose tables they are.
     """
-    return has_catalog(lakehouse) and bool(histories_of(lakehouse, environment, all_tables()))
+    return has_catalog(lakehouse) and bool(_histories(lakehouse, environment, all_tables()))
 
 
-def histories_of(lakehouse: str, environment: str, tables: Iterable[str]) -> dict[str, History]:
+def _histories(lakehouse: str, environment: str, tables: Iterable[str]) -> dict[str, History]:
     """The histories of those tables that exist.
 
     Raises:
@@ -77,15 +76,9 @@ def histories_of(lakehouse: str, environment: str, tables: Iterable[str]) -> dic
     if "://" not in lakehouse:
         must_be_there(lakehouse)
         return histories(lakehouse, list(tables))
-    from ecommerce_assets.aws.clients import credentials, explained
+    from ecommerce_assets.aws.tables import histories_on_aws
 
-    with explained(f"looking at {lakehouse}"):
-        try:
-            # Arrow knows fewer ways to sign in than boto3.
-            opened = Lakehouse(lakehouse, environment, credentials())
-            return {name: history_of(opened, name) for name in tables if opened.exists(name)}
-        except OSError as error:  # Arrow reads the files
-            raise PipelineError(f"looking at {lakehouse}: {error}") from error
+    return histories_on_aws(lakehouse, environment, tables)
 
 
 def _row(snapshot: Snapshot) -> dict[str, Any]:
