@@ -16,6 +16,10 @@ from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.three_days import DAYS, deliver, different, make
 
 
+def no_session() -> SparkSession:
+    raise AssertionError("Spark is needed for nothing but compaction")
+
+
 def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -28,8 +32,10 @@ def test_maintenance_changes_no_row_and_keeps_what_runs_need(
     os.utime(lost, (0, 0))
     snapshot = {name: shop.content(name) for name in all_tables()}
     before = {name: len(history_of(shop.tables, name).snapshots) for name in snapshot}
-    kept = maintain_lakehouse(str(shop.lakehouse), kept_days=0)
-    done = {table.identifier: what for table, what in kept}
+    with monkeypatch.context() as patch:
+        patch.setattr("ecommerce_assets.jobs.maintenance.open_session", no_session)
+        kept = maintain_lakehouse(str(shop.lakehouse), kept_days=0)
+        done = {table.identifier: what for table, what in kept}
     assert {name: shop.content(name) for name in all_tables()} == snapshot
     assert done["silver.orders"].orphans_removed == 1
     assert not lost.exists()
@@ -47,9 +53,8 @@ def test_states_that_maintenance_forgot_are_made_anew(shop: Shop, spark: SparkSe
     deliver(shop, 0)
     shop.run_all(DAYS[0])
     shop.run("bronze", first=deliver(shop, 1))
-    session = open_session(str(shop.lakehouse))
     later = datetime.now(UTC) + timedelta(days=100)
-    assert maintenance.maintain(session, shop.tables, "bronze.orders", [], later).snapshots == 1
+    assert maintenance.maintain(shop.tables, "bronze.orders", [], no_session, later).snapshots == 1
     made = make(shop, "silver.orders", DAYS[1])
     assert made.why == "what changed in bronze.orders since it was built is no longer known"
     shop.run_all(DAYS[1])
@@ -64,5 +69,5 @@ def test_small_files_are_compacted(shop: Shop) -> None:
     row = session.table(table).limit(1).withColumn("order_id", F.lit("X"))
     for _ in range(6):
         row.writeTo(table).append()
-    done = maintenance.maintain(session, shop.tables, "bronze.orders", [])
+    done = maintenance.maintain(shop.tables, "bronze.orders", [], lambda: session)
     assert (done.files_compacted, done.files) == (7, 1)

@@ -181,7 +181,7 @@ def test_what_expired_is_unknown_and_not_nothing(session: SparkSession, tables: 
     assert changed is not None
     assert changed.added == set(DAYS)
     left = before.snapshot_id
-    maintenance.maintain(session, tables, NAME, [], datetime.now(UTC), kept_days=0)
+    maintenance.maintain(tables, NAME, [], lambda: session, datetime.now(UTC), kept_days=0)
     after = history_of(tables, NAME)
     assert [snapshot.id for snapshot in after.snapshots] == [left]
     assert after.changed_partitions(None, left) is None

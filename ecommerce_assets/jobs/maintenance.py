@@ -8,6 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes
@@ -19,6 +20,9 @@ from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS, Maintained, mainta
 from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.declaration import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _log = logging.getLogger("ecommerce_assets.jobs")
 
@@ -46,7 +50,6 @@ def maintain_lakehouse(
         must_be_there(lakehouse)
         files = metadata_files(lakehouse)
         lost = {name: len(bad) for name, bad in damaged(files, all_tables()).items()}
-    spark = open_session(lakehouse, environment=environment)
     opened = open_lakehouse(lakehouse, environment)
     there = [table for table in all_tables().values() if opened.exists(table.identifier)]
     needed: dict[str, set[int]] = defaultdict(set)
@@ -55,11 +58,15 @@ def maintain_lakehouse(
         for upstream in table.upstream:
             if record and record.sources.get(upstream) is not None:
                 needed[upstream].add(record.sources[upstream])
+
+    def session() -> "SparkSession":
+        return open_session(lakehouse, environment=environment)
+
     try:
         for table in there:
             name = table.identifier
             done = maintain(
-                spark, opened, name, needed[name], now, kept_days, lost=lost.get(name, 0)
+                opened, name, needed[name], session, now, kept_days, lost=lost.get(name, 0)
             )
             _log.info("%-32s%12s files", name, f"{done.files:,}")
             if done.files_lost:

@@ -3,7 +3,8 @@
 No row changes. Runs may continue meanwhile: after a lost race, the work waits for the next time.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -43,10 +44,10 @@ class Maintained:
 
 
 def maintain(
-    spark: "SparkSession",
     lakehouse: Lakehouse,
     identifier: str,
     needed: Iterable[int],
+    session: "Callable[[], SparkSession]",
     now: datetime | None = None,
     kept_days: int = KEPT_DAYS,
     *,
@@ -57,6 +58,7 @@ def maintain(
     Args:
         needed: snapshot ids that other tables were built from. Without them, the next run of
             those tables can't tell what has changed and recomputes them.
+        session: opens the session that compacts; only called if there is something to compact.
         now: ages of snapshots are measured at this time.
         kept_days: days that snapshots are kept for time travel.
         lost: data files of the published snapshot that are gone; on S3, it looks for them itself.
@@ -66,8 +68,11 @@ def maintain(
     """
     now = now or datetime.now(UTC)
     lost = lost or len(lost_files(history_of(lakehouse, identifier)))
-    compacted = 0 if lost else _compact(spark, identifier)
     before = history_of(lakehouse, identifier)
+    compacted = 0
+    if not lost and _has_small_files(before):
+        compacted = _compact(session(), identifier)
+        before = history_of(lakehouse, identifier)
     _expire(before, set(needed), now, timedelta(days=kept_days))
     orphans = _orphans(lakehouse.table(identifier), datetime.now(UTC) - ORPHANS)
     delete_files(orphans)
@@ -106,6 +111,15 @@ def _orphans(table: "Table", before: datetime) -> list[str]:
 def _path(location: str) -> str:
     """A file's location as `files_below` names it."""
     return location if location.startswith(S3) else str(local_path(location))
+
+
+def _has_small_files(history: History) -> bool:
+    """Whether any partition has as many files as are rewritten as one."""
+    if history.current is None or history.files < SMALL_FILES:
+        return False
+    planned = history.table.scan(snapshot_id=history.current.id).plan_files()
+    partitions = Counter((task.file.spec_id, str(task.file.partition)) for task in planned)
+    return max(partitions.values()) >= SMALL_FILES
 
 
 def _compact(spark: "SparkSession", identifier: str) -> int:
