@@ -175,7 +175,7 @@ def absolute(location: str) -> str:
     """A folder as an absolute path; a URI without a trailing slash; an empty text unchanged."""
     if not location or "://" in location:
         return location.rstrip("/")
-    return str(Path(location).expanduser().absolute())
+    return os.path.abspath(Path(location).expanduser())  # without `..`, as Hadoop writes it
 
 
 def parse_date(text: str, name: str) -> date:

@@ -92,9 +92,26 @@ class Recorder:
             self.record(given.get("authorization", ""), given.get("x-amz-target", ""),
                         environ["REQUEST_METHOD"], environ["PATH_INFO"],
                         environ.get("QUERY_STRING", ""), given, body)  # fmt: skip
-            return application(environ, start_response)
+
+            def answered(status: str, *rest: Any) -> Any:
+                if status.startswith("404") and "aws-sdk-cpp" in given.get("user-agent", ""):
+                    self._missed(given.get("authorization", ""), environ["PATH_INFO"])
+                return start_response(status, *rest)
+
+            return application(environ, answered)
 
         return recorded
+
+    def _missed(self, authorization: str, path: str) -> None:
+        """Record what S3 asks of who looks for an object that is not there: to list the bucket.
+
+        Else it answers "forbidden", which Arrow does not take for "missing".
+        """
+        signed = SIGNED.search(authorization)
+        role = signed and (self.own_role if signed[1] == "testing" else signed[1])
+        if signed and role and signed[2] == "s3":
+            call = Call("s3:ListBucket", f"{OF_S3}{path.lstrip('/').partition('/')[0]}")
+            self.calls.setdefault(role, set()).add(call)
 
 
 def _of_s3(

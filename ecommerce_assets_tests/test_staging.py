@@ -1,5 +1,6 @@
 """How rows are written to their files."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from ecommerce_assets.lakehouse.files import files_below
 from ecommerce_assets.lakehouse.history import History, history_of
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.session import open_session
-from ecommerce_assets.lakehouse.staging import PublishConflict, Staged, stage
+from ecommerce_assets.lakehouse.staging import PublishConflict, Staged, drop_branch, stage
 from ecommerce_assets.lakehouse.tables import PROPERTIES, create_table
 
 NAME = "silver.staged"
@@ -112,6 +113,52 @@ def test_of_two_runs_at_once_the_second_starts_again(
     assert content(session) == [0, 1, 2]
 
 
+def test_a_run_that_is_late_creates_no_branch(session: SparkSession, tables: Lakehouse) -> None:
+    """Its branch would protect a snapshot that only it needs."""
+    created(session, tables, "day")
+    a_day(session, tables, 0, "run0").publish()
+    base = history_of(tables, NAME)
+    a_day(session, tables, 1, "run1").publish()
+    with pytest.raises(PublishConflict):
+        stage(session, base, None, "false", RECORD)
+    assert set(tables.table(NAME).refs()) == {"main"}
+
+
+def test_dropping_a_branch_deletes_no_published_file(
+    session: SparkSession, tables: Lakehouse
+) -> None:
+    """A killed run left a branch at a snapshot whose successor has expired."""
+    created(session, tables, "day")
+    a_day(session, tables, 0, "run0").publish()
+    table = tables.table(NAME)
+    start = table.current_snapshot()
+    assert start is not None
+    a_day(session, tables, 1, "run1").publish()
+    a_day(session, tables, 2, "run2").publish()
+    table.refresh().manage_snapshots().create_branch(start.snapshot_id, "run_killed").commit()
+    maintenance.maintain(tables, NAME, [], lambda: session, datetime.now(UTC), kept_days=0)
+    assert len(history_of(tables, NAME).snapshots) == 2
+    drop_branch(tables.table(NAME), "run_killed")
+    assert len(history_of(tables, NAME).snapshots) == 1
+    assert content(session) == [0, 1, 2]
+
+
+def test_what_can_not_be_removed_is_left_to_maintenance(
+    session: SparkSession, tables: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that has published does not fail because of another run's branch."""
+    created(session, tables, "day")
+    a_day(session, tables, 0, "run0").publish()
+    one, _other = a_day(session, tables, 1, "run1"), a_day(session, tables, 2, "run2")
+
+    def refused(*given: object) -> None:
+        raise PermissionError("forbidden")
+
+    monkeypatch.setattr("ecommerce_assets.lakehouse.staging.own_files", refused)
+    one.publish()
+    assert content(session) == [0, 1]
+
+
 def test_two_first_runs_at_once(session: SparkSession, tables: Lakehouse) -> None:
     """A table without a snapshot takes no branch: an empty one comes first."""
     created(session, tables, "day")
@@ -169,6 +216,21 @@ def test_an_error_of_its_own_is_not_repeated(session: SparkSession, tables: Lake
     with pytest.raises(ValueError, match="wrong"):
         commit(tables.table(NAME), wrong)
     assert len(calls) == 1
+
+
+def test_a_path_with_dots_is_that_of_the_lakehouse(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark writes paths without `..`, and pyiceberg writes them as they are."""
+    (tmp_path / "a").mkdir()
+    dotted = f"{tmp_path}/a/../lake"
+    session, tables = open_session(dotted), open_lakehouse(dotted)
+    created(session, tables, "day")
+    a_day(session, tables, 0, "run0").publish()
+    for path in (tmp_path / "lake").rglob("*"):
+        if path.is_file() and path.suffix in {".parquet", ".avro", ".json"}:
+            os.utime(path, (0, 0))
+    done = maintenance.maintain(tables, NAME, [], lambda: session, datetime.now(UTC))
+    assert done.orphans_removed == 0
+    assert content(session) == [0]
 
 
 def test_what_expired_is_unknown_and_not_nothing(session: SparkSession, tables: Lakehouse) -> None:

@@ -53,9 +53,9 @@ def _idle(table: Table, found: Mapping[str, History], arguments: JobArguments) -
     known = Known(table, found[table.identifier], upstream, arguments.request)
     try:
         decision = table.refresh.nothing(known)
-    except (DeliveryChanged, PipelineError):
+        lineage = recorded_lineage(table, known.published)
+        if decision is None or lineage is None or note_of(known, decision, arguments.run_id):
+            return None
+        return unchanged(table, known, decision, lineage, started)
+    except (DeliveryChanged, PipelineError, OSError):
         return None  # The refresh meets it too, and reports it.
-    lineage = recorded_lineage(table, known.published)
-    if decision is None or lineage is None or note_of(known, decision, arguments.run_id):
-        return None
-    return unchanged(table, known, decision, lineage, started)

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from random import random
 from time import sleep
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 from ecommerce_assets.boto import boto_session
@@ -82,7 +82,11 @@ class Lakehouse:
 
         # pyiceberg knows no AWS_REGION.
         properties = {"client.region": boto_session().region_name, **self._credentials}
-        return load_catalog(CATALOG, type="glue", warehouse=self.location, **properties)
+        catalog: Any = load_catalog(CATALOG, type="glue", warehouse=self.location, **properties)
+        # The names of metadata files contain a UUID. To see that one is not there yet, a role would
+        # have to be allowed to list the whole bucket.
+        catalog._write_metadata = catalog._write_metadata_no_exist_check
+        return cast("Catalog", catalog)
 
     def name_of(self, identifier: str) -> str:
         """The name of a table or a namespace in the catalog."""

@@ -74,6 +74,11 @@ def delete_files(paths: Iterable[str]) -> None:
                 raise PipelineError(f"s3://{bucket}/{refused['Key']}: {refused['Message']}")
 
 
+def spelled(location: str) -> str:
+    """A file's location in the spelling of `files_below`."""
+    return location if location.startswith(S3) else str(local_path(location))
+
+
 def bucket_of(uri: str) -> tuple[str, str]:
     """Bucket and key of `s3://bucket/key`."""
     bucket, _, key = uri.removeprefix(S3).partition("/")

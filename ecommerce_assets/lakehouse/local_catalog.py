@@ -203,10 +203,8 @@ def unreadable(table: str, file: Path, error: BaseException) -> PipelineError:
 
 
 def local_path(location: str) -> Path:
-    """The path of a local file by its URI or path, as Iceberg writes it."""
-    if location.startswith("file:"):
-        return Path(location.removeprefix("file://").removeprefix("file:"))
-    return Path(location)
+    """The path of a local file by its URI or path, in the spelling of Hadoop: without `..`."""
+    return Path(os.path.normpath(location.removeprefix("file://").removeprefix("file:")))
 
 
 def inode_of(file: Path) -> int:

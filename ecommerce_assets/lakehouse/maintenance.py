@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ecommerce_assets.lakehouse.catalog import Lakehouse, commit
-from ecommerce_assets.lakehouse.files import S3, File, delete_files, files_below
+from ecommerce_assets.lakehouse.files import S3, File, delete_files, files_below, spelled
 from ecommerce_assets.lakehouse.history import History, history_of
-from ecommerce_assets.lakehouse.local_catalog import local_path
 from ecommerce_assets.lakehouse.manifests import referenced_files
 from ecommerce_assets.lakehouse.names import CATALOG, in_session
 
@@ -102,15 +101,18 @@ def lost_files(history: History) -> list[str]:
 
 
 def _orphans(table: "Table", before: datetime) -> list[str]:
-    """The files below the table's location that no snapshot has, written before a time."""
+    """The files below the table's location that no snapshot has, written before a time.
+
+    None if published files are not among those listed: then something is wrong with the listing.
+    """
     there: dict[str, File] = files_below(table.location())
     old = {path for path, file in there.items() if file.written < before}
-    return sorted(old - {_path(path) for path in referenced_files(table)}) if old else []
-
-
-def _path(location: str) -> str:
-    """A file's location as `files_below` names it."""
-    return location if location.startswith(S3) else str(local_path(location))
+    if not old:
+        return []
+    published = {spelled(task.file.file_path) for task in table.scan().plan_files()}
+    if not published <= there.keys():
+        return []
+    return sorted(old - {spelled(path) for path in referenced_files(table)})
 
 
 def _has_small_files(history: History) -> bool:

@@ -48,5 +48,7 @@ def referenced_files(table: "Table") -> set[str]:
 
 def _own_manifests(table: "Table", snapshot: int) -> "list[ManifestFile]":
     found = table.snapshot_by_id(snapshot)
-    manifests = found.manifests(table.io) if found else []
+    if found is None:
+        raise LookupError(f"{'.'.join(table.name())} has no snapshot {snapshot} any more")
+    manifests = found.manifests(table.io)
     return [manifest for manifest in manifests if manifest.added_snapshot_id == snapshot]

@@ -13,6 +13,7 @@ OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
 RETENTION = "ecommerce.landing-retention"
 MENDED = "ecommerce.mended"
+TOTAL = "total-records"
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ class Snapshot:
 
         Having no parent does not tell: pyiceberg forgets a parent that has expired.
         """
-        if self.parent is not None or "total-records" not in self.summary:
+        if self.parent is not None or TOTAL not in self.summary:
             return False
         added, deleted = (
             int(self.summary.get(f"{what}-records", 0)) for what in ("added", "deleted")
         )
-        return int(self.summary["total-records"]) == added - deleted
+        return int(self.summary[TOTAL]) == added - deleted
 
     @property
     def record(self) -> BuildRecord | None:

@@ -6,17 +6,18 @@ files.
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from ecommerce_assets.lakehouse.catalog import commit, set_properties
-from ecommerce_assets.lakehouse.files import delete_files
+from ecommerce_assets.lakehouse.files import delete_files, spelled
 from ecommerce_assets.lakehouse.frames import is_adaptive, read, with_columns_of
 from ecommerce_assets.lakehouse.history import TOTALS, History
-from ecommerce_assets.lakehouse.manifests import changed_files, own_files
-from ecommerce_assets.lakehouse.metadata import BuildRecord
+from ecommerce_assets.lakehouse.manifests import changed_files, own_files, referenced_files
+from ecommerce_assets.lakehouse.metadata import TOTAL, BuildRecord
 from ecommerce_assets.lakehouse.names import qualified
 from ecommerce_assets.lakehouse.tables import drop_columns
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 BRANCH = "run_"
+_log = logging.getLogger(__name__)
 
 
 class PublishConflict(Exception):
@@ -139,7 +141,7 @@ class Staged:
                 return  # Done by the attempt before, whose answer got lost.
             if (now and now.snapshot_id) != self._published or self._tip(table) != tip:
                 raise PublishConflict(f"{self._base.identifier}: another run published first")
-            # A compare-and-set: pyiceberg asserts that both references are as they are here.
+            # A compare-and-set: pyiceberg asserts that main is as it is here.
             moved = table.manage_snapshots().set_current_snapshot(ref_name=self._branch)
             (moved.remove_branch(self._branch) if remove else moved).commit()
 
@@ -211,14 +213,26 @@ def _create_branch(table: "Table", branch: str, base: int | None) -> int:
     A separate commit each: when pyiceberg redoes a transaction with a new snapshot, it forgets the
     changes of references in it.
     """
-    start = commit(table, lambda table: _append_nothing(table, None, {})) if base is None else base
+    start = commit(table, _empty_snapshot) if base is None else base
 
     def create(table: "Table") -> None:
+        now = table.current_snapshot()
+        if (now and now.snapshot_id) != base:
+            raise PublishConflict("another run published first")
         if branch not in table.refs():
             table.manage_snapshots().create_branch(start, branch).commit()
 
     commit(table, create)
     return start
+
+
+def _empty_snapshot(table: "Table") -> int:
+    """The snapshot without a row at which the first branches of a table start."""
+    for snapshot in table.snapshots():
+        summary: Mapping[str, Any] = snapshot.summary or {}
+        if snapshot.parent_snapshot_id is None and summary.get(TOTAL) == "0":
+            return snapshot.snapshot_id
+    return _append_nothing(table, None, {})
 
 
 def _append_nothing(table: "Table", branch: str | None, summary: Mapping[str, str]) -> int:
@@ -270,17 +284,21 @@ def drop_branch(table: "Table", branch: str) -> None:
         if snapshot not in published
     ]
     try:
-        files = [path for snapshot in unpublished for path in own_files(table, snapshot)]
-    except FileNotFoundError:
-        return  # Another run is dropping it too, and has begun to delete its files.
+        files = {path for snapshot in unpublished for path in own_files(table, snapshot)}
 
-    def expire(table: "Table") -> None:
-        left = [snapshot for snapshot in unpublished if table.snapshot_by_id(snapshot)]
-        if left:
-            table.maintenance.expire_snapshots().by_ids(left).commit()
+        def expire(table: "Table") -> None:
+            left = [snapshot for snapshot in unpublished if table.snapshot_by_id(snapshot)]
+            if left:
+                table.maintenance.expire_snapshots().by_ids(left).commit()
 
-    commit(table, expire)
-    delete_files(path for path in files if path.startswith(f"{table.location()}/"))
+        commit(table, expire)
+        # The parents of what has expired are forgotten, so a published file may be among them.
+        files -= referenced_files(table)
+        place = f"{spelled(table.location())}/"
+        delete_files(path for path in files if spelled(path).startswith(place))
+    except Exception as error:
+        # Another run may be dropping it too. Whatever is left, maintenance removes.
+        _log.warning("%s: files of an unpublished snapshot are left: %s", table.name(), error)
 
 
 def _ancestors(table: "Table", snapshot: "Snapshot | None") -> Iterator[int]:

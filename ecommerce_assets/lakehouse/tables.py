@@ -59,7 +59,9 @@ def create_table(
     table = lakehouse.table(identifier)
     if _new_columns(identifier, table, struct):
         commit(table, lambda table: _add_columns(identifier, table, struct))
-    missing = {name: value for name, value in PROPERTIES.items() if name not in table.properties}
+    # Glue's description of a table; Spark's is the property `comment`.
+    wanted = PROPERTIES if lakehouse.is_local else {**PROPERTIES, "Description": description}
+    missing = {name: value for name, value in wanted.items() if name not in table.properties}
     if missing:
         set_properties(table, missing)
     if History(identifier, table).partition_transforms != list(partitioned_by):
