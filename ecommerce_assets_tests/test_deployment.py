@@ -18,8 +18,6 @@ from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets_tests.aws_stand_in import ENVIRONMENT, deployed_arguments, deployed_settings
 from ecommerce_assets_tests.terraform_plan import REPOSITORY, Planned
 
-PACKAGE = REPOSITORY / "ecommerce_assets"
-
 
 def of(planned: Planned, kind: str) -> list[dict[str, Any]]:
     return [
@@ -29,8 +27,8 @@ def of(planned: Planned, kind: str) -> list[dict[str, Any]]:
 
 def test_a_job_a_layer_and_one_for_maintenance() -> None:
     assert list(deployment().jobs) == [*LAYERS, "maintenance"]
-    for job in deployment().jobs.values():
-        assert (PACKAGE / "jobs" / job.script).is_file()
+    for name, job in deployment().jobs.items():
+        assert f'main("{name}", sys.argv[1:])' in this_release().scripts[job.script].decode()
         assert job.worker_type in deployment().prices.dpus_per_worker
         assert job.execution_class in deployment().prices.usd_per_dpu_hour
 
