@@ -1,11 +1,11 @@
-"""The tables of a lakehouse on AWS, for who has not the jobs' ways to sign in."""
+"""The tables of a lakehouse on AWS, for those who sign in as boto3 does, unlike the jobs."""
 
 from collections.abc import Iterable
 
 from ecommerce_assets.aws.clients import credentials, explained
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.catalog import Lakehouse
-from ecommerce_assets.lakehouse.history import History, history_of
+from ecommerce_assets.lakehouse.history import History, existing
 
 
 def histories_on_aws(lakehouse: str, environment: str, tables: Iterable[str]) -> dict[str, History]:
@@ -18,6 +18,6 @@ def histories_on_aws(lakehouse: str, environment: str, tables: Iterable[str]) ->
         try:
             # Arrow knows fewer ways to sign in than boto3.
             opened = Lakehouse(lakehouse, environment, credentials())
-            return {name: history_of(opened, name) for name in tables if opened.exists(name)}
+            return existing(opened, tables)
         except OSError as error:  # Arrow reads the files
             raise PipelineError(f"looking at {lakehouse}: {error}") from error

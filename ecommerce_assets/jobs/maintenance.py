@@ -14,7 +14,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.reporting import open_pipes
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import damaged
-from ecommerce_assets.lakehouse.history import history_of
+from ecommerce_assets.lakehouse.history import existing
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files, must_be_there
 from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS, Maintained, maintain
 from ecommerce_assets.lakehouse.session import open_session
@@ -51,10 +51,11 @@ def maintain_lakehouse(
         files = metadata_files(lakehouse)
         lost = {name: len(bad) for name, bad in damaged(files, all_tables()).items()}
     opened = open_lakehouse(lakehouse, environment)
-    there = [table for table in all_tables().values() if opened.exists(table.identifier)]
+    found = existing(opened, all_tables())
+    there = [all_tables()[name] for name in found]
     needed: dict[str, set[int]] = defaultdict(set)
     for table in there:
-        record = history_of(opened, table.identifier).record
+        record = found[table.identifier].record
         for upstream in table.upstream:
             if record and record.sources.get(upstream) is not None:
                 needed[upstream].add(record.sources[upstream])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.audit import totals_version
 from ecommerce_assets.lakehouse.frames import read
-from ecommerce_assets.lakehouse.history import History, history_of
+from ecommerce_assets.lakehouse.history import History, existing
 from ecommerce_assets.lakehouse.staging import Staged
 from ecommerce_assets.landing.files import line_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
@@ -133,9 +133,7 @@ def _received(inputs: Inputs, days: Sequence[date]) -> dict[date, int]:
 
 def _consult(inputs: Inputs) -> "Callable[[str], DataFrame | None]":
     def consult(name: str) -> "DataFrame | None":
-        if not inputs.lakehouse.exists(name):
-            return None
-        history = history_of(inputs.lakehouse, name)
-        return read(inputs.spark, name, history.snapshot_id) if history.rows else None
+        history = existing(inputs.lakehouse, [name]).get(name)
+        return read(inputs.spark, name, history.snapshot_id) if history and history.rows else None
 
     return consult

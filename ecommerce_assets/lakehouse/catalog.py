@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 ATTEMPTS = 30
 WAIT_SECONDS = 0.1
-# A lost race is redone; pyiceberg's warning about it is no one's business.
+# After a lost race, the commit is made again; pyiceberg's warnings of it help nobody.
 logging.getLogger("pyiceberg").setLevel(logging.ERROR)
 
 _opened: dict[str, tuple[int, "Lakehouse"]] = {}  # with the inode of the catalog's file
@@ -92,22 +92,29 @@ class Lakehouse:
         """The name of a table or a namespace in the catalog."""
         return identifier if self.is_local else in_environment(identifier, self._environment)
 
-    def exists(self, identifier: str) -> bool:
-        """Whether there is such a table."""
-        return self.catalog.table_exists(self.name_of(identifier))
-
     def table(self, identifier: str) -> "Table":
         """pyiceberg's table, as published now.
 
         Raises:
             PipelineError: it does not exist, or lies outside the lakehouse.
         """
+        table = self.find(identifier)
+        if table is None:
+            raise PipelineError(f"{identifier} does not exist yet: materialize it first")
+        return table
+
+    def find(self, identifier: str) -> "Table | None":
+        """pyiceberg's table, as published now; None if it does not exist.
+
+        Raises:
+            PipelineError: it lies outside the lakehouse.
+        """
         from pyiceberg.exceptions import NoSuchTableError
 
         try:
             table = self.catalog.load_table(self.name_of(identifier))
         except NoSuchTableError:
-            raise PipelineError(f"{identifier} does not exist yet: materialize it first") from None
+            return None
         location = table.location()
         if self.is_local:
             must_lie_below(self.location, {identifier: local_path(location)})
@@ -142,9 +149,9 @@ def open_lakehouse(location: str, environment: str = "") -> Lakehouse:
 def commit(table: "Table", change: Callable[["Table"], Result]) -> Result:
     """Change a table by a commit to its present state; after a lost race, to the next one.
 
-    pyiceberg reports a lost race by errors of several types, so it is told by the table's metadata,
-    which have changed meanwhile. `change` may be called again after it was successful, if only its
-    answer got lost.
+    pyiceberg reports a lost race by errors of several types, so it is recognized by the table's
+    metadata, which have changed meanwhile. `change` may be called again after it succeeded, if only
+    the catalog's answer was lost.
 
     Args:
         table: becomes the table as of the commit.

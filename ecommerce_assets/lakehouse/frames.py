@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from ecommerce_assets.lakehouse.catalog import Lakehouse
-from ecommerce_assets.lakehouse.history import history_of
+from ecommerce_assets.lakehouse.history import existing
 from ecommerce_assets.lakehouse.names import qualified
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ def fit_shuffles(
     """
     if is_adaptive(spark):
         return
-    size = delivered + sum(
-        history_of(lakehouse, identifier).bytes
-        for identifier in identifiers
-        if lakehouse.exists(identifier)
-    )
+    size = delivered + sum(history.bytes for history in existing(lakehouse, identifiers).values())
     cores = spark.sparkContext.defaultParallelism
     partitions = min(cores, 1 + size // SHUFFLE_BYTES)
     spark.conf.set(SHUFFLE_PARTITIONS, str(partitions))

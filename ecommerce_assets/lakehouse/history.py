@@ -5,7 +5,7 @@ defined by the Iceberg Table Spec.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -259,6 +259,16 @@ def history_of(lakehouse: "Lakehouse", identifier: str, at: int | None = None) -
         PipelineError: the table does not exist, or lies outside the lakehouse.
     """
     return History(identifier, lakehouse.table(identifier), at)
+
+
+def existing(lakehouse: "Lakehouse", identifiers: Iterable[str]) -> dict[str, History]:
+    """The histories of those tables that exist, as published now.
+
+    Raises:
+        PipelineError: one lies outside the lakehouse.
+    """
+    found = {name: lakehouse.find(name) for name in identifiers}
+    return {name: History(name, table) for name, table in found.items() if table is not None}
 
 
 def histories(lakehouse: str, names: "Collection[str]") -> dict[str, History]:

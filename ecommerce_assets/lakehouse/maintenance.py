@@ -66,8 +66,8 @@ def maintain(
         PipelineError: the table lies outside the lakehouse.
     """
     now = now or datetime.now(UTC)
-    lost = lost or len(lost_files(history_of(lakehouse, identifier)))
     before = history_of(lakehouse, identifier)
+    lost = lost or len(lost_files(before))
     compacted = 0
     if not lost and _has_small_files(before):
         compacted = _compact(session(), identifier)
@@ -103,7 +103,8 @@ def lost_files(history: History) -> list[str]:
 def _orphans(table: "Table", before: datetime) -> list[str]:
     """The files below the table's location that no snapshot has, written before a time.
 
-    None if published files are not among those listed: then something is wrong with the listing.
+    Empty if a published file is not among those listed: then the listing can't be trusted, or files
+    are lost, and nothing is to be deleted.
     """
     there: dict[str, File] = files_below(table.location())
     old = {path for path, file in there.items() if file.written < before}

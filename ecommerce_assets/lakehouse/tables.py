@@ -52,11 +52,12 @@ def create_table(
     Raises:
         PipelineError: a column exists with another type, or the table lies outside the lakehouse.
     """
-    if not lakehouse.exists(identifier):
+    table = lakehouse.find(identifier)
+    if table is None:
         mode = "hash" if partitioned_by and not clustered else "none"
         own = {"write.distribution-mode": mode, "comment": description}
         _create(lakehouse, identifier, struct, partitioned_by, {**AT_CREATION, **PROPERTIES, **own})
-    table = lakehouse.table(identifier)
+        table = lakehouse.table(identifier)
     if _new_columns(identifier, table, struct):
         commit(table, lambda table: _add_columns(identifier, table, struct))
     # Glue's description of a table; Spark's is the property `comment`.
