@@ -14,12 +14,12 @@ BIOME_VERSION := 2.6.8
 MERMAID := $(VENV)/share/mermaid
 MERMAID_VERSION := 11.12.0
 
-.PHONY: help install demo dev test test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy image destroy pictures clean
+.PHONY: help install demo dev test test-all test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy image destroy pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
 
-install: $(VENV)/.installed ## .venv with everything, the jars, Java's class archive
+install: $(VENV)/.installed ## .venv with everything
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=python3.11, or where yours is"; exit 1; }
@@ -29,7 +29,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  while [ -t 1 ] && kill -0 $$pip 2>/dev/null; do \
 	    printf '\r%s packages' "$$(find $(VENV)/lib -maxdepth 3 -name '*.dist-info' | wc -l)"; sleep 1; done; \
 	  wait $$pip && { [ ! -t 1 ] || echo; }
-	@$(BIN)/python -m ecommerce_assets.lakehouse.warm_up
 	@touch $@
 
 demo: export ECOMMERCE_DEPLOYMENT := local
@@ -39,7 +38,7 @@ demo: export ECOMMERCE_LAKEHOUSE := $(DEMO)/lakehouse
 demo: export ECOMMERCE_DASHBOARD := $(DEMO)/dashboard.html
 demo: install ## generate three months of deliveries, run the whole pipeline through Dagster, show the KPIs
 	@echo "Generating 10,000 orders over the last $(DEMO_DAYS) days, with defects, late rows and duplicates,"
-	@echo "and running the pipeline: about three quarters of a minute."
+	@echo "and running the pipeline: about half a minute."
 	@first=$$($(BIN)/python -c "from datetime import *; print(datetime.now(UTC).date() - timedelta(days=$(DEMO_DAYS)))"); \
 	  if [ -f $(DEMO)/landing/_manifest.json ] && [ "$(FIRST_LANDED)" != "$$first" ]; then \
 	    echo "Removing the demo of another day"; rm -rf $(DEMO)/landing $(DEMO)/lakehouse; fi
@@ -66,17 +65,23 @@ dev: install ## Dagster's UI, daemon and code server, on localhost port 3000
 
 CODE := ecommerce_assets ecommerce_assets_tests tools container
 
-test: install ## the test suite, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+TESTS := ecommerce_assets_tests
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-coverage: install ## the test suite in one process, and how much of the package it covers
+test: install ## what a change of the pipeline needs, in some minutes
+	$(PYTEST) -m "not slow" $(TESTS)/unit $(TESTS)/lakehouse $(TESTS)/spark
+
+test-all: install ## all tests: processes, AWS by stand-ins, Postgres, browsers, Terraform, more histories
+	$(PYTEST) --hypothesis-profile ci
+
+coverage: install ## all tests in one process, and how much of the package it covers
 	$(BIN)/python -m pytest --cov=ecommerce_assets --cov-report=term:skip-covered --cov-fail-under=90
 
-test-unit: install ## the tests without a process or a lakehouse of their own: what to run at each save
-	$(BIN)/python -m pytest -q -m unit $$(grep -l "mark.unit" ecommerce_assets_tests/*.py)
+test-unit: install ## the tests without a lakehouse of their own: what to run at each save
+	$(BIN)/python -m pytest -q $(TESTS)/unit
 
 soak: install ## the random histories of the test suite, many more of them
-	$(BIN)/python -m pytest ecommerce_assets_tests/test_incremental.py --hypothesis-profile soak --timeout 0 -s
+	$(BIN)/python -m pytest ecommerce_assets_tests/lakehouse/test_incremental.py --hypothesis-profile soak --timeout 0 -s
 
 mutations: install ## the incremental logic broken on purpose: does the test suite notice?
 	$(BIN)/python -m tools.mutations

@@ -3,8 +3,8 @@
 Starting from the functions and values that decide a table's rows, all definitions of this package
 that they name are followed, across modules. A definition counts as its syntax tree without
 comments, docstrings, annotations, error messages and the names of local variables; its module does
-not count. In doubt, the version changes: that costs one recomputation, whereas a missed change
-would leave wrong rows.
+not count. A query counts as its text, not with the engine that runs it. In doubt, the version
+changes: that costs one recomputation, whereas a missed change would leave wrong rows.
 """
 
 import ast
@@ -18,7 +18,10 @@ from importlib.util import find_spec
 from types import FunctionType, MethodType
 from typing import Any
 
+from ecommerce_assets.derived import derived
 from ecommerce_assets.syntax_trees import PACKAGE, Definition, Module, Name
+
+ENGINE = f"{PACKAGE}.engine"  # is not followed: all engines give the same rows
 
 
 def source_of(module: str) -> str:
@@ -37,15 +40,24 @@ def source_of(module: str) -> str:
     return source
 
 
+Derive = Callable[[str, object, Callable[[], str]], str]
+
+
+def _anew(what: str, given: object, derive: Callable[[], str]) -> str:
+    return derive()
+
+
 class CodeVersions:
     """Code versions of values.
 
     Args:
         read: source text by module name.
+        derived: keeps what was derived from the package's code, if that is what is read.
     """
 
-    def __init__(self, read: Callable[[str], str] = source_of) -> None:
+    def __init__(self, read: Callable[[str], str] = source_of, derived: Derive = _anew) -> None:
         self._read = read
+        self._derived = derived
         self._modules: dict[str, Module] = {}
         self._definitions: dict[Name, Definition] = {}
 
@@ -59,6 +71,9 @@ class CodeVersions:
         names: list[Name] = []
         for value in values:
             texts.extend(self._described(value, names))
+        return self._derived("code version", (texts, names), lambda: self._digest(texts, names))
+
+    def _digest(self, texts: Iterable[str], names: Iterable[Name]) -> str:
         digest = hashlib.sha256("\n".join(texts).encode())
         for text in sorted({definition.text for definition in self._reached(names)}):
             digest.update(text.encode())
@@ -81,13 +96,18 @@ class CodeVersions:
             yield from self._described((value.func, value.args, value.keywords), names)
         elif isinstance(value, MethodType):
             yield from self._described((value.__func__, value.__self__), names)
+        elif isinstance(value, Name):
+            yield value.name
+            names.append(value)
         elif isinstance(value, FunctionType):
             yield from self._function(value, names)
         elif isinstance(value, type):
             yield value.__qualname__
             names.append(Name(value.__module__, value.__qualname__.split(".")[0]))
         elif hasattr(value, "version_parts"):
-            yield from self._described((type(value), value.version_parts()), names)
+            # Its parts say all: the code that applies them gives the same rows in any engine.
+            yield type(value).__qualname__
+            yield from self._described(value.version_parts(), names)
         elif is_dataclass(value):
             parts = {part.name: getattr(value, part.name) for part in fields(value)}
             yield from self._described((type(value), parts), names)
@@ -125,7 +145,7 @@ class CodeVersions:
 
     def _resolved(self, name: Name) -> Name | None:
         """Where a name is defined, across imports; None if outside this package."""
-        if name.module.split(".")[0] != PACKAGE:
+        if name.module.split(".")[0] != PACKAGE or name.module.startswith(ENGINE):
             return None
         owner, _, last = name.module.rpartition(".")
         if owner and last in self._module(owner).nodes:
@@ -142,7 +162,7 @@ class CodeVersions:
         return self._modules[name]
 
 
-_versions = CodeVersions()
+_versions = CodeVersions(derived=derived.get)
 
 
 def code_version(*values: object) -> str:

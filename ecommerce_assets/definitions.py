@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ecommerce_assets.garbage import collect_seldom
 from ecommerce_assets.orchestration.alerts import failure_sensor
 from ecommerce_assets.orchestration.assets import layer_assets
 from ecommerce_assets.orchestration.dashboard import dashboard_asset
@@ -36,7 +37,7 @@ def build_definitions(settings: Settings, glue_jobs: GlueJobs | None = None) -> 
         jobs=[*jobs, maintenance_job],
         schedules=[daily_schedule(jobs[0]), weekly_maintenance()],
         sensors=[landing_sensor(settings, jobs[0], partitions), failure_sensor(settings)],
-        # One process per run: its layers share one JVM, which takes long to start.
+        # One process per run, which loads everything once.
         executor=dg.in_process_executor,
         resources={
             "glue_jobs": glue_jobs or _launcher(settings),
@@ -53,8 +54,8 @@ def _launcher(settings: Settings) -> GlueJobs:
         "snapshot_days": settings.snapshot_days,
         "thresholds": asdict(settings.thresholds),
     }
-    if not settings.on_aws:
-        return LocalGlueJobs(**shared, warm_worker=settings.warm_worker)
+    if not settings.on_glue:
+        return LocalGlueJobs(**shared, engine=settings.engine)
     # boto3 is only needed on AWS and takes a tenth of the loading time.
     from ecommerce_assets.orchestration.aws_glue_jobs import AwsGlueJobs
 
@@ -65,4 +66,5 @@ def _launcher(settings: Settings) -> GlueJobs:
 @cache  # Dagster calls this several times per run.
 def defs() -> dg.Definitions:
     """The code location of this deployment."""
+    collect_seldom()
     return build_definitions(Settings.from_environment())

@@ -63,9 +63,9 @@ def days_in(texts: Iterable[str]) -> set[date]:
 
 
 def lies_in(column: str, starts: Iterable[date], end_of: EndOf = end_of_day) -> str:
-    """Spark SQL condition: a date or time column lies in one of the intervals."""
+    """SQL condition, in any dialect: a date or time column lies in one of the intervals."""
     conditions = [
-        f"(`{column}` >= date'{interval.start}' and `{column}` < date'{interval.end}')"
+        f"({column} >= DATE '{interval.start}' AND {column} < DATE '{interval.end}')"
         for interval in merged(starts, end_of)
     ]
-    return " or ".join(conditions) or "false"
+    return f"({' OR '.join(conditions)})" if conditions else "false"

@@ -12,6 +12,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.thresholds import Thresholds
 
 DEPLOYMENTS = ("local", "aws")
+ENGINES = ("duckdb", "spark")
 NEEDED_ON_AWS = ("landing", "lakehouse", "artifacts")
 LOCATIONS = (*NEEDED_ON_AWS, "dashboard")
 START_DATE = date.fromisoformat(deployment().pipeline["start_date"])
@@ -24,7 +25,9 @@ class Settings:
     """The settings.
 
     Attributes:
-        deployment: where compute steps run: `local` for this process, `aws` for Glue jobs.
+        deployment: where the tables are: `local` in folders, `aws` in an account.
+        engine: what computes rows: `duckdb` in the run's process, or `spark`; in an account, that
+            is Glue's.
         environment: name of one of several environments, which live side by side in one account or
             on one laptop; empty for the only one.
         landing: folder or, on AWS, `s3://bucket/prefix` of the deliveries.
@@ -43,10 +46,10 @@ class Settings:
         alert_webhook: URL of the chat's webhook for failures; empty for none.
         alert_secret: name of a secret in Secrets Manager that holds the URL instead.
         ui_url: URL of Dagster's UI, for links.
-        warm_worker: seconds that the idle warm worker waits for another job; 0 for no worker.
     """
 
     deployment: str = "local"
+    engine: str = "duckdb"
     environment: str = ""
     landing: str = "data/landing"
     lakehouse: str = "data/lakehouse"
@@ -62,12 +65,16 @@ class Settings:
     alert_webhook: str = ""
     alert_secret: str = ""
     ui_url: str = "http://localhost:3000"
-    warm_worker: int = 600
 
     @property
     def on_aws(self) -> bool:
-        """Whether compute steps are Glue jobs."""
+        """Whether the tables are in an account."""
         return self.deployment == "aws"
+
+    @property
+    def on_glue(self) -> bool:
+        """Whether compute steps are Glue jobs."""
+        return self.on_aws and self.engine == "spark"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -87,6 +94,8 @@ class Settings:
             raise PipelineError(
                 f"ECOMMERCE_DEPLOYMENT is {chosen!r}; it must be {' or '.join(DEPLOYMENTS)}"
             )
+        engine = value("ENGINE", "spark" if chosen == "aws" else default.engine)
+        _must_be_an_engine(engine)
         named = value("ENVIRONMENT", "")
         _must_be_an_environment(named)
         locations = {name: value(name.upper(), "") for name in LOCATIONS}
@@ -97,6 +106,7 @@ class Settings:
         _must_be_a_plain_path(absolute(locations["lakehouse"]))
         return cls(
             deployment=chosen,
+            engine=engine,
             environment=named,
             **{name: absolute(location) for name, location in locations.items()},
             dashboard_lines=parse_count(
@@ -107,9 +117,6 @@ class Settings:
             alert_webhook=value("ALERT_WEBHOOK", default.alert_webhook),
             alert_secret=value("ALERT_SECRET", default.alert_secret),
             ui_url=value("UI_URL", default.ui_url),
-            warm_worker=parse_count(
-                value("WARM_WORKER", str(default.warm_worker)), "ECOMMERCE_WARM_WORKER", least=0
-            ),
             landing_days=parse_count(value("LANDING_DAYS", "0"), "ECOMMERCE_LANDING_DAYS", least=0),
             snapshot_days=parse_count(
                 value("SNAPSHOT_DAYS", str(default.snapshot_days)), "ECOMMERCE_SNAPSHOT_DAYS"
@@ -124,6 +131,12 @@ class Settings:
                 }
             ),
         )
+
+
+def _must_be_an_engine(name: str) -> None:
+    """Refuse an engine that there is not."""
+    if name not in ENGINES:
+        raise PipelineError(f"ECOMMERCE_ENGINE is {name!r}; it must be {' or '.join(ENGINES)}")
 
 
 def _must_be_an_environment(name: str) -> None:

@@ -1,24 +1,13 @@
-"""SQL literals, in the dialects that the pipeline uses."""
+"""SQL in the dialects that the pipeline uses: literals, names, translations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
-
-# Spark substitutes `${...}` by settings before it parses a statement.
-_SPARK_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "$": "\\u0024"})
+from functools import lru_cache
 
 
-def spark_literal(value: str | int | date) -> str:
-    """A value as a Spark SQL literal, cheaper than a `Column`, which takes several JVM calls."""
-    if isinstance(value, date):
-        return f"date'{value}'"
-    if isinstance(value, int):
-        return str(value)
-    return f"'{value.translate(_SPARK_ESCAPES)}'"
-
-
-def spark_list(values: Iterable[str | int | date]) -> str:
-    """Values as Spark SQL literals, separated by commas."""
-    return ", ".join(map(spark_literal, values))
+def quoted(name: str) -> str:
+    """A name as a standard SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def ansi_literal(value: object) -> str:
@@ -28,3 +17,31 @@ def ansi_literal(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def latest_first(order: Iterable[str]) -> str:
+    """The latest version first, by columns, most significant first; a null is lowest."""
+    return ", ".join(f"{name} DESC NULLS LAST" for name in order)
+
+
+def is_lower(one: str, other: str, order: Sequence[str]) -> str:
+    """Whether a row's version is lower than another's.
+
+    Args:
+        one, other: as which the query knows the rows.
+        order: the columns by which versions are compared, most significant first; a null is lowest.
+    """
+    first, *rest = order
+    mine, others = f"{one}.{first}", f"{other}.{first}"
+    lower = f"{mine} < {others} OR ({mine} IS NULL AND {others} IS NOT NULL)"
+    if rest:
+        lower += f" OR ({mine} IS NOT DISTINCT FROM {others} AND {is_lower(one, other, rest)})"
+    return f"({lower})"
+
+
+@lru_cache(1_000)  # dates are written into conditions
+def translated(sql: str, dialect: str) -> str:
+    """An expression of DuckDB's SQL in another dialect of sqlglot's, like `spark`."""
+    import sqlglot
+
+    return str(sqlglot.transpile(sql, read="duckdb", write=dialect)[0])

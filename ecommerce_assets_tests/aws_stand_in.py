@@ -27,7 +27,7 @@ from moto.server import ThreadedMotoServer
 
 from ecommerce_assets.aws import release
 from ecommerce_assets.deployment import deployment
-from ecommerce_assets.lakehouse.java import fetched, jars, java_home
+from ecommerce_assets.engine.java import fetched, jars, java_home
 from ecommerce_assets_tests.iam import ACCOUNT, REGION, Recorder, signed_by
 
 AWS_BUNDLE = "org.apache.iceberg:iceberg-aws-bundle:1.10.0"

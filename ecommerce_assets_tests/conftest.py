@@ -2,32 +2,45 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
 from pyspark.sql import SparkSession
 
-from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.engine.embedded import EmbeddedEngine
+from ecommerce_assets.engine.spark_session import open_session
+from ecommerce_assets.garbage import collect_seldom
+from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.refresh import limits
-from ecommerce_assets_tests import browser, terraform_plan
+from ecommerce_assets_tests import chromium, terraform_plan
 from ecommerce_assets_tests.ecs_stand_in import postgres_programs
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.terraform_plan import Planned, terraform_test
+
+collect_seldom()
 
 # Chosen by `pytest --hypothesis-profile NAME`.
 COMMON = {"deadline": None, "print_blob": True}
 QUICK = {**COMMON, "stateful_step_count": 5, "phases": [Phase.generate], "derandomize": True}
 settings.register_profile("default", max_examples=2, **QUICK)
+settings.register_profile("ci", max_examples=5, **QUICK)
 settings.register_profile("mutation", max_examples=4, **QUICK)
 settings.register_profile("soak", max_examples=75, stateful_step_count=10, **COMMON)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", help="what computes the rows locally, if not the default")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _no_settings_from_outside() -> None:
+def _no_settings_from_outside(pytestconfig: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith(("ECOMMERCE_", "DAGSTER_"))]:
         del os.environ[name]
-    os.environ["ECOMMERCE_WARM_WORKER"] = "0"  # A developer's own worker is none of the tests'.
+    if engine := pytestconfig.getoption("engine"):
+        os.environ["ECOMMERCE_ENGINE"] = engine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_report_header() -> list[str]:
     """Which optional parts are missing, and what is skipped without them."""
     missing = []
-    if not any(map(shutil.which, browser.NAMES)):
+    if not any(map(shutil.which, chromium.NAMES)):
         missing.append("no Chromium: the tests of the dashboard's page are skipped")
     if shutil.which("terraform") is None:
         missing.append("no Terraform: the tests of what it deploys are skipped")
@@ -64,6 +77,13 @@ def pytest_report_header() -> list[str]:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     return open_session(str(tmp_path_factory.mktemp("spark") / "lakehouse"))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[EmbeddedEngine]:
+    """DuckDB beside an empty lakehouse."""
+    with closing(EmbeddedEngine(open_lakehouse(str(tmp_path / "lakehouse")))) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,6 @@ def environment(shop: Shop) -> dict[str, str]:
         "ECOMMERCE_LANDING": str(shop.landing),
         "ECOMMERCE_LAKEHOUSE": str(shop.lakehouse),
         "ECOMMERCE_DASHBOARD": str(shop.dashboard),
-        "ECOMMERCE_WARM_WORKER": "60",
     }
 
 

@@ -69,7 +69,7 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
         headers = HEADERS[name]
         order: Any = headers["order"]
         if prefixed and name == "till":
-            order = {"sql": f"concat('T', `{order}`)"}
+            order = {"sql": f"'T' || `{order}`"}
         status = pick.choice(
             [headers["status"], {"constant": "paid"},
              {"sql": f"if(trim(`{headers['status']}`) = '', 'paid', `{headers['status']}`)"}]

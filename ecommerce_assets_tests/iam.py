@@ -190,6 +190,7 @@ class Policies:
         self.of_role: dict[str, list[dict[str, Any]]] = {
             **jobs,
             "dagster": [*orchestrator, *dashboard],
+            "embedded": [*orchestrator, *dashboard, *policy(plain, "aws_iam_policy.embedded")],
             "publisher": policy(plain, "aws_iam_policy.publisher"),
             "uploader": policy(plain, "aws_iam_policy.uploader"),
             "analyst": policy(plain, 'aws_iam_policy.reader["analyst"]'),

@@ -15,7 +15,7 @@ NUMBERS = ("money", "price", "percent", "stock", "quantity")
 MEANING = [
     (re.compile(r"`([^`]+)` <> '0'"), "{0} <> '0'"),
     (re.compile(r"trim\(`([^`]+)`\) <> ''"), "trim({0}) <> ''"),
-    (re.compile(r"concat\('T', `([^`]+)`\)"), "'T' || {0}"),
+    (re.compile(r"'T' \|\| `([^`]+)`"), "'T' || {0}"),
     (re.compile(r"if\(trim\(`([^`]+)`\) = '', 'paid', `([^`]+)`\)"),
      "CASE WHEN trim({0}) = '' THEN 'paid' ELSE {1} END"),
 ]  # fmt: skip

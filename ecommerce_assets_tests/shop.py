@@ -96,14 +96,17 @@ class Shop:
         identity_limit: float = 1,
         removal_limit: float = 1,
         allow_removal: bool = False,
+        engine: str = "",
     ) -> None:
-        """Run a layer's job in this process."""
+        """Run a layer's job in this process, on an engine or that of all tests."""
         argv = ["--from", first, "--to", last or first, "--landing", str(self.landing),
                 "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit),
                 "--identity-limit", str(identity_limit), "--removal-limit", str(removal_limit),
                 "--allow-removal", str(allow_removal).lower()]  # fmt: skip
         if full_refresh:
             argv += ["--full-refresh", "true"]
+        if engine:
+            argv += ["--engine", engine]
         run_layer(layer, [*argv, "--tables", tables] if tables else argv)
 
     @property

@@ -3,9 +3,9 @@
 from datetime import date
 
 from ecommerce_assets.jobs.arguments import JobArguments
+from ecommerce_assets.jobs.engines import open_engine
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import Published
-from ecommerce_assets.lakehouse.session import open_session
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets.thresholds import Thresholds
@@ -46,14 +46,10 @@ def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
     when = date.fromisoformat(day)
     arguments = JobArguments((), when, when, *places, Thresholds(1, 1))
     cache = RunCache()
-    try:
-        (made,) = materialize(
-            open_session(str(shop.lakehouse)),
-            shop.tables,
-            [all_tables()[identifier]],
-            arguments,
-            cache,
-        )
-    finally:
-        cache.release()
+    with open_engine("duckdb", shop.tables) as engine:
+        try:
+            tables = [all_tables()[identifier]]
+            (made,) = materialize(engine, shop.tables, tables, arguments, cache)
+        finally:
+            cache.release()
     return made

@@ -66,6 +66,50 @@ resource "aws_iam_policy" "orchestrator" {
   policy      = data.aws_iam_policy_document.orchestrator.json
 }
 
+# Dagster, where it computes the tables itself (ECOMMERCE_ENGINE = duckdb): what the jobs' roles may do
+# together, without Glue.
+data "aws_iam_policy_document" "embedded" {
+  statement {
+    sid       = "ReadLanding"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns.landing}/${local.storage.landing}/*"]
+  }
+
+  statement {
+    sid       = "ChangeFiles"
+    actions   = local.change_files
+    resources = [for layer in local.layers : "${local.bucket_arns.lakehouse}/${layer}/*"]
+  }
+
+  statement {
+    sid       = "ListTables"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.lakehouse]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = [for layer in local.layers : "${layer}/*"]
+    }
+  }
+
+  statement {
+    sid     = "ChangeTables"
+    actions = ["glue:CreateTable", "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:UpdateTable"]
+    resources = concat(
+      ["${local.glue_arn}:catalog"],
+      [for layer in local.layers : "${local.glue_arn}:database/${local.databases[layer]}"],
+      [for layer in local.layers : "${local.glue_arn}:table/${local.databases[layer]}/*"],
+    )
+  }
+}
+
+resource "aws_iam_policy" "embedded" {
+  name        = "${local.name}-embedded"
+  description = "What Dagster may do as well where it computes the tables of ${local.name} itself."
+  policy      = data.aws_iam_policy_document.embedded.json
+}
+
 # Who publishes releases: the pipeline of the code, or an engineer.
 data "aws_iam_policy_document" "publisher" {
   statement {

@@ -155,9 +155,12 @@ resource "aws_iam_role_policy" "dagster" {
   policy   = data.aws_iam_policy_document.dagster[each.key].json
 }
 
-# What Dagster's identity has elsewhere: it runs the jobs, and builds the dashboard.
+# What Dagster's identity has elsewhere: it runs the jobs or does their work, and builds the dashboard.
 resource "aws_iam_role_policy_attachment" "dagster" {
-  for_each   = var.enable_dagster ? { orchestrator = aws_iam_policy.orchestrator.arn, dashboard = aws_iam_policy.reader["dashboard"].arn } : {}
+  for_each = var.enable_dagster ? merge(
+    { orchestrator = aws_iam_policy.orchestrator.arn, dashboard = aws_iam_policy.reader["dashboard"].arn },
+    local.on_glue ? {} : { embedded = aws_iam_policy.embedded.arn },
+  ) : {}
   role       = aws_iam_role.dagster["code"].name
   policy_arn = each.value
 }

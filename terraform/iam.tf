@@ -28,6 +28,14 @@ resource "aws_iam_role_policy" "job" {
 }
 
 locals {
+  change_files = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+  ]
+
   log_group_arns = [for name in local.log_groups : "${local.logs_arn}:log-group:${name}:*"]
 }
 
@@ -103,14 +111,8 @@ data "aws_iam_policy_document" "job" {
   }
 
   statement {
-    sid = "ChangeOwnFiles"
-    actions = [
-      "s3:AbortMultipartUpload",
-      "s3:DeleteObject",
-      "s3:GetObject",
-      "s3:ListMultipartUploadParts",
-      "s3:PutObject",
-    ]
+    sid       = "ChangeOwnFiles"
+    actions   = local.change_files
     resources = [for layer in each.value.writes : "${local.bucket_arns.lakehouse}/${layer}/*"]
   }
 

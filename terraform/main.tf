@@ -50,6 +50,9 @@ locals {
   partition = data.aws_partition.current.partition
   tags      = merge({ Project = local.name, ManagedBy = "terraform" }, var.tags)
 
+  # Whether Glue computes the tables, or Dagster itself.
+  on_glue = lookup(var.pipeline_settings, "ECOMMERCE_ENGINE", "spark") == "spark"
+
   # What the pipeline's processes are told, on a laptop by .env and on a server by their task.
   settings = merge({
     ECOMMERCE_DEPLOYMENT          = "aws"

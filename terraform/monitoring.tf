@@ -149,6 +149,8 @@ resource "aws_cloudwatch_metric_alarm" "scanned" {
 # Where Dagster runs on AWS, the tables are to be new each day, whatever is the reason that they are
 # not: the schedule is off, the daemon is down, a role is missing, a run waits.
 locals {
+  # By Glue's runs of gold, so only where there are any.
+  watches_success       = var.enable_dagster && var.dagster_image != null && local.on_glue
   hours_without_success = 26                                  # a day, and what a late run may take
   quota_message         = "the quota of Glue DPUs is used up" # as the launcher says it
 }
@@ -217,7 +219,7 @@ resource "aws_cloudwatch_event_target" "succeeded" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_success" {
-  count               = var.enable_dagster && var.dagster_image != null ? 1 : 0
+  count               = local.watches_success ? 1 : 0
   alarm_name          = "${local.name}-no-success"
   alarm_description   = "No run of ${local.name} has published gold for ${local.hours_without_success} hours: is the schedule on, does the daemon run, what does Dagster's UI say?"
   namespace           = "AWS/Events"

@@ -9,9 +9,10 @@ output "buckets" {
 }
 
 output "policies" {
-  description = "ARNs of the policies to attach: to Dagster's identity (orchestrator, dashboard), to who publishes or uploads, to analysts."
+  description = "ARNs of the policies to attach: to Dagster's identity (orchestrator, dashboard; embedded where it computes the tables itself), to who publishes or uploads, to analysts."
   value = {
     orchestrator = aws_iam_policy.orchestrator.arn
+    embedded     = aws_iam_policy.embedded.arn
     publisher    = aws_iam_policy.publisher.arn
     uploader     = aws_iam_policy.uploader.arn
     analyst      = aws_iam_policy.reader["analyst"].arn

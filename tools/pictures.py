@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Page
 
 from ecommerce_assets.cli.main import ecommerce
-from ecommerce_assets_tests.browser import started
+from ecommerce_assets_tests.chromium import started
 from ecommerce_assets_tests.dagster_dev import BACKFILL, Server
 from ecommerce_assets_tests.shop import Shop
 

@@ -40,13 +40,14 @@ from ecommerce_assets.jobs.__main__ import main
 main("{name}", sys.argv[1:])
 """
 # The packages that jobs import; the rest is only needed by the orchestrator.
-ROOMS = ("jobs", "tables", "refresh", "lakehouse", "landing", "shop")
+ROOMS = ("jobs", "tables", "refresh", "model", "engine", "lakehouse", "landing", "shop")
 MODULES = (
-    "__init__.py", "boto.py", "code_version.py", "deployment.json", "deployment.py", "errors.py",
-    "intervals.py", "package_files.py", "settings.py", "sql.py", "syntax_trees.py", "thresholds.py",
+    "__init__.py", "boto.py", "code_version.py", "deployment.json", "deployment.py", "derived.py",
+    "errors.py", "intervals.py", "package_files.py", "settings.py", "sql.py", "syntax_trees.py",
+    "thresholds.py",
 )  # fmt: skip
 # What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.
-ROOTS = ("pandera", "pydantic", "pyiceberg", "sqlglot", "dagster-pipes", "numpy<2")
+ROOTS = ("duckdb", "pandera", "pydantic", "pyiceberg", "sqlglot", "dagster-pipes", "numpy<2")
 CODE = "ecommerce_assets.zip"
 WHEELS = "dependencies.gluewheels.zip"
 MANIFEST = "manifest.json"

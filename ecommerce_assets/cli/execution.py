@@ -72,8 +72,7 @@ def execute(
     first, last = dates_of_run(settings, _layers(chosen), first, last, allow_empty=allow_empty)
     if not quiet:
         print(
-            f"Starting Dagster and Spark: {_described(chosen)}, ingestion dates "
-            f"{described(first, last)}",
+            f"Starting Dagster: {_described(chosen)}, ingestion dates {described(first, last)}",
             file=sys.stderr,
         )
     # Tables report their checks; if selected, each check would be planned for each date.

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ecommerce_assets.errors import SHOWN_AS, PipelineError, did_you_mean, machine_fault
+from ecommerce_assets.garbage import collect_seldom
 
 INTERRUPTED = 130
 
@@ -21,6 +22,7 @@ COMMANDS = {
     "land": "Copy flat CSV files to the landing layout, under a date.",
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
+    "sql": "Print the query that computes a table.",
     "trace": "Show the rows behind a figure, down to each record's file and row.",
     "history": "List the published snapshots of a table.",
     "dashboard": "Build the dashboard, and open it.",
@@ -68,6 +70,7 @@ def main() -> None:
     So are faults of the machine, like a full disk; faults of the code keep their traceback. As in
     Dagster's commands, a file `.env` in this folder sets variables missing in the environment.
     """
+    collect_seldom()
     if Path(".env").is_file():
         from dotenv import load_dotenv
 

@@ -13,9 +13,8 @@ def maintain() -> None:
     from ecommerce_assets.settings import Settings
 
     settings = Settings.from_environment()
-    click.echo(
-        "Starting the maintenance job ..." if settings.on_aws else "Starting Spark ...", err=True
-    )
+    if settings.on_aws:
+        click.echo("Starting the maintenance job ...", err=True)
     from ecommerce_assets.cli.execution import execute_maintenance
 
     for table, done in execute_maintenance(settings).items():

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from ecommerce_assets.jobs.audit import checks_of
+from ecommerce_assets.model.rules import NULLABILITY
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.bronze import LANDING
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import personal_columns
-from ecommerce_assets.tables.rules import NULLABILITY
 from ecommerce_assets.tables.star import FACTS
 
 TITLES = {

@@ -10,18 +10,20 @@ from uuid import uuid4
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.data_files import DataFile
 from ecommerce_assets.landing.files import delivered_bytes
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.inputs import Request
 from ecommerce_assets.refresh.limits import Limits, default_limits
 from ecommerce_assets.settings import (
+    ENGINES,
     Settings,
     absolute,
+    is_s3,
     parse_count,
     parse_date,
     parse_share,
 )
 from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import tables_of
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.thresholds import Thresholds
 
 BY_HAND = "script"  # not launched by Dagster
@@ -42,6 +44,7 @@ class JobArguments:
     run_id: str = ""
     pipes: tuple[str, ...] = ()
     environment: str = ""
+    engine: str = "spark"
     landing_days: int = 0
     allow_removal: bool = False
     damaged: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
@@ -111,6 +114,7 @@ def parse_arguments(layer: str, argv: Sequence[str]) -> JobArguments:
         default=str(settings.landing_days),
         help="days that landing keeps deliveries; 0 forever",
     )
+    parser.add_argument("--engine", choices=ENGINES, help="default: on S3 Spark")
     parser.add_argument("--environment", default="", help="on Glue, that of the databases")
     for name, share in asdict(settings.thresholds).items():
         parser.add_argument(option_of(name), default=str(share))
@@ -138,6 +142,7 @@ def parse_arguments(layer: str, argv: Sequence[str]) -> JobArguments:
         landing=absolute(given.landing),
         lakehouse=absolute(given.lakehouse),
         environment=given.environment,
+        engine=given.engine or ("spark" if is_s3(given.lakehouse) else settings.engine),
         landing_days=parse_count(given.landing_days, "--landing-days", least=0),
         thresholds=Thresholds(
             **{

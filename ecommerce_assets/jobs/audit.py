@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, Window
-from pyspark.sql import functions as F
-
 from ecommerce_assets.code_version import code_version
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Observed, Relation
+from ecommerce_assets.model.audit import Check, Finding, Report
+from ecommerce_assets.model.rules import KINDS, RowRule
+from ecommerce_assets.model.shares import Share
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.keys import AffectedKeys
-from ecommerce_assets.tables.audits import Check, Finding, Report, Scope, sample, share_finding
-from ecommerce_assets.tables.audits.shares import Share
-from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.audits import Scope, counted, sample, share_finding
 from ecommerce_assets.tables.personal import personal_columns
-from ecommerce_assets.tables.rules import KINDS, RowRule
 from ecommerce_assets.thresholds import Thresholds
 
 VALUES_NAMED = 20
@@ -38,10 +38,10 @@ def checks_of(table: Table) -> list[Check]:
     return [SCHEMA, *rules, UNIQUE_KEY, *kept, *own]
 
 
-def schema_finding(table: Table, frame: DataFrame) -> Finding:
-    """Whether the frame has the declared columns, in order, with the declared types."""
+def schema_finding(table: Table, rows: Relation) -> Finding:
+    """Whether rows have the declared columns, in order, with the declared types."""
     expected = [(field.name, field.dataType.simpleString()) for field in table.struct.fields]
-    found = [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+    found = list(rows.types.items())
     wrong = [
         {"expected": " ".join(a) if a else None, "found": " ".join(b) if b else None}
         for a, b in _side_by_side(expected, found)
@@ -86,24 +86,29 @@ def key_checked_apart(table: Table, affected: AffectedKeys | None, rows: int, la
     return table.key_checked_apart or part or (rows > large and few_changed)
 
 
-def observed(table: Table, frame: DataFrame, *, apart: bool) -> tuple[DataFrame, Observation]:
-    """The frame, and an observation that fills while its rows are written.
+def observed(table: Table, rows: Relation, *, apart: bool) -> tuple[Relation, Observed]:
+    """The rows, and figures of them that are known once they have been written.
 
-    It holds the broken rules (bit n of `broken` stands for rule n), the number of rows that repeat
+    These are the broken rules (bit n of `broken` stands for rule n), the number of rows that repeat
     a key (unless `apart`), and the aggregates that the table's audits asked for.
     """
-    observation = Observation()
-    bits = [f"if({rule.broken}, {1 << n}L, 0L)" for n, rule in enumerate(table.rules)]
-    asked = [
-        column().alias(name) for audit in table.audits for name, column in audit.observes.items()
+    bits = [
+        f"CASE WHEN {rule.broken} THEN {1 << n} ELSE 0 END" for n, rule in enumerate(table.rules)
     ]
-    broken = F.expr(f"bit_or({' | '.join(['0L', *bits])})").alias("broken")
+    figures = {"broken": f"bit_or(CAST({' + '.join(['0', *bits])} AS BIGINT))"}
+    for audit in table.audits:
+        figures |= audit.observes
     if apart:
-        return frame.observe(observation, broken, *asked), observation
-    position = F.row_number().over(Window.partitionBy(*table.key).orderBy(*table.key))
-    repeated = F.count_if(F.col(_REPEATED) > 1).alias(_REPEATED)
-    numbered = frame.select("*", position.alias(_REPEATED))
-    return numbered.observe(observation, broken, repeated, *asked).drop(_REPEATED), observation
+        return rows.observed(figures)
+    key = ", ".join(table.key)
+    numbered = query(
+        f"""
+        SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {key}) AS {_REPEATED}
+        FROM written""",
+        written=rows,
+    )
+    seen, observation = numbered.observed({**figures, _REPEATED: f"count_if({_REPEATED} > 1)"})
+    return seen.select(*rows.columns), observation
 
 
 def row_findings(table: Table, scope: Scope, *, apart: bool) -> list[Finding]:
@@ -121,31 +126,25 @@ def row_findings(table: Table, scope: Scope, *, apart: bool) -> list[Finding]:
     return [*findings, _unique(table, keys=0, rows=0)]
 
 
-def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], snapshot: DataFrame) -> Finding:
+def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], snapshot: Relation) -> Finding:
     check = Check(kind, KINDS[kind], True)
     broken = [rule for hit, rule in rules if hit]
     counts: dict[str, Any] = {"rules": len(rules), "broken_rules": len(broken)}
     if not broken:
         return Finding(check, passed=True, counts=counts)
-    row = snapshot.agg(
-        *[
-            F.expr(f"count_if({rule.broken})").alias(f"{rule.column}: {rule.reason}")
-            for rule in broken
-        ]
-    ).collect()[0]
     kept = all(rule.warns for rule in broken)
     by_value = {
         f"{rule.column} {value!r}": rows
         for rule in broken
         if rule.warns and rule.column not in personal_columns()
-        for value, rows in _by_value(snapshot.where(rule.broken), rule.column)
+        for value, rows in _by_value(snapshot.where_row_wise(rule.broken), rule.column)
     }
-    offending = snapshot.where(" or ".join(f"({rule.broken})" for rule in broken))
+    offending = snapshot.where_row_wise(" OR ".join(f"({rule.broken})" for rule in broken))
     return Finding(
         check,
         passed=False,
         severity="WARN" if kept else "ERROR",
-        counts={**counts, **row.asDict(), **by_value},
+        counts={**counts, **_by_rule(snapshot, broken), **by_value},
         sample=sample(offending),
         advice="The shop file has such rows kept: add the values to it, or have the shop correct "
         "them."
@@ -154,19 +153,38 @@ def _rule_finding(kind: str, rules: list[tuple[bool, RowRule]], snapshot: DataFr
     )
 
 
-def _by_value(rows: DataFrame, column: str) -> list[tuple[str, int]]:
+def _by_rule(snapshot: Relation, broken: Sequence[RowRule]) -> dict[str, int]:
+    """How many rows break each rule."""
+    rows = snapshot.select(*dict.fromkeys(rule.column for rule in broken))
+    return counted(rows, {f"{rule.column}: {rule.reason}": rule.broken for rule in broken})
+
+
+def _by_value(rows: Relation, column: str) -> list[tuple[str, int]]:
     """The most frequent values of a column, and how many rows have them."""
-    counted = rows.groupBy(F.col(column).alias("value")).count()
-    most = counted.orderBy(F.desc("count"), "value").limit(VALUES_NAMED).collect()
-    return [(row["value"], row["count"]) for row in most]
+    most = query(
+        f"""
+        SELECT * FROM (SELECT {column} AS value, count(*) AS n FROM broken GROUP BY {column})
+            AS counted
+        ORDER BY n DESC, value""",
+        broken=rows,
+    )
+    return [(row["value"], row["n"]) for row in most.rows(VALUES_NAMED)]
 
 
-def _key_finding(table: Table, snapshot: DataFrame) -> Finding:
+def _key_finding(table: Table, snapshot: Relation) -> Finding:
     """Whether any key occurs more than once."""
-    keys = snapshot.groupBy(*table.key).count().where(F.col("count") > 1)
-    row = keys.agg(F.count("*").alias("keys"), F.sum("count").alias("rows")).collect()[0]
-    offending = sample(keys, list(table.key)) if row["keys"] else []
-    return _unique(table, row["keys"], row["rows"] or 0, offending)
+    key = ", ".join(table.key)
+    repeated = query(
+        f"""
+        SELECT * FROM (SELECT {key}, count(*) AS count FROM snapshot GROUP BY {key}) AS counted
+        WHERE count > 1""",
+        snapshot=snapshot,
+    )
+    (row,) = query(
+        "SELECT count(*) AS keys, CAST(sum(count) AS BIGINT) AS n FROM repeated", repeated=repeated
+    ).rows()
+    offending = sample(repeated, list(table.key)) if row["keys"] else []
+    return _unique(table, row["keys"], row["n"] or 0, offending)
 
 
 def _unique(

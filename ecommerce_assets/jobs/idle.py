@@ -8,14 +8,14 @@ from time import perf_counter
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import JobArguments
-from ecommerce_assets.jobs.column_lineage import recorded_lineage
 from ecommerce_assets.jobs.outcome import Published, unchanged
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.landing.store import DeliveryChanged
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.decide import note_of
 from ecommerce_assets.refresh.inputs import Known
+from ecommerce_assets.refresh.planners import planner_of
 from ecommerce_assets.tables import publish_groups
-from ecommerce_assets.tables.declaration import Table
 
 
 def idle_tables(arguments: JobArguments, found: Mapping[str, History]) -> dict[str, Published]:
@@ -52,10 +52,9 @@ def _idle(table: Table, found: Mapping[str, History], arguments: JobArguments) -
     upstream = {name: found[name] for name in table.upstream}
     known = Known(table, found[table.identifier], upstream, arguments.request)
     try:
-        decision = table.refresh.nothing(known)
-        lineage = recorded_lineage(table, known.published)
-        if decision is None or lineage is None or note_of(known, decision, arguments.run_id):
+        decision = planner_of(table).nothing(known)
+        if decision is None or note_of(known, decision, arguments.run_id):
             return None
-        return unchanged(table, known, decision, lineage, started)
+        return unchanged(table, known, decision, started)
     except (DeliveryChanged, PipelineError, OSError):
         return None  # The refresh meets it too, and reports it.

@@ -7,22 +7,22 @@ import argparse
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cache, partial
 
+from ecommerce_assets.engine.relation import Engine, Overwrite
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.jobs.engines import open_engine
 from ecommerce_assets.jobs.reporting import open_pipes
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import damaged
-from ecommerce_assets.lakehouse.history import existing
+from ecommerce_assets.lakehouse.history import History, existing
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files, must_be_there
 from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS, Maintained, maintain
-from ecommerce_assets.lakehouse.session import open_session
+from ecommerce_assets.lakehouse.staging import Write
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.declaration import Table
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 _log = logging.getLogger("ecommerce_assets.jobs")
 
@@ -33,6 +33,7 @@ def maintain_lakehouse(
     *,
     environment: str = "",
     kept_days: int = KEPT_DAYS,
+    engine: str = "duckdb",
 ) -> Iterator[tuple[Table, Maintained]]:
     """Maintain every existing table; yields what was done to each.
 
@@ -40,6 +41,7 @@ def maintain_lakehouse(
         now: ages of snapshots are measured at this time; default: the current time.
         environment: on Glue, the environment whose databases the tables are in.
         kept_days: days that snapshots are kept for time travel.
+        engine: what compacts; only started if there is something to compact.
 
     Raises:
         PipelineError: there is no lakehouse, or its tables lie outside it, before anything is
@@ -60,20 +62,28 @@ def maintain_lakehouse(
             if record and record.sources.get(upstream) is not None:
                 needed[upstream].add(record.sources[upstream])
 
-    def session() -> "SparkSession":
-        return open_session(lakehouse, environment=environment)
+    stack = ExitStack()
+
+    @cache
+    def started() -> Engine:
+        return stack.enter_context(open_engine(engine, opened))
+
+    def rewriting(base: History, condition: str) -> Write:
+        rows = started().table(base.identifier, base.snapshot_id).where(condition)
+        return partial(started().overwrite, Overwrite(base, rows, condition))
 
     try:
         for table in there:
             name = table.identifier
             done = maintain(
-                opened, name, needed[name], session, now, kept_days, lost=lost.get(name, 0)
+                opened, name, needed[name], rewriting, now, kept_days, lost=lost.get(name, 0)
             )
             _log.info("%-32s%12s files", name, f"{done.files:,}")
             if done.files_lost:
                 lost[name] = done.files_lost
             yield table, done
     finally:
+        stack.close()
         if is_local:
             checkpoint(lakehouse)
     if lost:
@@ -105,7 +115,10 @@ def run_maintenance(argv: Sequence[str]) -> None:
     given, rest = parser.parse_known_args(argv)
     with open_pipes(rest) as context:
         for table, done in maintain_lakehouse(
-            given.lakehouse, environment=given.environment, kept_days=given.snapshot_days
+            given.lakehouse,
+            environment=given.environment,
+            kept_days=given.snapshot_days,
+            engine="spark",
         ):
             if context:
                 context.report_custom_message({table.identifier: done.metadata()})

@@ -1,8 +1,8 @@
 """Bring tables that are published together up to date: write, audit, publish."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from ecommerce_assets.engine.relation import Engine
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.outcome import Published
@@ -11,17 +11,14 @@ from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.staging import PublishConflict
 from ecommerce_assets.lakehouse.tables import create_table
 from ecommerce_assets.landing.store import DeliveryChanged
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.run_cache import RunCache
-from ecommerce_assets.tables.declaration import Table
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 ATTEMPTS = 10
 
 
 def materialize(
-    spark: "SparkSession",
+    engine: Engine,
     lakehouse: Lakehouse,
     tables: Sequence[Table],
     arguments: JobArguments,
@@ -46,7 +43,7 @@ def materialize(
         )
     for _ in range(ATTEMPTS):
         try:
-            with PublishGroup(spark, lakehouse, tables, arguments, cache) as group:
+            with PublishGroup(engine, lakehouse, tables, arguments, cache) as group:
                 group.write()
                 group.audit()
                 return group.publish()

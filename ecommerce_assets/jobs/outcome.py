@@ -5,12 +5,11 @@ from datetime import date
 from time import perf_counter
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.lakehouse.lineage import Lineage
+from ecommerce_assets.model.audit import Finding
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.decision import Nothing
 from ecommerce_assets.refresh.inputs import Known
-from ecommerce_assets.tables.audits import Finding
 from ecommerce_assets.tables.audits.bronze import every_run
-from ecommerce_assets.tables.declaration import Table
 
 
 class AuditFailed(PipelineError):
@@ -47,7 +46,6 @@ class Published:
         rows_by_date: rows by checked ingestion date.
         metrics: figures of its audits.
         findings: results of its checks.
-        lineage: column lineage.
         snapshot: id of the snapshot that the findings are of; None for a table without one.
         seconds: how long it took.
         seconds_checking: the part of it spent on checks after the rows were written.
@@ -61,16 +59,13 @@ class Published:
     rows_by_date: dict[date, int]
     metrics: dict[str, float]
     findings: list[Finding]
-    lineage: Lineage
     snapshot: int | None
     seconds: float
     seconds_checking: float = 0.0
     spark_jobs: int = 0
 
 
-def unchanged(
-    table: Table, known: Known, decision: Nothing, lineage: Lineage, started: float
-) -> Published:
+def unchanged(table: Table, known: Known, decision: Nothing, started: float) -> Published:
     """The outcome of a table whose published rows stay as they are.
 
     Args:
@@ -85,7 +80,6 @@ def unchanged(
         rows_by_date=known.rows_by_date(published.snapshot_id, known.request.days),
         metrics={},
         findings=every_run(decision.evidence) if decision.evidence else [],
-        lineage=lineage,
         snapshot=published.checked_id,
         seconds=perf_counter() - started,
     )

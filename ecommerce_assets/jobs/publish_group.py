@@ -7,14 +7,15 @@ the group passes is any of them published, each by one atomic commit.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from ecommerce_assets.engine.relation import Engine, Overwrite
 from ecommerce_assets.errors import PipelineError, raised_in_worker
 from ecommerce_assets.jobs import audit
 from ecommerce_assets.jobs.arguments import JobArguments
-from ecommerce_assets.jobs.column_lineage import lineage_of
 from ecommerce_assets.jobs.members import members_that_leave
 from ecommerce_assets.jobs.outcome import AuditFailed, Published, TableFailed, unchanged
 from ecommerce_assets.jobs.scope import Written, scope_of
@@ -22,18 +23,15 @@ from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.history import History, history_of
-from ecommerce_assets.lakehouse.jvm import counted, jobs_of
 from ecommerce_assets.landing.store import DeliveryChanged
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.decide import decide, note_of, record_of
 from ecommerce_assets.refresh.decision import LandingEvidence, Nothing
 from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.planners import planner_of
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.refresh.upstream import offer_changed_rows
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.declaration import Table
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 
 class PublishGroup:
@@ -45,13 +43,13 @@ class PublishGroup:
 
     def __init__(
         self,
-        spark: "SparkSession",
+        engine: Engine,
         lakehouse: Lakehouse,
         tables: Sequence[Table],
         arguments: JobArguments,
         cache: RunCache,
     ) -> None:
-        self._spark = spark
+        self._engine = engine
         self._lakehouse = lakehouse
         self._tables = {table.identifier: table for table in tables}
         self._arguments = arguments
@@ -119,7 +117,7 @@ class PublishGroup:
 
     def _work(self, needs: dict[str, set[str]], work: Any) -> None:
         def tagged(name: str) -> None:
-            with counted(self._spark, self._tag(name)):
+            with self._engine.counted(self._tag(name)):
                 work(name)
 
         failed = in_order(needs, tagged, max(len(needs), 1), next(iter(self._tables)))
@@ -149,7 +147,7 @@ class PublishGroup:
 
     def _write(self, name: str) -> None:
         started = perf_counter()
-        table, spark = self._tables[name], self._spark
+        table = self._tables[name]
         published = history_of(self._lakehouse, name)
         self._published.append(published)
         inputs = Inputs(
@@ -157,18 +155,17 @@ class PublishGroup:
             published,
             self._histories(table.upstream),
             self._arguments.request,
-            spark,
+            self._engine,
             self._lakehouse,
             all_tables(),
             self._cache,
             self._arguments.limits,
         )
-        decision = decide(table.refresh, inputs)
+        decision = decide(planner_of(table), inputs)
         if isinstance(decision, Nothing):
             if note := note_of(inputs, decision, self._attempt):
-                self._branches[name] = staging.stage(spark, published, None, "false", note)
-            lineage = lineage_of(table, inputs, decision)
-            self._outcomes[name] = unchanged(table, inputs, decision, lineage, started)
+                self._branches[name] = staging.stage(published, None, note)
+            self._outcomes[name] = unchanged(table, inputs, decision, started)
             self._snapshots[name] = published.snapshot_id
             return
         schema = audit.schema_finding(table, decision.written)
@@ -176,19 +173,20 @@ class PublishGroup:
             raise AuditFailed(table, [schema])
         large = self._arguments.limits.large_table
         apart = audit.key_checked_apart(table, decision.affected, published.rows, large)
-        frame, observation = audit.observed(table, decision.written, apart=apart)
+        rows, observation = audit.observed(table, decision.written, apart=apart)
         record = replace(
             record_of(inputs, decision, self._attempt), is_mended=name in self._arguments.damaged
         )
-        branch = staging.stage(
-            spark,
+        write = Overwrite(
             published,
-            frame,
+            rows,
             decision.replace,
-            record,
             stays=decision.stays,
             in_order=decision.in_order,
             whole=decision.is_whole,
+        )
+        branch = staging.stage(
+            published, partial(self._engine.overwrite, write), record, whole=decision.is_whole
         )
         self._branches[name], self._snapshots[name] = branch, branch.snapshot
         if decision.rewritten is not None:
@@ -226,7 +224,7 @@ class PublishGroup:
         if version := audit.totals_version(table):
             branch.remember(own.totals, version)
         if table.identifier != next(iter(self._tables)) and (left := members_that_leave(written)):
-            branch.keep(left)
+            branch.keep(partial(self._engine.append, written.inputs.published, left))
         seconds = perf_counter() - started
         self._outcomes[name] = Published(
             table,
@@ -236,9 +234,8 @@ class PublishGroup:
             rows_by_date=own.rows_by_date | of_run,
             metrics=own.metrics,
             findings=findings,
-            lineage=lineage_of(table, written.inputs, written.decision),
             snapshot=written.inputs.published.checked_id,
             seconds=written.seconds + seconds,
             seconds_checking=seconds,
-            spark_jobs=jobs_of(self._spark, self._tag(name)),
+            spark_jobs=self._engine.jobs_of(self._tag(name)),
         )

@@ -25,9 +25,11 @@ from dagster_pipes import (
 from ecommerce_assets.boto import boto_client
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs.outcome import AuditFailed, Published
-from ecommerce_assets.tables.audits import Finding
-from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.model.audit import Finding
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.personal import without_personal
+from ecommerce_assets.tables.queries import lineage_of
 
 PROGRESS_LOG = "ecommerce_assets.jobs"
 _log = logging.getLogger(PROGRESS_LOG)
@@ -157,7 +159,7 @@ class PipesReporter(LogReporter):
                             {"asset_key": source.split("."), "column_name": name}
                             for source, name in origins
                         ]
-                        for column, origins in result.lineage.items()
+                        for column, origins in lineage_of(table, all_tables()).items()
                     }
                 },
             },

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from threading import Event
 
 from ecommerce_assets.errors import PipelineError, machine_fault, raised_in_worker
 from ecommerce_assets.intervals import merged
 from ecommerce_assets.jobs.arguments import JobArguments, parse_arguments
+from ecommerce_assets.jobs.engines import open_engine, why_engine_ended
 from ecommerce_assets.jobs.idle import idle_tables
 from ecommerce_assets.jobs.materialize import materialize
 from ecommerce_assets.jobs.outcome import Published, TableFailed
@@ -14,23 +16,22 @@ from ecommerce_assets.jobs.reporting import Reporter, open_reporter
 from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile, damaged, described
-from ecommerce_assets.lakehouse.frames import fit_shuffles
-from ecommerce_assets.lakehouse.history import History, histories
+from ecommerce_assets.lakehouse.history import History, existing, histories
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files
-from ecommerce_assets.lakehouse.session import open_session, why_jvm_ended
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.run_cache import RunCache
 from ecommerce_assets.tables import publish_groups
-from ecommerce_assets.tables.declaration import Table
 
 SIDE_BY_SIDE = 4
 
 
-def run_layer(layer: str, argv: Sequence[str]) -> None:
+def run_layer(layer: str, argv: Sequence[str], stop: Event | None = None) -> None:
     """The job of a layer: materialize tables, and report each as soon as it is published.
 
     Args:
         layer: bronze, silver or gold.
         argv: `--tables a,b --from D --to D` and more, see `parse_arguments`.
+        stop: once it is set, no further table is begun.
 
     Raises:
         PipelineError: wrong arguments, or failed tables, all of them named in the message.
@@ -38,22 +39,22 @@ def run_layer(layer: str, argv: Sequence[str]) -> None:
     arguments = parse_arguments(layer, argv)
     with open_reporter(arguments.pipes) as reporter:
         try:
-            _run(reporter, arguments)
+            _run(reporter, arguments, stop or Event())
         except Exception as error:
             reporter.ended(error)
             raise
 
 
-def _run(reporter: Reporter, arguments: JobArguments) -> None:
+def _run(reporter: Reporter, arguments: JobArguments, stop: Event) -> None:
     """Materialize and report the tables.
 
     Raises:
         PipelineError: tables failed, or the machine did.
     """
     try:
-        failures = _work(reporter, arguments)
+        failures = _work(reporter, arguments, stop)
     except Exception as error:
-        if ended := why_jvm_ended():
+        if ended := why_engine_ended(arguments.engine):
             raise PipelineError(ended) from error
         if fault := machine_fault(error):
             raise PipelineError(f"{arguments.lakehouse}: {fault}") from error
@@ -66,10 +67,10 @@ def _run(reporter: Reporter, arguments: JobArguments) -> None:
         raise PipelineError("\n".join(lines) + _the_others(arguments, lines))
 
 
-def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
+def _work(reporter: Reporter, arguments: JobArguments, stop: Event) -> dict[str, str]:
     """Materialize and report the tables; returns the reason for each one that failed.
 
-    Spark's session is opened only if a table may have something to do.
+    An engine is opened only if a table may have something to do.
     """
     arguments = replace(arguments, damaged=_damaged(arguments))
     idle = idle_tables(arguments, _histories(arguments))
@@ -78,37 +79,44 @@ def _work(reporter: Reporter, arguments: JobArguments) -> dict[str, str]:
     tables = [table for table in arguments.tables if table.identifier not in idle]
     if not tables:
         return {}
-    delivered = arguments.delivered_bytes()
-    spark = open_session(arguments.lakehouse, delivered, arguments.environment)
     lakehouse = open_lakehouse(arguments.lakehouse, arguments.environment)
-    reads_deliveries = not all(table.upstream for table in tables)
-    read = {name for table in tables for name in table.reads}
-    fit_shuffles(spark, lakehouse, read, delivered if reads_deliveries else 0)
-    cache = RunCache()
+    of_bronze = any(not table.upstream for table in tables)
+    with open_engine(
+        arguments.engine,
+        lakehouse,
+        {name for table in tables for name in table.reads},
+        arguments.delivered_bytes() if of_bronze else 0,
+    ) as engine:
+        cache = RunCache()
 
-    def published(tables: Sequence[Table]) -> list[Published]:
-        _must_be_readable(tables, arguments)
-        return materialize(spark, lakehouse, tables, arguments, cache)
+        def published(tables: Sequence[Table]) -> list[Published]:
+            if stop.is_set():
+                raise PipelineError("the run was stopped before this table began")
+            _must_be_readable(tables, arguments)
+            return materialize(engine, lakehouse, tables, arguments, cache)
 
-    def work(tables: Sequence[Table]) -> None:
-        _report(reporter, tables, lambda: published(tables))
+        def work(tables: Sequence[Table]) -> None:
+            _report(reporter, tables, lambda: published(tables))
 
-    try:
-        return work_through(publish_groups(tables), work)
-    finally:
-        cache.release()
-        if "://" not in arguments.lakehouse:
-            checkpoint(arguments.lakehouse)
+        try:
+            return work_through(publish_groups(tables), work)
+        finally:
+            cache.release()
+            if "://" not in arguments.lakehouse:
+                checkpoint(arguments.lakehouse)
 
 
 def _histories(arguments: JobArguments) -> dict[str, History]:
-    """The histories of the tables of a local lakehouse.
+    """The histories of the tables as far as they exist.
 
-    On AWS, who starts the job has looked at them: see `AwsGlueJobs`.
+    On Glue there are none here: who started the job has looked at them, see `AwsGlueJobs`.
     """
-    if "://" in arguments.lakehouse:
+    if "://" not in arguments.lakehouse:
+        return histories(arguments.lakehouse, arguments.reads)
+    if arguments.engine == "spark":
         return {}
-    return histories(arguments.lakehouse, arguments.reads)
+    lakehouse = open_lakehouse(arguments.lakehouse, arguments.environment)
+    return existing(lakehouse, arguments.reads)
 
 
 def _damaged(arguments: JobArguments) -> dict[str, list[DataFile]]:

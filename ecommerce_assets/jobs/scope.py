@@ -5,24 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ecommerce_assets.engine.relation import Observed, Relation
 from ecommerce_assets.jobs.arguments import JobArguments
 from ecommerce_assets.jobs.audit import totals_version
-from ecommerce_assets.lakehouse.frames import read
 from ecommerce_assets.lakehouse.history import History, existing
 from ecommerce_assets.lakehouse.staging import Staged
 from ecommerce_assets.landing.files import line_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.model.audit import Finding
 from ecommerce_assets.refresh.decision import Rows
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.run_cache import Figure
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.audits import Before, Filled, Finding, Scope
+from ecommerce_assets.tables.audits import Before, Filled, Scope
 from ecommerce_assets.tables.personal import personal_columns, shown
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Observation
 
 
 @dataclass
@@ -42,7 +40,7 @@ class Written:
     inputs: Inputs
     decision: Rows
     branch: Staged
-    observation: "Observation"
+    observation: Observed
     key_apart: bool
     schema: Finding
     seconds: float
@@ -50,7 +48,7 @@ class Written:
     def observed(self) -> Mapping[str, Any]:
         """Aggregates of the written rows; each is None if no row was written."""
         # Without rows, Spark may never fill the observation.
-        return self.observation.get if self.branch.added else defaultdict(lambda: None)
+        return self.observation() if self.branch.added else defaultdict(lambda: None)
 
 
 def scope_of(
@@ -69,20 +67,20 @@ def scope_of(
     """
     inputs, decision, branch = written.inputs, written.decision, written.branch
     histories = {**inputs.upstream, **against}
-    frames = {name: inputs.at(name, found.snapshot_id) for name, found in histories.items()}
+    tables = {name: inputs.at(name, found.snapshot_id) for name, found in histories.items()}
     published = inputs.published
     return Scope(
-        snapshot=branch.frame,
+        snapshot=inputs.at(inputs.table.identifier, branch.snapshot),
         rows=branch.rows,
         added=branch.added,
-        upstream=frames,
+        upstream=tables,
         affected=decision.affected,
         dates=decision.dates,
         evidence=decision.evidence,
         received=lambda days: _received(inputs, days),
         observed=written.observed(),
         figure=lambda name, what, compute: inputs.cache.figure(
-            Figure(name, histories[name].snapshot_id, what), lambda: compute(frames[name])
+            Figure(name, histories[name].snapshot_id, what), lambda: compute(tables[name])
         ),
         rows_by_date=counted,
         upstream_rows=lambda name: histories[name].rows,
@@ -119,8 +117,7 @@ def _before(inputs: Inputs, decision: Rows) -> Before | None:
     totals = inputs.published.totals(version)
     if totals is None:
         return None
-    frames = {name: inputs.at(name, record.sources[name]) for name in table.upstream}
-    return Before(totals, frames)
+    return Before(totals, {name: inputs.at(name, record.sources[name]) for name in table.upstream})
 
 
 def _received(inputs: Inputs, days: Sequence[date]) -> dict[date, int]:
@@ -131,9 +128,9 @@ def _received(inputs: Inputs, days: Sequence[date]) -> dict[date, int]:
     return dict(found)
 
 
-def _consult(inputs: Inputs) -> "Callable[[str], DataFrame | None]":
-    def consult(name: str) -> "DataFrame | None":
+def _consult(inputs: Inputs) -> Callable[[str], Relation | None]:
+    def consult(name: str) -> Relation | None:
         history = existing(inputs.lakehouse, [name]).get(name)
-        return read(inputs.spark, name, history.snapshot_id) if history and history.rows else None
+        return inputs.at(name, history.snapshot_id) if history and history.rows else None
 
     return consult

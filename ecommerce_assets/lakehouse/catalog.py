@@ -57,7 +57,7 @@ class Lakehouse:
         self, location: str, environment: str = "", credentials: Mapping[str, str] | None = None
     ) -> None:
         self.location = location
-        self._environment = environment
+        self.environment = environment
         self._credentials = dict(credentials or {})
 
     @property
@@ -90,7 +90,7 @@ class Lakehouse:
 
     def name_of(self, identifier: str) -> str:
         """The name of a table or a namespace in the catalog."""
-        return identifier if self.is_local else in_environment(identifier, self._environment)
+        return identifier if self.is_local else in_environment(identifier, self.environment)
 
     def table(self, identifier: str) -> "Table":
         """pyiceberg's table, as published now.
@@ -142,6 +142,9 @@ def open_lakehouse(location: str, environment: str = "") -> Lakehouse:
             lakehouse = Lakehouse(location, environment)
             if lakehouse.is_local:
                 prepare_catalog(Path(location))
+            # In one thread: modules that import each other in a circle, as those of pyiceberg's
+            # catalogs do, can be met half loaded by threads that import them at the same time.
+            _ = lakehouse.catalog
             _opened[key] = inode_of(file), lakehouse
         return lakehouse
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.local_catalog import load_table, local_path, unreadable
+from ecommerce_assets.lakehouse.manifests import snapshot_of
 from ecommerce_assets.lakehouse.partitions import first_day
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def data_files(identifier: str, table: "Table", snapshot: int | None = None) -> 
     """The data files of a snapshot, the published one by default.
 
     Raises:
+        LookupError: there is no such snapshot any more.
         PipelineError, Broken: a manifest can't be read.
     """
-    chosen = table.current_snapshot() if snapshot is None else table.snapshot_by_id(snapshot)
+    chosen = table.current_snapshot() if snapshot is None else snapshot_of(table, snapshot)
     if chosen is None:
         return []
     specs = table.specs()

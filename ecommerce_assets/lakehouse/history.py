@@ -149,6 +149,11 @@ class History:
         """Whether each month is a partition of its own."""
         return self.partition_field is not None and self.partition_field.endswith(MONTH)
 
+    @property
+    def partition_column(self) -> str | None:
+        """The column by whose values, or their months, the table is partitioned."""
+        return self.partition_field.removesuffix(MONTH) if self.partition_field else None
+
     def partitioned_by(self, column: str) -> bool:
         """Whether the table is partitioned by this column's values."""
         return self.partition_field == column
@@ -179,10 +184,9 @@ class History:
                 (added if is_added else removed).add(self._first_day(file))
         if reached != old or not complete:
             return None
-        column = self.partition_field
-        if column is not None:
-            column = column.removesuffix(MONTH)
-        return Partitions(column, self.monthly, frozenset(added), frozenset(removed), rows)
+        return Partitions(
+            self.partition_column, self.monthly, frozenset(added), frozenset(removed), rows
+        )
 
     def _as_now(self, file: "DataFile") -> bool:
         """Whether a file was written with the table's present partitioning."""

@@ -5,20 +5,25 @@ No row changes. Runs may continue meanwhile: after a lost race, the work waits f
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from ecommerce_assets.intervals import end_of_day, end_of_month, lies_in
 from ecommerce_assets.lakehouse.catalog import Lakehouse, commit
 from ecommerce_assets.lakehouse.files import S3, File, delete_files, files_below, spelled
 from ecommerce_assets.lakehouse.history import History, history_of
-from ecommerce_assets.lakehouse.manifests import referenced_files
-from ecommerce_assets.lakehouse.names import CATALOG, in_session
+from ecommerce_assets.lakehouse.manifests import files_of, referenced_files
+from ecommerce_assets.lakehouse.metadata import Compaction
+from ecommerce_assets.lakehouse.partitions import first_day
+from ecommerce_assets.lakehouse.staging import PublishConflict, Write, stage
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
-    from pyspark.sql import SparkSession
 
+Rewriting = Callable[[History, str], Write]  # of the rows that a condition holds for
 SMALL_FILES = 5  # in one partition, from which they are rewritten as one
 KEPT_DAYS = 7  # how far time travel reaches back
 PINNED = timedelta(days=90)  # how long a snapshot is kept for tables that were built from it
@@ -46,7 +51,7 @@ def maintain(
     lakehouse: Lakehouse,
     identifier: str,
     needed: Iterable[int],
-    session: "Callable[[], SparkSession]",
+    rewriting: Rewriting,
     now: datetime | None = None,
     kept_days: int = KEPT_DAYS,
     *,
@@ -57,7 +62,7 @@ def maintain(
     Args:
         needed: snapshot ids that other tables were built from. Without them, the next run of
             those tables can't tell what has changed and recomputes them.
-        session: opens the session that compacts; only called if there is something to compact.
+        rewriting: what writes published rows anew; only called if there is something to compact.
         now: ages of snapshots are measured at this time.
         kept_days: days that snapshots are kept for time travel.
         lost: data files of the published snapshot that are gone; on S3, it looks for them itself.
@@ -69,8 +74,8 @@ def maintain(
     before = history_of(lakehouse, identifier)
     lost = lost or len(lost_files(before))
     compacted = 0
-    if not lost and _has_small_files(before):
-        compacted = _compact(session(), identifier)
+    if not lost:
+        compacted = _compact(before, rewriting)
         before = history_of(lakehouse, identifier)
     _expire(before, set(needed), now, timedelta(days=kept_days))
     orphans = _orphans(lakehouse.table(identifier), datetime.now(UTC) - ORPHANS)
@@ -116,27 +121,34 @@ def _orphans(table: "Table", before: datetime) -> list[str]:
     return sorted(old - {spelled(path) for path in referenced_files(table)})
 
 
-def _has_small_files(history: History) -> bool:
-    """Whether any partition has as many files as are rewritten as one."""
-    if history.current is None or history.files < SMALL_FILES:
-        return False
-    planned = history.table.scan(snapshot_id=history.current.id).plan_files()
-    partitions = Counter((task.file.spec_id, str(task.file.partition)) for task in planned)
-    return max(partitions.values()) >= SMALL_FILES
-
-
-def _compact(spark: "SparkSession", identifier: str) -> int:
-    try:
-        rows = spark.sql(
-            f"CALL {CATALOG}.system.rewrite_data_files(table => '{in_session(identifier)}', "
-            f"options => map('min-input-files', '{SMALL_FILES}'))"
-        ).collect()
-    except Exception as error:
-        # A run published the table meanwhile; compact it next time.
-        if "ValidationException" in str(error) or "CommitFailed" in str(error):
-            return 0
-        raise
-    return sum(row["rewritten_data_files_count"] for row in rows)
+def _compact(history: History, rewriting: Rewriting) -> int:
+    """Write the rows of partitions with small files anew; returns how many files are replaced."""
+    if history.snapshot_id is None or history.files < SMALL_FILES:
+        return 0
+    files = list(files_of(history.table, history.snapshot_id))
+    if any(file.spec_id != history.spec_id for file in files):
+        many, condition = files, "true"  # Partitions of another kind can't be told apart.
+    else:
+        sizes = Counter(str(file.partition) for file in files)
+        many = [file for file in files if sizes[str(file.partition)] >= SMALL_FILES]
+        condition = "true"
+        if history.partition_column is not None:
+            firsts = {first_day(file.partition[0], monthly=history.monthly) for file in many}
+            end_of = end_of_month if history.monthly else end_of_day
+            condition = lies_in(history.partition_column, firsts, end_of)
+    if not many:
+        return 0
+    # If a run publishes the table meanwhile, it is compacted next time.
+    with suppress(PublishConflict):
+        run = Compaction(f"compaction_{uuid4().hex}")
+        staged = stage(history, rewriting(history, condition), run)
+        try:
+            staged.publish()
+        except BaseException:
+            staged.drop()
+            raise
+        return len(many)
+    return 0
 
 
 def _expire(history: History, needed: set[int], now: datetime, kept: timedelta) -> None:

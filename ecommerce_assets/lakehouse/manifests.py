@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
 
 
 def changed_files(table: "Table", snapshot: int) -> "Iterator[tuple[DataFile, bool]]":
@@ -16,6 +17,17 @@ def changed_files(table: "Table", snapshot: int) -> "Iterator[tuple[DataFile, bo
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
             if entry.snapshot_id == snapshot and entry.status != ManifestEntryStatus.EXISTING:
                 yield entry.data_file, entry.status == ManifestEntryStatus.ADDED
+
+
+def files_of(table: "Table", snapshot: int) -> "Iterator[DataFile]":
+    """The data files of a snapshot.
+
+    Raises:
+        LookupError: there is no such snapshot any more.
+    """
+    for manifest in snapshot_of(table, snapshot).manifests(table.io):
+        for entry in manifest.fetch_manifest_entry(table.io):
+            yield entry.data_file
 
 
 def own_files(table: "Table", snapshot: int) -> list[str]:
@@ -47,8 +59,17 @@ def referenced_files(table: "Table") -> set[str]:
 
 
 def _own_manifests(table: "Table", snapshot: int) -> "list[ManifestFile]":
+    manifests = snapshot_of(table, snapshot).manifests(table.io)
+    return [manifest for manifest in manifests if manifest.added_snapshot_id == snapshot]
+
+
+def snapshot_of(table: "Table", snapshot: int) -> "Snapshot":
+    """A snapshot by its id.
+
+    Raises:
+        LookupError: there is no such snapshot any more.
+    """
     found = table.snapshot_by_id(snapshot)
     if found is None:
         raise LookupError(f"{'.'.join(table.name())} has no snapshot {snapshot} any more")
-    manifests = found.manifests(table.io)
-    return [manifest for manifest in manifests if manifest.added_snapshot_id == snapshot]
+    return found

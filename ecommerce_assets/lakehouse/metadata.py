@@ -11,6 +11,7 @@ CODE_VERSION = "ecommerce.code-version"
 RUN = "ecommerce.run"
 OTHER_CODE = "ecommerce.dates-read-by-other-code"
 NOTE = "ecommerce.note"
+COMPACTED = "ecommerce.compacted"
 RETENTION = "ecommerce.landing-retention"
 MENDED = "ecommerce.mended"
 TOTAL = "total-records"
@@ -74,6 +75,21 @@ class BuildRecord:
 
 
 @dataclass(frozen=True)
+class Compaction:
+    """What a snapshot has instead of a record if it only rewrote files.
+
+    Attributes:
+        run: id of the maintenance.
+    """
+
+    run: str
+
+    def summary(self) -> dict[str, str]:
+        """As properties of the snapshot's summary."""
+        return {COMPACTED: "true"}
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """One snapshot of a table."""
 
@@ -89,8 +105,8 @@ class Snapshot:
 
     @property
     def rows_unchanged(self) -> bool:
-        """Whether it only rewrote files, as compaction does."""
-        return self.operation == "replace"
+        """Whether it only rewrote files, as compaction does; Spark's own calls that `replace`."""
+        return self.operation == "replace" or COMPACTED in self.summary
 
     @property
     def changed_rows(self) -> int:

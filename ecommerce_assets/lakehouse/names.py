@@ -16,17 +16,7 @@ def use_environment(environment: str) -> None:
 
 def qualified(identifier: str) -> str:
     """The table's or namespace's name in Spark SQL, with the catalog."""
-    return f"{CATALOG}.{in_session(identifier)}"
-
-
-def in_session(identifier: str) -> str:
-    """The table's or namespace's name in the catalog of this process's Spark sessions."""
-    return f"{_prefixes['catalog']}{identifier}"
-
-
-def identifier_of(name: str) -> str:
-    """The identifier `layer.table` of a name that Spark reports."""
-    return name.removeprefix(qualified(""))
+    return f"{CATALOG}.{_prefixes['catalog']}{identifier}"
 
 
 def in_environment(identifier: str, environment: str) -> str:

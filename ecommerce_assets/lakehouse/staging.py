@@ -7,25 +7,22 @@ files.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from pyspark.sql import functions as F
 
 from ecommerce_assets.lakehouse.catalog import commit, set_properties
 from ecommerce_assets.lakehouse.files import delete_files, spelled
-from ecommerce_assets.lakehouse.frames import is_adaptive, read, with_columns_of
 from ecommerce_assets.lakehouse.history import TOTALS, History
 from ecommerce_assets.lakehouse.manifests import changed_files, own_files, referenced_files
-from ecommerce_assets.lakehouse.metadata import TOTAL, BuildRecord
-from ecommerce_assets.lakehouse.names import qualified
+from ecommerce_assets.lakehouse.metadata import TOTAL, BuildRecord, Compaction
 from ecommerce_assets.lakehouse.tables import drop_columns
 
 if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
-    from pyspark.sql import DataFrame, SparkSession
 
+Write = Callable[[str, Mapping[str, str]], Sequence[str]]
 BRANCH = "run_"
 _log = logging.getLogger(__name__)
 
@@ -39,17 +36,15 @@ class Staged:
 
     Attributes:
         snapshot: its id.
-        frame: the whole table as of the snapshot.
         rows: its rows.
         added: rows that this run wrote.
     """
 
     def __init__(
         self,
-        spark: "SparkSession",
         base: History,
         branch: str,
-        record: BuildRecord,
+        record: BuildRecord | Compaction,
         snapshot: "Snapshot",
         obsolete: Sequence[str] = (),
     ) -> None:
@@ -60,18 +55,16 @@ class Staged:
         self._obsolete = obsolete
         summary: Mapping[str, Any] = snapshot.summary or {}
         self.snapshot: int = snapshot.snapshot_id
-        self.frame = read(spark, base.identifier, self.snapshot)
         self.rows = int(summary.get("total-records") or 0)
         self.added = int(summary.get("added-records") or 0)
 
-    def keep(self, rows: "DataFrame") -> None:
-        """Add rows to the snapshot until `finish` removes them again.
+    def keep(self, append: Callable[[str], None]) -> None:
+        """Have rows added to the snapshot, on its branch, until `finish` removes them again.
 
         Another table's published snapshot may still need them. The added snapshot has no record, so
         if the run is killed before `finish`, the next one recomputes the table.
         """
-        target = f"{qualified(self._base.identifier)}.branch_{self._branch}"
-        rows.writeTo(target).append()
+        append(self._branch)
         self._table.refresh()
         self._kept = self._table.refs()[self._branch].snapshot_id
 
@@ -111,14 +104,8 @@ class Staged:
         def remove(table: "Table") -> int:
             if self._tip(table) != kept:
                 raise PublishConflict(f"{self._base.identifier}: another run dropped the branch")
-            transaction = table.transaction()
-            overwrite = transaction.update_snapshot(record, self._branch).overwrite()
-            for file, is_added in changed_files(table, kept):
-                if is_added:
-                    overwrite.delete_data_file(file)
-            overwrite.commit()
-            transaction.commit_transaction()
-            return overwrite.snapshot_id
+            added = [file for file, is_added in changed_files(table, kept) if is_added]
+            return change_files(table, self._branch, record, removed=added)
 
         self.snapshot = commit(self._table, remove)
         self._fast_forward(self.snapshot, remove=True)
@@ -155,26 +142,16 @@ class Staged:
 
 
 def stage(
-    spark: "SparkSession",
-    base: History,
-    frame: "DataFrame | None",
-    replace: str,
-    record: BuildRecord,
-    *,
-    stays: "DataFrame | None" = None,
-    in_order: bool = False,
-    whole: bool = False,
+    base: History, write: Write | None, record: BuildRecord | Compaction, *, whole: bool = False
 ) -> Staged:
-    """Write `frame` to a new branch, replacing the rows of `base` that satisfy `replace`.
+    """Have rows written to a new branch.
 
     Args:
         base: the table's history; its published snapshot is the parent of the new one.
-        frame: the rows to write; None to write only the record.
-        replace: SQL condition of the rows to replace; must cover whole files.
-        stays: published rows that are written again as they are, with all columns.
-        in_order: each task's rows come partition by partition; if they don't, the write fails.
-        whole: the frame is the whole table; columns that it lacks are dropped once it is published.
-            Otherwise, they are empty in the rows written.
+        write: adds a snapshot to a branch, with this summary, and returns the table's columns that
+            its rows lack; None to add only the record.
+        whole: the rows are the whole table; columns that they lack are dropped once it is
+            published. Otherwise, they are empty in the rows written.
 
     Raises:
         PublishConflict: another run published since `base` was read; nothing was written.
@@ -182,19 +159,12 @@ def stage(
     table, identifier = base.table, base.identifier
     branch = f"{BRANCH}{record.run}"
     start = _create_branch(table, branch, base.snapshot_id)
-    lacking: list[str] = []
+    lacking: Sequence[str] = ()
     try:
-        if frame is None:
+        if write is None:
             commit(table, lambda table: _append_nothing(table, branch, record.summary()))
         else:
-            properties = {f"snapshot-property.{k}": v for k, v in record.summary().items()}
-            properties |= _arrangement(spark, base, in_order=in_order, whole=whole)
-            target = f"{qualified(identifier)}.branch_{branch}"
-            frame, lacking = with_columns_of(spark, identifier, frame)
-            if stays is not None:
-                stays, _ = with_columns_of(spark, identifier, stays)  # one may have just come
-                frame = frame.unionByName(stays)
-            frame.writeTo(target).options(**properties).overwrite(F.expr(replace))
+            lacking = write(branch, record.summary())
         table.refresh()
         snapshot = table.snapshot_by_name(branch)
         if snapshot is None or snapshot.parent_snapshot_id != start:
@@ -204,7 +174,7 @@ def stage(
         if isinstance(error, Exception) and moved(base):
             raise PublishConflict(str(error)) from error
         raise
-    return Staged(spark, base, branch, record, snapshot, lacking if whole else ())
+    return Staged(base, branch, record, snapshot, lacking if whole else ())
 
 
 def _create_branch(table: "Table", branch: str, base: int | None) -> int:
@@ -244,20 +214,23 @@ def _append_nothing(table: "Table", branch: str | None, summary: Mapping[str, st
     return append.snapshot_id
 
 
-def _arrangement(
-    spark: "SparkSession", base: History, *, in_order: bool, whole: bool
-) -> dict[str, str]:
-    """How Spark sorts and shuffles rows for their files: write options of Iceberg."""
-    # An open file costs at least 1 MB, so dates are written one after the other; the few months
-    # are written at once, which needs no sort.
-    options = {"fanout-enabled": "false" if base.by_date else "true"}
-    if in_order:
-        return {**options, "use-table-distribution-and-ordering": "false"}
-    if whole and not is_adaptive(spark):
-        # A shuffle by month would leave all rows of a month to one task, and nothing splits them
-        # without adaptive execution. There are no more files than cores to a partition.
-        options["distribution-mode"] = "none"
-    return options
+def change_files(
+    table: "Table",
+    branch: str,
+    summary: Mapping[str, str],
+    added: "Iterable[DataFile]" = (),
+    removed: "Iterable[DataFile]" = (),
+) -> int:
+    """Add one snapshot with these data files, and without those, to a branch. Returns its id."""
+    transaction = table.transaction()
+    overwrite = transaction.update_snapshot(dict(summary), branch).overwrite()
+    for file in removed:
+        overwrite.delete_data_file(file)
+    for file in added:
+        overwrite.append_data_file(file)
+    overwrite.commit()
+    transaction.commit_transaction()
+    return overwrite.snapshot_id
 
 
 def moved(base: History) -> bool:

@@ -5,6 +5,7 @@ from datetime import date
 FOLDER = "ingestion_date="
 INGESTION_DATE = "_ingestion_date"
 SOURCE_FILE = "_source_file"
+RESCUED = "_rescued_data"  # what a record holds beyond the contract
 ROW_NUMBER = "_row_number"
 PROVENANCE = (INGESTION_DATE, SOURCE_FILE, ROW_NUMBER)
 

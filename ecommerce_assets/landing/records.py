@@ -69,10 +69,10 @@ def read_records(
         number, batch = 1, list(islice(records, BATCH))
         while batch:
             following = list(islice(records, BATCH))
-            values, rescued = _columns(names, batch, columns)
+            values, rescued = as_columns(names, batch, columns)
             if not following and not lines.ended and len(batch[-1]) < len(names):
                 rescued[-1] = {**(rescued[-1] or {}), CUT_OFF: True}
-            yield number, values, [_as_json(value) for value in rescued]
+            yield number, values, [as_json(value) for value in rescued]
             number, batch = number + len(batch), following
     except UnicodeDecodeError as error:
         raise PipelineError(
@@ -214,9 +214,16 @@ def _likely_cause(names: list[str], missing: list[str], dialect: Dialect) -> str
     return ""
 
 
-def _columns(
-    names: list[str], batch: list[list[str]], columns: Mapping[str, bool]
+def as_columns(
+    names: Sequence[str], batch: Sequence[Sequence[str]], columns: Mapping[str, bool]
 ) -> tuple[Columns, list[Rescued | None]]:
+    """Records by column, and of each record what has no column.
+
+    Args:
+        names: those of the file's fields.
+        batch: the fields of each record.
+        columns: those that are expected.
+    """
     width = len(names)
     rescued: list[Rescued | None] = [None] * len(batch)
     if set(map(len, batch)) == {width}:
@@ -227,7 +234,7 @@ def _columns(
         rows: list[list[str | None]] = []
         for position, record in enumerate(batch):
             if len(record) > width:
-                rescued[position] = {SURPLUS: record[width:]}
+                rescued[position] = {SURPLUS: list(record[width:])}
             rows.append([*record[:width], *[None] * (width - len(record))])
         by_name = dict(zip(names, zip(*rows, strict=True), strict=True))
     for name in names:
@@ -239,5 +246,6 @@ def _columns(
     return {name: by_name.get(name, absent) for name in columns}, rescued
 
 
-def _as_json(values: Rescued | None) -> str | None:
+def as_json(values: Rescued | None) -> str | None:
+    """What has no column, as it is kept."""
     return None if values is None else json.dumps(values, ensure_ascii=False)

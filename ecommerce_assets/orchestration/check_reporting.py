@@ -14,12 +14,12 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from ecommerce_assets.jobs.reporting import JUDGED, MESSAGE, SNAPSHOT
+from ecommerce_assets.model.shares import Share, limit_of
 from ecommerce_assets.orchestration.metadata import check_specs
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.audits.shares import Share, limit_of
 from ecommerce_assets.thresholds import Thresholds
 
-PAGE = 25  # records read at a time
+FIRST_PAGE, PAGE = 3, 25  # records read at a time; the one looked for is mostly the second
 NOTE = "not_re_evaluated"
 VERDICT = "verdict"  # of an evaluation that is repeated, if it has changed
 
@@ -126,13 +126,13 @@ def evaluations(
 ) -> Iterator[tuple[AssetCheckEvaluation, datetime]]:
     """Evaluations of a check with their times, newest first, without planned ones."""
     history = instance.event_log_storage.get_asset_check_execution_history
-    cursor = None
-    while records := history(key, limit=PAGE, cursor=cursor):
+    cursor, page = None, FIRST_PAGE
+    while records := history(key, limit=page, cursor=cursor):
         for record in records:
             if isinstance(record.evaluation, AssetCheckEvaluation) and record.event:
                 # The record itself is as old as the plan of the run.
                 yield record.evaluation, datetime.fromtimestamp(record.event.timestamp, UTC)
-        cursor = records[-1].id
+        cursor, page = records[-1].id, PAGE
 
 
 def again(

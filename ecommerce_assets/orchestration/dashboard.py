@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 
 from ecommerce_assets.jobs.reporting import log_progress
+from ecommerce_assets.model.table import OWNER
 from ecommerce_assets.orchestration.metadata import asset_key
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.tables import tables_of
-from ecommerce_assets.tables.declaration import OWNER
 
 GROUP = "dashboard"
 NAME = "sales_dashboard"

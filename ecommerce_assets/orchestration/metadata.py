@@ -8,10 +8,10 @@ import dagster as dg
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.landing.source import column_of
-from ecommerce_assets.tables.audits.shares import in_force
+from ecommerce_assets.model.rules import NULLABILITY
+from ecommerce_assets.model.shares import in_force
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.tables.bronze import LANDING, source_of
-from ecommerce_assets.tables.declaration import Table
-from ecommerce_assets.tables.rules import NULLABILITY
 from ecommerce_assets.thresholds import Thresholds
 
 # The schedule runs at five; by nine, the delivery of the last complete day has been read.

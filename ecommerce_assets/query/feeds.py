@@ -1,12 +1,9 @@
 """What the shop file says about bronze rows, in the SQL of the query engines."""
 
-import re
-
-from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.sql import translated
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.silver import feeds_of, key_in_quarantine
-
-_PLAIN = re.compile(r"`(\w+)`")
 
 
 def key_of_quarantined(table: Table, *, on_aws: bool) -> str:
@@ -36,13 +33,9 @@ def received_columns(table: Table) -> dict[str, tuple[str, ...]]:
 def selected(feed: Feed, *, on_aws: bool) -> str:
     """The condition of the bronze rows that speak of a silver table; empty for all."""
     where = feed.where
-    return f"coalesce({in_engine(where, on_aws=on_aws)}, false)" if where else ""
+    return in_engine(where, on_aws=on_aws) if where else ""
 
 
 def in_engine(sql: str, *, on_aws: bool) -> str:
-    """An expression of Spark SQL in the SQL of Athena or DuckDB."""
-    if plain := _PLAIN.fullmatch(sql):
-        return f'"{plain.group(1)}"'
-    import sqlglot
-
-    return str(sqlglot.transpile(sql, read="spark", write="athena" if on_aws else "duckdb")[0])
+    """An expression of DuckDB's SQL in that of Athena, or as it is."""
+    return translated(sql, "athena") if on_aws else sql

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import end_of_month, end_of_week
 from ecommerce_assets.landing.layout import ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_received, selected
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, contracted_tables, table_named
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.personal import MASK, personal_columns
 from ecommerce_assets.tables.silver import feeds_of

@@ -1,22 +1,17 @@
 """The rows of the keys that differ between two snapshots of a table."""
 
 from collections.abc import Sequence
-from functools import reduce
-from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-
-from ecommerce_assets.refresh.run_cache import checkpointed
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Relation
+from ecommerce_assets.sql import quoted
 
 SIGN = "_sign"
 
 
 def changed_rows(
-    after: "DataFrame", before: "DataFrame | None", key: Sequence[str], most: int
-) -> "DataFrame | None":
+    after: Relation, before: Relation | None, key: Sequence[str], most: int
+) -> Relation | None:
     """All rows of the keys that differ: the later ones with `_sign` 1, the earlier ones with -1.
 
     A key counts as unchanged if both snapshots have the same number of rows for it and the sums of
@@ -32,29 +27,38 @@ def changed_rows(
     """
     if before is not None and before.columns != after.columns:
         return None
-    both = after.select("*", F.lit(1).alias(SIGN))
-    if before is not None:
-        both = both.unionByName(before.select("*", F.lit(-1).alias(SIGN)))
-    sums = [
-        F.sum(F.col(SIGN)).alias("_rows"),
-        F.sum(F.col(SIGN) * _hash(after.columns)).alias("_hash"),
-    ]
-    differs = "_rows != 0 or _hash != 0"
-    keys = checkpointed(both.groupBy(*key).agg(*sums).where(differs).select(*key))
+    columns, by = ", ".join(map(quoted, after.columns)), ", ".join(key)
+    later = f"SELECT {columns}, 1 AS {SIGN} FROM later"
+    if before is None:
+        both = query(later, later=after)
+    else:
+        earlier = f"SELECT {columns}, -1 AS {SIGN} FROM earlier"
+        both = query(f"{later} UNION ALL {earlier}", later=after, earlier=before)
+    keys = query(
+        f"""
+        SELECT {by} FROM (
+            SELECT {by}, sum({SIGN}) AS _rows, sum({SIGN} * hash({columns})) AS _hash
+            FROM signed GROUP BY {by}
+        ) AS sums
+        WHERE _rows <> 0 OR _hash <> 0""",
+        signed=both,
+    ).checkpointed()
     if keys.count() > most:
         return None
-    joined = [both[name].eqNullSafe(keys[name]) for name in key]
-    condition = reduce(lambda a, b: a & b, joined)
-    return checkpointed(both.join(F.broadcast(keys), condition, "left_semi"))
+    same = " AND ".join(f"signed.{name} IS NOT DISTINCT FROM changed.{name}" for name in key)
+    return query(
+        f"SELECT signed.* FROM signed SEMI JOIN changed ON {same}",
+        signed=both,
+        changed=keys.joined_by("broadcast"),
+    ).checkpointed()
 
 
-def _hash(columns: Sequence[str]) -> "Column":
-    """A hash of all columns. Spark's hash skips nulls, so the null flags are hashed as well."""
-    nulls = [F.col(name).isNull() for name in columns]
-    return F.xxhash64(*[F.col(name) for name in columns], *nulls)
-
-
-def differing(rows: "DataFrame", columns: Sequence[str]) -> "DataFrame":
+def differing(rows: Relation, columns: Sequence[str]) -> Relation:
     """The values of `columns` whose row counts differ between the two snapshots."""
-    counted = rows.groupBy(*columns).agg(F.sum(SIGN).alias(SIGN))
-    return counted.where(f"{SIGN} != 0").select(*columns)
+    by = ", ".join(columns)
+    return query(
+        f"""
+        SELECT {by} FROM (SELECT {by}, sum({SIGN}) AS _rows FROM signed GROUP BY {by}) AS sums
+        WHERE _rows <> 0""",
+        signed=rows,
+    )

@@ -1,21 +1,23 @@
-"""One table's decision: apply its strategy, and turn `Whole` into rows."""
+"""One table's decision: plan its strategy, and turn `Whole` into rows."""
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
+from ecommerce_assets.engine.queries import all_rows
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.refresh.decision import LandingEvidence, Nothing, Rows, VersionEvidence, Whole
-from ecommerce_assets.refresh.inputs import Inputs, Known, all_rows
-from ecommerce_assets.refresh.strategy import Strategy
+from ecommerce_assets.refresh.inputs import Inputs, Known
+from ecommerce_assets.refresh.planner import Planner
 from ecommerce_assets.refresh.upstream import Changes, upstream_changes
 
 
-def decide(strategy: Strategy, inputs: Inputs) -> Nothing | Rows:
+def decide(planner: Planner[Any], inputs: Inputs) -> Nothing | Rows:
     """What a run has to write, given the upstream snapshots that it reads.
 
     Args:
-        strategy: the table's.
+        planner: of the table's strategy.
 
     Raises:
         DeliveryChanged: for bronze, a listed file has disappeared.
@@ -25,22 +27,24 @@ def decide(strategy: Strategy, inputs: Inputs) -> Nothing | Rows:
     if isinstance(changes, Nothing):
         return changes
     if isinstance(changes, Whole):
-        return _whole(strategy, inputs, changes.why)
-    if quicker := whole_is_quicker(strategy, inputs, changes):
-        return strategy.judged(inputs, changes, _whole(strategy, inputs, quicker))
-    decision = strategy.plan(inputs, changes)
-    return _whole(strategy, inputs, decision.why) if isinstance(decision, Whole) else decision
+        return _whole(inputs, changes.why)
+    if quicker := whole_is_quicker(inputs, changes):
+        return planner.judged(inputs, changes, _whole(inputs, quicker))
+    decision = planner.plan(inputs, changes)
+    return _whole(inputs, decision.why) if isinstance(decision, Whole) else decision
 
 
-def whole_is_quicker(strategy: Strategy, inputs: Inputs, changes: Changes) -> str:
+def whole_is_quicker(inputs: Inputs, changes: Changes) -> str:
     """Why the whole table takes no longer than what changed; empty if it takes longer.
 
     Both give the same rows. Sizes are read from the tables' metadata. The partitions of a table
     that is refreshed by partition are known without looking for keys.
     """
-    if not inputs.table.upstream or inputs.table.partitioned_by == (strategy.key,):
+    if not inputs.table.upstream or inputs.table.refreshed_by_partition:
         return ""
-    if strategy.selects_versions and not any(found.removed for found in changes.values()):
+    if inputs.table.refresh.selects_versions and not any(
+        found.removed for found in changes.values()
+    ):
         return ""  # What is added is compared with what is published.
     whole = sum(inputs.upstream[name].rows for name in inputs.table.upstream)
     changed = sum(found.rows for found in changes.values())
@@ -49,8 +53,9 @@ def whole_is_quicker(strategy: Strategy, inputs: Inputs, changes: Changes) -> st
     return f"{whole:,} rows upstream, quicker read than searched for what changed"
 
 
-def _whole(strategy: Strategy, inputs: Inputs, why: str) -> Rows:
-    frames = {name: inputs.whole(name) for name in inputs.table.upstream}
+def _whole(inputs: Inputs, why: str) -> Rows:
+    upstream = {name: inputs.whole(name) for name in inputs.table.upstream}
+    strategy = inputs.table.refresh
     versions = strategy.selects_versions
     dates: set[date] = set()
     if versions or strategy.key == INGESTION_DATE:
@@ -58,11 +63,11 @@ def _whole(strategy: Strategy, inputs: Inputs, why: str) -> Rows:
             dates |= history.rows_by_date(history.snapshot_id, INGESTION_DATE).keys()
     return Rows(
         why,
-        inputs.transformed(frames),
+        inputs.transformed(upstream),
         replace="true",
         dates=tuple(sorted(dates)),
         is_whole=True,
-        evidence=VersionEvidence(all_rows(frames.values())) if versions else None,
+        evidence=VersionEvidence(all_rows(upstream.values())) if versions else None,
     )
 
 

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.refresh.keys import AffectedKeys
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class VersionEvidence:
         replaced: the parsed rows of deliveries replaced since the last run; None without any.
     """
 
-    candidates: "DataFrame"
-    replaced: "DataFrame | None" = None
+    candidates: Relation
+    replaced: Relation | None = None
 
 
 Evidence = LandingEvidence | VersionEvidence
@@ -75,7 +73,7 @@ class Rows:
     Attributes:
         why: for people: what is recomputed, and for what reason.
         written: the recomputed rows, and the unchanged rows of replaced partitions.
-        replace: Spark SQL condition of the published rows that `written` replaces; whole files.
+        replace: SQL condition of the published rows that `written` replaces; whole files.
         affected: the recomputed refresh keys; None for all.
         dates: ingestion dates whose deliveries are checked.
         rewritten: if keys are replaced individually: their new rows and their published rows.
@@ -86,13 +84,13 @@ class Rows:
     """
 
     why: str
-    written: "DataFrame"
+    written: Relation
     replace: str
     affected: AffectedKeys | None = None
     dates: tuple[date, ...] = ()
-    rewritten: "tuple[DataFrame, DataFrame] | None" = None
+    rewritten: tuple[Relation, Relation] | None = None
     is_whole: bool = False
-    stays: "DataFrame | None" = None
+    stays: Relation | None = None
     in_order: bool = False
     evidence: Evidence | None = None
 

@@ -1,85 +1,23 @@
 """The input of a strategy: the table, its published snapshot, its upstream tables, the run."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import reduce
-from typing import TYPE_CHECKING, Protocol
 
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Engine, Relation
 from ecommerce_assets.intervals import end_of_day, lies_in
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile
-from ecommerce_assets.lakehouse.frames import read
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.source import Source
-from ecommerce_assets.refresh.dependency import DependencyMapping
-from ecommerce_assets.refresh.keys import KEY, AffectedKeys
+from ecommerce_assets.model.dependency import DependencyMapping
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.refresh.keys import KEY, AffectedKeys, keys_of
 from ecommerce_assets.refresh.limits import Limits
-from ecommerce_assets.refresh.run_cache import Prepare, Prepared, RunCache, checkpointed
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-
-class Refreshed(Protocol):
-    """The part of `Strategy` that the refresh of other tables may use."""
-
-    @property
-    def key(self) -> str | None:
-        """The refresh key."""
-
-    @property
-    def on(self) -> Mapping[str, DependencyMapping]:
-        """How changes upstream map to refresh keys."""
-
-    @property
-    def selects_versions(self) -> bool:
-        """Whether the table holds the latest version of each key."""
-
-    def visible_columns(self, upstream: str) -> tuple[str, ...]:
-        """The only columns that the transformation sees; () for all."""
-
-
-class Declared(Protocol):
-    """The part of `Table` that a refresh uses."""
-
-    @property
-    def identifier(self) -> str:
-        """`layer.name`."""
-
-    @property
-    def name(self) -> str:
-        """Its name within the layer."""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The columns that identify a row."""
-
-    @property
-    def upstream(self) -> tuple[str, ...]:
-        """Identifiers of its upstream tables."""
-
-    @property
-    def transform(self) -> Callable[..., "DataFrame"]:
-        """Computes the rows from the upstream frames."""
-
-    @property
-    def prepare(self) -> Mapping[str, Prepare]:
-        """By upstream table, a preparation applied to its frame first."""
-
-    @property
-    def partitioned_by(self) -> tuple[str, ...]:
-        """Iceberg partition transforms."""
-
-    @property
-    def code_version(self) -> str:
-        """Version of the code that decides its rows."""
-
-    @property
-    def refresh(self) -> Refreshed:
-        """Its strategy."""
+from ecommerce_assets.refresh.run_cache import Prepare, Prepared, RunCache
 
 
 @dataclass(frozen=True)
@@ -113,11 +51,6 @@ class Request:
         return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
 
 
-def all_rows(frames: "Iterable[DataFrame]") -> "DataFrame":
-    """The rows of all frames, which have the same columns; at least one frame."""
-    return reduce(lambda one, other: one.unionByName(other), frames)
-
-
 @dataclass(frozen=True)
 class Known:
     """What is known of a table's refresh without an engine.
@@ -129,7 +62,7 @@ class Known:
         request: what the run was asked to do.
     """
 
-    table: Declared
+    table: Table
     published: History
     upstream: Mapping[str, History]
     request: Request
@@ -159,16 +92,16 @@ class Inputs(Known):
     """Everything that the refresh of one table reads.
 
     Attributes:
-        spark: the session that reads and writes.
+        engine: what computes the rows.
         lakehouse: its tables by name.
         tables: every declared table by identifier.
         cache: results shared by the tables of the run.
         limits: sizes at which another method is used.
     """
 
-    spark: "SparkSession"
+    engine: Engine
     lakehouse: Lakehouse
-    tables: Mapping[str, Declared]
+    tables: Mapping[str, Table]
     cache: RunCache
     limits: Limits
 
@@ -181,41 +114,45 @@ class Inputs(Known):
         """How changes of an upstream table map to this table's refresh keys."""
         return self.table.refresh.on.get(name, DependencyMapping())
 
-    def at(self, name: str, snapshot: int | None) -> "DataFrame":
+    def at(self, name: str, snapshot: int | None) -> Relation:
         """A table at a snapshot."""
-        return read(self.spark, name, snapshot)
+        return self.engine.table(name, snapshot)
 
-    def now(self, name: str) -> "DataFrame":
+    def now(self, name: str) -> Relation:
         """An upstream table as this run sees it."""
         return self.at(name, self.upstream[name].snapshot_id)
 
-    def published_rows(self) -> "DataFrame":
+    def published_rows(self) -> Relation:
         """The table's published rows."""
         return self.at(self.table.identifier, self.published.snapshot_id)
 
-    def collected(self, keys: "DataFrame") -> AffectedKeys:
-        """The distinct refresh keys of a frame, collected to the driver unless too many."""
-        distinct, most = checkpointed(keys.distinct()), self.limits.collected_keys
-        rows = distinct.limit(most + 1).collect()
-        values = sorted(row[0] for row in rows if row[0] is not None)
+    def collected(self, keys: Relation) -> AffectedKeys:
+        """The distinct refresh keys of rows, collected to the driver unless too many."""
+        distinct = query(f"SELECT DISTINCT {KEY} FROM found", found=keys).checkpointed()
+        most = self.limits.collected_keys
+        rows = distinct.rows(most + 1)
+        values = sorted(row[KEY] for row in rows if row[KEY] is not None)
         return AffectedKeys(distinct, values if len(rows) <= most else None, self.limits)
 
-    def not_determined_elsewhere(
-        self, keys: "DataFrame", mapping: DependencyMapping
-    ) -> "DataFrame":
+    def not_determined_elsewhere(self, keys: Relation, mapping: DependencyMapping) -> Relation:
         """The keys without a row in the table named by `unless_in`, if that is set."""
         if mapping.unless_in is None:
             return keys
         key = self.mapping(mapping.unless_in).key
         assert key is not None
-        known = self.now(mapping.unless_in).select(key().alias(KEY))
-        return keys.distinct().join(known, KEY, "left_anti")
+        return query(
+            f"""
+            SELECT DISTINCT found.{KEY} FROM found
+            ANTI JOIN known ON found.{KEY} = known.{KEY}""",
+            found=keys,
+            known=keys_of(self.now(mapping.unless_in), key),
+        )
 
-    def transformed(self, frames: "Mapping[str, DataFrame]") -> "DataFrame":
-        """The transformation's result for these upstream frames."""
-        return self.table.transform(*[frames[name] for name in self.table.upstream])
+    def transformed(self, upstream: Mapping[str, Relation]) -> Relation:
+        """The transformation's result for these upstream rows."""
+        return self.table.transform(*[upstream[name] for name in self.table.upstream])
 
-    def whole(self, name: str) -> "DataFrame":
+    def whole(self, name: str) -> Relation:
         """A whole upstream table as the transformation reads it, prepared once per run."""
         prepare = self.table.prepare.get(name)
         if prepare is None:
@@ -223,11 +160,11 @@ class Inputs(Known):
         key = Prepared(name, self.upstream[name].snapshot_id, prepare)
         return self._visible(name, self.cache.whole(key, lambda: self._taken(name, None)))
 
-    def taken(self, name: str, affected: AffectedKeys | None = None) -> "DataFrame":
+    def taken(self, name: str, affected: AffectedKeys | None = None) -> Relation:
         """An upstream table as the transformation reads it, in a new plan."""
         return self._visible(name, self._taken(name, affected))
 
-    def of_keys(self, name: str, affected: AffectedKeys) -> "DataFrame":
+    def of_keys(self, name: str, affected: AffectedKeys) -> Relation:
         """Like `whole`, limited to the affected keys."""
         mapping, prepare = self.mapping(name), self.table.prepare.get(name)
         if prepare is None:
@@ -237,40 +174,40 @@ class Inputs(Known):
             return self._part(name, prepare, where)
         key = Prepared(name, self.upstream[name].snapshot_id, prepare, mapping.column)
         keys, rows = self.cache.part(
-            key, lambda: (affected, checkpointed(self._taken(name, affected)))
+            key, lambda: (affected, self._taken(name, affected).checkpointed())
         )
         if affected is keys:
-            found: DataFrame = rows
+            found: Relation = rows
             return found
         # Another table has already prepared this, possibly for more keys.
         if mapping.is_value and mapping.column in rows.columns and affected.among(keys):
             return affected.within(rows, str(mapping.column))
         return self._taken(name, affected)
 
-    def of_days(self, name: str, column: str, days: Sequence[date]) -> "DataFrame":
+    def of_days(self, name: str, column: str, days: Sequence[date]) -> Relation:
         """The prepared rows of an upstream table whose date `column` is one of these days."""
         where = lies_in(column, days, end_of_day)
         return self._part(name, self.table.prepare[name], where)
 
-    def _part(self, name: str, prepare: Prepare, where: str) -> "DataFrame":
+    def _part(self, name: str, prepare: Prepare, where: str) -> Relation:
         key = Prepared(name, self.upstream[name].snapshot_id, prepare, where)
-        found: DataFrame = self.cache.part(
-            key, lambda: checkpointed(prepare(self.now(name).where(where)))
+        found: Relation = self.cache.part(
+            key, lambda: prepare(self.now(name).where(where)).checkpointed()
         )
         return found
 
-    def _taken(self, name: str, affected: AffectedKeys | None) -> "DataFrame":
+    def _taken(self, name: str, affected: AffectedKeys | None) -> Relation:
         mapping, prepare = self.mapping(name), self.table.prepare.get(name)
-        frame = self.now(name)
+        rows = self.now(name)
         if mapping.columns and not prepare:
-            frame = frame.select(*mapping.columns)
+            rows = rows.select(*mapping.columns)
         if affected is not None:
             if mapping.unless_in:
-                left = self.not_determined_elsewhere(affected.frame, mapping)
+                left = self.not_determined_elsewhere(affected.relation, mapping)
                 affected = self.collected(left)
-            frame = affected.of(frame, mapping)
-        return prepare(frame) if prepare else frame
+            rows = affected.of(rows, mapping)
+        return prepare(rows) if prepare else rows
 
-    def _visible(self, name: str, frame: "DataFrame") -> "DataFrame":
+    def _visible(self, name: str, rows: Relation) -> Relation:
         columns = self.table.refresh.visible_columns(name)
-        return frame.select(*columns) if columns else frame
+        return rows.select(*columns) if columns else rows

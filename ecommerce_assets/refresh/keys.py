@@ -1,20 +1,16 @@
 """The refresh keys that a run recomputes, and the rows that belong to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyspark.sql import functions as F
-
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import lies_in
-from ecommerce_assets.refresh.dependency import DependencyMapping, by_column
+from ecommerce_assets.model.dependency import DependencyMapping, by_column
 from ecommerce_assets.refresh.limits import Limits
-from ecommerce_assets.sql import spark_list
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+from ecommerce_assets.sql import ansi_literal
 
 KEY = "_refresh_key"
 _PREFIX_BYTES = 24
@@ -25,12 +21,12 @@ class AffectedKeys:
     """Distinct refresh keys.
 
     Attributes:
-        frame: one column, `_refresh_key`.
+        relation: one column, `_refresh_key`.
         values: the keys, sorted, in the driver; None if there are too many.
         limits: how many keys a filter may list.
     """
 
-    frame: "DataFrame"
+    relation: Relation
     values: Sequence[Any] | None
     limits: Limits
 
@@ -50,46 +46,57 @@ class AffectedKeys:
             return False
         return set(self.values) <= set(others.values)
 
-    def of(self, frame: "DataFrame", mapping: DependencyMapping) -> "DataFrame":
-        """The rows of an upstream frame for these keys; files without any are not read."""
+    def of(self, rows: Relation, mapping: DependencyMapping) -> Relation:
+        """The rows of an upstream table for these keys; files without any are not read."""
         if mapping.key is None:
-            return frame
+            return rows
         if self.none:
-            return frame.where("false")
-        pruned = frame
+            return rows.where("false")
+        pruned = rows
         if mapping.prunes and self.values is not None:
-            pruned = frame.where(self._bounds(str(mapping.column), mapping))
+            pruned = rows.where(self._bounds(str(mapping.column), mapping))
             if mapping.end_of or self.few:
                 return pruned
-        key = mapping.key().alias(KEY)
-        return pruned.select("*", key).join(F.broadcast(self.frame), KEY, "left_semi").drop(KEY)
+        return self._joined("SEMI", pruned, mapping.key)
 
-    def within(self, frame: "DataFrame", column: str) -> "DataFrame":
+    def within(self, rows: Relation, column: str) -> Relation:
         """The rows whose `column` is one of these keys."""
-        return self.of(frame, by_column(column))
+        return self.of(rows, by_column(column))
 
-    def without(self, frame: "DataFrame", column: str) -> "DataFrame":
+    def without(self, rows: Relation, column: str) -> Relation:
         """The rows whose `column` is none of these keys."""
         if self.few:
-            return frame.where(~self._listed(column))
-        keys = F.broadcast(self.frame)
-        return frame.join(keys, frame[column] == keys[KEY], "left_anti")
+            return rows.where(f"NOT ({self._listed(column)})")
+        return self._joined("ANTI", rows, column)
 
-    def _listed(self, column: str) -> "Column":
-        return F.expr(f"`{column}` in ({spark_list(self.values)})") if self.values else F.lit(False)
+    def _joined(self, how: str, rows: Relation, key: str) -> Relation:
+        return query(
+            f"SELECT given.* FROM given {how} JOIN affected ON {key} = affected.{KEY}",
+            given=rows,
+            affected=self.relation.joined_by("broadcast"),
+        )
 
-    def _bounds(self, column: str, mapping: DependencyMapping) -> "Column":
+    def _listed(self, column: str) -> str:
+        listed = ", ".join(map(ansi_literal, self.values or ()))
+        return f"{column} IN ({listed})" if listed else "false"
+
+    def _bounds(self, column: str, mapping: DependencyMapping) -> str:
         values = self.values or ()
         if mapping.end_of:
-            return F.expr(lies_in(column, values, mapping.end_of))
+            return lies_in(column, values, mapping.end_of)
         if self.few:
             return self._listed(column)
         if not isinstance(values[0], str):
-            return F.lit(True)  # Surrogate keys are hashes, so every file holds some.
-        bounds = F.lit(False)
-        for first, last in ranges(values, self.limits.key_ranges):
-            bounds |= F.col(column).between(first, last)
-        return bounds
+            return "true"  # Surrogate keys are hashes, so every file holds some.
+        return " OR ".join(
+            f"{column} BETWEEN {ansi_literal(first)} AND {ansi_literal(last)}"
+            for first, last in ranges(values, self.limits.key_ranges)
+        )
+
+
+def keys_of(rows: Relation, key: str) -> Relation:
+    """The refresh keys of rows, one for each row."""
+    return query(f"SELECT {key} AS {KEY} FROM given", given=rows)
 
 
 def ranges(values: Sequence[str], count: int) -> list[tuple[str, str]]:
@@ -106,9 +113,3 @@ def ranges(values: Sequence[str], count: int) -> list[tuple[str, str]]:
 def _number(text: str) -> int:
     """A text's first bytes as a number that sorts like the text."""
     return int.from_bytes(text.encode()[:_PREFIX_BYTES].ljust(_PREFIX_BYTES, b"\0"))
-
-
-def frame_of_days(spark: "SparkSession", days: Iterable[date]) -> "DataFrame":
-    """A frame of refresh keys that are days."""
-    dates = f"cast(array({spark_list(sorted(days))}) as array<date>)"
-    return spark.sql(f"select explode({dates}) as {KEY}")

@@ -1,31 +1,30 @@
 """The strategy of a bronze table: read the deliveries that are new or changed."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import days_in, lies_in, written
 from ecommerce_assets.lakehouse.data_files import described
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.landing.files import LandedFile, digested, fingerprints, landed
-from ecommerce_assets.landing.frame import landed_frame
 from ecommerce_assets.landing.layout import INGESTION_DATE, SOURCE_FILE
 from ecommerce_assets.landing.retention import Retention
+from ecommerce_assets.landing.rows import landed_rows
 from ecommerce_assets.landing.source import Source
+from ecommerce_assets.model.strategies import Landed
 from ecommerce_assets.refresh.decision import Decision, LandingEvidence, Nothing, Rows
-from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.inputs import Inputs, Known, Request
-from ecommerce_assets.refresh.keys import AffectedKeys, frame_of_days
-from ecommerce_assets.refresh.strategy import Strategy
+from ecommerce_assets.refresh.keys import KEY, AffectedKeys
+from ecommerce_assets.refresh.planner import Planner
 from ecommerce_assets.refresh.upstream import Changes
+from ecommerce_assets.sql import ansi_literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    pass
 
 NOTHING_NEW = "nothing new has landed"
 MEANT = (
@@ -34,19 +33,8 @@ MEANT = (
 )
 
 
-@dataclass(frozen=True)
-class Landed(Strategy):
-    """Read the landed files of those dates whose delivery differs from the one read last.
-
-    Attributes:
-        source: whose files they are.
-        struct: Spark schema of the frame of landed files.
-    """
-
-    source: Source
-    struct: T.StructType
-    key: str = field(default=INGESTION_DATE, init=False)
-    on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
+class LandedPlanner(Planner[Landed]):
+    """Of the deliveries that are new or changed."""
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
         """The rows of the new and the changed deliveries.
@@ -62,20 +50,20 @@ class Landed(Strategy):
         days = tuple(sorted(read.files))
         if not days:
             return Nothing(NOTHING_NEW, evidence)
-        frame = landed_frame(
-            inputs.spark,
+        rows = landed_rows(
+            inputs.engine,
             inputs.request.landing,
             [file for day in days for file in read.files[day]],
-            self.source,
-            self.struct,
+            self.strategy.source,
+            self.strategy.struct,
             datetime.now(UTC),
         )
         return Rows(
             why=f"{len(days)} dates whose delivery is new or changed"
             + (f"; {len(damaged)} of them mended" if damaged else ""),
-            written=inputs.table.transform(frame),
+            written=inputs.table.transform(rows),
             replace=lies_in(INGESTION_DATE, days),
-            affected=AffectedKeys(frame_of_days(inputs.spark, days), days, inputs.limits),
+            affected=AffectedKeys(inputs.engine.days(KEY, days), days, inputs.limits),
             dates=days,
             in_order=not read.partly,
             stays=_rows_of_files_let_go(inputs, read) if read.partly else None,
@@ -98,9 +86,9 @@ class Landed(Strategy):
     def _look(self, known: Known, damaged: Collection[date]) -> tuple["ToRead", LandingEvidence]:
         """The deliveries to read, and what was seen of landing."""
         request, published, version = known.request, known.published, known.table.code_version
-        found = new_deliveries(request, self.source, published, version, damaged)
+        found = new_deliveries(request, self.strategy.source, published, version, damaged)
         retention = _retention(known)
-        read = _to_read(known, self.source, found, retention, damaged)
+        read = _to_read(known, self.strategy.source, found, retention, damaged)
         again = {*request.days} - read.expired - {*read.partly}
         other = written(_read_by_other_code(published, version) - again)
         prints = {day.isoformat(): found.fingerprints[day] for day in sorted(read.files)}
@@ -258,11 +246,13 @@ def _must_not_be_gone(
         )
 
 
-def _rows_of_files_let_go(inputs: Inputs, read: ToRead) -> "DataFrame":
+def _rows_of_files_let_go(inputs: Inputs, read: ToRead) -> Relation:
     """Published rows of the partly let-go dates whose files are gone from landing."""
     rows = inputs.published_rows().where(lies_in(INGESTION_DATE, read.partly))
     there = [file.source_file for day in read.partly for file in read.files[day]]
-    return rows.where(~F.col(SOURCE_FILE).isin(there)) if there else rows
+    if not there:
+        return rows
+    return rows.where(f"{SOURCE_FILE} NOT IN ({', '.join(map(ansi_literal, there))})")
 
 
 def _read_by_other_code(published: History, version: str) -> set[date]:

@@ -4,21 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from ecommerce_assets.engine.relation import Relation
 
-Prepare = Callable[["DataFrame"], "DataFrame"]
-
-
-def checkpointed(frame: "DataFrame") -> "DataFrame":
-    """The frame with its lineage cut; its rows are computed once, on first use.
-
-    Planning on top of it is as fast as on a table, whereas frames cached on top of each other take
-    longer and longer to plan. The rows are not compressed, so whole tables are better cached.
-    """
-    return frame.localCheckpoint(eager=False)
+Prepare = Callable[[Relation], Relation]
 
 
 @dataclass(frozen=True)
@@ -35,7 +25,7 @@ class Prepared:
     """A prepared upstream table at a snapshot.
 
     Attributes:
-        where: a Spark SQL condition, or the column by which affected keys select rows.
+        where: an SQL condition, or the column by which affected keys select rows.
     """
 
     table: str
@@ -58,15 +48,15 @@ class RunCache:
 
     def __init__(self) -> None:
         self._known: dict[object, Any] = {}
-        self._offered: dict[Change, Callable[[], DataFrame | None]] = {}
-        self._cached: list[DataFrame] = []
+        self._offered: dict[Change, Callable[[], Relation | None]] = {}
+        self._cached: list[Relation] = []
         self._locks: dict[object, Lock] = defaultdict(Lock)
         self._lock = Lock()
 
-    def whole(self, key: Prepared, compute: "Callable[[], DataFrame]") -> "DataFrame":
-        """A whole prepared table, cached in memory or, beyond that, on disk."""
-        frame: DataFrame = self._once(key, lambda: self._persisted(compute()))
-        return frame
+    def whole(self, key: Prepared, compute: Callable[[], Relation]) -> Relation:
+        """A whole prepared table."""
+        rows: Relation = self._once(key, lambda: self._cached_until_end(compute()))
+        return rows
 
     def part(self, key: Prepared, compute: Callable[[], Any]) -> Any:
         """A part of a prepared table."""
@@ -76,28 +66,29 @@ class RunCache:
         """A figure of a table."""
         return self._once(key, compute)
 
-    def change(self, key: Change, compute: "Callable[[], DataFrame | None]") -> "DataFrame | None":
+    def change(self, key: Change, compute: Callable[[], Relation | None]) -> Relation | None:
         """The changed rows; from an offer if there is one, else from `compute`."""
-        found: DataFrame | None = self._once(key, lambda: self._offered.pop(key, compute)())
+        found: Relation | None = self._once(key, lambda: self._offered.pop(key, compute)())
         return found
 
-    def offer(self, key: Change, compute: "Callable[[], DataFrame | None]") -> None:
+    def offer(self, key: Change, compute: Callable[[], Relation | None]) -> None:
         """Offer a cheaper way to compute a change, from the rows known to be replaced."""
         self._offered[key] = compute
 
     def release(self) -> None:
-        """Free the cached frames."""
+        """Free what is cached."""
         with self._lock:
-            for frame in self._cached:
-                frame.unpersist()
+            for rows in self._cached:
+                rows.release()
             self._cached.clear()
             self._known.clear()
             self._offered.clear()
 
-    def _persisted(self, frame: "DataFrame") -> "DataFrame":
+    def _cached_until_end(self, rows: Relation) -> Relation:
+        cached = rows.cached()
         with self._lock:
-            self._cached.append(frame.persist())
-        return frame
+            self._cached.append(cached)
+        return cached
 
     def _once(self, key: object, compute: Callable[[], Any]) -> Any:
         with self._lock:

@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import date
-from functools import reduce
-from typing import TYPE_CHECKING
 
+from ecommerce_assets.engine.queries import all_rows, query
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import end_of_day, end_of_month, lies_in
 from ecommerce_assets.lakehouse.data_files import described
 from ecommerce_assets.lakehouse.history import history_of
 from ecommerce_assets.lakehouse.partitions import Partitions
 from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.model.dependency import DependencyMapping
 from ecommerce_assets.refresh.changes import changed_rows, differing
 from ecommerce_assets.refresh.decision import Nothing, Whole
-from ecommerce_assets.refresh.dependency import DependencyMapping
 from ecommerce_assets.refresh.inputs import Inputs, Known
-from ecommerce_assets.refresh.keys import KEY, AffectedKeys, frame_of_days
-from ecommerce_assets.refresh.run_cache import Change, checkpointed
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from ecommerce_assets.refresh.keys import KEY, AffectedKeys, keys_of
+from ecommerce_assets.refresh.run_cache import Change
 
 Changes = Mapping[str, Partitions]
 NOTHING_CHANGED = "nothing changed upstream"
@@ -51,7 +48,7 @@ def upstream_changes(known: Known) -> Changes | Nothing | Whole:
 
 def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
     """The affected refresh keys; or why the whole table is affected."""
-    found: list[DataFrame] = []
+    found: list[Relation] = []
     days: set[date] = set()
     for name, partitions in changes.items():
         if not partitions:
@@ -69,24 +66,22 @@ def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
         if mapping.columns:
             rows = differing(rows, mapping.columns)
         if mapping.key is not None:
-            keys = rows.select(mapping.key().alias(KEY))
+            keys = keys_of(rows, mapping.key)
             found.append(inputs.not_determined_elsewhere(keys, mapping))
-        elif not rows.isEmpty():
+        elif not rows.is_empty:
             return Whole(why=f"{name} changed")
-    of_days = frame_of_days(inputs.spark, days)
+    of_days = inputs.engine.days(KEY, days)
     if not found:
         return AffectedKeys(of_days, sorted(days), inputs.limits)
-    return inputs.collected(
-        reduce(lambda a, b: a.unionAll(b), [*found, of_days] if days else found)
-    )
+    return inputs.collected(all_rows([*found, of_days] if days else found))
 
 
-def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> "DataFrame | None":
+def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> Relation | None:
     """Like `changed_rows`, computed once for all tables of the run."""
     before, after = inputs.before(name), inputs.upstream[name].snapshot_id
     where = _condition(partitions)
 
-    def compute() -> "DataFrame | None":
+    def compute() -> Relation | None:
         rows = inputs.at(name, before).where(where) if before is not None else None
         now = inputs.now(name).where(where)
         return changed_rows(now, rows, _compared_by(inputs, name), inputs.limits.changed_keys)
@@ -94,9 +89,7 @@ def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> "Dat
     return inputs.cache.change(Change(name, before, after), compute)
 
 
-def offer_changed_rows(
-    inputs: Inputs, rewritten: "tuple[DataFrame, DataFrame]", snapshot: int
-) -> None:
+def offer_changed_rows(inputs: Inputs, rewritten: tuple[Relation, Relation], snapshot: int) -> None:
     """Let downstream tables of this run compare only the rows that this table rewrote.
 
     Args:
@@ -110,7 +103,7 @@ def offer_changed_rows(
     )
 
 
-def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> "DataFrame | None":
+def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> Relation | None:
     """Keys of a silver table that have a version in deliveries changed since.
 
     Any other key still has the version that was the latest, and no higher one has arrived, so its
@@ -135,7 +128,8 @@ def _redelivered_keys(inputs: Inputs, name: str, mapping: DependencyMapping) -> 
     delivered = lies_in(INGESTION_DATE, dates)
     snapshots = [inputs.at(name, then), inputs.now(name)]
     old, new = [rows.where(delivered).select(*declared.key) for rows in snapshots]
-    keys = checkpointed(old.unionAll(new).distinct())
+    both = all_rows([old, new])
+    keys = query(f"SELECT DISTINCT {', '.join(both.columns)} FROM keyed", keyed=both).checkpointed()
     return keys if keys.count() <= inputs.limits.changed_keys else None
 
 
@@ -146,7 +140,7 @@ def _compared_by(inputs: Inputs, name: str) -> tuple[str, ...]:
 
 
 def _condition(partitions: Partitions) -> str:
-    """Spark SQL condition of these partitions, by which Iceberg prunes the others."""
+    """SQL condition of these partitions, by which Iceberg prunes the others."""
     if partitions.column is None:
         return "true" if partitions else "false"
     end_of = end_of_month if partitions.monthly else end_of_day

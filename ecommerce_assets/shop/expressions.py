@@ -1,74 +1,238 @@
-"""Expressions of Spark SQL in a shop file: parsed and judged without Spark."""
+"""Expressions of DuckDB's SQL in a shop file: parsed and judged by DuckDB before anything runs."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import did_you_mean
+from ecommerce_assets.sql import quoted
 
-# Their value differs from run to run, so a table would be no function of its upstream tables.
-_UNSTEADY = {
-    "rand", "randn", "random", "uuid", "now", "current_date", "current_timestamp", "curdate",
-    "current_timezone", "current_user", "monotonically_increasing_id", "spark_partition_id",
-    "input_file_name", "unix_timestamp", "localtimestamp", "currentdate", "currenttimestamp",
-    "currentuser", "current_catalog", "current_database", "current_schema", "shuffle",
+if TYPE_CHECKING:
+    import duckdb
+
+_SELECT = "SELECT "
+_HEADERS_ARE_TEXTS = "Headers are texts; cast them first, as in try_cast(Quantity AS integer)."
+# Of those without an argument, and of one, DuckDB does not say that they read the clock.
+_CLOCK = {
+    "age", "current_date", "current_localtime", "current_localtimestamp", "current_time",
+    "current_timestamp", "localtime", "localtimestamp",
 }  # fmt: skip
 
 
-def row_wise(sql: str, columns: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Expression:
+    """An expression of a row.
+
+    Attributes:
+        sql: with the columns of a bronze table.
+        names: those in the source's header that it reads.
+    """
+
+    sql: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Functions:
+    """Functions of DuckDB that an expression may not use, in lower case.
+
+    Attributes:
+        unsteady: their value differs from run to run.
+        of_rows: they look at several rows, or give several.
+    """
+
+    unsteady: frozenset[str]
+    of_rows: frozenset[str]
+
+
+def row_expression(sql: str, columns: Mapping[str, str], *, condition: bool = False) -> Expression:
     """An expression with the columns of a bronze table in place of the names in its header.
 
     Args:
         sql: the expression, as a person wrote it.
-        columns: by name that it may use, without regard to case, Spark SQL of the column.
+        columns: by name that it may use, without regard to case, SQL of the text.
+        condition: whether it must be true or false.
 
     Raises:
-        ValueError: it is not a single expression, does not look at single rows alone, or names a
-            column that is not there.
+        ValueError: it is not a single expression, does not look at single rows alone, names a
+            column that is not there, or can't be computed from texts.
     """
-    import sqlglot
-    from sqlglot import exp
-
-    try:
-        (tree,) = sqlglot.parse(f"SELECT {sql}", read="spark")
-    except (sqlglot.ParseError, sqlglot.TokenError):
-        raise ValueError(f"{sql!r} is no expression of Spark SQL") from None
-    except ValueError:
-        raise ValueError(f"{sql!r} must be one expression") from None
-    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or _has_clauses(tree):
-        raise ValueError(f"{sql!r} must be one expression of a row, without FROM or WHERE")
-    expression = tree.expressions[0]
-    if isinstance(expression, exp.Alias):
-        raise ValueError(f"{sql!r} must not name its result")
-    for node in expression.walk():
-        if isinstance(node, exp.AggFunc | exp.Window | exp.Query | exp.UDTF | exp.Star):
-            raise ValueError(
-                f"{sql!r} looks at more than one row ({node.sql(dialect='spark')}); it must be "
-                "computed from one row alone"
-            )
-        if isinstance(node, exp.Func) and _name(node) in _UNSTEADY:
-            raise ValueError(
-                f"{sql!r} uses {_name(node)}, whose value differs from run to run, so that a "
-                "table could not be computed again"
-            )
-    known = {name.casefold(): column for name, column in columns.items()}
-    for node in list(expression.find_all(exp.Column)):
-        name = node.sql(dialect="spark", comments=False).replace("`", "")
+    # The operand of a CASE is there once for each WHEN.
+    places = sorted(set(_names(_parsed(sql), frozenset())), reverse=True)
+    known = {name.casefold(): name for name in columns}
+    text, read = (_SELECT + sql).encode(), []
+    for start, end, name in places:
         if name.casefold() not in known:
             raise ValueError(
                 f"{sql!r} reads {name}, which is no header of the source."
                 f"{did_you_mean(name, columns)}"
             )
-        node.replace(sqlglot.parse_one(known[name.casefold()], read="spark"))
-    return str(tree.expressions[0].sql(dialect="spark", comments=False))
+        if text[start:end].decode(errors="replace").strip('"`').replace('""', '"') != name:
+            raise ValueError(f"{sql!r} has odd white space beside {name}; write plain blanks")
+        read.append(known[name.casefold()])
+        text = text[:start] + columns[read[-1]].encode() + text[end:]
+    _bound(sql, columns, condition=condition)
+    return Expression(text.decode().removeprefix(_SELECT), tuple(dict.fromkeys(reversed(read))))
 
 
-def _has_clauses(select: object) -> bool:
-    args = getattr(select, "args", {})
-    return any(value for name, value in args.items() if name not in ("expressions", "kind"))
+def text_of(sql: str) -> str:
+    """An expression's value as text; null where it can't be computed, as of a cast of other text.
+
+    An expression may end in a comment.
+    """
+    return f"TRY(CAST(({sql}\n) AS VARCHAR))"
 
 
-def _name(function: object) -> str:
-    from sqlglot import exp
+def _parsed(sql: str) -> dict[str, Any]:
+    """DuckDB's own syntax tree of an expression of a row."""
+    answer = _cursor().execute("SELECT json_serialize_sql(?)", [_SELECT + sql]).fetchone()
+    assert answer is not None
+    parsed = json.loads(answer[0])
+    if parsed["error"]:
+        raise ValueError(
+            f"{sql!r} is no expression of DuckDB's SQL: {parsed['error_message'].rstrip('.')}"
+        )
+    nodes = [statement["node"] for statement in parsed["statements"]]
+    clauses = ("where_clause", "group_expressions", "having", "qualify", "sample", "modifiers")
+    if (
+        len(nodes) != 1
+        or nodes[0]["type"] != "SELECT_NODE"
+        or len(nodes[0]["select_list"]) != 1
+        or nodes[0]["from_table"]["type"] != "EMPTY"
+        or any(nodes[0][clause] for clause in clauses)
+    ):
+        raise ValueError(f"{sql!r} must be one expression of a row, without FROM or WHERE")
+    expression: dict[str, Any] = nodes[0]["select_list"][0]
+    if expression["alias"]:
+        raise ValueError(f"{sql!r} must not name its result")
+    for node in _nodes(expression):
+        if wrong := _wrong(node, _functions()):
+            raise ValueError(f"{sql!r} {wrong}")
+    return expression
 
-    if isinstance(function, exp.Anonymous):
-        return str(function.this).lower()
-    return str(getattr(function, "key", "")).lower()
+
+def _wrong(node: Mapping[str, Any], functions: _Functions) -> str:
+    """What an expression may not do, and the remedy; empty if it does not."""
+    name = str(node.get("function_name", "")).lower()
+    if node["class"] in ("WINDOW", "SUBQUERY", "STAR") or name in functions.of_rows:
+        return (
+            f"looks at more than one row ({name or node['class'].lower()}); it must be computed "
+            "from one row alone"
+        )
+    if name in functions.unsteady:
+        return (
+            f"uses {name}, whose value differs from run to run, so that a table could not be "
+            "computed again"
+        )
+    if node["class"] == "CAST" and not node["try_cast"] and _reads_more(node):
+        return (
+            "casts a text that may be none of the type, for which its whole value would be lost: "
+            "write try_cast(… AS …)"
+        )
+    if node["type"] == "ARRAY_EXTRACT" and _is_zero(node["children"][-1]):
+        return "takes part 0 of a list; DuckDB counts from 1"
+    return ""
+
+
+def _reads_more(cast: Mapping[str, Any]) -> bool:
+    """Whether a cast is one of a header's text to another type."""
+    written = cast["query_location_length"] > 0  # else DuckDB's own, as of an interval
+    there = any(node["class"] == "COLUMN_REF" for node in _nodes(cast["child"]))
+    return written and there and cast["type_expr"]["type_name"] not in ("VARCHAR", "TEXT", "STRING")
+
+
+def _is_zero(node: Mapping[str, Any]) -> bool:
+    return bool(node["class"] == "CONSTANT" and node.get("literal", {}).get("text") == "0")
+
+
+def _bound(sql: str, columns: Mapping[str, str], *, condition: bool) -> None:
+    """Have DuckDB look at the types.
+
+    Raises:
+        ValueError: it can't compute the expression from texts, or finds it no condition.
+    """
+    import duckdb
+
+    texts = ", ".join(f"NULL::VARCHAR AS {quoted(name)}" for name in columns)
+    try:
+        rows = _cursor().execute(f"DESCRIBE SELECT ({sql}\n) FROM (SELECT {texts})").fetchall()
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0].rstrip(".!")
+        raise ValueError(f"{sql!r} can't be computed: {why}. {_HEADERS_ARE_TEXTS}") from None
+    if condition and rows[0][1] != "BOOLEAN":
+        raise ValueError(f"{sql!r} is no condition, but of type {rows[0][1]}; compare it")
+
+
+def _names(node: Any, parameters: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    """The names of columns, with their places in the bytes of the text.
+
+    Args:
+        parameters: those of the lambdas around the node, which are no columns.
+    """
+    if isinstance(node, list):
+        for part in node:
+            yield from _names(part, parameters)
+    if not isinstance(node, dict):
+        return
+    if node.get("class") == "LAMBDA":
+        # Its parameters are one column, or several in a call of `row`.
+        own = {".".join(found["column_names"]) for found in _nodes(node["lhs"])
+               if found["class"] == "COLUMN_REF"}  # fmt: skip
+        yield from _names(node["expr"], parameters | own)
+        return
+    if node.get("class") == "COLUMN_REF":
+        name = ".".join(node["column_names"])
+        if name not in parameters:
+            start = node["query_location"]
+            yield start, start + node["query_location_length"], name
+    for part in node.values():
+        yield from _names(part, parameters)
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """The expressions in a part of DuckDB's syntax tree."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _nodes(part)
+    elif isinstance(node, dict):
+        if "class" in node:
+            yield node
+        for part in node.values():
+            yield from _nodes(part)
+
+
+def _cursor() -> "duckdb.DuckDBPyConnection":
+    """A connection of its own: one that another thread is using refuses the call."""
+    return _database().cursor()
+
+
+@cache
+def _database() -> "duckdb.DuckDBPyConnection":
+    # Loading a shop without expressions takes no engine.
+    from ecommerce_assets.engine.duck import connect
+
+    return connect()
+
+
+@cache
+def _functions() -> _Functions:
+    found = (
+        _cursor()
+        .execute(
+            "SELECT lower(function_name), bool_or(function_type IN ('scalar', 'macro')), "
+            "bool_and(coalesce(stability, 'CONSISTENT') = 'CONSISTENT'), "
+            "lower(string_agg(macro_definition, ' ')) FROM duckdb_functions() GROUP BY 1"
+        )
+        .fetchall()
+    )
+    unsteady = _CLOCK | {name for name, _, steady, _ in found if not steady}
+    unsteady |= {
+        name
+        for name, _, _, macro in found
+        if macro and unsteady.intersection(re.findall(r"\w+", macro))
+    }
+    of_rows = {name for name, single, _, _ in found if not single}
+    return _Functions(frozenset(unsteady), frozenset(of_rows))

@@ -14,11 +14,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ecommerce_assets.errors import did_you_mean
 from ecommerce_assets.landing.source import column_of
+from ecommerce_assets.shop.times import ISO_TIME, time_forms
 
 ANY = "any"
 Role = Literal["open", "sale", "cancelled", "returned"]
 NOT_SOLD = ("cancelled", "returned")  # roles
-ISO_TIME = "iso"
 TABLES = ("customers", "products", "orders", "order_items")
 NEEDED = ("orders", "order_items")  # the members of the others may be known from these alone
 # ISO 4217, without funds, metals and test codes.
@@ -32,7 +32,6 @@ _CODES = (
     "USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
 )
 CURRENCIES = frozenset(_CODES.split())
-_TIME_PATTERN = re.compile(r"([yMdHhmsSaEXxZ]+|'[^']*'|[^A-Za-z'])+")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -65,18 +64,8 @@ def _encoding(name: str) -> str:
 
 
 def _time_pattern(pattern: str) -> str:
-    if pattern != ISO_TIME and not _TIME_PATTERN.fullmatch(pattern):
-        raise ValueError(
-            f"{pattern!r} is no pattern of a time; write {ISO_TIME!r} or, with Spark's letters, "
-            "'dd.MM.yyyy HH:mm'"
-        )
-    letters = re.sub(r"'[^']*'", "", pattern)
     if pattern != ISO_TIME:
-        for letter, what in (("y", "year"), ("M", "month; m is the minute"), ("d", "day")):
-            if letter not in letters:
-                raise ValueError(f"{pattern!r} lacks {letter}, the {what}")
-        if "h" in letters and "a" not in letters:
-            raise ValueError(f"{pattern!r} has h, which takes a for AM or PM; H is 0 to 23")
+        time_forms(pattern)
     return pattern
 
 
@@ -173,8 +162,8 @@ class SourceFile(Part):
     times: Annotated[tuple[Annotated[str, AfterValidator(_time_pattern)], ...],
                      BeforeValidator(_listed), Field(min_length=1)] = Field(
         default=(ISO_TIME,),
-        description="How times are written, in the letters of Spark's patterns, like "
-        "`dd.MM.yyyy HH:mm`; `iso` is ISO 8601. The first one that fits counts.",
+        description="How times are written, like `dd.MM.yyyy HH:mm`; `iso` is ISO 8601. The first "
+        "one that fits counts.",
     )  # fmt: skip
     nulls: Names = Field(default=(), description="Texts that mean an empty value, like `NULL`.")
     zone: Zone | None = Field(
@@ -236,7 +225,7 @@ class Value(Part):
     constant: str | int | float | bool | None = Field(
         default=None, description="The same in every row."
     )
-    sql: str | None = Field(default=None, description="A row-wise expression of Spark SQL.")
+    sql: str | None = Field(default=None, description="A row-wise expression of DuckDB's SQL.")
     map: dict[str, str] = Field(
         default={},
         description="Values to replace, like Germany by DE; compared without regard to case and "
@@ -278,7 +267,7 @@ class TableFile(BaseModel):
     )
     where: str = Field(
         default="",
-        description="A row-wise condition of Spark SQL; other rows do not speak of this table.",
+        description="A row-wise condition of DuckDB's SQL; other rows do not speak of this table.",
     )
     key: Names = Field(
         default=(), description="The headers, or `_line_number`, that make up the key."

@@ -11,8 +11,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from ecommerce_assets.errors import PipelineError, did_you_mean
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop, current_shop
-from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.tables.queries import check_query
 
 LAYERS = ("bronze", "silver", "gold")
 
@@ -21,8 +22,8 @@ def all_tables() -> dict[str, Table]:
     """Every table by its identifier `layer.name`, upstream tables before those built from them.
 
     Raises:
-        PipelineError: an upstream table does not exist, or tables depend on each other; or the shop
-            file is wrong.
+        PipelineError: an upstream table does not exist, tables depend on each other, a query does
+            not give what its table declares, or the shop file is wrong.
     """
     return tables_for(current_shop())
 
@@ -52,6 +53,8 @@ def tables_for(shop: Shop) -> dict[str, Table]:
 
     for table in found.values():
         visit(table, ())
+    for table in ordered.values():
+        check_query(table, ordered)
     return ordered
 
 

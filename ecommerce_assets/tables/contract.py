@@ -6,45 +6,33 @@ same checks then audit what is published.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
 from typing import Any
 
 import pandera.pyspark as pa
-from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.engine.macros import MACROS, SETTINGS
+from ecommerce_assets.engine.relation import ROWS, Relation
+from ecommerce_assets.engine.types import duckdb_type
 from ecommerce_assets.landing.layout import PROVENANCE
+from ecommerce_assets.model.rules import NULLABILITY, row_rules
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.shop.model import ANY, ISO_TIME
-from ecommerce_assets.sql import spark_literal
-from ecommerce_assets.tables.feed import Feed, Writing
-from ecommerce_assets.tables.rules import NULLABILITY, row_rules
-from ecommerce_assets.tables.types import REASONS
+from ecommerce_assets.shop.model import ANY
+from ecommerce_assets.sql import ansi_literal, quoted
+from ecommerce_assets.tables.casting import IMPLAUSIBLE, cast, not_a, plausible, text
+from ecommerce_assets.tables.feed import Feed
+from ecommerce_assets.tables.types import FLAG, REASONS, struct_of
 
-EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+EMAIL = r"^[^@\s\x0b]+@[^@\s\x0b]+\.[^@\s\x0b]+$"  # not all engines' \s has the vertical tab
 COUNTRY = r"^[A-Z]{2}$"
-
-# All of Unicode's white space, by Unicode's property White_Space, and the byte order mark.
-WHITE_SPACE = (
-    "\t\n\x0b\x0c\r \x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
-    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-TIMESTAMP = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?$"
-HAS_ZONE = r"[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)$"
-EARLIEST = "1970-01-01"
-MONTHS_AHEAD = 12
-IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
-WHOLE = r"^[+-]?\d+(\.0*)?$"
-DECIMAL = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
-# Spark writes small decimals and large floating-point numbers with an exponent.
-COMPUTED_DECIMAL = rf"{DECIMAL[:-1]}([Ee][+-]?\d+)?$"
-COMPUTED_ZERO = r"^-?0(\.0)?[Ee][+-]?\d+$"
+SOURCE = "_source"
+# The column that says what became of a row: true if it keeps the contract, false if it breaks it,
+# null if it does not speak of the table.
+VALID = "_is_valid"
 
 
 @dataclass(frozen=True)
@@ -53,8 +41,7 @@ class CrossFieldRule:
 
     Attributes:
         reason: the text in `_reasons`.
-        broken: Spark SQL condition of a broken rule, on the typed columns; null counts as not
-            broken.
+        broken: SQL condition of a broken rule, on the typed columns; null counts as not broken.
     """
 
     reason: str
@@ -232,13 +219,13 @@ def _of_shop(given: pa.Column, shop: Shop, *, may_be_empty: bool, warns: bool) -
     return column
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # the tables that prepare rows alike share one
 class Contract:
     """Typed values and reasons of a source's bronze row, by the pandera model of its silver table.
 
     Attributes:
         schema: of the silver table, with the shop's vocabulary.
-        computed: by column that may be empty, Spark SQL of its value from the other typed columns.
+        computed: by column that may be empty, SQL of its value from the other typed columns.
         rules: on several values of a row.
         feed: where the columns come from.
         kept: the columns in which quarantine keeps a row as received; those that the source lacks
@@ -253,246 +240,138 @@ class Contract:
 
     def version_parts(self) -> tuple[object, ...]:
         """What decides the typed values and the reasons, for the code version."""
-        columns = [
-            (name, column.dtype.type, column.metadata or {}, row_rules({name: column}))
-            for name, column in self.schema.columns.items()
-        ]
-        return (columns, self.computed, self.rules, self.feed, self.kept)
+        return (self.query, self.struct, MACROS, SETTINGS)
 
-    def parse(self, bronze: DataFrame) -> DataFrame:
-        """The typed values, the provenance, `_reasons`, and `_received` if there are reasons.
+    def __call__(self, bronze: Relation) -> Relation:
+        """The rows of `query`, of rows of bronze."""
+        known = {name.lower() for name in bronze.columns}
+        there = [name for name in self.kept if name.lower() in known]
+        # Of other sources, or of a header that was declared since bronze was read.
+        lacking = [self._lacking(name) for name in self.kept if name.lower() not in known]
+        rows = f"(SELECT *, {', '.join(lacking)} FROM {ROWS})" if lacking else ROWS
+        return bronze.select(*there).row_wise(self._query(rows), self.struct)
 
-        One row per bronze row; `_reasons` is null in rows that do not speak of the table. In steps,
-        so that each value is trimmed, cast and computed once before it is checked. All functions
-        used support Spark's code generation: with an interpreted one, a million rows take 50 %
-        longer.
+    def _lacking(self, name: str) -> str:
+        value = ansi_literal(self.feed.source) if name == SOURCE else "NULL"
+        return f"CAST({value} AS {duckdb_type(self.kept[name])}) AS {quoted(name)}"
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """By column, the bronze columns that it is made of."""
+        own, found = self.feed.reads, dict(self.feed.reads)
+        for name, sql in self.computed.items():
+            used = [other for other in own if re.search(rf"\b{other}\b", sql)]
+            found[name] = tuple(dict.fromkeys(c for other in [name, *used] for c in own[other]))
+        return found
+
+    @cached_property
+    def struct(self) -> T.StructType:
+        """The columns of `query`."""
+        received = struct_of(self.kept)
+        typed = {name: column.dtype.type for name, column in self.schema.columns.items()}
+        provenance = {name: self.kept[name] for name in PROVENANCE}
+        given = {
+            **typed, **provenance, "_received": received, "_reasons": REASONS, VALID: FLAG,
+        }  # fmt: skip
+        return struct_of(given)
+
+    @cached_property
+    def query(self) -> str:
+        """The typed values, the provenance, `_received` if there are reasons, `_reasons`, `VALID`.
+
+        One row per bronze row; `_reasons` is null in rows that do not speak of the table.
         """
-        columns, feed = self.schema.columns, self.feed
-        received = self._received(bronze)
-        kept = ["_received", *([_SELECTED] if feed.where else [])]
-        texts = [_text(name, column, feed).alias(_TEXT + name) for name, column in columns.items()]
-        casts = [
-            _cast(name, column, feed.writing_of(name)).alias(_CAST + name)
-            for name, column in columns.items()
-        ]
-        values = [
-            F.when(_plausible(name), F.col(_CAST + name)).alias(name)
-            if isinstance(column.dtype.type, T.TimestampType)
-            else F.col(_CAST + name).alias(name)
-            for name, column in columns.items()
-            if name not in self.computed
-        ]
-        computed = [
-            F.coalesce(_CAST + name, F.expr(sql)).alias(name) for name, sql in self.computed.items()
-        ]
-        provenance_columns = list(PROVENANCE)
-        selected = F.col(_SELECTED) if feed.where else F.lit(True)
-        rejected = selected & (F.col(_JOINED) != "")
+        return self._query(ROWS)
+
+    def _query(self, rows: str) -> str:
+        received = ", ".join(f"{ansi_literal(name)}: {quoted(name)}" for name in self.kept)
+        broken = "_selected AND len(_reasons) > 0"
         return (
-            received.select(*texts, *kept, *provenance_columns)
-            .select("*", *casts)
-            .select("*", *values)
-            .select("*", *computed)
-            .select(
-                *columns,
-                *provenance_columns,
-                *kept,
-                F.concat_ws(_BETWEEN, *self._reasons()).alias(_JOINED),
-            )
-            .select(
-                *columns,
-                *provenance_columns,
-                F.when(rejected, F.col("_received")).alias("_received"),
-                F.when(rejected, F.split(_JOINED, _BETWEEN))
-                .when(selected, F.array().cast(REASONS))
-                .alias("_reasons"),
-            )
+            f"SELECT {', '.join([*self.schema.columns, *PROVENANCE])}, "
+            f"CASE WHEN {broken} THEN _received END AS _received, "
+            "CASE WHEN _selected THEN _reasons END AS _reasons, "
+            f"CASE WHEN _selected THEN len(_reasons) = 0 END AS {VALID} "
+            f"FROM ({self.judged(rows, f'{{{received}}} AS _received')})"
         )
 
-    def _received(self, bronze: DataFrame) -> DataFrame:
-        """The trimmed text of each column, the row as received, and whether it is selected.
+    def judged(self, rows: str, *carried: str) -> str:
+        """The query of every received row, typed and judged.
 
-        Raises:
-            PipelineError: Spark can't compute an expression of the shop file.
+        Beside the typed values and the provenance: `_text_` and a column's name, its text; whether
+        the row speaks of the table, `_selected`; and its `_reasons`. In steps, so that each value
+        is trimmed, cast and computed once before it is checked.
+
+        Args:
+            rows: the relation of bronze rows.
+            carried: SQL, with an alias, of further columns of theirs.
         """
-        texts, where = self.feed.texts, self.feed.where
-        there = {name.lower() for name in bronze.columns}
-        lacking = {
-            name: F.lit(self.feed.source if name == SOURCE else None).cast(kind)
-            for name, kind in self.kept.items()
-            if name.lower() not in there
-        }
-        if lacking:
-            # Of other sources, or of a header that was declared since bronze was read.
-            bronze = bronze.withColumns(lacking)
-        fields = [F.col(f"`{name}`").alias(name) for name in self.kept]
-        kept = [F.struct(*fields).alias("_received")]
-        try:
-            if where:
-                kept.append(F.expr(f"coalesce({where}, false)").alias(_SELECTED))
-            trimmed = [_trimmed(texts[name]).alias(_TRIMMED + name) for name in self.schema.columns]
-            return bronze.select(*trimmed, *kept, *PROVENANCE)
-        except AnalysisException as error:
-            raise PipelineError(
-                "an expression of the shop file can't be computed: " + str(error).splitlines()[0]
-            ) from None
+        columns, feed = self.schema.columns, self.feed
+        texts = [f"{text(n, c, feed, _RAW + n)} AS {_TEXT}{n}" for n, c in columns.items()]
+        casts = [
+            f"{cast(c, feed.writing_of(n), _TEXT + n)} AS {_CAST}{n}" for n, c in columns.items()
+        ]
+        values = [
+            f"{self._value(n, c)} AS {n}" for n, c in columns.items() if n not in self.computed
+        ]
+        computed = [f"{self._computed(n, sql)} AS {n}" for n, sql in self.computed.items()]
+        raw = [f"{sql} AS {_RAW}{n}" for n, sql in feed.texts.items() if n in columns]
+        selected = f"{feed.where or 'true'} AS _selected"
+        query = f"SELECT {', '.join([*raw, *PROVENANCE, selected, *carried])} FROM {rows}"
+        steps = (texts, casts, values, computed, [f"{self._joined()} AS _joined"], [_LISTED])
+        for step in filter(None, steps):
+            query = f"SELECT *, {', '.join(step)} FROM ({query})"
+        return query
 
-    def _reasons(self) -> list[Column]:
-        """One column per rule: the reason if the row breaks it, else null."""
-        found = []
+    def _computed(self, name: str, sql: str) -> str:
+        kind = self.schema.columns[name].dtype.type.simpleString()
+        return f"coalesce({_CAST}{name}, TRY(CAST({sql} AS {kind})))"
+
+    @staticmethod
+    def _value(name: str, column: pa.Column) -> str:
+        value = _CAST + name
+        if not isinstance(column.dtype.type, T.TimestampType):
+            return value
+        return f"CASE WHEN {plausible(value)} THEN {value} END"
+
+    def _joined(self) -> str:
+        """The reasons of the rules that the row breaks, one after the other."""
+        broken = [
+            f"CASE WHEN {condition} THEN {ansi_literal(reason)} END"
+            for condition, reason in self._rules()
+        ]
+        return f"concat_ws({', '.join([_BETWEEN, *(broken or _NONE)])})"
+
+    def _rules(self) -> Iterator[tuple[str, str]]:
+        """Each rule: the condition of a row that breaks it, and the reason."""
         for name, column in self.schema.columns.items():
-            text, cast = F.col(_TEXT + name), F.col(_CAST + name)
+            received, value = _TEXT + name, _CAST + name
             kind = type(column.dtype.type)
             if not self.feed.gives(name) and (column.nullable or name in self.computed):
                 continue
             if wrong := not_a(kind, self.feed.times(name)):
-                uncast = text.isNotNull() & cast.isNull()
-                found.append(F.when(uncast, F.lit(f"{name}: {wrong}")))
+                yield f"{received} IS NOT NULL AND {value} IS NULL", f"{name}: {wrong}"
             if kind is T.TimestampType:
-                found.append(F.when(~_plausible(name), F.lit(f"{name}: {IMPLAUSIBLE}")))
+                yield f"NOT ({plausible(value)})", f"{name}: {IMPLAUSIBLE}"
             for rule in row_rules({name: column}):
-                if rule.warns:
+                if rule.warns or (rule.kind == NULLABILITY and name in self.computed):
                     continue
-                broken = text.isNull() if rule.kind == NULLABILITY else F.expr(rule.broken)
-                if name in self.computed:
-                    if rule.kind == NULLABILITY:
-                        continue
+                broken = rule.broken
+                if rule.kind == NULLABILITY:
+                    broken = f"{received} IS NULL"
+                elif name in self.computed:
                     # An error in a computed value is an error in its inputs.
-                    broken = text.isNotNull() & broken
-                found.append(F.when(broken, F.lit(f"{name}: {rule.reason}")))
+                    broken = f"{received} IS NOT NULL AND {broken}"
+                yield broken, f"{name}: {rule.reason}"
         for cross in self.rules:
-            found.append(F.when(F.expr(f"coalesce({cross.broken}, false)"), F.lit(cross.reason)))
-        return found
+            yield f"TRY({cross.broken})", cross.reason
 
 
-SOURCE = "_source"
-_SELECTED = "_selected"
-_TRIMMED = "_trimmed_"
+_RAW = "_raw_"
 _TEXT = "_text_"
 _CAST = "_cast_"
-_JOINED = "_joined"
-_BETWEEN = "\x1f"  # ASCII unit separator; occurs in no reason
-
-
-def key_as_received(received: str) -> str:
-    """Spark SQL of a key, from that of its text: keys are neither mapped nor changed in case."""
-    return f"btrim({received}, {spark_literal(WHITE_SPACE)})"
-
-
-def _trimmed(received: str) -> Column:
-    """A text, given as Spark SQL, without surrounding white space.
-
-    Trimming by Spark is slow, so only strings are trimmed whose first or last character is not
-    printable ASCII. The last is taken from the bytes, since Spark would count the characters.
-    """
-    text = F.expr(received)
-    starts = (text >= "!") & (text < "\x7f")
-    ends = F.substring(text.cast("binary"), -1, 1).between(F.lit(b"!"), F.lit(b"~"))
-    trimmed = F.call_function("btrim", text, F.lit(WHITE_SPACE))
-    return F.when(starts & ends, text).otherwise(trimmed)
-
-
-def _text(name: str, column: pa.Column, feed: Feed) -> Column:
-    """The trimmed string: mapped; null or the default if empty; in the column's letter case."""
-    metadata = column.metadata or {}
-    trimmed = F.col(_TRIMMED + name)
-    nulls = feed.writing_of(name).nulls
-    text = F.when(~trimmed.isin("", *nulls) if nulls else trimmed != "", trimmed)
-    if mapped := feed.maps.get(name):
-        known = F.create_map(*map(F.lit, chain.from_iterable(mapped.items())))
-        text = F.coalesce(F.element_at(known, F.lower(text)), text)
-    if metadata.get("case") == "lower":
-        text = F.lower(text)
-    elif metadata.get("case") == "upper":
-        text = F.upper(text)
-    if metadata.get("default") is not None:
-        text = F.coalesce(text, F.lit(metadata["default"]))
-    return text
-
-
-_NOT_A: dict[type[T.DataType], str] = {
-    T.IntegerType: "not a whole number, or out of range",
-    T.DecimalType: "not a number, or out of range",
-    T.BooleanType: "not true or false",
-    T.TimestampType: "not an ISO 8601 time",
-}
-
-
-def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
-    """Why a text can't be cast to a type; empty if any can.
-
-    Args:
-        times: the patterns of times.
-    """
-    if kind is T.TimestampType and times != (ISO_TIME,):
-        return f"not a time like {' or '.join(times)}"
-    return _NOT_A.get(kind, "")
-
-
-def _plausible(name: str) -> Column:
-    """Whether a time is plausible for the delivery; null without one."""
-    day = F.to_date(_CAST + name)
-    return day.between(F.lit(EARLIEST).cast("date"), F.add_months("_ingestion_date", MONTHS_AHEAD))
-
-
-def _cast(name: str, column: pa.Column, writing: Writing) -> Column:
-    """The string cast to the column's type; null if it can't be."""
-    kind = column.dtype.type
-    text = F.col(_TEXT + name)
-    if isinstance(kind, T.IntegerType):
-        # Cast from the string: a cast from decimal would overflow silently.
-        number = _number(text, writing)
-        return F.when(number.rlike(WHOLE), number.cast(kind.simpleString()))
-    if isinstance(kind, T.DecimalType):
-        # Spark rounds half up when casting a string to decimal.
-        number = _number(text, writing)
-        pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
-        return F.when(number.rlike(pattern), number.cast(kind.simpleString()))
-    if isinstance(kind, T.BooleanType):
-        word = F.lower(text)
-        return F.when(word.isin("true", "t", "yes", "1"), F.lit(True)).when(
-            word.isin("false", "f", "no", "0"), F.lit(False)
-        )
-    if isinstance(kind, T.TimestampType):
-        times = [_time(text, pattern, writing.zone) for pattern in writing.times]
-        return times[0] if len(times) == 1 else F.coalesce(*times)
-    return text
-
-
-def _number(text: Column, writing: Writing) -> Column:
-    """A number as Spark writes it; null where a separator of thousands is misplaced."""
-    if writing.computed:
-        return F.regexp_replace(text, COMPUTED_ZERO, "0")
-    mark, thousands = writing.decimal_mark, writing.thousands
-    pattern = number_pattern(mark, thousands)
-    if not pattern:
-        return text
-    plain = F.replace(text, F.lit(thousands), F.lit("")) if thousands else text
-    return F.when(text.rlike(pattern), F.replace(plain, F.lit(mark), F.lit(".")))
-
-
-def number_pattern(mark: str, thousands: str) -> str:
-    """The pattern of numbers with such a decimal mark and separator; empty for plain numbers."""
-    if mark == "." and not thousands:
-        return ""
-    grouped = rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+|" if thousands else ""
-    return rf"^[+-]?({grouped}\d*)({re.escape(mark)}\d*)?$"
-
-
-def _time(text: Column, pattern: str, zone: str) -> Column:
-    """The time in UTC; one without a zone is a time of `zone`.
-
-    Of an hour that occurs twice, it is the first one; an hour that never occurs is counted on from
-    the hour before.
-    """
-    if pattern != ISO_TIME:
-        return _from_zone(F.to_timestamp(text, pattern), zone)
-    # The session's time zone is UTC; without the Z, Spark parses faster.
-    utc = F.replace(text, F.lit("Z"), F.lit("")).cast("timestamp")
-    if zone != "UTC":
-        utc = F.when(text.rlike(HAS_ZONE), utc).otherwise(_from_zone(utc, zone))
-    return F.when(text.rlike(TIMESTAMP), utc)
-
-
-def _from_zone(local: Column, zone: str) -> Column:
-    return local if zone == "UTC" else F.to_utc_timestamp(local, zone)
+_BETWEEN = "chr(31)"  # ASCII's unit separator; occurs in no reason
+_NONE = ("NULL",)
+_LISTED = (
+    "CASE WHEN _joined = '' THEN CAST([] AS VARCHAR[]) "
+    f"ELSE string_split(_joined, {_BETWEEN}) END AS _reasons"
+)

@@ -1,6 +1,5 @@
 """The feeds of a silver table: how the text of each column comes from a source's bronze rows."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,13 +7,13 @@ from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, column_of
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.shop.expressions import row_wise
-from ecommerce_assets.shop.model import ISO_TIME, TableFile, Value
-from ecommerce_assets.sql import spark_literal
+from ecommerce_assets.shop.expressions import row_expression, text_of
+from ecommerce_assets.shop.model import TableFile, Value
+from ecommerce_assets.shop.times import ISO_TIME
+from ecommerce_assets.sql import ansi_literal, quoted
 
 BETWEEN_KEYS = "|"  # between the parts of a key made of several columns
-_COLUMN = re.compile(r"`([^`]+)`")
-NOTHING = "cast(null as string)"
+NOTHING = "CAST(NULL AS VARCHAR)"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Writing:
     Attributes:
         decimal_mark: of numbers.
         thousands: the separator that numbers may have; empty for none.
-        times: patterns of times, in Spark's letters; `iso` for ISO 8601.
+        times: patterns of times; `iso` for ISO 8601.
         nulls: texts that mean an empty value.
         zone: time zone of times without one.
         computed: whether an expression gives the text, in which numbers may have an exponent.
@@ -47,11 +46,11 @@ class Feed:
 
     Attributes:
         source: its name.
-        texts: Spark SQL of the text by column; a column that no source gives is null.
+        texts: DuckDB's SQL of the text by column; a column that no source gives is null.
         written: columns whose text stands in the files, written as `writing` says; the others are
             constants and results of expressions.
-        maps: by column, its values by the texts that they replace, in lower case.
-        where: Spark SQL condition of the rows that speak of the table; empty for all.
+        maps: by column, its values by the texts that they replace, in any letter case.
+        where: condition of the rows that speak of the table, never null; empty for all.
         writing: how values are written in the files.
         described: by column, where it comes from, for people.
         reads: by column, the bronze columns that it is made of.
@@ -70,10 +69,6 @@ class Feed:
     def bronze(self) -> str:
         """Identifier of the bronze table."""
         return f"bronze.{self.source}"
-
-    def version_parts(self) -> tuple[object, ...]:
-        """What decides the texts, for the code version."""
-        return (self.source, self.texts, self.written, self.maps, self.where, self.writing)
 
     def times(self, column: str) -> tuple[str, ...]:
         """The patterns of times of a column."""
@@ -109,27 +104,25 @@ def feeds_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> tuple
 def _feed(declared: "_Declared", columns: Sequence[str], key: str) -> Feed:
     values = declared.values(columns, key)
     texts = {name: declared.text(name, value) for name, value in values.items()}
+    where, _ = declared.condition()
     return Feed(
         source=declared.source.name,
-        texts=texts,
+        texts={name: sql for name, (sql, _) in texts.items()},
         written=tuple(name for name, value in values.items() if value and value.column),
         maps={
-            name: {text.strip().lower(): to for text, to in value.map.items()}
+            name: {text.strip(): to for text, to in value.map.items()}
             for name, value in values.items()
             if value and value.map
         },
-        where=declared.condition(),
+        where=where,
         writing=declared.writing(),
         described={name: _described(value) for name, value in values.items()},
-        reads={
-            name: tuple(c for c in dict.fromkeys(_COLUMN.findall(text)) if c != FILLED_DOWN)
-            for name, text in texts.items()
-        },
+        reads={name: read for name, (_, read) in texts.items()},
     )
 
 
 def conditions_of(shop: Shop, source: str) -> list[str]:
-    """Spark SQL of the rows that speak of a table, for each table that a source feeds.
+    """SQL of the rows that speak of a table, for each table that a source feeds.
 
     Returns:
         Nothing if every row speaks of some table.
@@ -138,7 +131,7 @@ def conditions_of(shop: Shop, source: str) -> list[str]:
         PipelineError: a condition can't be used.
     """
     conditions = [
-        _Declared(shop, name, part).condition()
+        _Declared(shop, name, part).condition()[0]
         for name, parts in shop.declared.tables.items()
         for part in parts
         if part.from_ == source
@@ -169,12 +162,11 @@ class _Declared:
         self._table = table
         self._declared = part
         (self.source,) = [s for s in shop.sources if s.name == self._declared.from_]
-        # Spark SQL of the columns that may be named, by the names by which the file may call them.
+        # SQL of the columns that may be named, by the names by which the file may call them.
         self._names = {header: self._received(header) for header in self.source.columns}
-        self._names |= {name: f"cast(`{name}` as string)" for name in PROVENANCE}
+        numbers = [*PROVENANCE, *([LINE_NUMBER] if self.source.numbered_within else [])]
+        self._names |= {name: f"CAST({quoted(name)} AS VARCHAR)" for name in numbers}
         self._called: dict[str, str] = {}
-        if self.source.numbered_within:
-            self._names[LINE_NUMBER] = f"cast(`{LINE_NUMBER}` as string)"
 
     def values(self, columns: Sequence[str], key: str) -> dict[str, Value | None]:
         """Where each column comes from; None if no source has it."""
@@ -198,23 +190,27 @@ class _Declared:
             )
         return found
 
-    def text(self, name: str, value: Value | None) -> str:
-        """Spark SQL of a column's text."""
+    def text(self, name: str, value: Value | None) -> tuple[str, tuple[str, ...]]:
+        """SQL of a column's text, and the bronze columns that it reads."""
         if value is None:
-            return NOTHING
+            return NOTHING, ()
         if value.constant is not None:
             text = str(value.constant)
-            return spark_literal(text.lower() if isinstance(value.constant, bool) else text)
+            return ansi_literal(text.lower() if isinstance(value.constant, bool) else text), ()
         if value.sql is not None:
-            return f"cast(({self._expression(name, value.sql)}) as string)"
-        if value.columns is not None:
-            return _joined([self._column(name, header) for header in value.columns])
-        return self._column(name, str(value.column))
+            sql, read = self._expression(name, value.sql)
+            return text_of(sql), read
+        headers = value.columns if value.columns is not None else (str(value.column),)
+        columns = [self._column(name, header) for header in headers]
+        read = tuple(map(self._bronze, headers))
+        return (columns[0] if value.columns is None else _joined(columns)), read
 
-    def condition(self) -> str:
-        """Spark SQL of the rows that speak of the table; empty for all."""
-        where = self._declared.where
-        return self._expression("where", where) if where else ""
+    def condition(self) -> tuple[str, tuple[str, ...]]:
+        """SQL of the rows that speak of the table, and the columns that it reads; empty for all."""
+        if not self._declared.where:
+            return "", ()
+        sql, read = self._expression("where", self._declared.where, condition=True)
+        return f"coalesce(TRY(({sql}\n)), false)", read
 
     def writing(self) -> Writing:
         """How values are written in the files."""
@@ -229,11 +225,16 @@ class _Declared:
 
     def _received(self, header: str) -> str:
         """A column as received, or filled from the lines above."""
-        column = column_of(header)
+        name = column_of(header)
+        column = quoted(name)
         if header not in self.source.filled_down:
-            return f"`{column}`"
-        above = f"`{FILLED_DOWN}`[{spark_literal(column)}]"
-        return f"if(trim(`{column}`) != '', `{column}`, {above})"
+            return column
+        above = f"{quoted(FILLED_DOWN)}[{ansi_literal(name)}]"
+        return f"if(trim({column}) <> '', {column}, {above})"
+
+    def _bronze(self, name: str) -> str:
+        """The bronze column of a name by which the file may call it."""
+        return column_of(name) if name in self.source.columns else name
 
     def _of_same_name(self, name: str) -> Value | None:
         return Value.model_validate(name) if name in self.source.columns else None
@@ -246,9 +247,12 @@ class _Declared:
             hint = " It takes `number_lines_within` of the source."
         raise self._mistake(key, f"the source has no header {header!r}.{hint}")
 
-    def _expression(self, key: str, sql: str) -> str:
+    def _expression(
+        self, key: str, sql: str, *, condition: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
         try:
-            return row_wise(sql, self._names)
+            found = row_expression(sql, self._names, condition=condition)
+            return found.sql, tuple(map(self._bronze, found.names))
         except ValueError as error:
             raise self._mistake(key, str(error)) from None
 
@@ -263,12 +267,12 @@ def _joined(columns: Sequence[str]) -> str:
     texts = [f"trim({column})" for column in columns]
     escaped = [_replaced(_replaced(text, "\\", "\\\\"), BETWEEN_KEYS, f"\\{BETWEEN_KEYS}")
                for text in texts]  # fmt: skip
-    complete = " and ".join(f"{text} != ''" for text in texts)
-    return f"if({complete}, concat_ws({spark_literal(BETWEEN_KEYS)}, {', '.join(escaped)}), null)"
+    complete = " AND ".join(f"{text} <> ''" for text in texts)
+    return f"if({complete}, concat_ws({ansi_literal(BETWEEN_KEYS)}, {', '.join(escaped)}), NULL)"
 
 
 def _replaced(text: str, old: str, new: str) -> str:
-    return f"replace({text}, {spark_literal(old)}, {spark_literal(new)})"
+    return f"replace({text}, {ansi_literal(old)}, {ansi_literal(new)})"
 
 
 def _described(value: Value | None) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ecommerce_assets.landing.layout import RESCUED
 from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.tables import contracted_tables
 from ecommerce_assets.tables.silver import contracts_of
 
 MASK = "•••"
-UNDECLARED = "_rescued_data"
 
 
 def personal_columns() -> frozenset[str]:
@@ -34,7 +34,7 @@ def _of_shop(shop: Shop) -> frozenset[str]:
     reads = [(name, read) for c in contracts for name, read in c.feed.reads.items()]
     received = {column for name, read in reads if name in marked for column in read}
     made_of_them = {name for name, read in reads if received.intersection(read)}
-    return frozenset(name.lower() for name in marked | received | made_of_them | {UNDECLARED})
+    return frozenset(name.lower() for name in marked | received | made_of_them | {RESCUED})
 
 
 def shown(column: str, value: Any) -> Any:

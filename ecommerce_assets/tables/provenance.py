@@ -1,9 +1,12 @@
-"""The provenance columns: where a row came from."""
+"""The provenance columns: where a row came from, and which of several versions is the latest."""
 
 import pandera.pyspark as pa
 
-from ecommerce_assets.landing.layout import INGESTION_DATE, ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.tables.types import COUNT, DATE, TEXT
+
+# Versions of a key are compared by these columns; a null is lowest.
+VERSION_ORDER = ("updated_at", *PROVENANCE)
 
 
 def provenance() -> dict[str, pa.Column]:

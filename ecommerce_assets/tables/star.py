@@ -1,28 +1,15 @@
-"""Surrogate keys, and the measures that every KPI of sales shares."""
+"""Surrogate keys, and the measures that every KPI of sales shares, as parts of queries."""
 
 import pandera.pyspark as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
+from ecommerce_assets.engine.queries import Query
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.types import COUNT, MONEY_SUM, SHARE
 
 FACTS = "gold.fact_sales"
 GUEST = "(guest)"  # the customer_id of orders without a customer
-
-
-def surrogate_key(natural_key: str) -> Column:
-    """The same 64-bit number for the same natural key forever, in whatever order data came."""
-    return F.xxhash64(natural_key)
-
-
-def is_guest() -> Column:
-    """Whether `customer_key` is that of the guest, who stands for many people."""
-    return F.col("customer_key") == F.xxhash64(F.lit(GUEST))
-
-
-def date_key(day: str) -> Column:
-    """The day as an int yyyymmdd."""
-    return F.date_format(day, "yyyyMMdd").cast("int")
+# The guest stands for many people.
+NO_GUEST = f"customer_key <> surrogate_key({ansi_literal(GUEST)})"
 
 
 NET_REVENUE = "Net item revenue in the shop's currency: after discounts, before tax and shipping."
@@ -41,88 +28,80 @@ class SalesMeasures(pa.DataFrameModel):
     )
 
 
-MEASURES = ("revenue", "discount", "orders", "units", "customers", "average_order_value")
+def average(amount: str, count: str) -> str:
+    """SQL of `amount / count` as money, rounded once, half up; neither is negative."""
+    return f"CAST({rounded_ratio(amount, count, 2)} AS {MONEY_SUM.simpleString()})"
 
 
-def sales_by_order(fact_sales: DataFrame, *grain: Column) -> DataFrame:
-    """Day, customer, revenue, discount and units of each order with a sale, by the grain.
+def share_of(part: str, whole: str) -> str:
+    """SQL of `part / whole` to six digits, half up; 0 where the whole is 0."""
+    share = f"CASE WHEN {whole} <> 0 THEN {rounded_ratio(part, whole, 6)} ELSE 0 END"
+    return f"CAST({share} AS {SHARE.simpleString()})"
 
-    As the preparation of a KPI, it is computed once a run for all KPIs that share it.
+
+def rounded_ratio(numerator: str, denominator: str, digits: int) -> str:
+    """SQL of two non-negative numbers of at most two digits divided, half up to `digits`.
+
+    In whole numbers: the engines divide decimals in ways of their own, and a second rounding is not
+    always half up.
     """
-    return (
-        fact_sales.where("is_sale")
-        .groupBy(*grain, "order_id", "order_date", "customer_key")
-        .agg(
-            F.sum("revenue").alias("revenue"),
-            F.sum("discount").alias("discount"),
-            F.sum("quantity").alias("units"),
-        )
-    )
+    above, below = _hundredths(numerator), _hundredths(denominator)
+    whole = f"({above} * {2 * 10**digits} + {below}) // (2 * {below})"
+    return f"CAST({whole} AS DECIMAL(28, 0)) * {10**-digits:.{digits}f}"
 
 
-def sales_by(by_order: DataFrame, *grain: Column) -> DataFrame:
-    """The grain's columns and `MEASURES`; one row per value of the grain.
+def _hundredths(number: str) -> str:
+    return f"CAST(CAST({number} AS DECIMAL(38, 2)) * 100 AS HUGEINT)"
 
-    Args:
-        by_order: from `sales_by_order`. Each order has one row per grain, so the count of distinct
-            orders is a plain count, which leaves a single distinct aggregation, the customers.
-        grain: of the result.
+
+def business_day(moment: str, zone: str) -> str:
+    """SQL of the day of a time in the shop's time zone."""
+    return f"CAST(timezone({ansi_literal(zone)}, {moment}) AS DATE)"
+
+
+def date_key(day: str) -> str:
+    """SQL of a day as an int yyyymmdd."""
+    return f"CAST(strftime({day}, '%Y%m%d') AS INTEGER)"
+
+
+# Measures of sales at some grain, from `SALES_BY_ORDER`: each order has one row per grain, so the
+# count of distinct orders is a plain count, which leaves a single distinct one, of the customers.
+MEASURES = f"""
+    CAST(sum(revenue) AS DECIMAL(18, 2)) AS revenue,
+    CAST(sum(discount) AS DECIMAL(18, 2)) AS discount,
+    count(order_id) AS orders,
+    CAST(sum(units) AS BIGINT) AS units,
+    count(DISTINCT CASE WHEN {NO_GUEST} THEN customer_key END) AS customers,
+    {average("sum(revenue)", "count(order_id)")} AS average_order_value"""
+
+# Day, customer, revenue, discount and units of each order with a sale; computed once a run for all
+# KPIs that share it.
+SALES_BY_ORDER = Query(
     """
-    measured = by_order.groupBy(*grain).agg(
-        F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
-        F.sum("discount").cast(MONEY_SUM).alias("discount"),
-        F.count("order_id").alias("orders"),
-        F.sum("units").alias("units"),
-        F.count_distinct(F.when(~is_guest(), F.col("customer_key"))).alias("customers"),
-    )
-    return measured.select("*", average("revenue", "orders").alias("average_order_value"))
+    SELECT order_id, order_date, customer_key, sum(revenue) AS revenue, sum(discount) AS discount,
+        CAST(sum(quantity) AS BIGINT) AS units
+    FROM gold.fact_sales
+    WHERE is_sale
+    GROUP BY order_id, order_date, customer_key""",
+    (FACTS,),
+    "sales_by_order",
+)
 
-
-def customer_sales(fact_sales: DataFrame) -> DataFrame:
-    """Orders, units, revenue, first and last order's days; one row per customer with a sale.
-
-    The guest is among them.
+# Orders, units, revenue, first and last order's days; one row per customer with a sale, the guest
+# among them.
+CUSTOMER_SALES = Query(
     """
-    return (
-        sales_by_order(fact_sales)
-        .groupBy("customer_key")
-        .agg(
-            F.count("order_id").alias("orders"),
-            F.sum("units").alias("units"),
-            F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
-            F.min("order_date").alias("first_order_date"),
-            F.max("order_date").alias("last_order_date"),
-        )
-    )
-
-
-def business_day(moment: str, zone: str) -> Column:
-    """The day of a time in the shop's time zone.
-
-    Args:
-        moment: the column, UTC.
-    """
-    return F.to_date(moment if zone == "UTC" else F.from_utc_timestamp(moment, zone))
-
-
-def average(amount: str, count: str) -> Column:
-    """`amount / count` as money, rounded once, half up; both are columns, none negative."""
-    return rounded_ratio(amount, count, 2).cast(MONEY_SUM)
-
-
-def share_of(part: str, whole: str) -> Column:
-    """`part / whole` to six digits, half up; 0 where the whole is 0."""
-    share = F.when(F.col(whole) != 0, rounded_ratio(part, whole, 6))
-    return F.coalesce(share, F.lit(0)).cast(SHARE)
-
-
-def rounded_ratio(numerator: str, denominator: str, digits: int) -> Column:
-    """Two non-negative columns divided, rounded half up to `digits`.
-
-    In whole numbers: Spark rounds a decimal quotient to its own scale first, and a second
-    rounding of that is not always half up.
-    """
-    return F.expr(
-        f"cast((2 * {numerator} * 1e{digits}BD + {denominator}) div (2 * {denominator}) "
-        f"as decimal(28, 0)) * 1e-{digits}BD"
-    )
+    SELECT customer_key, count(order_id) AS orders, CAST(sum(units) AS BIGINT) AS units,
+        CAST(sum(revenue) AS DECIMAL(18, 2)) AS revenue,
+        min(order_date) AS first_order_date, max(order_date) AS last_order_date
+    FROM (
+        SELECT customer_key, order_id, order_date, sum(revenue) AS revenue,
+            CAST(sum(quantity) AS BIGINT) AS units
+        FROM gold.fact_sales
+        WHERE is_sale
+        GROUP BY customer_key, order_id, order_date
+    ) AS orders
+    GROUP BY customer_key""",
+    (FACTS,),
+    "customer_sales",
+)

@@ -1,4 +1,6 @@
-"""Spark types of the columns, named by what they hold."""
+"""Types of the columns, named by what they hold."""
+
+from collections.abc import Mapping
 
 from pyspark.sql import types as T
 
@@ -16,3 +18,8 @@ MONEY_SUM = T.DecimalType(18, 2)
 SHARE = T.DecimalType(9, 6)
 REASONS = T.ArrayType(T.StringType())
 TEXTS = T.MapType(T.StringType(), T.StringType())
+
+
+def struct_of(kinds: Mapping[str, T.DataType]) -> T.StructType:
+    """The schema of columns of these types, in order."""
+    return T.StructType([T.StructField(name, kind) for name, kind in kinds.items()])

@@ -11,22 +11,23 @@ import duckdb
 import pyarrow as pa
 from pandera.pyspark import Column
 
+from ecommerce_assets.engine.duck import connect
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, landed
-from ecommerce_assets.landing.frame import record_batches
+from ecommerce_assets.landing.rows import record_batches
 from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
 from ecommerce_assets.landing.store import store_of
+from ecommerce_assets.model.rules import NULLABILITY, row_rules
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.contract import Contract
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.personal import shown
-from ecommerce_assets.tables.rules import NULLABILITY, row_rules
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets.trial.doubts import blocked, doubtful
-from ecommerce_assets.trial.judge import in_duckdb, judged, relation_of
+from ecommerce_assets.trial.fates import relation_of, with_fates
 
 VALUES_NAMED = 20
 EXAMPLES = 3
@@ -72,8 +73,7 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
         PipelineError: the shop file is wrong, nothing has landed, or a file can't be read.
     """
     shop, found = current_shop(), Trial()
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    connection = connect()
     try:
         for source in shop.sources:
             rows = _received(landing, source, shop.sources, limit, found)
@@ -81,11 +81,8 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
         if not any(found.files.values()):
             raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
         for table in fed_tables():
-            try:
-                connection.execute(f"CREATE TABLE {table.name} AS {judged(table)}")
-            except duckdb.Error as error:
-                raise _not_tried(connection, table, shop, error) from None
-            _add_table(connection, table, shop, found)
+            connection.execute(f"CREATE TABLE {table.name} AS {with_fates(table)}")
+            _add_table(connection, table, found)
             fates = found.tables[table.name]
             found.blocked += blocked(connection, table, fates, thresholds or Thresholds())
             found.doubtful += doubtful(connection, table)
@@ -119,9 +116,7 @@ def _received(
     return pa.schema(columns).empty_table()
 
 
-def _add_table(
-    connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop, found: Trial
-) -> None:
+def _add_table(connection: duckdb.DuckDBPyConnection, table: Table, found: Trial) -> None:
     fates = dict(
         connection.execute(f"SELECT fate, count(*) FROM {table.name} GROUP BY 1").fetchall()
     )
@@ -151,39 +146,14 @@ def _add_table(
                 ],
             }
         )
-    found.unknown += _unknown(connection, table, shop)
+    found.unknown += _unknown(connection, table)
 
 
 def _quoted(value: Any) -> str:
     return "(empty)" if value is None else repr(value)
 
 
-def _not_tried(
-    connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop, error: duckdb.Error
-) -> PipelineError:
-    """The error of an expression that DuckDB can't compute; names it if it can be found."""
-    why = str(error).splitlines()[0]
-    advice = (
-        "Headers are texts in an expression, and DuckDB casts none by itself: write "
-        "cast(`Sales` as decimal(18, 4)), say. A run, by Spark, may take it as it is."
-    )
-    for contract in contracts_of(table):
-        feed = contract.feed
-        for key, sql in {"where": feed.where, **feed.texts}.items():
-            try:
-                expression = in_duckdb(sql) if sql else "true"
-                connection.execute(f"SELECT count({expression}) FROM {relation_of(feed.source)}")
-            except duckdb.Error as found:
-                why = str(found).splitlines()[0]
-                return shop.mistake_in(
-                    table.name, feed.source, key, f"can't be tried: {why}. {advice}"
-                )
-    return shop.mistake(f"tables.{table.name}", f"can't be tried: {why}. {advice}")
-
-
-def _unknown(
-    connection: duckdb.DuckDBPyConnection, table: Table, shop: Shop
-) -> Iterator[dict[str, Any]]:
+def _unknown(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[dict[str, Any]]:
     """Values that the vocabulary does not list, and those that a map does not name."""
     contracts = contracts_of(table)
     for name, contract in product(table.columns, contracts):
@@ -214,7 +184,7 @@ def _unknown_value(name: str, column: Column, contract: Contract) -> str:
     if not mapped:
         return ""
     broken = [rule.broken for rule in row_rules({name: column}) if rule.kind != NULLABILITY]
-    against = " OR ".join(f"({in_duckdb(condition)})" for condition in broken) or "true"
+    against = " OR ".join(f"({condition})" for condition in broken) or "true"
     return f"{text} NOT IN ({known}) AND ({against})"
 
 

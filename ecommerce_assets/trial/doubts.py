@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import duckdb
 
-from ecommerce_assets.tables.audits.shares import percent
-from ecommerce_assets.tables.declaration import Table
+from ecommerce_assets.model.shares import percent
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.thresholds import Thresholds, exceeds
 
 PARENTS = {"orders": "customer_id", "order_items": "order_id"}
@@ -84,7 +84,8 @@ def _fractions(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[
     if rows and below == rows:
         yield (
             f"{table.identifier}: all {rows:,} discounts are below 1 percent. If they are "
-            'fractions, write discount_percent = { sql = "cast(`HEADER` as decimal(9, 4)) * 100" }'
+            "fractions, write discount_percent = "
+            '{ sql = "try_cast(`HEADER` as decimal(9, 4)) * 100" }'
         )
 
 

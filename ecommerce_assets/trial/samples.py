@@ -16,7 +16,7 @@ from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.records import read_records
 from ecommerce_assets.landing.source import GZIP, Dialect, Source, column_of
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.trial.judge import parsed_time
+from ecommerce_assets.tables.casting import time_of
 
 DELIMITERS = ",;\t|"
 LOOKED_AT = 50  # lines, for the dialect
@@ -217,4 +217,4 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
 def _is_time(column: str, pattern: str) -> str:
     if pattern == "iso":
         return f"regexp_full_match({column}, {ansi_literal(_ISO)})"
-    return f"({parsed_time(column, pattern)}) IS NOT NULL"
+    return f"({time_of(column, pattern, 'UTC')}) IS NOT NULL"

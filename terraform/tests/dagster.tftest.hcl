@@ -161,6 +161,20 @@ run "an_image_by_tag" {
   expect_failures = [var.dagster_image]
 }
 
+run "with_glue" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy_attachment.dagster)) == toset(["dashboard", "orchestrator"])
+    error_message = "Where Glue computes the tables, Dagster may not change them."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.no_success) == 1
+    error_message = "Without a run of gold for a day, somebody is told."
+  }
+}
+
 run "sign_in" {
   command = plan
 
@@ -209,5 +223,23 @@ run "without_it" {
   assert {
     condition     = length(aws_vpc.private) == 0 && length(aws_ecs_service.dagster) == 0 && length(aws_db_instance.dagster) == 0 && length(aws_cloudwatch_metric_alarm.no_success) == 0 && output.dagster == null
     error_message = "Without it, none of it is there."
+  }
+}
+
+run "without_glue" {
+  command = plan
+
+  variables {
+    pipeline_settings = { ECOMMERCE_ENGINE = "duckdb" }
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy_attachment.dagster)) == toset(["dashboard", "embedded", "orchestrator"])
+    error_message = "Where Dagster computes the tables itself, it may change them."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.no_success) == 0
+    error_message = "The alarm that counts Glue's runs would always be on."
   }
 }

@@ -83,14 +83,14 @@ run "policies" {
 
   # Metrics have no ARN, nor has what Athena's console lists; everything else is named.
   assert {
-    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
+    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.embedded, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
       [for statement in jsondecode(document.json).Statement : contains(["WriteMetrics", "Browse"], statement.Sid) || !contains(flatten([statement.Resource]), "*")]
     ]))
     error_message = "No policy names every resource."
   }
 
   assert {
-    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
+    condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator, data.aws_iam_policy_document.embedded, data.aws_iam_policy_document.publisher, data.aws_iam_policy_document.uploader]) :
       [for statement in jsondecode(document.json).Statement : [for action in flatten([statement.Action]) : !endswith(action, "*") && !startswith(action, "iam:")]]
     ]))
     error_message = "No policy has a wildcard action, or passes a role."

@@ -1,7 +1,7 @@
-"""`make bench`: the whole pipeline beside a bare PySpark script, in figures and ratios of one run.
+"""`make bench`: each engine's first load beside a bare PySpark script, in figures and ratios of one run.
 
     python -m tools.benchmark [--orders 10000 --orders 1000000]
-        [--history 30 --history 365] [--backfill 100000] [--sensor] [--daily 365] [--small]
+        [--history 30 --history 365] [--backfill 100000] [--sensor] [--daily 365] [--small] [--rounds 3]
 
 Then a backfill of 30 days beside one day with as many rows; a daily run after so many days of
 history, beside a rebuild of the same tables, and their dashboard; the landing sensor's tick; and
@@ -17,11 +17,13 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -33,7 +35,7 @@ from dagster._core.instance import InstanceRef
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.landing.layout import date_folder
 from ecommerce_assets.query.local import connect
-from ecommerce_assets.settings import Settings
+from ecommerce_assets.settings import ENGINES, Settings
 from ecommerce_assets.tables import LAYERS, tables_of
 from tools.benchmark.deliveries import FIRST, REPOSITORY, generate
 from tools.benchmark.small import small
@@ -50,6 +52,7 @@ GOLD = (
 )  # fmt: skip
 FIGURES = ("seconds", "seconds_checking", "spark_jobs")
 TABLES = " or ".join(f"group:{layer}" for layer in LAYERS)
+BARE = "bare script"
 FOLDERS = 3_650  # ten years of daily folders
 
 
@@ -83,12 +86,18 @@ def measured(call: list[str], cwd: Path, environment: dict[str, str]) -> dict[st
 
 
 def pipeline(
-    landing: Path, folder: Path, first: date, last: date, *, full_refresh: bool = False
+    landing: Path,
+    folder: Path,
+    first: date,
+    last: date,
+    *,
+    full_refresh: bool = False,
+    engine: str = ENGINES[0],
 ) -> dict[str, float]:
     """`dagster asset materialize` of every table for a range of dates, and its split."""
     for name in ("dagster.yaml", "pyproject.toml"):
         (folder / name).write_text((REPOSITORY / name).read_text())
-    environment = places(landing, folder)
+    environment = places(landing, folder) | {"ECOMMERCE_ENGINE": engine}
     config = {"ops": {layer: {"config": {"full_refresh": full_refresh}} for layer in LAYERS}}
     call = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m",
             "ecommerce_assets.definitions", "--select", TABLES, "--partition-range", f"{first}...{last}",
@@ -138,6 +147,8 @@ def of_tables(folder: Path) -> dict[str, tuple[float, ...]]:
     found = {}
     for record in records:
         made = record.event_log_entry.asset_materialization
+        if not made.metadata.keys() >= set(FIGURES):
+            continue  # not a table
         figures = (made.metadata[name].value for name in FIGURES)
         found[".".join(made.asset_key.path)] = tuple(map(float, figures))
     return found
@@ -160,11 +171,9 @@ def _seconds(duration: str) -> float:
     return 60 * int(minutes or 0) + float(seconds)
 
 
-def bare(landing: Path, folder: Path, *, archive: bool) -> dict[str, float]:
-    """The bare script, with or without the pipeline's archive of Java classes."""
+def bare(landing: Path, folder: Path) -> dict[str, float]:
+    """The bare script."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    if not archive:
-        environment["BENCH_NO_ARCHIVE"] = "1"
     call = [sys.executable, "-m", "tools.benchmark.bare_pyspark", str(landing),
             str(folder / "gold")]  # fmt: skip
     return measured(call, folder, environment)
@@ -190,31 +199,42 @@ def show(title: str, figures: dict[str, float]) -> None:
           f"{figures['peak']:>8.0f} MiB")  # fmt: skip
 
 
-def whole_pipeline(orders: int) -> None:
-    """The pipeline beside the bare script."""
+def whole_pipeline(orders: int, rounds: int) -> None:
+    """The first load by each engine, and the bare script, by turns; medians of some rounds."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         landing = root / "landing"
         seconds = generate(landing, orders, DAYS)
-        print(
-            f"\n{orders:,} orders in {DAYS} deliveries (generated in {seconds:.1f} s)", flush=True
-        )
-        folders = [root / part for part in ("ours", "bare", "bare_archive")]
-        for folder in folders:
-            folder.mkdir()
-        ours = pipeline(landing, folders[0], FIRST, FIRST + timedelta(days=DAYS - 1))
-        plain = bare(landing, folders[1], archive=False)
-        archived = bare(landing, folders[2], archive=True)
-        same_gold(folders[0] / "lakehouse", folders[1] / "gold")
-        show("this pipeline, all tables and checks", ours)
-        show("bare script", plain)
-        show("bare script, our class archive", archived)
-        print(f"  ratio of wall to the bare script {ours['wall'] / plain['wall']:.2f}, "
-              f"with our class archive {ours['wall'] / archived['wall']:.2f}; the same gold, cell by cell")  # fmt: skip
-        split = ("dagster and start-up", "bronze", "silver", "gold")
-        print("  split: " + ", ".join(f"{part} {ours[part]:.1f} s" for part in split))
-        print(f"  checks, within the layers, summed over tables side by side: {ours['checks']:.1f} s; "
-              f"{ours['jobs']:.0f} Spark jobs", flush=True)  # fmt: skip
+        print(f"\n{orders:,} orders in {DAYS} deliveries (generated in {seconds:.1f} s), "
+              f"medians of {rounds}", flush=True)  # fmt: skip
+        found: dict[str, list[dict[str, float]]] = defaultdict(list)
+        for number in range(rounds):
+            folders = {who: root / f"{who}{number}" for who in (*ENGINES, BARE)}
+            for who, folder in folders.items():
+                folder.mkdir()
+                last = FIRST + timedelta(days=DAYS - 1)
+                found[who].append(
+                    bare(landing, folder) if who == BARE
+                    else pipeline(landing, folder, FIRST, last, engine=who)
+                )  # fmt: skip
+            for engine in ENGINES:
+                same_gold(folders[engine] / "lakehouse", folders[BARE] / "gold")
+            for folder in folders.values():
+                shutil.rmtree(folder)
+        middle = {
+            who: {key: statistics.median(one[key] for one in runs) for key in runs[0]}
+            for who, runs in found.items()
+        }
+        for who, figures in middle.items():
+            show(f"{who}, all tables and checks" if who in ENGINES else who, figures)
+            if who in ENGINES:
+                split = ("dagster and start-up", *LAYERS)
+                print("    " + ", ".join(f"{part} {figures[part]:.1f} s" for part in split))
+        first, *others = middle
+        for who in others:
+            ratios = (f"{middle[first][key] / middle[who][key]:.2f} of its {key}"
+                      for key in ("wall", "cpu", "peak"))  # fmt: skip
+            print(f"  {first} to {who}: {', '.join(ratios)}", flush=True)
 
 
 def backfill(orders: int) -> None:
@@ -337,14 +357,15 @@ def main() -> None:
     parser.add_argument("--sensor", action="store_true")
     parser.add_argument("--daily", type=int)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    everything = not any(vars(given).values())
+    everything = not any(value for name, value in vars(given).items() if name != "rounds")
     orders = [10_000, 1_000_000] if everything else given.orders or []
     print(json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0],
                       "duckdb": duckdb.__version__}))  # fmt: skip
     loading()
     for number in orders:
-        whole_pipeline(number)
+        whole_pipeline(number, given.rounds)
     if everything or given.small:
         small(command, show)
     for number in [100_000] if everything else given.backfill or []:

@@ -7,13 +7,13 @@ what is read twice kept in memory. It shares no transformation with the product.
     python -m tools.benchmark.bare_pyspark LANDING OUTPUT
 """
 
-import os
 import sys
+from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from ecommerce_assets.lakehouse.session import bytes_below, local_spark_config
+from ecommerce_assets.engine.spark_session import local_spark_config
 
 COLUMNS = {
     "customers": "customer_id email first_name last_name phone country city address created_at "
@@ -148,20 +148,17 @@ def measures(sales: DataFrame, grain: str, name: str) -> DataFrame:
     )
 
 
+def _bytes_below(folder: str) -> int:
+    return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+
+
 def main(landing: str, output: str) -> None:
     """Read, transform, write the eleven gold tables."""
     config = {
         key: value
-        for key, value in local_spark_config(bytes_below(landing)).items()
+        for key, value in local_spark_config(_bytes_below(landing)).items()
         if key != "spark.sql.extensions"
     }
-    # It keeps more in memory than the pipeline.
-    config["spark.driver.memory"] = "4g"
-    if "BENCH_NO_ARCHIVE" in os.environ:
-        options = config["spark.driver.extraJavaOptions"].split()
-        config["spark.driver.extraJavaOptions"] = " ".join(
-            option for option in options if "SharedArchiveFile" not in option
-        )
     spark = SparkSession.builder.config(map=config).getOrCreate()
 
     def write(frame: DataFrame, name: str) -> None:

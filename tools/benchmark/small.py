@@ -1,6 +1,5 @@
-"""A small shop's days: a daily run cold and in the warm worker, a run with nothing to do, a click."""
+"""A small shop's days: a daily run, a run with nothing to do, a click."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -9,10 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ecommerce_assets.lakehouse.session import Size
-from ecommerce_assets.settings import Settings
-from ecommerce_assets.tables import LAYERS, all_tables
-from ecommerce_assets.warm_worker.client import start_job
+from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.dagster_dev import LAUNCH, LOCATION, Server
 from ecommerce_assets_tests.shop import Shop
 from tools.benchmark.deliveries import FIRST, REPOSITORY, add_day, generate
@@ -29,8 +25,6 @@ def small(command: Command, show: Callable[[str, dict[str, float]], None]) -> No
         command: measures an `ecommerce` command, given landing, folder and the words.
         show: prints the figures.
     """
-    # Part of what identifies a worker's code.
-    os.environ["PYTHONPATH"] = str(REPOSITORY)
     with TemporaryDirectory() as name:
         root = Path(name)
         landing = root / "landing"
@@ -54,25 +48,7 @@ def small(command: Command, show: Callable[[str, dict[str, float]], None]) -> No
 
         measured("daily run", "--from", f"{tomorrow()}")
         measured("nothing changed", "--from", f"{day}")
-        settings = Settings(landing=str(landing), lakehouse=str(root / "lakehouse"))
-        _in_worker(settings, tomorrow())
-        measured("daily run, warm worker", "--from", f"{tomorrow()}")
-        measured("daily run, warm worker", "--from", f"{tomorrow()}")
-        measured("nothing changed, warm worker", "--from", f"{day}")
     _clicks()
-
-
-def _in_worker(settings: Settings, day: date) -> None:
-    """A daily run as the first one of a worker that lives as long as this process."""
-    started = time.perf_counter()
-    for layer in LAYERS:
-        argv = ["--from", f"{day}", "--to", f"{day}", "--landing", settings.landing,
-                "--lakehouse", settings.lakehouse]  # fmt: skip
-        job = start_job(layer, argv, size=Size.SMALL, owner=os.getpid(), idle_seconds=600)
-        assert job is not None
-        job.follow(lambda line: None)
-        job.close()
-    print(f"  the first one in a new worker, jobs alone {time.perf_counter() - started:.1f} s")
 
 
 def _clicks() -> None:

@@ -15,7 +15,7 @@ from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 from ecommerce_assets.jobs.run import run_layer
 from ecommerce_assets.lakehouse.catalog import open_lakehouse
 from ecommerce_assets.lakehouse.history import history_of
-from ecommerce_assets.lakehouse.maintenance import KEPT
+from ecommerce_assets.lakehouse.maintenance import KEPT_DAYS
 from ecommerce_assets.tables import LAYERS, all_tables
 from tools.benchmark.deliveries import FIRST, generate
 
@@ -36,7 +36,7 @@ def year(days: int) -> None:
             runs.append(_daily_run(landing, lakehouse, FIRST + timedelta(days=number)))
             if number % WEEK == WEEK - 1:
                 started = time.perf_counter()
-                now, maintained = maintained + KEPT, datetime.now(UTC)
+                now, maintained = maintained + timedelta(days=KEPT_DAYS), datetime.now(UTC)
                 for _ in maintain_lakehouse(str(lakehouse), now):
                     pass
                 maintenances.append(time.perf_counter() - started)

@@ -5,12 +5,11 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-
 from ecommerce_assets.intervals import days_in
+from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.refresh.decision import LandingEvidence
-from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Finding, Report, Scope, sample
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, counted, sample
 
 DELIVERED = Check(
     "delivery_not_empty", "Every ingestion date of the run brought at least one row.", False
@@ -129,14 +128,15 @@ WHOLE = Check(
 )
 
 
-def _cut_off() -> Column:
-    return F.col("_rescued_data").contains('"_cut_off": true')
+_CUT_OFF = """contains(_rescued_data, '"_cut_off": true')"""
 
 
 def _last_record_complete(scope: Scope) -> Report:
     cut = scope.observed["cut_off"] or 0
-    rows = sample(scope.snapshot.where(_cut_off()).select("_source_file", "_row_number"),
-                  ["_source_file"]) if cut else []  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    if cut:
+        records = scope.snapshot.where_row_wise(_CUT_OFF).select("_source_file", "_row_number")
+        rows = sample(records, ["_source_file"])
     message = f"{cut:,} files end in the middle of a record"
     if rows:
         message += f", like {scope.location(rows[0]['_source_file'], rows[0]['_row_number'])}"
@@ -155,7 +155,7 @@ def _last_record_complete(scope: Scope) -> Report:
 last_record_complete = Audit(
     (WHOLE,),
     _last_record_complete,
-    observes={"cut_off": lambda: F.count_if(_cut_off())},
+    observes={"cut_off": f"count_if({_CUT_OFF})"},
 )
 
 
@@ -163,15 +163,16 @@ def rows_of_no_table(conditions: Sequence[str]) -> Audit:
     """Counts the run's rows that speak of no table: a figure of the bronze table, not a check.
 
     Args:
-        conditions: Spark SQL conditions of the tables that the source feeds.
+        conditions: SQL conditions of the tables that the source feeds, never null.
     """
-    spoken_of = " or ".join(f"coalesce({condition}, false)" for condition in conditions)
-    name = "rows_of_no_table"
-    return Audit(
-        (),
-        lambda scope: Report([], metrics={name: scope.observed[name] or 0}),
-        observes={name: lambda: F.count_if(F.expr(f"not ({spoken_of})"))},
-    )
+    of_none = {"n": f"NOT ({' OR '.join(conditions)})"}
+
+    def count(scope: Scope) -> Report:
+        written = scope.only_affected(scope.snapshot, INGESTION_DATE)
+        rows = counted(written, of_none)["n"] if scope.added else 0
+        return Report([], metrics={"rows_of_no_table": rows})
+
+    return Audit((), count)
 
 
 READ = Check("all_files_read", "Every file in the landing folder is read.", False)

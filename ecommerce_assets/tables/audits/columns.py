@@ -5,9 +5,14 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from pyspark.sql import functions as F
-
-from ecommerce_assets.tables.audits import SAMPLE_ROWS, Audit, Check, Filled, Finding, Report, Scope
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import ROWS
+from ecommerce_assets.intervals import lies_in
+from ecommerce_assets.landing.layout import INGESTION_DATE, RESCUED
+from ecommerce_assets.model.audit import Audit, Check, Finding, Report
+from ecommerce_assets.sql import quoted
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Filled, Scope, counted
+from ecommerce_assets.tables.types import DATE, TEXT, struct_of
 
 SCHEMA = Check(
     "schema_as_usual",
@@ -16,7 +21,7 @@ SCHEMA = Check(
 )
 LOOKED_BACK = timedelta(days=31)
 EXPECTED = 10  # expected values of a column that is now empty, by its share in the delivery before
-RESCUED = "_rescued_data"
+_NAMES = struct_of({INGESTION_DATE: DATE, "name": TEXT})
 
 
 def _schema_as_usual(scope: Scope) -> Report:
@@ -97,24 +102,25 @@ def _newly_empty(
     )  # fmt: skip
     if not odd:
         return []
-    filled = [F.count_if(F.trim(name) != "").alias(name) for name in odd]
-    row = scope.snapshot.where(F.col("_ingestion_date") == before).agg(*filled).collect()[0]
+    rows = scope.snapshot.where(lies_in(INGESTION_DATE, [before])).select(*odd)
+    filled = counted(rows, {name: f"trim({quoted(name)}) <> ''" for name in odd})
     share = scope.rows_by_date[day] / scope.rows_by_date[before]
-    return [name for name in odd if row[name] * share >= EXPECTED]
+    return [name for name in odd if filled[name] * share >= EXPECTED]
 
 
 def _unknown_columns(scope: Scope, days: Sequence[date]) -> dict[date, set[str]]:
     """By date, the names of columns that the contract does not know."""
     if not days:
         return {}
-    names = F.explode(F.json_object_keys(RESCUED)).alias("name")
-    rows = scope.snapshot.where(
-        F.col("_ingestion_date").isin(list(days)) & F.col(RESCUED).isNotNull()
+    rows = scope.snapshot.where(f"{lies_in(INGESTION_DATE, days)} AND {RESCUED} IS NOT NULL")
+    named = rows.select(INGESTION_DATE, RESCUED).row_wise(
+        f"SELECT DISTINCT {INGESTION_DATE}, unnest(json_keys({RESCUED})) FROM {ROWS}", _NAMES
     )
+    distinct = query(f"SELECT DISTINCT {INGESTION_DATE}, name FROM named", named=named)
     found: dict[date, set[str]] = {}
-    for row in rows.select("_ingestion_date", names).distinct().collect():
+    for row in distinct.rows():
         if not row["name"].startswith("_"):
-            found.setdefault(row["_ingestion_date"], set()).add(row["name"])
+            found.setdefault(row[INGESTION_DATE], set()).add(row["name"])
     return found
 
 

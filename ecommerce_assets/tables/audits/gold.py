@@ -3,19 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from pyspark.sql import functions as F
-
-from ecommerce_assets.tables.audits import (
-    Audit,
-    Check,
-    Finding,
-    Report,
-    Scope,
-    sample,
-    share_finding,
-)
-from ecommerce_assets.tables.audits.shares import Share
-from ecommerce_assets.tables.star import FACTS, is_guest
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.model.audit import Audit, Check, Finding, Report
+from ecommerce_assets.model.shares import Share
+from ecommerce_assets.tables.audits import Scope, sample, share_finding
+from ecommerce_assets.tables.star import FACTS, NO_GUEST
 
 TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
 
@@ -49,14 +41,20 @@ def fact_rows_join(key: str, refresh_key: str | None = None) -> Audit:
         facts = scope.upstream[FACTS]
         if refresh_key:
             facts = scope.only_affected(facts, refresh_key)
-        # A broadcast would be another Spark job.
-        orphans = facts.join(scope.snapshot.hint("shuffle_hash"), key, "left_anti")
+        orphans = query(
+            f"""
+            SELECT facts.order_item_id, facts.{key} FROM facts
+            ANTI JOIN members ON facts.{key} = members.{key}""",
+            facts=facts,
+            # A broadcast would be another Spark job.
+            members=scope.snapshot.select(key).joined_by("shuffle_hash"),
+        )
         lost = orphans.count()
         finding = Finding(
             JOINED,
             passed=not lost,
             counts={"fact_rows_without_a_match": lost},
-            sample=sample(orphans.select("order_item_id", key), ["order_item_id"]) if lost else [],
+            sample=sample(orphans, ["order_item_id"]) if lost else [],
             advice="Materialize gold.fact_sales together with this dimension.",
         )
         return Report([finding])
@@ -90,7 +88,7 @@ def inferred_members(key: str) -> Audit:
         )  # fmt: skip
         return Report([finding])
 
-    return Audit((INFERRED,), run, observes={"inferred": lambda: F.count_if("is_inferred")})
+    return Audit((INFERRED,), run, observes={"inferred": "count_if(is_inferred)"})
 
 
 def revenue_reconciles(column: str, *, guests: bool = True) -> Audit:
@@ -112,33 +110,37 @@ def revenue_reconciles(column: str, *, guests: bool = True) -> Audit:
         )
         return Report([finding])
 
-    return Audit((RECONCILED,), run, (FACTS,), {"revenue": lambda: F.sum(column)})
+    return Audit((RECONCILED,), run, (FACTS,), {"revenue": f"sum({column})"})
 
 
 def _sold(scope: Scope) -> Any:
     """Revenue of the sales, of all and of those to customers; computed once for all tables."""
-    to_customer = F.when(~is_guest(), F.col("revenue"))
-    sums = [F.sum("revenue").alias("revenue"), F.sum(to_customer).alias("of_customers")]
-    return scope.figure(FACTS, "sold", lambda facts: facts.where("is_sale").agg(*sums).collect()[0])
+    sums = f"""
+        SELECT sum(revenue) AS revenue, sum(CASE WHEN {NO_GUEST} THEN revenue END) AS of_customers
+        FROM facts WHERE is_sale"""
+    return scope.figure(FACTS, "sold", lambda facts: query(sums, facts=facts).rows()[0])
 
 
 def _orders_reconcile(scope: Scope) -> Report:
     facts = scope.only_affected(scope.upstream[FACTS], "customer_key")
-    facts = facts.where("is_sale").where(~is_guest())
-    sold = facts.select("order_id").distinct().agg(F.count("*").alias("sold"))
-    snapshot = scope.only_affected(scope.snapshot, "customer_key")
-    row = snapshot.agg(F.sum("orders").alias("here")).crossJoin(sold).collect()[0]
-    here = row["here"] or 0
+    counted = query(
+        f"""
+        SELECT 'here' AS side, CAST(sum(orders) AS BIGINT) AS orders FROM customers
+        UNION ALL
+        SELECT 'sold' AS side, count(DISTINCT order_id) AS orders FROM facts
+        WHERE is_sale AND {NO_GUEST}""",
+        customers=scope.only_affected(scope.snapshot, "customer_key"),
+        facts=facts,
+    )
+    orders = {row["side"]: row["orders"] or 0 for row in counted.rows()}
     finding = Finding(
         COUNTED,
-        passed=here == row["sold"],
-        counts={"here": here, FACTS: row["sold"]},
+        passed=orders["here"] == orders["sold"],
+        counts={"here": orders["here"], FACTS: orders["sold"]},
         advice=f"{TOGETHER} loses or duplicates orders: check the grain of its joins.",
     )
     average = (scope.observed["orders"] or 0) / scope.rows if scope.rows else 0.0
     return Report([finding], metrics={"average_orders_per_customer": round(average, 4)})
 
 
-orders_reconcile = Audit(
-    (COUNTED,), _orders_reconcile, (FACTS,), {"orders": lambda: F.sum("orders")}
-)
+orders_reconcile = Audit((COUNTED,), _orders_reconcile, (FACTS,), {"orders": "sum(orders)"})

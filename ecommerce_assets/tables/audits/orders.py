@@ -1,32 +1,27 @@
 """Audit of the fact table: are the published orders and items complete, and do they agree?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Relation
+from ecommerce_assets.model.audit import Audit, Check, Finding, Report
+from ecommerce_assets.model.shares import Share
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.amounts import NET_AMOUNT
-from ecommerce_assets.tables.audits import (
-    Audit,
-    Check,
-    Finding,
-    Report,
-    Scope,
-    sample,
-    share_finding,
-)
-from ecommerce_assets.tables.audits.shares import Share
+from ecommerce_assets.tables.audits import Scope, sample, share_finding
 
+Parse = Callable[[Relation], Relation]
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
 # Sums over all orders, to which each order adds its own.
 TOTALS = (
     "orders", "sold", "empty", "empty_amount", "disagreeing", "items", "items_amount", "waiting",
     "waiting_amount", "odd_lines", "odd_percents", "discounted",
 )  # fmt: skip
-CENT = Decimal("0.01")
+CENT = "0.01"
+BELOW_ONE_PERCENT = "discount_percent > 0 AND discount_percent < 1"
 
 WAITING = Check(
     "items_without_order",
@@ -57,22 +52,20 @@ PERCENTS = Check(
 )
 
 
-def orders_and_items(not_sold: Sequence[str], currency: str, received_key: str) -> Audit:
+def orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse) -> Audit:
     """Compare all published orders with all published items.
 
     Args:
         not_sold: the statuses of orders that are not sales.
         currency: of all amounts.
-        received_key: Spark SQL of an order's key, from its row as received.
+        parse: returns typed values of orders in quarantine.
     """
     checks = (WAITING, EMPTY, AMOUNTS, LINES, PERCENTS)
-    run = partial(_orders_and_items, not_sold, currency, received_key)
+    run = partial(_orders_and_items, not_sold, currency, parse)
     return Audit(checks, run, keeps_totals=True)
 
 
-def _orders_and_items(
-    not_sold: Sequence[str], currency: str, received_key: str, scope: Scope
-) -> Report:
+def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scope: Scope) -> Report:
     """The totals of all published orders and items.
 
     Where those of the published snapshot are known, only the affected orders are compared, as they
@@ -84,113 +77,118 @@ def _orders_and_items(
     else:
         figures, were = [
             compared(
-                {name: scope.only_affected(frames[name], "order_id") for name in (ORDERS, ITEMS)},
+                {name: scope.only_affected(tables[name], "order_id") for name in (ORDERS, ITEMS)},
                 not_sold,
             )
-            for frames in (scope.upstream, known.upstream)
+            for tables in (scope.upstream, known.upstream)
         ]
         for name in TOTALS:
             number = Decimal if name.endswith("_amount") else int
             figures[name] += number(known.totals[name]) - were[name]
     totals = {name: figures[name] for name in TOTALS}
-    figures["waiting_held"] = _held(scope, received_key) if figures["waiting"] else 0
+    figures["waiting_held"] = _held(scope, parse) if figures["waiting"] else 0
     findings = [
         _waiting(scope, figures, currency),
-        _empty(scope, figures, currency),
-        _amounts(scope, figures),
+        _empty(scope, figures, currency, not_sold),
+        _amounts(scope, figures, not_sold),
         _lines(scope, figures),
         _percents(scope, figures),
     ]
     return Report(findings, totals=totals)
 
 
-def compared(frames: Mapping[str, DataFrame], not_sold: Sequence[str]) -> dict[str, Any]:
-    """`TOTALS` over the orders and items, and examples."""
-    known = F.col("order_id").isNotNull()
-    row = (
-        _joined(frames[ORDERS], frames[ITEMS], not_sold)
-        .agg(
-            F.count("order_id").alias("orders"),
-            F.count_if("is_sale").alias("sold"),
-            F.count_if("is_empty").alias("empty"),
-            F.sum(F.when(F.col("is_empty"), F.col("total_amount"))).alias("empty_amount"),
-            F.count_if("disagrees").alias("disagreeing"),
-            F.sum("items").alias("items"),
-            F.sum("items_total").alias("items_amount"),
-            F.sum(F.when(~known, F.col("items"))).alias("waiting"),
-            F.sum(F.when(~known, F.col("items_total"))).alias("waiting_amount"),
-            F.sum("odd_lines").alias("odd_lines"),
-            F.sum("odd_percents").alias("odd_percents"),
-            F.sum("discounted").alias("discounted"),
-            F.min(F.when(~known, F.col("item_order_id"))).alias("waits"),
-            _largest("is_empty").alias("worst_empty"),
-            _largest("disagrees").alias("worst_disagreeing"),
-        )
-        .collect()[0]
-    )
-    figures = row.asDict(recursive=True)
-    return {name: value or 0 if name in TOTALS else value for name, value in figures.items()}
+def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[str, Any]:
+    """`TOTALS` over the orders and items, and an order that is waited for, as `waits`."""
+    (row,) = query(
+        """
+        SELECT count(order_id) AS orders,
+            count(CASE WHEN is_sale THEN 1 END) AS sold,
+            count(CASE WHEN is_empty THEN 1 END) AS empty,
+            sum(CASE WHEN is_empty THEN total_amount END) AS empty_amount,
+            count(CASE WHEN disagrees THEN 1 END) AS disagreeing,
+            CAST(sum(items) AS BIGINT) AS items,
+            sum(items_total) AS items_amount,
+            CAST(sum(CASE WHEN order_id IS NULL THEN items END) AS BIGINT) AS waiting,
+            sum(CASE WHEN order_id IS NULL THEN items_total END) AS waiting_amount,
+            CAST(sum(odd_lines) AS BIGINT) AS odd_lines,
+            CAST(sum(odd_percents) AS BIGINT) AS odd_percents,
+            CAST(sum(discounted) AS BIGINT) AS discounted,
+            min(CASE WHEN order_id IS NULL THEN item_order_id END) AS waits
+        FROM joined""",
+        joined=joined(tables, not_sold),
+    ).rows()
+    return {name: value or 0 if name in TOTALS else value for name, value in row.items()}
 
 
-def _held(scope: Scope, received_key: str) -> int:
+def _held(scope: Scope, parse: Parse) -> int:
     """The items that wait for an order in quarantine."""
     quarantined = scope.consult(f"{ORDERS}_quarantine")
     if quarantined is None:
         return 0
-    ids = quarantined.select(F.trim(F.expr(received_key)).alias("order_id")).distinct()
-    items = scope.upstream[ITEMS].join(ids, "order_id", "left_semi")
-    return items.join(scope.upstream[ORDERS], "order_id", "left_anti").count()
+    return query(
+        """
+        SELECT items.order_item_id FROM items
+        SEMI JOIN held ON items.order_id = held.order_id
+        ANTI JOIN orders ON items.order_id = orders.order_id""",
+        items=scope.upstream[ITEMS],
+        held=parse(quarantined).select("order_id"),
+        orders=scope.upstream[ORDERS],
+    ).count()
 
 
-def _largest(which: str) -> Column:
-    """The order of the greatest total among those for which a flag holds."""
-    rest = [name for name in AMOUNT_COLUMNS if name != "total_amount"]
-    return F.max(F.when(F.col(which), F.struct("total_amount", *rest)))
+def _largest(scope: Scope, not_sold: Sequence[str], flag: str) -> list[dict[str, Any]]:
+    """The affected order of the greatest total among those for which a flag holds, as a sample."""
+    affected = {name: scope.only_affected(scope.upstream[name], "order_id")
+                for name in (ORDERS, ITEMS)}  # fmt: skip
+    found = query(
+        f"""
+        SELECT {", ".join(AMOUNT_COLUMNS)} FROM joined WHERE {flag}
+        ORDER BY total_amount DESC NULLS LAST, order_id DESC""",
+        joined=joined(affected, not_sold),
+    )
+    return found.rows(1)
 
 
-def _joined(orders: DataFrame, items: DataFrame, not_sold: Sequence[str]) -> DataFrame:
+def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
     """One row per order with the sums of its items, including orders known only from items."""
-    expected = F.expr(NET_AMOUNT)
-    per_order = items.groupBy(F.col("order_id").alias("item_order_id")).agg(
-        F.count("*").alias("items"),
-        F.sum("line_total").alias("items_total"),
-        F.count_if(F.abs(F.col("line_total") - expected) > CENT)
-        .alias("odd_lines"),
-        F.count_if((F.col("discount_percent") > 0) & (F.col("discount_percent") < 1))
-        .alias("odd_percents"),
-        F.count_if(F.col("discount_percent") > 0).alias("discounted"),
-    )  # fmt: skip
-    # A broadcast would be another Spark job.
-    joined = orders.join(
-        per_order.hint("merge"), orders.order_id == per_order.item_order_id, "full_outer"
-    )
-    here = F.coalesce("items_total", F.lit(0))
-    parts = F.coalesce("subtotal", here) - F.col("discount_amount")
-    extras = F.col("tax_amount") + F.col("shipping_amount")
+    statuses = ", ".join(map(ansi_literal, not_sold))
+    is_sale = f"status NOT IN ({statuses})" if statuses else "true"
     # If tax or shipping is not delivered, the total may only exceed the sum of the other parts.
-    total_disagrees = F.when(extras.isNotNull(), F.col("total_amount") != parts + extras).otherwise(
-        F.col("total_amount") < parts
+    total = """CASE WHEN tax_amount + shipping_amount IS NOT NULL
+        THEN total_amount <> parts + tax_amount + shipping_amount ELSE total_amount < parts END"""
+    return query(
+        f"""
+        WITH per_order AS (
+            SELECT order_id AS item_order_id, count(*) AS items, sum(line_total) AS items_total,
+                count(CASE WHEN {is_odd("line_total")} THEN 1 END) AS odd_lines,
+                count(CASE WHEN {BELOW_ONE_PERCENT} THEN 1 END) AS odd_percents,
+                count(CASE WHEN discount_percent > 0 THEN 1 END) AS discounted
+            FROM items GROUP BY order_id
+        ), orders_and_items AS (
+            SELECT *, coalesce(items_total, 0) AS here
+            FROM orders FULL JOIN per_order ON orders.order_id = per_order.item_order_id
+        ), compared AS (
+            SELECT *, coalesce(subtotal, here) - discount_amount AS parts,
+                order_id IS NOT NULL AND {is_sale} AS is_sale
+            FROM orders_and_items
+        ), flags AS (
+            SELECT *, is_sale AND items IS NULL AS is_empty, subtotal <> here AS subtotal_disagrees,
+                {total} AS total_disagrees
+            FROM compared
+        )
+        SELECT order_id, item_order_id, subtotal, items_total, tax_amount, shipping_amount,
+            discount_amount, total_amount, items, odd_lines, odd_percents, discounted, is_sale,
+            is_empty, coalesce(subtotal_disagrees, false) OR coalesce(total_disagrees, false)
+                AS disagrees
+        FROM flags""",
+        orders=tables[ORDERS],
+        items=tables[ITEMS],
     )
-    subtotal_disagrees = F.col("subtotal") != here
-    is_sale = F.col("order_id").isNotNull() & ~F.col("status").isin(*not_sold)
-    return joined.select(
-        "order_id",
-        "item_order_id",
-        "subtotal",
-        "items_total",
-        "tax_amount",
-        "shipping_amount",
-        "discount_amount",
-        "total_amount",
-        "items",
-        "odd_lines",
-        "odd_percents",
-        "discounted",
-        is_sale.alias("is_sale"),
-        (is_sale & F.col("items").isNull()).alias("is_empty"),
-        F.coalesce(subtotal_disagrees | total_disagrees, subtotal_disagrees, total_disagrees,
-                   F.lit(False)).alias("disagrees"),
-    )  # fmt: skip
+
+
+def is_odd(line_total: str) -> str:
+    """SQL: whether an item's total is more than a cent off what its parts make."""
+    return f"({line_total} > {NET_AMOUNT} + {CENT} OR {line_total} < {NET_AMOUNT} - {CENT})"
 
 
 AMOUNT_COLUMNS = (
@@ -210,7 +208,7 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     rows: list[dict[str, Any]] = []
     advice = "They enter gold.fact_sales as soon as their order arrives."
     if waiting and figures["waits"] is not None:
-        waits = scope.upstream[ITEMS].where(F.col("order_id") == figures["waits"])
+        waits = scope.upstream[ITEMS].where(f"order_id = {ansi_literal(figures['waits'])}")
         rows = sample(waits.select("order_item_id", "order_id"), ["order_item_id"])
     if waiting:
         counts |= {"order_in_quarantine": held, "order_not_delivered": waiting - held}
@@ -234,10 +232,12 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     )
 
 
-def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
+def _empty(
+    scope: Scope, figures: dict[str, Any], currency: str, not_sold: Sequence[str]
+) -> Finding:
     empty, sold = figures["empty"], figures["sold"]
     share = Share(empty, sold, "tolerance")
-    rows = [] if share.passes(scope.thresholds) else _example(figures["worst_empty"])
+    rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "is_empty")
     message = (
         f"{empty:,} of {sold:,} orders sold ({share.described(scope.thresholds)}), with a "
         f"total of {figures['empty_amount']:,} {currency}, have no item"
@@ -256,10 +256,10 @@ def _empty(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     )  # fmt: skip
 
 
-def _amounts(scope: Scope, figures: dict[str, Any]) -> Finding:
+def _amounts(scope: Scope, figures: dict[str, Any], not_sold: Sequence[str]) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
     share = Share(disagreeing, orders, "tolerance")
-    rows = [] if share.passes(scope.thresholds) else _example(figures["worst_disagreeing"])
+    rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "disagrees")
     message = (
         f"{disagreeing:,} of {orders:,} orders ({share.described(scope.thresholds)}) "
         "disagree with their items or parts"
@@ -289,8 +289,7 @@ def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
     if not share.passes(scope.thresholds):
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
-        expected = F.expr(NET_AMOUNT)
-        off = scope.upstream[ITEMS].where(F.abs(F.col("line_total") - expected) > CENT)
+        off = scope.upstream[ITEMS].where(is_odd("line_total"))
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())
@@ -309,7 +308,7 @@ def _percents(scope: Scope, figures: dict[str, Any]) -> Finding:
     odd, discounted = figures["odd_percents"], figures["discounted"]
     rows = []
     if odd:
-        fraction = scope.upstream[ITEMS].where("discount_percent > 0 and discount_percent < 1")
+        fraction = scope.upstream[ITEMS].where(BELOW_ONE_PERCENT)
         rows = sample(fraction.select("order_item_id", "discount_percent"), ["order_item_id"])
     return Finding(
         PERCENTS,
@@ -320,8 +319,3 @@ def _percents(scope: Scope, figures: dict[str, Any]) -> Finding:
         advice="If the shop delivers 0.15 for 15 %, computed line totals are too high: have it "
         "deliver percent.",
     )
-
-
-def _example(order: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """An order as a sample; none if the run has not affected such an order."""
-    return [{name: order[name] for name in AMOUNT_COLUMNS}] if order else []

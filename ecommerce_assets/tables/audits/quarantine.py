@@ -7,24 +7,21 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
+from ecommerce_assets.engine.queries import all_rows, query
+from ecommerce_assets.engine.relation import ROWS, Relation
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE
+from ecommerce_assets.model.audit import Audit, Check, Finding, Report
+from ecommerce_assets.model.shares import Share
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.tables.audits import (
-    WARNING_FRACTION,
-    Audit,
-    Check,
-    Finding,
-    Report,
-    Scope,
-    sample,
-    share_finding,
-)
-from ecommerce_assets.tables.audits.shares import Share
-from ecommerce_assets.tables.contract import IMPLAUSIBLE
+from ecommerce_assets.sql import ansi_literal, is_lower, latest_first
+from ecommerce_assets.tables.audits import WARNING_FRACTION, Scope, sample, share_finding
+from ecommerce_assets.tables.casting import IMPLAUSIBLE
+from ecommerce_assets.tables.contract import VALID
+from ecommerce_assets.tables.provenance import VERSION_ORDER
+from ecommerce_assets.tables.types import DATE, TEXT, struct_of
 from ecommerce_assets.thresholds import exceeds
 
 QUARANTINE_SHARE = Check(
@@ -33,6 +30,9 @@ QUARANTINE_SHARE = Check(
     "fifth of that.",
     True,
 )
+
+_REASON = struct_of({"reason": TEXT})
+_REASONS = struct_of({INGESTION_DATE: DATE, "reasons": TEXT})
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Keyed:
         detail: the column that should be the same in the versions that one file holds.
         value: the column with a row's value, in the shop's currency; None for none.
         parse: returns typed values and reasons of rows in quarantine.
+        as_received: returns parsed rows that break the contract as quarantine holds them.
+        struct: schema of parsed rows.
         selects: whether some rows of bronze do not speak of the table.
         shop: the shop.
     """
@@ -55,7 +57,9 @@ class Keyed:
     parent: str | None
     detail: str | None
     value: str | None
-    parse: Callable[[DataFrame], DataFrame]
+    parse: Callable[[Relation], Relation]
+    as_received: Callable[[Relation], Relation]
+    struct: T.StructType
     selects: bool
     shop: Shop
 
@@ -122,29 +126,30 @@ def _worst(over: Sequence[Mapping[str, Any]], limit: float) -> str:
 def _offending(keyed: Keyed, scope: Scope) -> tuple[list[dict[str, Any]], str]:
     """A sample of quarantined rows, most common reason first; and a sentence on that reason."""
     broken = _broken(scope)
-    reasons = broken.select("*", F.explode("_reasons").alias("reason")).groupBy("reason")
-    first = F.min(F.struct("_source_file", "_row_number")).alias("first")
-    top = reasons.agg(F.count("*").alias("rows"), first).orderBy(F.desc("rows"), "reason").first()
-    assert top is not None  # there are quarantined rows
-    rows = sample(
-        broken.where(F.array_contains("_reasons", F.lit(top["reason"]))).select(
-            "_received.*", "_reasons"
-        ),
-        ["_source_file", "_row_number"],
-    )
+    reasons = broken.select("_reasons").row_wise(f"SELECT unnest(_reasons) FROM {ROWS}", _REASON)
+    top = query(
+        """
+        SELECT reason, n FROM (
+            SELECT reason, count(*) AS n FROM reasons GROUP BY reason
+        ) AS counted
+        ORDER BY n DESC, reason""",
+        reasons=reasons,
+    ).rows(1)[0]  # there are quarantined rows
+    of_it = broken.where_row_wise(f"list_contains(_reasons, {ansi_literal(top['reason'])})")
+    rows = sample(keyed.as_received(of_it), ["_source_file", "_row_number"])
     column = top["reason"].split(":")[0]
     named = column in rows[0] and not scope.is_personal(column)
     value = f"{rows[0][column]!r} in " if named else "in "
-    where = scope.location(top["first"]["_source_file"], top["first"]["_row_number"])
+    where = scope.location(rows[0]["_source_file"], rows[0]["_row_number"])
     for row in rows:
         row["_line"] = scope.line_of(row["_source_file"], row["_row_number"])
-    return rows, f"{top['reason']} ({top['rows']:,}), e.g. {value}{where}"
+    return rows, f"{top['reason']} ({top['n']:,}), e.g. {value}{where}"
 
 
-def _broken(scope: Scope) -> DataFrame:
+def _broken(scope: Scope) -> Relation:
     """The rows of the run's deliveries that break the contract, parsed."""
     of_run = scope.versions.candidates.where(lies_in(INGESTION_DATE, scope.dates))
-    return of_run.where("size(_reasons) > 0")
+    return of_run.where(f"NOT {VALID}")
 
 
 def _dates(dates: Sequence[date]) -> str:
@@ -193,51 +198,67 @@ def held_back(keyed: Keyed, scope: Scope, quarantined: int) -> list[Finding]:
         nothing = defaultdict[str, Any](int)
         findings = [_newest(keyed, scope, nothing)]
         return [*findings, _no_value_quarantined(keyed, scope)] if keyed.value else findings
-    broken = _broken(scope)
-    # An implausible time must not make a row newer than the day on which it arrived.
-    updated_at = F.when(
-        F.array_contains("_reasons", f"updated_at: {IMPLAUSIBLE}"),
-        F.to_timestamp(INGESTION_DATE),
-    ).otherwise(F.col("updated_at"))
-    columns = [F.col(name) for name in (keyed.key, *PROVENANCE)]
-    columns += [updated_at.alias("updated_at"), *([F.col(keyed.value)] if keyed.value else [])]
-    broken = broken.select(*columns)
+    broken = _held(keyed, _broken(scope))
     if earlier is not None:
-        others = earlier.where(~F.col(INGESTION_DATE).isin(list(scope.dates)))
-        broken = broken.unionAll(keyed.parse(others).select(*columns))
-    value = F.col(keyed.value) if keyed.value else F.lit(0)
-    version = F.struct("updated_at", *PROVENANCE)
-    newest = broken.groupBy(F.col(keyed.key).alias("held_key")).agg(
-        F.max(version).alias("held"),
-        # Rows without a key are counted one by one.
-        F.when(F.first(keyed.key).isNull(), F.sum(value))
-        .otherwise(F.max_by(value, version)).alias("held_value"),
-    )  # fmt: skip
-    current = scope.snapshot.select(
-        F.col(keyed.key).alias("key"), version.alias("kept"), value.alias("value")
-    )
-    stale = F.col("held") > F.col("kept")
-    # A broadcast would be another Spark job.
-    joined = current.join(
-        newest.hint("merge"), F.col("key") == F.col("held_key"), "full_outer"
-    ).select(
-        "*",
-        F.coalesce(stale, F.lit(False)).alias("stale"),
-        (F.col("held_key").isNotNull() | F.col("key").isNull()).alias("in_quarantine"),
-    )
-    unsettled = F.col("in_quarantine") & (F.col("stale") | F.col("key").isNull())
-    row = joined.agg(
-        F.count_if("stale").alias("stale"),
-        F.count_if(F.col("key").isNull()).alias("missing"),
-        F.sum(F.when(F.col("stale"), F.col("value"))).alias("stale_value"),
-        F.sum("value").alias("value"),
-        F.sum(F.when(unsettled, F.col("held_value"))).alias("held_value"),
-        F.min(F.when(F.col("stale"), F.struct("key", "held", "kept"))).alias("example"),
-    ).collect()[0]
+        others = earlier.where(f"NOT {lies_in(INGESTION_DATE, scope.dates)}")
+        broken = all_rows([broken, _held(keyed, keyed.parse(others))])
+    joined = _joined(keyed, broken, scope.snapshot)
+    (row,) = query(
+        """
+        SELECT count(CASE WHEN stale THEN 1 END) AS stale,
+            count(CASE WHEN key IS NULL THEN 1 END) AS missing,
+            sum(CASE WHEN stale THEN value END) AS stale_value,
+            sum(value) AS value,
+            sum(CASE WHEN stale OR key IS NULL THEN held_value END) AS held_value
+        FROM joined""",
+        joined=joined,
+    ).rows()
+    row["joined"] = joined
     findings = [_newest(keyed, scope, row)]
     if keyed.value:
         findings.append(_value_quarantined(keyed, scope, row))
     return findings
+
+
+def _held(keyed: Keyed, broken: Relation) -> Relation:
+    """Key, version and value of parsed rows that break the contract."""
+    # An implausible time must not make a row newer than the day on which it arrived.
+    implausible = f"list_contains(_reasons, {ansi_literal(f'updated_at: {IMPLAUSIBLE}')})"
+    arrived = f"CAST({INGESTION_DATE} AS TIMESTAMPTZ)"
+    columns = [keyed.key, *PROVENANCE, *([keyed.value] if keyed.value else [])]
+    return broken.row_wise(
+        f"SELECT {', '.join(columns)}, CASE WHEN {implausible} THEN {arrived} ELSE updated_at END "
+        f"FROM {ROWS}",
+        struct_of({name: keyed.struct[name].dataType for name in [*columns, "updated_at"]}),
+    )
+
+
+def _joined(keyed: Keyed, broken: Relation, snapshot: Relation) -> Relation:
+    """Each key of the snapshot or in quarantine, with its current and its newest broken version."""
+    value = keyed.value or "0"
+    version = ", ".join(VERSION_ORDER)
+    return query(
+        f"""
+        WITH current_rows AS (
+            SELECT {keyed.key} AS key, {version}, {value} AS value FROM snapshot
+        ), ranked AS (
+            SELECT {keyed.key} AS held_key, {version}, {value} AS newest_value,
+                sum({value}) OVER (PARTITION BY {keyed.key}) AS all_values,
+                row_number() OVER (PARTITION BY {keyed.key}
+                    ORDER BY {latest_first(VERSION_ORDER)}) AS place
+            FROM broken
+        ), newest AS (SELECT * FROM ranked WHERE place = 1)
+        SELECT key, held_key, value,
+            -- Rows without a key are counted one by one.
+            CASE WHEN held_key IS NULL THEN all_values ELSE newest_value END AS held_value,
+            coalesce({is_lower("current_rows", "newest", VERSION_ORDER)}, false)
+                AND key IS NOT NULL AND held_key IS NOT NULL AS stale,
+            newest._source_file, newest._row_number, current_rows._source_file AS older_file,
+            current_rows._row_number AS older_row_number
+        FROM current_rows FULL JOIN newest ON key = held_key""",
+        broken=broken,
+        snapshot=snapshot,
+    )
 
 
 def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
@@ -250,14 +271,10 @@ def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
     if keyed.value:
         message += f", worth {row['stale_value'] or Decimal('0.00'):,} {keyed.shop.currency}"
     if not share.passes(scope.thresholds):
-        found = row["example"]
-        first = {
-            keyed.key: found["key"],
-            "_source_file": found["held"]["_source_file"],
-            "_row_number": found["held"]["_row_number"],
-            "older_file": found["kept"]["_source_file"],
-            "older_row_number": found["kept"]["_row_number"],
-        }
+        stale = query("SELECT * FROM joined WHERE stale ORDER BY key", joined=row["joined"])
+        found = stale.rows(1)[0]
+        files = ("_source_file", "_row_number", "older_file", "older_row_number")
+        first = {keyed.key: found["key"]} | {name: found[name] for name in files}
         example = [first]
         where = scope.location(first["_source_file"], first["_row_number"])
         message += (
@@ -307,21 +324,29 @@ REASONED = Check("reasons_given", "Every quarantined row says why it is here.", 
 
 
 def _quarantined_rows(scope: Scope) -> Report:
-    snapshot = scope.only_affected(scope.snapshot, "_ingestion_date")
-    grouped = snapshot.groupBy("_ingestion_date", "_reasons").count()
-    groups = grouped.collect() if scope.added else []
+    snapshot = scope.only_affected(scope.snapshot, INGESTION_DATE)
+    reasons = snapshot.select(INGESTION_DATE, "_reasons").row_wise(
+        f"SELECT {INGESTION_DATE}, array_to_string(_reasons, chr(31)) FROM {ROWS}", _REASONS
+    )
+    grouped = query(
+        f"""
+        SELECT {INGESTION_DATE}, reasons, count(*) AS n FROM quarantined
+        GROUP BY {INGESTION_DATE}, reasons""",
+        quarantined=reasons,
+    )
+    groups = grouped.rows() if scope.added else []
     by_reason: dict[str, int] = {}
     rows_by_date = dict.fromkeys(scope.dates, 0)
     for row in groups:
-        for reason in row["_reasons"]:
-            by_reason[reason] = by_reason.get(reason, 0) + row["count"]
-        rows_by_date[row["_ingestion_date"]] += row["count"]
-    unexplained = sum(row["count"] for row in groups if not row["_reasons"])
+        for reason in row["reasons"].split("\x1f") if row["reasons"] else ():
+            by_reason[reason] = by_reason.get(reason, 0) + row["n"]
+        rows_by_date[row[INGESTION_DATE]] += row["n"]
+    unexplained = sum(row["n"] for row in groups if not row["reasons"])
     finding = Finding(
         REASONED,
         passed=not unexplained,
-        counts={"quarantined": sum(row["count"] for row in groups), **by_reason},
-        sample=sample(snapshot.where(F.size("_reasons") == 0)) if unexplained else [],
+        counts={"quarantined": sum(row["n"] for row in groups), **by_reason},
+        sample=sample(snapshot.where_row_wise("len(_reasons) = 0")) if unexplained else [],
         advice="A row without a reason is a defect of the contract.",
     )
     return Report([finding], rows_by_date)

@@ -6,21 +6,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import lies_in
-from ecommerce_assets.landing.layout import PROVENANCE
-from ecommerce_assets.tables.audits import (
-    SAMPLE_ROWS,
-    Audit,
-    Check,
-    Finding,
-    Report,
-    Scope,
-    sample,
-    share_finding,
-)
+from ecommerce_assets.model.audit import Audit, Check, Finding, Report
+from ecommerce_assets.model.shares import Share
+from ecommerce_assets.sql import is_lower
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, sample, share_finding
 from ecommerce_assets.tables.audits.quarantine import (
     QUARANTINE_SHARE,
     Keyed,
@@ -28,8 +20,8 @@ from ecommerce_assets.tables.audits.quarantine import (
     held_back,
     quarantine_share,
 )
-from ecommerce_assets.tables.audits.shares import Share
-from ecommerce_assets.tables.types import MONEY_SUM
+from ecommerce_assets.tables.contract import VALID
+from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.thresholds import exceeds
 
 CONSERVED = Check(
@@ -69,11 +61,8 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     values: dict[date, Decimal] = {}
     ambiguous: dict[date, int] = {}
     of_run = 0
-    grouped = _accounted(keyed, scope).groupBy("day", "fate")
-    sums = [F.count("*").alias("rows"), F.sum("value").alias("value")]
-    sums += [F.count_if(name).alias(name) for name in ("ambiguous", "of_run")]
-    for row in grouped.agg(*sums).collect():
-        counts[row["fate"]][row["day"]] = row["rows"]
+    for row in _accounted(keyed, scope).rows():
+        counts[row["fate"]][row["day"]] = row["n"]
         values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
         ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
         of_run += row["of_run"]
@@ -146,68 +135,55 @@ def _selected(keyed: Keyed, scope: Scope, by_date: list[dict[str, Any]]) -> Find
     )
 
 
-def _accounted(keyed: Keyed, scope: Scope) -> DataFrame:
-    """Date and outcome of every candidate, and the date of the snapshot's rows of these days.
+def _accounted(keyed: Keyed, scope: Scope) -> Relation:
+    """By date and fate, the candidates; by date, the snapshot's rows of these days.
 
     `of_run` are valid rows of the run's deliveries, and those that they superseded.
     """
-    version = ["updated_at", *PROVENANCE]
-    parent = F.col(keyed.parent) if keyed.parent else F.lit(None).cast("string")
-    detail = F.col(keyed.detail) if keyed.detail else F.lit(None).cast("string")
-    value = F.col(keyed.value) if keyed.value else F.lit(None)
-    received = scope.versions.candidates.select(
-        F.col(keyed.key).alias("key"),
-        F.struct(*version).alias("received"),
-        F.col("_ingestion_date").alias("day"),
-        F.expr(
-            "case when _reasons is null then 'not_selected' when size(_reasons) > 0 then "
-            "'quarantined' end"
-        ).alias("fate"),
-        parent.alias("parent"),
-        detail.alias("detail"),
-        F.expr("_reasons is not null").alias("selected"),
-        value.cast(MONEY_SUM).alias("value"),
+    parent, detail = [name or "CAST(NULL AS VARCHAR)" for name in (keyed.parent, keyed.detail)]
+    value = keyed.value or "NULL"
+    version = ", ".join(VERSION_ORDER)
+    delivered, replaces = [
+        lies_in(f"{side}._ingestion_date", scope.dates) for side in ("received", "kept")
+    ]
+    same_file = "received._source_file = kept._source_file"
+    return query(
+        f"""
+        WITH received AS (
+            SELECT {keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail,
+                CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid
+            FROM candidates
+        ), kept AS (
+            SELECT {keyed.key} AS kept_key, {version}, {parent} AS parent, {detail} AS detail
+            FROM affected
+        ), fates AS (
+            SELECT received._ingestion_date AS day,
+                CASE WHEN is_valid IS NULL THEN 'not_selected'
+                    WHEN NOT is_valid THEN 'quarantined'
+                    WHEN {same_file} AND received._row_number = kept._row_number THEN 'current'
+                    WHEN {is_lower("received", "kept", VERSION_ORDER)} THEN 'superseded'
+                    ELSE 'lost' END AS fate,
+                CASE WHEN is_valid IS NOT NULL THEN value END AS value,
+                is_valid AND ({delivered} OR coalesce({replaces}, false)) AS of_run,
+                received.parent <> kept.parent
+                    OR ({same_file} AND received.detail <> kept.detail) AS another
+            FROM received LEFT JOIN kept ON received.key = kept.kept_key
+        ), rows_with_fates AS (
+            SELECT day, fate, value, of_run AND another AS ambiguous, of_run FROM fates
+            UNION ALL
+            SELECT _ingestion_date AS day, '{HELD}' AS fate, CAST(NULL AS DECIMAL(18, 2)) AS value,
+                false AS ambiguous, false AS of_run
+            FROM snapshot WHERE {lies_in("_ingestion_date", scope.dates)}
+        )
+        SELECT day, fate, count(*) AS n, sum(value) AS value,
+            count(CASE WHEN ambiguous THEN 1 END) AS ambiguous,
+            count(CASE WHEN of_run THEN 1 END) AS of_run
+        FROM rows_with_fates GROUP BY day, fate""",
+        # A broadcast would be another Spark job.
+        candidates=scope.versions.candidates.joined_by("merge"),
+        affected=scope.only_affected(scope.snapshot, keyed.key),
+        snapshot=scope.snapshot,
     )
-    affected = scope.only_affected(scope.snapshot, keyed.key)
-    kept = affected.select(
-        F.col(keyed.key).alias("kept_key"),
-        F.struct(*version).alias("kept"),
-        F.col("_ingestion_date").alias("kept_day"),
-        parent.alias("kept_parent"),
-        detail.alias("kept_detail"),
-    )
-    same_row = (F.col("received._source_file") == F.col("kept._source_file")) & (
-        F.col("received._row_number") == F.col("kept._row_number")
-    )
-    fate = (
-        F.when(F.col("fate").isNotNull(), F.col("fate"))
-        .when(same_row, "current")
-        .when(F.col("received") < F.col("kept"), "superseded")
-        .otherwise("lost")
-    )
-    same_file = F.col("received._source_file") == F.col("kept._source_file")
-    another = (F.col("parent") != F.col("kept_parent")) | (
-        same_file & (F.col("detail") != F.col("kept_detail"))
-    )
-    delivered, replaces = [F.expr(lies_in(day, scope.dates)) for day in ("day", "kept_day")]
-    of_run = F.col("fate").isNull() & (delivered | F.coalesce(replaces, F.lit(False)))
-    # A broadcast would be another Spark job.
-    known = kept.hint("merge")
-    fates = received.join(known, F.col("key") == F.col("kept_key"), "left").select(
-        "day",
-        fate.alias("fate"),
-        F.when(F.col("selected"), F.col("value")).alias("value"),
-        (of_run & another).alias("ambiguous"),
-        of_run.alias("of_run"),
-    )
-    held = scope.snapshot.where(lies_in("_ingestion_date", scope.dates)).select(
-        F.col("_ingestion_date").alias("day"),
-        F.lit(HELD).alias("fate"),
-        F.lit(None).cast(MONEY_SUM).alias("value"),
-        F.lit(False).alias("ambiguous"),
-        F.lit(False).alias("of_run"),
-    )
-    return fates.unionAll(held)
 
 
 def unambiguous(keyed: Keyed) -> Check:
@@ -265,17 +241,21 @@ def _unambiguous(keyed: Keyed, scope: Scope, rows: int, ambiguous: dict[date, in
 
 def _versions_that_differ(keyed: Keyed, scope: Scope) -> list[dict[str, Any]]:
     """Keys whose versions name several parents, or else several details."""
-    valid = scope.versions.candidates.where(F.size("_reasons") == 0)
+    valid = scope.versions.candidates.where(VALID)
     for column in (keyed.parent, keyed.detail):
         if column is None:
             continue
         by = [keyed.key] if column == keyed.parent else [keyed.key, "_source_file"]
-        named = (
-            valid.groupBy(*by)
-            .agg(F.count_distinct(column).alias("named"), F.min(column).alias("one"),
-                 F.max(column).alias("another"), F.count("*").alias("versions"))
-            .where("named > 1")
-        )  # fmt: skip
+        named = query(
+            f"""
+            SELECT * FROM (
+                SELECT {", ".join(by)}, count(DISTINCT {column}) AS named, min({column}) AS one,
+                    max({column}) AS another, count(*) AS versions
+                FROM valid GROUP BY {", ".join(by)}
+            ) AS counted
+            WHERE named > 1""",
+            valid=valid,
+        )
         found = sample(named, by)
         if found:
             return [
@@ -316,10 +296,13 @@ def _value_as_before(keyed: Keyed, scope: Scope, values: dict[date, Decimal]) ->
     limit = Decimal(str(scope.thresholds.redelivery_change))
     before: dict[date, Decimal] = {}
     if (replaced := scope.versions.replaced) is not None:
-        total = F.sum(str(keyed.value)).alias("value")
-        selected = replaced.where("_reasons is not null")
-        rows = selected.groupBy("_ingestion_date").agg(total).collect()
-        before = {row["_ingestion_date"]: row["value"] or Decimal(0) for row in rows}
+        sums = query(
+            f"""
+            SELECT _ingestion_date, sum({keyed.value}) AS value FROM replaced
+            WHERE {VALID} IS NOT NULL GROUP BY _ingestion_date""",
+            replaced=replaced,
+        )
+        before = {row["_ingestion_date"]: row["value"] or Decimal(0) for row in sums.rows()}
     other: list[dict[str, Any]] = []
     for day, was in sorted(before.items()):
         now = values.get(day, Decimal(0))

@@ -1,12 +1,12 @@
 """Bronze: the rows as delivered, one table per source of the shop file."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import types as T
 
-from ecommerce_assets.landing.layout import INGESTION_DATE, ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.engine.relation import Relation
+from ecommerce_assets.landing.layout import INGESTION_DATE, RESCUED, ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, Source, column_of
-from ecommerce_assets.refresh.landed import Landed
+from ecommerce_assets.model.strategies import Landed
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.bronze import (
     empty_delivery,
@@ -17,10 +17,9 @@ from ecommerce_assets.tables.audits.bronze import (
     volume_as_usual,
 )
 from ecommerce_assets.tables.audits.columns import schema_as_usual
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.feed import conditions_of
 from ecommerce_assets.tables.provenance import provenance
-from ecommerce_assets.tables.types import COUNT, TEXT, TEXTS, TIMESTAMP
+from ecommerce_assets.tables.types import COUNT, TEXT, TEXTS, TIMESTAMP, struct_of
 
 LANDING = "landing"
 
@@ -65,7 +64,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
             **provenance(),
             **of_lines,
             "_ingested_at": pa.Column(TIMESTAMP, description="When the run read the file."),
-            "_rescued_data": pa.Column(
+            RESCUED: pa.Column(
                 TEXT,
                 nullable=True,
                 description="JSON of data without a column in the contract: unknown columns by "
@@ -78,15 +77,15 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         unique=[SOURCE_FILE, ROW_NUMBER],
     )
     conditions = conditions_of(shop, name)
-    landed = [T.StructField(name, found.dtype.type) for name, found in schema.columns.items()]
+    landed = struct_of({name: found.dtype.type for name, found in schema.columns.items()})
     return Table(
         layer="bronze",
         name=name,
         schema=schema,
         transform=as_received,
-        copies={f"{LANDING}.{name}": tuple(columns)},
+        origins={column: ((f"{LANDING}.{name}", column),) for column in columns},
         partitioned_by=(INGESTION_DATE,),
-        refresh=Landed(source, T.StructType(landed)),
+        refresh=Landed(source, landed),
         audits=(
             empty_delivery,
             every_run_audit,
@@ -100,7 +99,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
     )
 
 
-def as_received(landed: DataFrame) -> DataFrame:
+def as_received(landed: Relation) -> Relation:
     """One row per record of the landed files, unchanged."""
     return landed
 

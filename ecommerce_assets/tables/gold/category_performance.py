@@ -1,13 +1,11 @@
 """gold.category_performance: what each category sold, month by month."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import any_change, by_month
+from ecommerce_assets.model.dependency import any_change, by_month
+from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import NET_REVENUE, sales_by, sales_by_order, share_of
+from ecommerce_assets.tables.star import NET_REVENUE, share_of
 from ecommerce_assets.tables.types import COUNT, DATE, MONEY_SUM, SHARE, TEXT
 
 
@@ -29,28 +27,32 @@ class CategoryPerformance(pa.DataFrameModel):
         unique = ["category", "month_start_date"]
 
 
-def category_performance(fact_sales: DataFrame, dim_product: DataFrame) -> DataFrame:
-    """Sales by category and month, with their share of the month."""
-    categories = fact_sales.join(dim_product, "product_key", "inner")
-    category = F.col("category")
-    month = F.trunc("order_date", "month").alias("month_start_date")
-    sold = sales_by(sales_by_order(categories, category), category, month)
-    of_month = F.sum("revenue").over(Window.partitionBy("month_start_date"))
-    return sold.select("*", of_month.alias("month_revenue")).select(
-        "category",
-        "month_start_date",
-        "revenue",
-        "discount",
-        "orders",
-        "units",
-        share_of("revenue", "month_revenue").alias("revenue_share"),
+QUERY = f"""
+    WITH by_order AS (
+        SELECT p.category, CAST(date_trunc('month', f.order_date) AS DATE) AS month_start_date,
+            f.order_id, sum(f.revenue) AS revenue, sum(f.discount) AS discount,
+            CAST(sum(f.quantity) AS BIGINT) AS units
+        FROM gold.fact_sales AS f JOIN gold.dim_product AS p ON p.product_key = f.product_key
+        WHERE f.is_sale
+        GROUP BY p.category, CAST(date_trunc('month', f.order_date) AS DATE), f.order_id
+    ), sold AS (
+        SELECT category, month_start_date, CAST(sum(revenue) AS DECIMAL(18, 2)) AS revenue,
+            CAST(sum(discount) AS DECIMAL(18, 2)) AS discount, count(order_id) AS orders,
+            CAST(sum(units) AS BIGINT) AS units
+        FROM by_order
+        GROUP BY category, month_start_date
+    ), of_month AS (
+        SELECT *, sum(revenue) OVER (PARTITION BY month_start_date) AS month_revenue FROM sold
     )
+    SELECT category, month_start_date, revenue, discount, orders, units,
+        {share_of("revenue", "month_revenue")} AS revenue_share
+    FROM of_month"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=CategoryPerformance,
-    transform=category_performance,
+    query=QUERY,
     upstream=("gold.fact_sales", "gold.dim_product"),
     refresh=ByKey(
         "month_start_date",

@@ -1,15 +1,13 @@
 """gold.customer_lifetime_value: revenue by customer."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.dependency import any_change
-from ecommerce_assets.refresh.running_sums import RunningSums
+from ecommerce_assets.model.dependency import any_change
+from ecommerce_assets.model.strategies import RunningSums
 from ecommerce_assets.tables.audits.gold import revenue_reconciles
 from ecommerce_assets.tables.gold import gold_table
 from ecommerce_assets.tables.gold.dim_customer import SEGMENTS
-from ecommerce_assets.tables.star import NET_REVENUE, customer_sales, is_guest
+from ecommerce_assets.tables.star import CUSTOMER_SALES, NET_REVENUE, NO_GUEST
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -29,26 +27,25 @@ class CustomerLifetimeValue(pa.DataFrameModel):
         unique = "customer_id"
 
 
-def customer_lifetime_value(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
-    """Revenue of every customer, ranked."""
-    customers = dim_customer.where(~is_guest())
-    valued = customers.join(sales, "customer_key", "left").select(
-        "customer_key",
-        "customer_id",
-        "segment",
-        F.coalesce("orders", F.lit(0)).alias("orders"),
-        F.coalesce("revenue", F.lit(0)).cast(MONEY_SUM).alias("lifetime_value"),
+QUERY = f"""
+    WITH valued AS (
+        SELECT c.customer_key, c.customer_id, c.segment, coalesce(s.orders, 0) AS orders,
+            CAST(coalesce(s.revenue, 0) AS DECIMAL(18, 2)) AS lifetime_value
+        FROM gold.dim_customer AS c LEFT JOIN customer_sales AS s
+            ON s.customer_key = c.customer_key
+        WHERE c.{NO_GUEST}
     )
-    greatest_first = Window.orderBy(F.col("lifetime_value").desc(), "customer_id")
-    return valued.select("*", F.row_number().over(greatest_first).alias("value_rank"))
+    SELECT *, CAST(row_number() OVER (ORDER BY lifetime_value DESC, customer_id) AS INTEGER)
+        AS value_rank
+    FROM valued"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=CustomerLifetimeValue,
-    transform=customer_lifetime_value,
+    query=QUERY,
     upstream=("gold.fact_sales", "gold.dim_customer"),
-    prepare={"gold.fact_sales": customer_sales},
+    prepare={"gold.fact_sales": CUSTOMER_SALES},
     refresh=RunningSums(
         of="gold.fact_sales",
         key="customer_key",

@@ -1,13 +1,11 @@
 """gold.daily_revenue: what the shop sold, day by day."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_day
+from ecommerce_assets.model.dependency import by_day
+from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by, sales_by_order
+from ecommerce_assets.tables.star import MEASURES, SALES_BY_ORDER, SalesMeasures
 from ecommerce_assets.tables.types import DATE
 
 
@@ -20,18 +18,18 @@ class DailyRevenue(SalesMeasures):
         unique = "order_date"
 
 
-def daily_revenue(by_order: DataFrame) -> DataFrame:
-    """Sales measures by day."""
-    grain = F.col("order_date").alias("order_date")
-    return sales_by(by_order, grain).select("order_date", *MEASURES)
+QUERY = f"""
+    SELECT order_date, {MEASURES}
+    FROM sales_by_order
+    GROUP BY order_date"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=DailyRevenue,
-    transform=daily_revenue,
+    query=QUERY,
     upstream=("gold.fact_sales",),
-    prepare={"gold.fact_sales": sales_by_order},
+    prepare={"gold.fact_sales": SALES_BY_ORDER},
     refresh=ByKey("order_date", on={"gold.fact_sales": by_day("order_date")}),
     revenue="revenue",
 )

@@ -1,16 +1,15 @@
 """gold.dim_customer: customers, with their segment."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_column, by_hash
+from ecommerce_assets.model.dependency import by_column, by_hash
+from ecommerce_assets.model.strategies import ByKey
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import GUEST, customer_sales, surrogate_key
+from ecommerce_assets.tables.star import CUSTOMER_SALES, GUEST
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 
 SEGMENTS = ("guest", "inactive", "new", "vip", "regular")
@@ -44,39 +43,26 @@ class DimCustomer(pa.DataFrameModel):
         unique = "customer_id"
 
 
-def dim_customer(customers: DataFrame, orders: DataFrame, sales: DataFrame) -> DataFrame:
-    """Known customers and inferred members; segments depend on sales, not on the clock."""
-    named = orders.select(F.col("customer_id").alias("named_id")).distinct()
-    everyone = customers.join(named, F.col("customer_id") == F.col("named_id"), "full_outer")
-    members = everyone.select(
-        F.coalesce("customer_id", "named_id").alias("customer_id"),
-        "email",
-        "first_name",
-        "last_name",
-        "country",
-        "city",
-        "created_at",
-        (F.col("customer_id").isNull() & (F.col("named_id") != GUEST)).alias("is_inferred"),
-    ).select(surrogate_key("customer_id").alias("customer_key"), "*")
-    segment = (
-        F.when(F.col("customer_id") == GUEST, "guest")
-        .when(F.col("orders").isNull(), "inactive")
-        .when(F.col("orders") == 1, "new")
-        .when(F.col("revenue") >= F.lit(VIP_REVENUE).cast("decimal(18,2)"), "vip")
-        .otherwise("regular")
+QUERY = f"""
+    WITH named AS (
+        SELECT DISTINCT customer_id AS named_id FROM silver.orders
+    ), members AS (
+        SELECT coalesce(c.customer_id, n.named_id) AS customer_id, c.email, c.first_name,
+            c.last_name, c.country, c.city, c.created_at,
+            c.customer_id IS NULL AND n.named_id <> {ansi_literal(GUEST)} AS is_inferred
+        FROM silver.customers AS c FULL JOIN named AS n ON n.named_id = c.customer_id
+    ), keyed AS (
+        SELECT surrogate_key(customer_id) AS customer_key, * FROM members
     )
-    return members.join(sales, "customer_key", "left").select(
-        "customer_key",
-        "customer_id",
-        "email",
-        "first_name",
-        "last_name",
-        "country",
-        "city",
-        "created_at",
-        segment.alias("segment"),
-        "is_inferred",
-    )
+    SELECT k.customer_key, k.customer_id, k.email, k.first_name, k.last_name, k.country, k.city,
+        k.created_at,
+        CASE WHEN k.customer_id = {ansi_literal(GUEST)} THEN 'guest'
+            WHEN s.orders IS NULL THEN 'inactive'
+            WHEN s.orders = 1 THEN 'new'
+            WHEN s.revenue >= CAST({VIP_REVENUE} AS DECIMAL(18, 2)) THEN 'vip'
+            ELSE 'regular' END AS segment,
+        k.is_inferred
+    FROM keyed AS k LEFT JOIN customer_sales AS s ON s.customer_key = k.customer_key"""
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
@@ -86,10 +72,10 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         gold_table(
             module=__name__,
             model=DimCustomer,
-            transform=dim_customer,
+            query=QUERY,
             publish_group=STAR,
             upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
-            prepare={"gold.fact_sales": customer_sales},
+            prepare={"gold.fact_sales": CUSTOMER_SALES},
             refresh=ByKey(
                 "customer_key",
                 on={

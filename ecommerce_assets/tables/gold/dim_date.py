@@ -1,16 +1,12 @@
 """gold.dim_date: the calendar."""
 
-from functools import partial
-
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.dependency import any_change
-from ecommerce_assets.refresh.full import Full
+from ecommerce_assets.model.dependency import any_change
+from ecommerce_assets.model.strategies import Full
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.gold import fact_rows_join
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.star import business_day, date_key
 from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
@@ -37,37 +33,35 @@ class DimDate(pa.DataFrameModel):
         unique = "date_key"
 
 
-def dim_date(orders: DataFrame, *, zone: str) -> DataFrame:
-    """Every day of the years with orders; empty without orders.
+def query(zone: str) -> str:
+    """Every day of the years with orders; none without orders.
 
     Args:
         zone: time zone of the business day.
     """
-    ends = orders.agg(F.min("order_date").alias("earliest"), F.max("order_date").alias("latest"))
-    years = ends.select(
-        F.year(business_day("earliest", zone)).alias("first"),
-        F.year(business_day("latest", zone)).alias("last"),
-    ).where(F.col("first").isNotNull())
-    days = years.select(
-        F.explode(
-            F.sequence(F.make_date("first", F.lit(1), F.lit(1)),
-                       F.make_date("last", F.lit(12), F.lit(31)))
-        ).alias("date")
-    )  # fmt: skip
-    day_of_week = F.weekday("date") + 1
-    return days.select(
-        date_key("date").alias("date_key"),
-        "date",
-        day_of_week.alias("day_of_week"),
-        F.date_format("date", "EEEE").alias("day_name"),
-        F.weekofyear("date").alias("week"),
-        F.trunc("date", "week").alias("week_start_date"),
-        F.month("date").alias("month"),
-        F.date_format("date", "MMMM").alias("month_name"),
-        F.quarter("date").alias("quarter"),
-        F.year("date").alias("year"),
-        (day_of_week >= 6).alias("is_weekend"),
-    )
+    return f"""
+        WITH years AS (
+            SELECT year({business_day("min(order_date)", zone)}) AS earliest,
+                year({business_day("max(order_date)", zone)}) AS latest
+            FROM silver.orders
+        ), days AS (
+            SELECT unnest(generate_series(
+                make_date(earliest, 1, 1), make_date(latest, 12, 31), INTERVAL 1 DAY)) AS day
+            FROM years
+            WHERE earliest IS NOT NULL
+        ), dates AS (
+            SELECT CAST(day AS DATE) AS date, CAST(date_trunc('week', day) AS DATE) AS monday
+            FROM days
+        ), numbered AS (
+            SELECT *, CAST(date_diff('day', monday, date) + 1 AS INTEGER) AS day_of_week
+            FROM dates
+        )
+        SELECT {date_key("date")} AS date_key, date, day_of_week,
+            strftime(date, '%A') AS day_name, CAST(week(date) AS INTEGER) AS week,
+            monday AS week_start_date, CAST(month(date) AS INTEGER) AS month,
+            strftime(date, '%B') AS month_name, CAST(quarter(date) AS INTEGER) AS quarter,
+            CAST(year(date) AS INTEGER) AS year, day_of_week >= 6 AS is_weekend
+        FROM numbered"""
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
@@ -76,7 +70,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         gold_table(
             module=__name__,
             model=DimDate,
-            transform=partial(dim_date, zone=shop.zone),
+            query=query(shop.zone),
             publish_group=STAR,
             may_shrink=True,  # by years, as soon as a wrong order date is corrected
             upstream=("silver.orders",),

@@ -1,16 +1,14 @@
 """gold.dim_product: products."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_hash
+from ecommerce_assets.model.dependency import by_hash
+from ecommerce_assets.model.strategies import ByKey
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import surrogate_key
 from ecommerce_assets.tables.types import FLAG, KEY, PRICE, TEXT
 
 UNKNOWN = "unknown"
@@ -37,22 +35,18 @@ class DimProduct(pa.DataFrameModel):
         unique = "product_id"
 
 
-def dim_product(products: DataFrame, order_items: DataFrame) -> DataFrame:
-    """Known products and inferred members; an inferred member is replaced when its row arrives."""
-    named = order_items.select(F.col("product_id").alias("named_id")).distinct()
-    everything = products.join(named, F.col("product_id") == F.col("named_id"), "full_outer")
-    return everything.select(
-        F.coalesce("product_id", "named_id").alias("product_id"),
-        "sku",
-        F.coalesce("name", F.lit(UNKNOWN)).alias("name"),
-        F.coalesce("category", F.lit(UNKNOWN)).alias("category"),
-        "subcategory",
-        "brand",
-        "price",
-        "cost",
-        "is_active",
-        F.col("product_id").isNull().alias("is_inferred"),
-    ).select(surrogate_key("product_id").alias("product_key"), "*")
+QUERY = f"""
+    WITH named AS (
+        SELECT DISTINCT product_id AS named_id FROM silver.order_items
+    ), members AS (
+        SELECT coalesce(p.product_id, n.named_id) AS product_id, p.sku,
+            coalesce(p.name, {ansi_literal(UNKNOWN)}) AS name,
+            coalesce(p.category, {ansi_literal(UNKNOWN)}) AS category,
+            p.subcategory, p.brand, p.price, p.cost, p.is_active,
+            p.product_id IS NULL AS is_inferred
+        FROM silver.products AS p FULL JOIN named AS n ON n.named_id = p.product_id
+    )
+    SELECT surrogate_key(product_id) AS product_key, * FROM members"""
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
@@ -62,7 +56,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         gold_table(
             module=__name__,
             model=DimProduct,
-            transform=dim_product,
+            query=QUERY,
             publish_group=STAR,
             upstream=("silver.products", "silver.order_items"),
             refresh=ByKey(

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from functools import partial
 
 import pandera.pyspark as pa
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_column
+from ecommerce_assets.model.dependency import by_column
+from ecommerce_assets.model.strategies import ByKey
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits.orders import orders_and_items
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.silver import key_in_quarantine
+from ecommerce_assets.tables.silver import contracts_of, parsed_again
 from ecommerce_assets.tables.silver import orders as silver_orders
-from ecommerce_assets.tables.star import business_day, date_key, surrogate_key
-from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY, MONEY_SUM, PRICE, TEXT, WHOLE
+from ecommerce_assets.tables.star import business_day, date_key
+from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY_SUM, PRICE, TEXT, WHOLE
 
 # Not used for rows, but for the audits of the table.
 AUDITED = ("subtotal", "tax_amount", "shipping_amount", "total_amount")
@@ -57,107 +56,69 @@ class FactSales(pa.DataFrameModel):
         unique = "order_item_id"
 
 
-def fact_sales(
-    orders: DataFrame, order_items: DataFrame, *, not_sold: Sequence[str], zone: str
-) -> DataFrame:
+def query(not_sold: Sequence[str], zone: str) -> str:
     """Items joined with their orders; items without an order stay in silver until it arrives.
+
+    Each item has its share of its order's discount, in whole cents that add up: proportional to
+    line_total, by the largest remainder method. Shares are rounded down, and the remaining cents go
+    to the largest remainders, ties by order_item_id; they sum to min(discount_amount, sum of
+    line_total). Only items of orders with a discount cost any arithmetic.
 
     Args:
         not_sold: the statuses of orders that are no sales.
         zone: time zone of the business day.
     """
-    items = order_items.join(
-        orders,
-        "order_id",
-        "inner",
-    )
-    sold = (
-        with_discount_share(items)
-        .select(
-            "*",
-            business_day("order_date", zone).alias("order_day"),
-            (F.col("quantity") * F.col("unit_price")).cast(MONEY_SUM).alias("gross_amount"),
+    statuses = ", ".join(map(ansi_literal, not_sold))
+    is_sale = f"status NOT IN ({statuses})" if statuses else "true"
+    one_more = "CASE WHEN place <= cents_left THEN 1 ELSE 0 END"
+    product = "CAST(to_share AS HUGEINT) * CAST(cents AS HUGEINT)"
+    return f"""
+        WITH items AS (
+            SELECT i.order_item_id, i.order_id, i.product_id, i.quantity, i.unit_price,
+                i.line_total, o.customer_id, o.status, o.payment_method, o.shipping_country,
+                o.discount_amount, {business_day("o.order_date", zone)} AS order_date,
+                CASE WHEN o.discount_amount > 0 THEN CAST(i.line_total * 100 AS BIGINT) END AS cents
+            FROM silver.order_items AS i JOIN silver.orders AS o ON o.order_id = i.order_id
+        ), orders AS (
+            SELECT *, CAST(sum(cents) OVER (PARTITION BY order_id) AS BIGINT) AS all_cents
+            FROM items
+        ), discounts AS (
+            SELECT *, CASE WHEN all_cents > 0
+                THEN least(CAST(discount_amount * 100 AS BIGINT), all_cents) END AS to_share
+            FROM orders
+        ), floors AS (
+            SELECT *, CAST(({product}) // CAST(all_cents AS HUGEINT) AS BIGINT) AS at_least,
+                CAST(({product}) % CAST(all_cents AS HUGEINT) AS BIGINT) AS remainder
+            FROM discounts
+        ), places AS (
+            SELECT *, to_share - sum(at_least) OVER (PARTITION BY order_id) AS cents_left,
+                row_number() OVER (PARTITION BY order_id
+                    ORDER BY remainder DESC NULLS LAST, order_item_id) AS place
+            FROM floors
+        ), amounts AS (
+            SELECT *, CAST(quantity * CAST(unit_price AS DECIMAL(28, 4)) AS DECIMAL(18, 2))
+                    AS gross_amount,
+                CAST(line_total - CASE WHEN to_share > 0 THEN CAST((at_least
+                    + {one_more}) * 0.01 AS DECIMAL(12, 2))
+                    ELSE 0 END AS DECIMAL(18, 2)) AS revenue
+            FROM places
         )
-        .select(
-            "*", (F.col("line_total") - F.col("discount_share")).cast(MONEY_SUM).alias("revenue")
-        )
-    )
-    return sold.select(
-        surrogate_key("order_item_id").alias("sale_key"),
-        "order_item_id",
-        "order_id",
-        date_key("order_day").alias("date_key"),
-        F.col("order_day").alias("order_date"),
-        surrogate_key("customer_id").alias("customer_key"),
-        surrogate_key("product_id").alias("product_key"),
-        "status",
-        "payment_method",
-        "shipping_country",
-        (~F.col("status").isin(*not_sold)).alias("is_sale"),
-        "quantity",
-        "unit_price",
-        "gross_amount",
-        (F.col("gross_amount") - F.col("revenue")).cast(MONEY_SUM).alias("discount"),
-        "revenue",
-    )
-
-
-def with_discount_share(items: DataFrame) -> DataFrame:
-    """`discount_share`: each item's share of its order's discount, in whole cents that add up.
-
-    Proportional to line_total, by the largest remainder method: shares are rounded down, and the
-    remaining cents go to the largest remainders, ties by order_item_id. The shares sum to
-    min(discount_amount, sum of line_total).
-
-    Only items of orders with a discount cost any arithmetic, in whole numbers where they suffice:
-    decimals are slow.
-    """
-    order = Window.partitionBy("order_id")
-    largest_first = order.orderBy(F.col("_remainder").desc_nulls_last(), F.col("order_item_id"))
-    discounted = F.col("discount_amount") > 0
-    product = "cast(_to_share as decimal(18,0)) * cast(_cents as decimal(18,0))"
-    all_cents = "cast(_all_cents as decimal(18,0))"
-    share = F.col("_floor") + F.when(F.col("_place") <= F.col("_left"), 1).otherwise(0)
-    return (
-        items.select("*", F.when(discounted, _cents("line_total")).alias("_cents"))
-        .select("*", F.sum("_cents").over(order).alias("_all_cents"))
-        .select(
-            "*",
-            F.when(F.col("_all_cents") > 0, F.least(_cents("discount_amount"), "_all_cents")).alias(
-                "_to_share"
-            ),
-        )
-        .select(
-            "*",
-            F.expr(f"({product}) % {all_cents}").cast("long").alias("_remainder"),
-            F.expr(f"({product}) div {all_cents}").alias("_floor"),
-        )
-        .select(
-            "*",
-            (F.col("_to_share") - F.sum("_floor").over(order)).alias("_left"),
-            F.row_number().over(largest_first).alias("_place"),
-        )
-        .select(
-            *items.columns,
-            F.when(F.col("_to_share") > 0, (share * F.lit("0.01").cast("decimal(2,2)")).cast(MONEY))
-            .otherwise(F.lit(0).cast(MONEY))
-            .alias("discount_share"),
-        )
-    )
-
-
-def _cents(amount: str) -> Column:
-    return (F.col(amount) * 100).cast("long")
+        SELECT surrogate_key(order_item_id) AS sale_key, order_item_id, order_id,
+            {date_key("order_date")} AS date_key, order_date,
+            surrogate_key(customer_id) AS customer_key, surrogate_key(product_id) AS product_key,
+            status, payment_method, shipping_country, {is_sale} AS is_sale, quantity, unit_price,
+            gross_amount, CAST(gross_amount - revenue AS DECIMAL(18, 2)) AS discount, revenue
+        FROM amounts"""
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
     """gold.fact_sales."""
-    received_key = key_in_quarantine(silver_orders.tables_of_shop(shop)[0])
+    contracts = contracts_of(silver_orders.tables_of_shop(shop)[0])
     return (
         gold_table(
             module=__name__,
             model=FactSales,
-            transform=partial(fact_sales, not_sold=shop.not_sold, zone=shop.zone),
+            query=query(shop.not_sold, shop.zone),
             publish_group=STAR,
             upstream=("silver.orders", "silver.order_items"),
             refresh=ByKey(
@@ -178,7 +139,11 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
                 },
             ),
             partitioned_by=("months(order_date)",),
-            audits=(orders_and_items(shop.not_sold, shop.currency, received_key),),
+            audits=(
+                orders_and_items(
+                    shop.not_sold, shop.currency, partial(parsed_again, contracts=contracts)
+                ),
+            ),
             key_checked_apart=True,
         ),
     )

@@ -1,13 +1,11 @@
 """gold.monthly_revenue: what the shop sold, month by month."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_month
+from ecommerce_assets.model.dependency import by_month
+from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by, sales_by_order
+from ecommerce_assets.tables.star import MEASURES, SALES_BY_ORDER, SalesMeasures
 from ecommerce_assets.tables.types import DATE
 
 
@@ -20,18 +18,18 @@ class MonthlyRevenue(SalesMeasures):
         unique = "month_start_date"
 
 
-def monthly_revenue(by_order: DataFrame) -> DataFrame:
-    """Sales measures by month."""
-    grain = F.trunc("order_date", "month").alias("month_start_date")
-    return sales_by(by_order, grain).select("month_start_date", *MEASURES)
+QUERY = f"""
+    SELECT CAST(date_trunc('month', order_date) AS DATE) AS month_start_date, {MEASURES}
+    FROM sales_by_order
+    GROUP BY CAST(date_trunc('month', order_date) AS DATE)"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=MonthlyRevenue,
-    transform=monthly_revenue,
+    query=QUERY,
     upstream=("gold.fact_sales",),
-    prepare={"gold.fact_sales": sales_by_order},
+    prepare={"gold.fact_sales": SALES_BY_ORDER},
     refresh=ByKey("month_start_date", on={"gold.fact_sales": by_month("order_date")}),
     revenue="revenue",
 )

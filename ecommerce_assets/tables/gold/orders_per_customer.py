@@ -1,13 +1,12 @@
 """gold.orders_per_customer: how often and when each customer bought."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_column
+from ecommerce_assets.model.dependency import by_column
+from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.audits.gold import orders_reconcile
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import average, customer_sales, is_guest
+from ecommerce_assets.tables.star import CUSTOMER_SALES, NO_GUEST, average
 from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
 
 
@@ -28,29 +27,19 @@ class OrdersPerCustomer(pa.DataFrameModel):
         unique = "customer_id"
 
 
-def orders_per_customer(sales: DataFrame, dim_customer: DataFrame) -> DataFrame:
-    """Orders, units, revenue and order dates by customer."""
-    return (
-        sales.where(~is_guest())
-        .join(dim_customer, "customer_key", "inner")
-        .select(
-            "customer_key",
-            "customer_id",
-            "orders",
-            "units",
-            "first_order_date",
-            "last_order_date",
-            average("revenue", "orders").alias("average_order_value"),
-        )
-    )
+QUERY = f"""
+    SELECT c.customer_key, c.customer_id, s.orders, s.units, s.first_order_date, s.last_order_date,
+        {average("s.revenue", "s.orders")} AS average_order_value
+    FROM customer_sales AS s JOIN gold.dim_customer AS c ON c.customer_key = s.customer_key
+    WHERE s.{NO_GUEST}"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=OrdersPerCustomer,
-    transform=orders_per_customer,
+    query=QUERY,
     upstream=("gold.fact_sales", "gold.dim_customer"),
-    prepare={"gold.fact_sales": customer_sales},
+    prepare={"gold.fact_sales": CUSTOMER_SALES},
     refresh=ByKey(
         "customer_key",
         on={

@@ -1,13 +1,12 @@
 """gold.top_products: the products sold, ranked by revenue."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.dependency import any_change
-from ecommerce_assets.refresh.running_sums import RunningSums
+from ecommerce_assets.engine.queries import Query
+from ecommerce_assets.model.dependency import any_change
+from ecommerce_assets.model.strategies import RunningSums
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import NET_REVENUE
+from ecommerce_assets.tables.star import FACTS, NET_REVENUE
 from ecommerce_assets.tables.types import COUNT, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -27,41 +26,34 @@ class TopProducts(pa.DataFrameModel):
         unique = "product_id"
 
 
-def product_sales(fact_sales: DataFrame) -> DataFrame:
-    """One row per product sold: orders, units, revenue."""
-    by_order = (
-        fact_sales.where("is_sale")
-        .groupBy("product_key", "order_id")
-        .agg(F.sum("quantity").alias("units"), F.sum("revenue").alias("revenue"))
-    )
-    return by_order.groupBy("product_key").agg(
-        F.count("order_id").alias("orders"),
-        F.sum("units").alias("units"),
-        F.sum("revenue").cast(MONEY_SUM).alias("revenue"),
-    )
-
-
-def top_products(sold: DataFrame, dim_product: DataFrame) -> DataFrame:
-    """Units, orders and revenue by product, ranked by revenue."""
-    greatest_first = Window.orderBy(F.col("revenue").desc(), "product_id")
-    return sold.join(dim_product, "product_key", "inner").select(
-        "product_key",
-        "product_id",
-        "name",
-        "category",
-        "units",
-        "orders",
-        "revenue",
-        F.row_number().over(greatest_first).alias("revenue_rank"),
-    )
+# One row per product sold: orders, units, revenue.
+PRODUCT_SALES = Query(
+    """
+    SELECT product_key, count(order_id) AS orders, CAST(sum(units) AS BIGINT) AS units,
+        CAST(sum(revenue) AS DECIMAL(18, 2)) AS revenue
+    FROM (
+        SELECT product_key, order_id, CAST(sum(quantity) AS BIGINT) AS units,
+            sum(revenue) AS revenue
+        FROM gold.fact_sales
+        WHERE is_sale
+        GROUP BY product_key, order_id
+    ) AS orders
+    GROUP BY product_key""",
+    (FACTS,),
+    "product_sales",
+)
+QUERY = """
+    SELECT p.product_key, p.product_id, p.name, p.category, s.units, s.orders, s.revenue,
+        CAST(row_number() OVER (ORDER BY s.revenue DESC, p.product_id) AS INTEGER) AS revenue_rank
+    FROM product_sales AS s JOIN gold.dim_product AS p ON p.product_key = s.product_key"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=TopProducts,
-    transform=top_products,
+    query=QUERY,
     upstream=("gold.fact_sales", "gold.dim_product"),
-    prepare={"gold.fact_sales": product_sales},
+    prepare={"gold.fact_sales": PRODUCT_SALES},
     refresh=RunningSums(
         of="gold.fact_sales",
         key="product_key",

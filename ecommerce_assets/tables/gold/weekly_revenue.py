@@ -1,13 +1,11 @@
 """gold.weekly_revenue: what the shop sold, week by week."""
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_week
+from ecommerce_assets.model.dependency import by_week
+from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import MEASURES, SalesMeasures, sales_by, sales_by_order
+from ecommerce_assets.tables.star import MEASURES, SALES_BY_ORDER, SalesMeasures
 from ecommerce_assets.tables.types import DATE
 
 
@@ -20,18 +18,18 @@ class WeeklyRevenue(SalesMeasures):
         unique = "week_start_date"
 
 
-def weekly_revenue(by_order: DataFrame) -> DataFrame:
-    """Sales measures by week."""
-    grain = F.trunc("order_date", "week").alias("week_start_date")
-    return sales_by(by_order, grain).select("week_start_date", *MEASURES)
+QUERY = f"""
+    SELECT CAST(date_trunc('week', order_date) AS DATE) AS week_start_date, {MEASURES}
+    FROM sales_by_order
+    GROUP BY CAST(date_trunc('week', order_date) AS DATE)"""
 
 
 TABLE = gold_table(
     module=__name__,
     model=WeeklyRevenue,
-    transform=weekly_revenue,
+    query=QUERY,
     upstream=("gold.fact_sales",),
-    prepare={"gold.fact_sales": sales_by_order},
+    prepare={"gold.fact_sales": SALES_BY_ORDER},
     refresh=ByKey("week_start_date", on={"gold.fact_sales": by_week("order_date")}),
     revenue="revenue",
 )

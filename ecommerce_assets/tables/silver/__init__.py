@@ -5,42 +5,37 @@ A module's `tables_of_shop` declares a table and its quarantine for a shop.
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
 
 import pandera.pyspark as pa
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
 
+from ecommerce_assets.engine.queries import Query, all_rows
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMBER, SOURCE_FILE
-from ecommerce_assets.refresh.by_key import ByKey
-from ecommerce_assets.refresh.dependency import by_day
-from ecommerce_assets.refresh.inputs import all_rows
-from ecommerce_assets.refresh.latest_version import LatestVersion
+from ecommerce_assets.model.dependency import by_day
+from ecommerce_assets.model.strategies import ByKey, LatestVersion
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.sql import spark_literal
+from ecommerce_assets.sql import ansi_literal, latest_first, quoted
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.bronze import bronze_table
+from ecommerce_assets.tables.casting import trimmed
 from ecommerce_assets.tables.contract import (
     SOURCE,
+    VALID,
     Contract,
     CrossFieldRule,
-    key_as_received,
     of_all_sources,
     of_shop,
 )
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.feed import Feed, feeds_for
-from ecommerce_assets.tables.provenance import provenance
+from ecommerce_assets.tables.provenance import VERSION_ORDER, provenance
 from ecommerce_assets.tables.types import REASONS, TEXT
 
-# In rows that do not speak of the table, `_reasons` is null.
-VALID = "_reasons is not null and size(_reasons) = 0"
-BROKEN = "_reasons is not null and size(_reasons) > 0"
-# Versions of a key are compared by these columns; nulls sort lowest.
-VERSION_ORDER = ("updated_at", *PROVENANCE)
+JUDGED = "judged"  # the relation of the rows of all sources, as their contracts give them
 
 
 def silver_tables(
@@ -61,8 +56,8 @@ def silver_tables(
         name: name of the silver table.
         model: the contract; its first column is the key.
         partitioned_by: Iceberg partition transforms.
-        computed: by column that may be empty in the source, Spark SQL of its value from the other
-            typed columns.
+        computed: by column that may be empty in the source, SQL of its value from the other typed
+            columns.
         rules: rules on several values of a row.
         parent: the column that should be the same in all versions of a key.
         detail: the column that should be the same in the versions that one file holds.
@@ -90,6 +85,8 @@ def silver_tables(
         detail,
         value,
         parse=partial(parsed_again, contracts=contracts),
+        as_received=quarantined(kept),
+        struct=contracts[0].struct,
         selects=any(part.where for part in shop.declared.tables.get(name, ())),
         shop=shop,
     )
@@ -106,14 +103,15 @@ def silver_tables(
             "updated_at; ties by ingestion date, file and row number.",
             unique=[key],
         ),
-        transform=partial(latest_versions, key=key, columns=tuple(columns)),
+        transform=latest_versions(key, tuple(columns)),
         upstream=tuple(feed.bronze for feed in feeds),
-        prepare={contract.feed.bronze: contract.parse for contract in contracts},
+        origins=_origins(contracts),
+        prepare={contract.feed.bronze: contract for contract in contracts},
         refresh=LatestVersion(
             key,
             VERSION_ORDER,
             VALID,
-            {feed.bronze: key_as_received(feed.texts[key]) for feed in feeds},
+            {feed.bronze: trimmed(feed.texts[key]) for feed in feeds},
         ),
         partitioned_by=partitioned_by,
         audits=(accounting(keyed),),
@@ -144,16 +142,16 @@ def feeds_of(table: Table) -> tuple[Feed, ...]:
 
 def contracts_of(table: Table) -> tuple[Contract, ...]:
     """The contracts of a silver table, one for each source."""
-    return tuple(parse.__self__ for parse in table.prepare.values())  # type: ignore[attr-defined]
+    return tuple(found for found in table.prepare.values() if isinstance(found, Contract))
 
 
 def key_in_quarantine(table: Table) -> str:
-    """Spark SQL of the text of a silver table's key, in its quarantine."""
+    """SQL of the text of a silver table's key, in its quarantine."""
     feeds, (key,) = feeds_of(table), table.key
     if len(feeds) == 1:
         return feeds[0].texts[key]
-    cases = " ".join(f"when {spark_literal(f.source)} then {f.texts[key]}" for f in feeds)
-    return f"case `{SOURCE}` {cases} end"
+    cases = " ".join(f"WHEN {ansi_literal(f.source)} THEN {f.texts[key]}" for f in feeds)
+    return f"CASE {quoted(SOURCE)} {cases} END"
 
 
 def _quarantine(silver: Table, sources: Sequence[Table], kept: Mapping[str, pa.Column]) -> Table:
@@ -175,10 +173,10 @@ def _quarantine(silver: Table, sources: Sequence[Table], kept: Mapping[str, pa.C
         layer="silver",
         name=f"{silver.name}_quarantine",
         schema=schema,
-        transform=quarantined,
+        transform=quarantined(kept),
         upstream=silver.upstream,
         prepare=silver.prepare,
-        copies={bronze.identifier: tuple(bronze.columns) for bronze in sources},
+        origins=_origins_of_received(silver, sources),
         refresh=ByKey(
             INGESTION_DATE, on={bronze: by_day(INGESTION_DATE) for bronze in silver.upstream}
         ),
@@ -188,30 +186,59 @@ def _quarantine(silver: Table, sources: Sequence[Table], kept: Mapping[str, pa.C
     )
 
 
-def parsed_again(quarantine: DataFrame, *, contracts: Sequence[Contract]) -> DataFrame:
+def _origins(contracts: Sequence[Contract]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """By column of a silver table, the columns of bronze that it is made of."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for contract in contracts:
+        reads = {**contract.reads, **{name: (name,) for name in PROVENANCE}}
+        for column, read in reads.items():
+            origins = tuple((contract.feed.bronze, name) for name in read)
+            found[column] = (*found.get(column, ()), *origins)
+    return found
+
+
+def _origins_of_received(
+    silver: Table, sources: Sequence[Table]
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """By column of a quarantine, the columns of bronze that it is made of."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for bronze in sources:
+        for name in bronze.columns:
+            found[name] = (*found.get(name, ()), (bronze.identifier, name))
+    judged = [origin for origins in silver.origins.values() for origin in origins]
+    return found | {"_reasons": tuple(dict.fromkeys(judged))}
+
+
+def parsed_again(quarantine: Relation, *, contracts: Sequence[Contract]) -> Relation:
     """The typed values and the reasons of rows in quarantine."""
-    received = quarantine.drop("_reasons")
+    received = quarantine.select(*[name for name in quarantine.columns if name != "_reasons"])
     if len(contracts) == 1:
-        return contracts[0].parse(received)
+        return contracts[0](received)
     return all_rows(
-        contract.parse(received.where(F.col(SOURCE) == contract.feed.source))
+        contract(received.where(f"{SOURCE} = {ansi_literal(contract.feed.source)}"))
         for contract in contracts
     )
 
 
-def latest_versions(*parsed: DataFrame, key: str, columns: tuple[str, ...]) -> DataFrame:
+def latest_versions(key: str, columns: Sequence[str]) -> Query:
     """One row per key: the latest of its valid versions, by `VERSION_ORDER`."""
-    latest_first = [F.col(name).desc_nulls_last() for name in VERSION_ORDER]
-    version = F.row_number().over(Window.partitionBy(key).orderBy(*latest_first))
-    return (
-        all_rows(parsed)
-        .where(VALID)
-        .select(*columns, *PROVENANCE, version.alias("_version"))
-        .where(F.col("_version") == 1)
-        .select(*columns, *PROVENANCE)
+    listed = ", ".join([*columns, *PROVENANCE])
+    return Query(
+        f"""
+        SELECT {listed} FROM (
+            SELECT {listed}, row_number() OVER (PARTITION BY {key}
+                ORDER BY {latest_first(VERSION_ORDER)}) AS _version
+            FROM {JUDGED} WHERE {VALID}
+        ) AS versions
+        WHERE _version = 1""",
+        (JUDGED,),
+        is_of_all=True,
     )
 
 
-def quarantined(*parsed: DataFrame) -> DataFrame:
-    """The bronze rows that break the contract, as received, with all reasons."""
-    return all_rows(parsed).where(BROKEN).select("_received.*", "_reasons")
+def quarantined(columns: Iterable[str]) -> Query:
+    """The rows of bronze that break the contract, as received, with all reasons."""
+    received = ", ".join(f"{JUDGED}._received.{quoted(n)} AS {quoted(n)}" for n in columns)
+    return Query(
+        f"SELECT {received}, _reasons FROM {JUDGED} WHERE NOT {VALID}", (JUDGED,), is_of_all=True
+    )

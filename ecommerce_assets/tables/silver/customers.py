@@ -2,9 +2,9 @@
 
 import pandera.pyspark as pa
 
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.contract import COUNTRY, EMAIL, essential, optional, required
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.types import TEXT, TIMESTAMP
 

@@ -3,10 +3,10 @@
 import pandera.pyspark as pa
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.amounts import GROSS_AMOUNT, NET_AMOUNT
 from ecommerce_assets.tables.contract import CrossFieldRule, essential, optional, required
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, PERCENT, PRICE, TEXT, TIMESTAMP, WHOLE
 
@@ -40,19 +40,20 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         name="order_items",
         model=OrderItems,
         partitioned_by=(INGESTION_DATE,),
-        computed={"line_total": f"cast({NET_AMOUNT} as {MONEY.simpleString()})"},
+        computed={"line_total": NET_AMOUNT},
         parent="order_id",
         detail="product_id",
         value="line_total",
         rules=(
             CrossFieldRule(
                 "quantity x unit_price: out of range",
-                f"{GROSS_AMOUNT} is not null "
-                f"and cast({GROSS_AMOUNT} as {MONEY_SUM.simpleString()}) is null",
+                f"{GROSS_AMOUNT} IS NOT NULL "
+                f"AND TRY_CAST({GROSS_AMOUNT} AS {MONEY_SUM.simpleString()}) IS NULL",
             ),
             CrossFieldRule(
                 "line_total: computed amount out of range",
-                "quantity + unit_price + discount_percent is not null and line_total is null",
+                "quantity IS NOT NULL AND unit_price IS NOT NULL AND discount_percent IS NOT NULL "
+                "AND line_total IS NULL",
             ),
         ),
     )

@@ -2,6 +2,7 @@
 
 import pandera.pyspark as pa
 
+from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.contract import (
     COUNTRY,
@@ -14,7 +15,6 @@ from ecommerce_assets.tables.contract import (
     shop_currency,
     statuses,
 )
-from ecommerce_assets.tables.declaration import Table
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.star import GUEST
 from ecommerce_assets.tables.types import MONEY, TEXT, TIMESTAMP

@@ -1,0 +1,163 @@
+"""From a received text to a typed value, and whether it is one: in DuckDB's SQL.
+
+Times are in UTC, without a zone, until they leave the query.
+"""
+
+import re
+
+import pandera.pyspark as pa
+from pyspark.sql import types as T
+
+from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.shop.times import ISO_TIME, TimeForm, time_forms
+from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.tables.feed import Feed, Writing
+
+# ISO 8601: a day, or a time of day as well; with a zone that lies within the 18 hours that clocks
+# differ from UTC at most.
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_CLOCK = r"[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?"
+_ZONE = r"\s?(?:[Zz]|[+-](?:(?:0\d|1[0-7])(?::?[0-5]\d)?|18(?::?00)?))"
+LOCAL_TIME = rf"{_DAY}(?:{_CLOCK})?"
+TIME_WITH_ZONE = rf"{_DAY}{_CLOCK}{_ZONE}"
+EARLIEST = "1970-01-01"
+MONTHS_AHEAD = 12
+IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
+WHOLE = r"[+-]?\d+(?:\.0*)?"
+DECIMAL = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+# DuckDB writes small and large floating-point numbers with an exponent.
+COMPUTED_DECIMAL = rf"{DECIMAL}(?:e[+-]\d+)?"
+_TRUE = ("true", "t", "yes", "1")
+_FALSE = ("false", "f", "no", "0")
+_NOT_A: dict[type[T.DataType], str] = {
+    T.IntegerType: "not a whole number, or out of range",
+    T.DecimalType: "not a number, or out of range",
+    T.BooleanType: "not true or false",
+    T.TimestampType: "not an ISO 8601 time",
+}
+
+
+def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
+    """Why a text can't be cast to a type; empty if any can.
+
+    Args:
+        times: the patterns of times.
+    """
+    if kind is T.TimestampType and times != (ISO_TIME,):
+        return f"not a time like {' or '.join(times)}"
+    return _NOT_A.get(kind, "")
+
+
+def trimmed(received: str) -> str:
+    """A received text without white space around it."""
+    return f"trimmed({received})"
+
+
+def text(name: str, column: pa.Column, feed: Feed, received: str) -> str:
+    """The trimmed text: mapped; null or the default if empty; in the column's letter case."""
+    metadata, found = column.metadata or {}, trimmed(received)
+    for empty in ("", *feed.writing_of(name).nulls):
+        found = f"nullif({found}, {ansi_literal(empty)})"
+    if mapped := feed.maps.get(name):
+        cases = " ".join(
+            f"WHEN lower({ansi_literal(old)}) THEN {ansi_literal(new)}"
+            for old, new in mapped.items()
+        )
+        found = f"coalesce(CASE lower({found}) {cases} END, {found})"
+    if metadata.get("case"):
+        found = f"{metadata['case']}({found})"
+    if metadata.get("default") is not None:
+        found = f"coalesce({found}, {ansi_literal(metadata['default'])})"
+    return found
+
+
+def cast(column: pa.Column, writing: Writing, text: str) -> str:
+    """A text cast to the column's type; null if it can't be."""
+    kind = column.dtype.type
+    if isinstance(kind, T.IntegerType):
+        number = _number(text, writing)
+        # Of a fraction of zeros; a cast would round any other.
+        whole = f"split_part({number}, '.', 1)"
+        return _if_matches(number, WHOLE, f"TRY_CAST({whole} AS INTEGER)")
+    if isinstance(kind, T.DecimalType):
+        # DuckDB rounds half away from zero when casting a text to decimal.
+        number = _number(text, writing)
+        pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
+        return _if_matches(number, pattern, f"TRY_CAST({number} AS {kind.simpleString()})")
+    if isinstance(kind, T.BooleanType):
+        return (
+            f"CASE WHEN lower({text}) IN {_TRUE} THEN true "
+            f"WHEN lower({text}) IN {_FALSE} THEN false END"
+        )
+    if isinstance(kind, T.TimestampType):
+        times = [time_of(text, pattern, writing.zone) for pattern in writing.times]
+        return times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
+    return text
+
+
+def plausible(time: str) -> str:
+    """Whether a time is plausible for the delivery; null without one."""
+    latest = f"CAST({INGESTION_DATE} + INTERVAL {MONTHS_AHEAD} MONTH AS DATE)"
+    return f"CAST({time} AS DATE) BETWEEN DATE '{EARLIEST}' AND {latest}"
+
+
+def _if_matches(text: str, pattern: str, value: str) -> str:
+    return f"CASE WHEN regexp_full_match({text}, {ansi_literal(pattern)}) THEN {value} END"
+
+
+def _number(text: str, writing: Writing) -> str:
+    """A number with a point as its mark; null where a separator of thousands is misplaced."""
+    mark, thousands = writing.decimal_mark, writing.thousands
+    if writing.computed or (mark == "." and not thousands):
+        return text
+    grouped = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|" if thousands else ""
+    pattern = rf"[+-]?(?:{grouped}\d*)(?:{re.escape(mark)}\d*)?"
+    plain = f"replace({text}, {ansi_literal(thousands)}, '')" if thousands else text
+    return _if_matches(text, pattern, f"replace({plain}, {ansi_literal(mark)}, '.')")
+
+
+def time_of(text: str, pattern: str, zone: str) -> str:
+    """The time in UTC; one without a zone is a time of `zone`.
+
+    Of an hour that occurs twice, it is the first one; an hour that never occurs is counted on from
+    the hour before.
+    """
+    if pattern != ISO_TIME:
+        times = [_of_form(text, form, zone) for form in time_forms(pattern)]
+        return times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
+    plain = f"replace({text}, ',', '.')"
+    # DuckDB takes neither a blank before an offset nor a small z.
+    zoned = f"regexp_replace(upper({plain}), '\\s([Z+-])', '\\1')"
+    local = _utc(f"TRY_CAST({plain} AS TIMESTAMP)", zone)
+    moment = f"timezone('UTC', TRY_CAST({zoned} AS TIMESTAMPTZ))"
+    return (
+        f"CASE WHEN regexp_full_match({text}, {ansi_literal(LOCAL_TIME)}) THEN {local} "
+        f"WHEN regexp_full_match({text}, {ansi_literal(TIME_WITH_ZONE)}) THEN {moment} END"
+    )
+
+
+def _of_form(text: str, form: TimeForm, zone: str) -> str:
+    """The time in UTC of a text that has a form; null if it has not."""
+    read = f"try_strptime({text}, {ansi_literal(form.strptime)})"
+    expression = ansi_literal(form.expression)
+    # With a fraction, it is of nanoseconds.
+    moment = f"CAST({read} AS TIMESTAMP)"
+    if form.offset:
+        moment = f"timezone('UTC', CAST({read} AS TIMESTAMPTZ))"
+    if form.short_year:  # DuckDB reads 69 to 99 as years of the century before.
+        moment = (
+            f"CASE WHEN year({moment}) < 2000 THEN {moment} + INTERVAL 100 YEAR ELSE {moment} END"
+        )
+    if not (form.offset or form.utc):
+        moment = _utc(moment, zone)
+    fits = f"regexp_full_match({text}, {expression})"
+    if form.weekday:
+        fits += (
+            f" AND lower(regexp_extract({text}, {expression}, 1)) = "
+            f"lower(strftime({read}, {ansi_literal(form.weekday)}))"
+        )
+    return f"CASE WHEN {fits} THEN {moment} END"
+
+
+def _utc(local: str, zone: str) -> str:
+    return local if zone == "UTC" else f"utc_of({local}, {ansi_literal(zone)})"

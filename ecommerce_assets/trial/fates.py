@@ -1,0 +1,42 @@
+"""What would become of each row of a silver table's sources: by the table's own contract."""
+
+from ecommerce_assets.landing.layout import PROVENANCE
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.sql import ansi_literal, latest_first
+from ecommerce_assets.tables.contract import SOURCE
+from ecommerce_assets.tables.provenance import VERSION_ORDER
+from ecommerce_assets.tables.silver import contracts_of
+
+
+def relation_of(source: str) -> str:
+    """The relation with the rows of a source as bronze would hold them."""
+    return f"bronze_{source}"
+
+
+def with_fates(table: Table) -> str:
+    """The query of every received row: its typed values, its version and its `fate`.
+
+    `_source` names its source; `_reasons` are those for quarantine; the fate is `not_selected`,
+    `quarantined`, `current` or `superseded`.
+
+    Args:
+        table: of silver; the rows of its sources are in the relations of `relation_of`.
+    """
+    (key,) = table.key
+    judged = " UNION ALL ".join(
+        f"(SELECT {ansi_literal(contract.feed.source)} AS {SOURCE}, _selected, _reasons, "
+        f"{', '.join([*contract.schema.columns, *PROVENANCE])}, COLUMNS('^_text_') "
+        f"FROM ({contract.judged(relation_of(contract.feed.source))}))"
+        for contract in contracts_of(table)
+    )
+    newest = latest_first(VERSION_ORDER)
+    return f"""
+        WITH versions AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY {key}, _selected AND len(_reasons) = 0 ORDER BY {newest}) AS _version
+            FROM ({judged})
+        )
+        SELECT * EXCLUDE (_selected, _version),
+            CASE WHEN NOT _selected THEN 'not_selected' WHEN len(_reasons) > 0 THEN 'quarantined'
+            WHEN _version = 1 THEN 'current' ELSE 'superseded' END AS fate
+        FROM versions"""

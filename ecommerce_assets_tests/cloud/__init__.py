@@ -1,0 +1,1 @@
+"""AWS by stand-ins: Glue, S3, Athena, ECS, Postgres, Terraform."""

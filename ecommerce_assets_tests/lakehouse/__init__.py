@@ -1,0 +1,1 @@
+"""Runs of the jobs in this process, on Iceberg tables in a folder."""

@@ -1,0 +1,1 @@
+"""What is Spark's own, and that both engines agree."""

@@ -1,0 +1,1 @@
+"""Pure functions and declarations; no lakehouse of their own."""

@@ -1,0 +1,137 @@
+"""The gold transformations on a handful of rows each."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from ecommerce_assets.engine.queries import Query
+from ecommerce_assets.engine.spark import SparkRelation, frame_of
+from ecommerce_assets.tables import all_tables
+from ecommerce_assets.tables.gold.top_products import PRODUCT_SALES
+from ecommerce_assets.tables.star import CUSTOMER_SALES, SALES_BY_ORDER
+
+ORDERS = ("order_id string, customer_id string, order_date timestamp, status string, "
+          "payment_method string, shipping_country string, discount_amount decimal(12,2)")  # fmt: skip
+ITEMS = ("order_item_id string, order_id string, product_id string, quantity int, "
+         "unit_price decimal(12,2), line_total decimal(12,2)")  # fmt: skip
+FACTS = ("order_id string, order_date date, customer_key long, product_key long, is_sale boolean, "
+         "quantity int, discount decimal(18,2), revenue decimal(18,2)")  # fmt: skip
+NOON = datetime(2024, 1, 10, 12)
+WED, THU, NEXT_MON = date(2024, 1, 10), date(2024, 1, 11), date(2024, 1, 15)
+
+
+def rows_of(table: str, *frames: DataFrame) -> DataFrame:
+    """The rows of a table of gold from its upstream rows."""
+    return frame_of(all_tables()[f"gold.{table}"].transform(*map(SparkRelation, frames)))
+
+
+def prepared(query: Query, frame: DataFrame) -> DataFrame:
+    """The rows of a query that several tables share."""
+    return frame_of(query(SparkRelation(frame)))
+
+
+def money(amount: str) -> Decimal:
+    return Decimal(amount)
+
+
+def facts(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
+    """Order, day, customer, product, whether a sale, quantity, revenue; no discount."""
+    return spark.createDataFrame([(*row[:6], money("0"), money(row[6])) for row in rows], FACTS)
+
+
+def sold(spark: SparkSession, discount: str, *amounts: str, status: str = "delivered") -> list[Any]:
+    """The facts of one order with items of these amounts."""
+    order = ("O1", "C1", NOON, status, "paypal", "DE", money(discount))
+    items = [(f"I{n}", "O1", "P1", 1, money(a), money(a)) for n, a in enumerate(amounts)]
+    frame = rows_of(
+        "fact_sales", spark.createDataFrame([order], ORDERS), spark.createDataFrame(items, ITEMS)
+    )
+    return list(frame.orderBy("order_item_id").collect())
+
+
+def test_a_discount_is_allocated_in_whole_cents_that_add_up(spark: SparkSession) -> None:
+    rows = sold(spark, "1.00", "10.00", "10.00", "10.00")
+    assert [row["discount"] for row in rows] == [money("0.34"), money("0.33"), money("0.33")]
+    assert sum(row["revenue"] for row in rows) == money("29.00")
+
+
+def test_a_discount_is_at_most_what_the_items_cost(spark: SparkSession) -> None:
+    rows = sold(spark, "50.00", "10.00", "0.00")
+    assert [row["revenue"] for row in rows] == [money("0.00"), money("0.00")]
+
+
+def test_a_cancelled_order_is_no_sale_and_keeps_its_amounts(spark: SparkSession) -> None:
+    (row,) = sold(spark, "0.00", "10.00", status="cancelled")
+    assert (row["is_sale"], row["revenue"], row["date_key"]) == (False, money("10.00"), 20240110)
+
+
+def test_an_item_without_an_order_waits(spark: SparkSession) -> None:
+    items = spark.createDataFrame([("I1", "O9", "P1", 1, money("1"), money("1"))], ITEMS)
+    assert rows_of("fact_sales", spark.createDataFrame([], ORDERS), items).count() == 0
+
+
+def test_a_day_counts_orders_and_customers_once(spark: SparkSession) -> None:
+    (day,) = rows_of("daily_revenue", prepared(SALES_BY_ORDER, facts(
+        spark,
+        ("O1", WED, 1, 1, True, 2, "10.00"), ("O1", WED, 1, 2, True, 1, "5.00"),
+        ("O2", WED, 1, 1, True, 1, "5.01"), ("O3", WED, 2, 1, False, 9, "99.00"),
+    ))).collect()  # fmt: skip
+    assert (day["orders"], day["units"], day["customers"]) == (2, 4, 1)
+    assert (day["revenue"], day["average_order_value"]) == (money("20.01"), money("10.01"))
+
+
+def test_weeks_begin_on_monday(spark: SparkSession) -> None:
+    weeks = rows_of("weekly_revenue", prepared(SALES_BY_ORDER, facts(
+        spark, ("O1", WED, 1, 1, True, 1, "1.00"), ("O2", THU, 1, 1, True, 1, "2.00"),
+        ("O3", NEXT_MON, 1, 1, True, 1, "4.00"),
+    ))).orderBy("week_start_date").collect()  # fmt: skip
+    assert [(row["week_start_date"], row["revenue"]) for row in weeks] == [
+        (date(2024, 1, 8), money("3.00")), (NEXT_MON, money("4.00"))
+    ]  # fmt: skip
+
+
+def test_products_are_ranked_by_revenue_then_id(spark: SparkSession) -> None:
+    sales = prepared(PRODUCT_SALES, facts(
+        spark, ("O1", WED, 1, 1, True, 1, "5.00"), ("O1", WED, 1, 2, True, 1, "5.00"),
+        ("O2", WED, 1, 3, True, 1, "9.00"), ("O3", WED, 1, 4, False, 1, "99.00"),
+    ))  # fmt: skip
+    products = spark.createDataFrame(
+        [(n, f"P{n}", "x", "books") for n in (1, 2, 3, 4)],
+        "product_key long, product_id string, name string, category string",
+    )
+    ranked = rows_of("top_products", sales, products).orderBy("revenue_rank").collect()
+    assert [row["product_id"] for row in ranked] == ["P3", "P1", "P2"]
+
+
+def test_a_customer_without_a_sale_is_worth_nothing(spark: SparkSession) -> None:
+    customers = spark.createDataFrame(
+        [(1, "C1", "new"), (2, "C2", "inactive")],
+        "customer_key long, customer_id string, segment string",
+    )
+    sales = prepared(CUSTOMER_SALES, facts(spark, ("O1", WED, 1, 1, True, 1, "5.00")))
+    rows = rows_of("customer_lifetime_value", sales, customers).orderBy("value_rank").collect()
+    assert [(row["customer_id"], row["orders"], row["lifetime_value"]) for row in rows] == [
+        ("C1", 1, money("5.00")), ("C2", 0, money("0.00"))
+    ]  # fmt: skip
+
+
+def test_first_and_last_order_of_a_customer(spark: SparkSession) -> None:
+    customers = spark.createDataFrame(
+        [(1, "C1", "new")], "customer_key long, customer_id string, segment string"
+    )
+    sales = prepared(CUSTOMER_SALES, facts(
+        spark, ("O1", THU, 1, 1, True, 1, "5.00"), ("O2", WED, 1, 1, True, 1, "5.00")))  # fmt: skip
+    (row,) = rows_of("orders_per_customer", sales, customers).collect()
+    assert (row["first_order_date"], row["last_order_date"], row["orders"]) == (WED, THU, 2)
+
+
+def test_shares_of_a_month_add_up_to_one(spark: SparkSession) -> None:
+    products = spark.createDataFrame(
+        [(1, "books"), (2, "toys")], "product_key long, category string"
+    )
+    rows = rows_of("category_performance", facts(
+        spark, ("O1", WED, 1, 1, True, 1, "1.00"), ("O1", WED, 1, 2, True, 1, "2.00"),
+    ), products).orderBy("category").collect()  # fmt: skip
+    assert [row["revenue_share"] for row in rows] == [money("0.333333"), money("0.666667")]
