@@ -1,6 +1,7 @@
 """A query in the SQL of another engine."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.engine.proved import is_whole
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
 
 # Raised when the translation gave wrong rows, so that they are made again.
 TRANSLATION = 1
+
+
+def load(engine: str) -> None:
+    """Import what translates into an engine's SQL; before threads are started that translate.
+
+    sqlglot enters a dialect into its register before the dialect is complete. A thread that finds
+    it there meanwhile would write the functions of no dialect.
+    """
+    for name in ("dialects.duckdb", f"dialects.{engine}", "optimizer.qualify"):
+        import_module(f"sqlglot.{name}")
 
 
 def spark_sql(tree: "exp.Query", views: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
+from ecommerce_assets.engine import translation
 from ecommerce_assets.engine.relation import Engine
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 
@@ -18,6 +19,7 @@ def open_engine(
         reads: the identifiers of tables that it will read.
         delivered: bytes of deliveries that it will read.
     """
+    translation.load(name)
     if name == "duckdb":
         from ecommerce_assets.engine.embedded import EmbeddedEngine
 
