@@ -278,11 +278,17 @@ class Oracle:
                 SELECT *, {values} FROM (
                     SELECT *{source}, {texts} FROM bronze.{part.source} WHERE {part.where}))"""
 
+    def day(self, moment: str) -> str:
+        """The day of a time in the shop's time zone."""
+        return f"CAST(CAST({moment} AS TIMESTAMPTZ) AT TIME ZONE '{self.zone}' AS DATE)"
+
     def silver(self, table: str) -> str:
         """The SELECT of a silver table: the version of each key that is current."""
         defaults = DEFAULTS | {"currency": f"'{self.currency}'"}
         filled = {c: f"coalesce({c}_value, {defaults[c]})" for c in KINDS[table] if c in defaults}
         columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
+        if table == "orders":
+            columns.append(f"{self.day('order_date_value')} AS business_date")
         return f"""{self.judged(table)}
             SELECT {", ".join([*columns, *META])} FROM judged WHERE len(_reasons) = 0
             QUALIFY row_number() OVER (
@@ -303,16 +309,15 @@ class Oracle:
     @cached_property
     def sql(self) -> dict[str, str]:
         """By table of silver and gold, its SELECT."""
-        day = "CAST(CAST({} AS TIMESTAMPTZ) AT TIME ZONE '" + self.zone + "' AS DATE)"
         not_sold = ", ".join(f"'{status}'" for status in self.not_sold) or "''"
         return {
             **{f"silver.{table}": self.silver(table) for table in CONTRACT},
             **{f"silver.{table}_quarantine": self.quarantine(table) for table in CONTRACT},
-            "gold.fact_sales": FACT_SALES.replace("{day}", day.format("o.order_date")).replace(
+            "gold.fact_sales": FACT_SALES.replace("{day}", self.day("o.order_date")).replace(
                 "{not_sold}", f"({not_sold})"
             ),
-            "gold.dim_date": DIM_DATE.replace("{first}", day.format("min(order_date)")).replace(
-                "{last}", day.format("max(order_date)")
+            "gold.dim_date": DIM_DATE.replace("{first}", self.day("min(order_date)")).replace(
+                "{last}", self.day("max(order_date)")
             ),
             **GOLD,
         }

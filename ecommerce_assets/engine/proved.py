@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 # Functions that sqlglot does not know, and the types of their results.
-OWN = {"surrogate_key": "BIGINT", "timezone": "TIMESTAMP", "hash": "BIGINT"}
+OWN = {"surrogate_key": "BIGINT", "hash": "BIGINT"}
 # Parts of a query, operators and functions, by the names of sqlglot's syntax nodes.
 PROVED = frozenset(
     {
@@ -169,17 +169,9 @@ def mixed(tree: "exp.Query") -> Iterator[str]:
 
 def _as_proved(call: "exp.Anonymous") -> bool:
     """Whether the arguments of a function that sqlglot does not know are what it was proved for."""
-    from sqlglot import exp
-
     arguments = call.expressions
     if call.name.lower() == "hash":
         return True
-    if call.name.lower() == "timezone":
-        return (
-            len(arguments) == 2
-            and isinstance(arguments[0], exp.Literal)
-            and _family(arguments[1]) == "time"
-        )
     return len(arguments) == 1 and _family(arguments[0]) == "text"
 
 

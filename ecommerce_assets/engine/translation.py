@@ -96,11 +96,6 @@ def _own_function(call: Any) -> Any:
 
     arguments = [argument.copy() for argument in call.expressions]
     name = call.name.lower()
-    if name == "timezone":
-        zone, moment = arguments
-        if zone.name == "UTC":
-            return moment
-        return exp.Anonymous(this="from_utc_timestamp", expressions=[moment, zone])
     if name == "hash":
         # Spark's hash skips nulls.
         nulls = [exp.Is(this=value.copy(), expression=exp.null()) for value in arguments]

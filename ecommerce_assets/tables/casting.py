@@ -34,7 +34,9 @@ _NOT_A: dict[type[T.DataType], str] = {
     T.DecimalType: "not a number, or out of range",
     T.BooleanType: "not true or false",
     T.TimestampType: "not an ISO 8601 time",
+    T.DateType: "not an ISO 8601 date",
 }
+TIMES = (T.TimestampType, T.DateType)
 
 
 def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
@@ -43,7 +45,7 @@ def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
     Args:
         times: the patterns of times.
     """
-    if kind is T.TimestampType and times != (ISO_TIME,):
+    if kind in TIMES and times != (ISO_TIME,):
         return f"not a time like {' or '.join(times)}"
     return _NOT_A.get(kind, "")
 
@@ -89,9 +91,13 @@ def cast(column: pa.Column, writing: Writing, text: str) -> str:
             f"CASE WHEN lower({text}) IN {_TRUE} THEN true "
             f"WHEN lower({text}) IN {_FALSE} THEN false END"
         )
-    if isinstance(kind, T.TimestampType):
-        times = [time_of(text, pattern, writing.zone) for pattern in writing.times]
-        return times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
+    if isinstance(kind, TIMES):
+        # A date is a day of the shop's, whatever the time zone.
+        is_date = isinstance(kind, T.DateType)
+        zone = "UTC" if is_date else writing.zone
+        times = ", ".join(time_of(text, pattern, zone) for pattern in writing.times)
+        time = times if len(writing.times) == 1 else f"coalesce({times})"
+        return f"CAST({time} AS DATE)" if is_date else time
     return text
 
 

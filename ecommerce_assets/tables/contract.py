@@ -23,7 +23,7 @@ from ecommerce_assets.model.rules import NULLABILITY, row_rules
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.model import ANY
 from ecommerce_assets.sql import ansi_literal, quoted
-from ecommerce_assets.tables.casting import IMPLAUSIBLE, cast, not_a, plausible, text
+from ecommerce_assets.tables.casting import IMPLAUSIBLE, TIMES, cast, not_a, plausible, text
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.types import FLAG, REASONS, struct_of
 
@@ -164,7 +164,7 @@ def of_all_sources(contracts: Sequence["Contract"]) -> dict[str, pa.Column]:
         found[name] = column = copy(first)
         column.nullable = any(one.nullable for one in given)
         column.metadata = first.metadata | {"warns": any(one.metadata["warns"] for one in given)}
-        said = {contract.feed.source: contract.feed.described[name] for contract in contracts}
+        said = {contract.feed.source: contract.described(name) for contract in contracts}
         if set(said.values()) == {name}:
             continue
         source = (
@@ -255,6 +255,12 @@ class Contract:
         value = ansi_literal(self.feed.source) if name == SOURCE else "NULL"
         return f"CAST({value} AS {duckdb_type(self.kept[name])}) AS {quoted(name)}"
 
+    def described(self, name: str) -> str:
+        """Where a column comes from, for people."""
+        if name in self.computed and not self.feed.gives(name):
+            return "computed"
+        return self.feed.described[name]
+
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         """By column, the bronze columns that it is made of."""
@@ -329,7 +335,7 @@ class Contract:
     @staticmethod
     def _value(name: str, column: pa.Column) -> str:
         value = _CAST + name
-        if not isinstance(column.dtype.type, T.TimestampType):
+        if not isinstance(column.dtype.type, TIMES):
             return value
         return f"CASE WHEN {plausible(value)} THEN {value} END"
 
@@ -350,7 +356,7 @@ class Contract:
                 continue
             if wrong := not_a(kind, self.feed.times(name)):
                 yield f"{received} IS NOT NULL AND {value} IS NULL", f"{name}: {wrong}"
-            if kind is T.TimestampType:
+            if kind in TIMES:
                 yield f"NOT ({plausible(value)})", f"{name}: {IMPLAUSIBLE}"
             for rule in row_rules({name: column}):
                 if rule.warns or (rule.kind == NULLABILITY and name in self.computed):

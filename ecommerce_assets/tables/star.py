@@ -54,11 +54,6 @@ def _hundredths(number: str) -> str:
     return f"CAST(CAST({number} AS DECIMAL(38, 2)) * 100 AS HUGEINT)"
 
 
-def business_day(moment: str, zone: str) -> str:
-    """SQL of the day of a time in the shop's time zone."""
-    return f"CAST(timezone({ansi_literal(zone)}, {moment}) AS DATE)"
-
-
 def date_key(day: str) -> str:
     """SQL of a day as an int yyyymmdd."""
     return f"CAST(strftime({day}, '%Y%m%d') AS INTEGER)"

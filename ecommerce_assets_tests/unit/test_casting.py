@@ -1,7 +1,7 @@
 """A received text and what it is: each value that another engine reads otherwise, and every zone."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +34,21 @@ def value(duck: Any, sql: str, received: str | None) -> Any:
         f"SELECT {sql} FROM (SELECT ?::VARCHAR AS received)", [received]
     ).fetchone()
     return found
+
+
+DATES: list[tuple[Writing, str, date | None]] = [
+    (Writing(zone="Europe/Berlin"), "2024-07-01", date(2024, 7, 1)),
+    (Writing(zone="Europe/Berlin"), "2024-07-01 00:30", date(2024, 7, 1)),
+    (PLAIN, "2023-02-29", None), (PLAIN, "01.07.2024", None), (PLAIN, "", None),
+    (Writing(times=("dd.MM.yyyy", "iso"), zone="Asia/Tokyo"), "01.07.2024", date(2024, 7, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("writing", "received", "expected"), DATES)
+def test_a_date_is_a_day_of_the_shops(
+    duck: Any, writing: Writing, received: str, expected: date | None
+) -> None:
+    assert value(duck, cast(pa.Column(types.DATE), writing, "received"), received) == expected
 
 
 @pytest.mark.parametrize("blank", [*WHITE_SPACE, "\ufeff \t"])

@@ -61,10 +61,8 @@ ROWS = [
     "CAST(date_trunc('week', d) AS DATE), CAST(date_trunc('month', d) AS DATE)",
     "strftime(d, '%Y%m%d'), strftime(d, '%A'), strftime(d, '%B'), CAST(strftime(d, '%Y%m%d') AS INTEGER)",
     "date_diff('day', DATE '2021-01-04', d), make_date(year(d), 1, 1)",
-    "CAST(timezone('Europe/Berlin', t) AS DATE), CAST(timezone('UTC', t) AS DATE)",
-    "CAST(timezone('America/New_York', t) AS DATE), CAST(timezone('Asia/Kolkata', t) AS DATE)",
     "CAST((CAST(i AS HUGEINT) * CAST(id AS HUGEINT)) // CAST(id AS HUGEINT) AS BIGINT), CAST(week(d) AS INTEGER), CAST(CAST(m * 100 AS BIGINT) % CAST(id AS BIGINT) AS BIGINT)",
-    "surrogate_key(coalesce(x, 'none')), CAST(surrogate_key(x) AS BIGINT), week(CAST(timezone('Europe/Berlin', t) AS DATE))",
+    "surrogate_key(coalesce(x, 'none')), CAST(surrogate_key(x) AS BIGINT)",
     "hash(x, i) = hash(x, i), hash(i, id) = hash(id, i), hash(x, NULL) = hash(NULL, x), hash(m) = hash(s)",
     "t >= DATE '2023-12-31' AND t < DATE '2024-01-01', i IS NOT DISTINCT FROM id, x IS NOT DISTINCT FROM NULL",
     "round(CAST(p AS DECIMAL(28, 4)) * CAST(CASE WHEN m < 100 AND m > -100 THEN m END AS DECIMAL(6, 2)), 2), round(p, 2), round(CAST(s AS DECIMAL(20, 2)) * 0.015, 2)",
@@ -223,7 +221,7 @@ MISTAKES = [
     ("count(order_id)", "CAST(order_id AS BIGINT)", "a cast from text to number, is not proved"),
     ("count(order_id)", "count(CASE WHEN order_id = 7 THEN 1 END)", "of number and text, is not proved"),
     ("count(order_id)", "surrogate_key(order_date)", "of other arguments than it was proved for"),
-    ("count(order_id)", "count(CAST(timezone('Europe/Berlin', order_date) AS DATE))", "of other arguments than it was proved for"),
+    ("count(order_id)", "count(CAST(timezone('Europe/Berlin', order_date) AS DATE))", "timezone"),
     ("count(order_id)", "count(revenue * 0.0001 * 0.0001)", "of more than 6 digits after the point"),
     ("count(order_id)", "count(coalesce(order_id, 7))", "of different types"),
     ("order_date,", "order_date + 1 AS order_date,", "is not proved"),
@@ -264,7 +262,7 @@ def test_lineage_is_read_off_the_query() -> None:
         ("gold.dim_customer", "customer_id"), ("gold.fact_sales", "revenue"),
     )  # fmt: skip
     facts = lineage_of(tables["gold.fact_sales"], tables)
-    assert facts["order_date"] == (("silver.orders", "order_date"),)
+    assert facts["order_date"] == (("silver.orders", "business_date"),)
     assert set(facts["revenue"]) == {
         ("silver.order_items", "line_total"), ("silver.orders", "discount_amount"),
         ("silver.order_items", "order_id"), ("silver.order_items", "order_item_id"),

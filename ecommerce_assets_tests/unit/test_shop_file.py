@@ -182,9 +182,7 @@ def test_a_changed_file_recomputes_what_it_touches_alone() -> None:
     assert touched(LINES + "# a remark\n") == set()
     # The lines' items have no time.
     with_times = {name for name in versions(LINES) if re.match(r"silver\.(?!order_items)", name)}
-    assert touched(changed("Europe/London", "UTC")) == with_times | {
-        "gold.fact_sales", "gold.dim_date",
-    }  # fmt: skip
+    assert touched(changed("Europe/London", "UTC")) == with_times
     statuses = changed('{ delivered = "sale" }', '{ delivered = "sale", lost = "cancelled" }')
     assert touched(statuses) == {"silver.orders", "silver.orders_quarantine", "gold.fact_sales"}
     assert "bronze.lines" in touched(changed("[sources.lines]", "[sources.lines]\nskip_lines = 1"))
@@ -199,6 +197,7 @@ def test_a_column_says_where_it_comes_from() -> None:
     assert described["status"] == "Order status. Source: always 'delivered'."
     assert described["order_id"] == "Order number; the key. Source: InvoiceNo."
     assert described["total_amount"].endswith("Source: not delivered.")
+    assert described["business_date"].endswith("Source: computed.")
     default = tables_for(shipped_shops()["default"])["silver.orders"].columns
     assert default["order_date"].description == "Time of the order, UTC."
 
@@ -282,8 +281,9 @@ def test_guests_count_in_revenue_and_in_no_ranking(wholesaler: Shop) -> None:
 
 
 def test_the_business_day_is_that_of_the_shop(wholesaler: Shop) -> None:
-    order = wholesaler.one("select order_date from silver.orders where order_id = '4'")
+    order = wholesaler.one("select order_date, business_date from silver.orders where order_id = '4'")
     assert f"{order['order_date']:%Y-%m-%d %H:%M}" == "2024-06-30 23:30"
+    assert f"{order['business_date']}" == "2024-07-01"
     fact = wholesaler.one("select order_date, date_key from gold.fact_sales "
                           "where order_item_id = '4|1'")  # fmt: skip
     assert (f"{fact['order_date']}", fact["date_key"]) == ("2024-07-01", 20240701)

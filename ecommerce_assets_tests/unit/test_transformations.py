@@ -1,6 +1,6 @@
 """The gold transformations on a handful of rows each."""
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,13 +12,12 @@ from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.gold.top_products import PRODUCT_SALES
 from ecommerce_assets.tables.star import CUSTOMER_SALES, SALES_BY_ORDER
 
-ORDERS = ("order_id string, customer_id string, order_date timestamp, status string, "
+ORDERS = ("order_id string, customer_id string, business_date date, status string, "
           "payment_method string, shipping_country string, discount_amount decimal(12,2)")  # fmt: skip
 ITEMS = ("order_item_id string, order_id string, product_id string, quantity int, "
          "unit_price decimal(12,2), line_total decimal(12,2)")  # fmt: skip
 FACTS = ("order_id string, order_date date, customer_key long, product_key long, is_sale boolean, "
          "quantity int, discount decimal(18,2), revenue decimal(18,2)")  # fmt: skip
-NOON = datetime(2024, 1, 10, 12)
 WED, THU, NEXT_MON = date(2024, 1, 10), date(2024, 1, 11), date(2024, 1, 15)
 
 
@@ -43,7 +42,7 @@ def facts(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
 
 def sold(spark: SparkSession, discount: str, *amounts: str, status: str = "delivered") -> list[Any]:
     """The facts of one order with items of these amounts."""
-    order = ("O1", "C1", NOON, status, "paypal", "DE", money(discount))
+    order = ("O1", "C1", WED, status, "paypal", "DE", money(discount))
     items = [(f"I{n}", "O1", "P1", 1, money(a), money(a)) for n, a in enumerate(amounts)]
     frame = rows_of(
         "fact_sales", spark.createDataFrame([order], ORDERS), spark.createDataFrame(items, ITEMS)

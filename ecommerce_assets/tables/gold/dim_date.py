@@ -4,11 +4,9 @@ import pandera.pyspark as pa
 
 from ecommerce_assets.model.dependency import any_change
 from ecommerce_assets.model.strategies import Full
-from ecommerce_assets.model.table import Table
-from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.gold import fact_rows_join
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import business_day, date_key
+from ecommerce_assets.tables.star import date_key
 from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
@@ -33,48 +31,38 @@ class DimDate(pa.DataFrameModel):
         unique = "date_key"
 
 
-def query(zone: str) -> str:
-    """Every day of the years with orders; none without orders.
-
-    Args:
-        zone: time zone of the business day.
-    """
-    return f"""
-        WITH years AS (
-            SELECT year({business_day("min(order_date)", zone)}) AS earliest,
-                year({business_day("max(order_date)", zone)}) AS latest
-            FROM silver.orders
-        ), days AS (
-            SELECT unnest(generate_series(
-                make_date(earliest, 1, 1), make_date(latest, 12, 31), INTERVAL 1 DAY)) AS day
-            FROM years
-            WHERE earliest IS NOT NULL
-        ), dates AS (
-            SELECT CAST(day AS DATE) AS date, CAST(date_trunc('week', day) AS DATE) AS monday
-            FROM days
-        ), numbered AS (
-            SELECT *, CAST(date_diff('day', monday, date) + 1 AS INTEGER) AS day_of_week
-            FROM dates
-        )
-        SELECT {date_key("date")} AS date_key, date, day_of_week,
-            strftime(date, '%A') AS day_name, CAST(week(date) AS INTEGER) AS week,
-            monday AS week_start_date, CAST(month(date) AS INTEGER) AS month,
-            strftime(date, '%B') AS month_name, CAST(quarter(date) AS INTEGER) AS quarter,
-            CAST(year(date) AS INTEGER) AS year, day_of_week >= 6 AS is_weekend
-        FROM numbered"""
-
-
-def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
-    """gold.dim_date."""
-    return (
-        gold_table(
-            module=__name__,
-            model=DimDate,
-            query=query(shop.zone),
-            publish_group=STAR,
-            may_shrink=True,  # by years, as soon as a wrong order date is corrected
-            upstream=("silver.orders",),
-            refresh=Full(on={"silver.orders": any_change("order_date")}),
-            audits=(fact_rows_join("date_key"),),
-        ),
+# Every day of the years with orders; none without orders.
+QUERY = f"""
+    WITH years AS (
+        SELECT year(min(business_date)) AS earliest, year(max(business_date)) AS latest
+        FROM silver.orders
+    ), days AS (
+        SELECT unnest(generate_series(
+            make_date(earliest, 1, 1), make_date(latest, 12, 31), INTERVAL 1 DAY)) AS day
+        FROM years
+        WHERE earliest IS NOT NULL
+    ), dates AS (
+        SELECT CAST(day AS DATE) AS date, CAST(date_trunc('week', day) AS DATE) AS monday
+        FROM days
+    ), numbered AS (
+        SELECT *, CAST(date_diff('day', monday, date) + 1 AS INTEGER) AS day_of_week
+        FROM dates
     )
+    SELECT {date_key("date")} AS date_key, date, day_of_week,
+        strftime(date, '%A') AS day_name, CAST(week(date) AS INTEGER) AS week,
+        monday AS week_start_date, CAST(month(date) AS INTEGER) AS month,
+        strftime(date, '%B') AS month_name, CAST(quarter(date) AS INTEGER) AS quarter,
+        CAST(year(date) AS INTEGER) AS year, day_of_week >= 6 AS is_weekend
+    FROM numbered"""
+
+
+TABLE = gold_table(
+    module=__name__,
+    model=DimDate,
+    query=QUERY,
+    publish_group=STAR,
+    may_shrink=True,  # by years, as soon as a wrong order date is corrected
+    upstream=("silver.orders",),
+    refresh=Full(on={"silver.orders": any_change("business_date")}),
+    audits=(fact_rows_join("date_key"),),
+)

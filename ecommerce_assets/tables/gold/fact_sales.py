@@ -14,7 +14,7 @@ from ecommerce_assets.tables.audits.orders import orders_and_items
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.silver import contracts_of, parsed_again
 from ecommerce_assets.tables.silver import orders as silver_orders
-from ecommerce_assets.tables.star import business_day, date_key
+from ecommerce_assets.tables.star import date_key
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY_SUM, PRICE, TEXT, WHOLE
 
 # Not used for rows, but for the audits of the table.
@@ -56,7 +56,7 @@ class FactSales(pa.DataFrameModel):
         unique = "order_item_id"
 
 
-def query(not_sold: Sequence[str], zone: str) -> str:
+def query(not_sold: Sequence[str]) -> str:
     """Items joined with their orders; items without an order stay in silver until it arrives.
 
     Each item has its share of its order's discount, in whole cents that add up: proportional to
@@ -66,7 +66,6 @@ def query(not_sold: Sequence[str], zone: str) -> str:
 
     Args:
         not_sold: the statuses of orders that are no sales.
-        zone: time zone of the business day.
     """
     statuses = ", ".join(map(ansi_literal, not_sold))
     is_sale = f"status NOT IN ({statuses})" if statuses else "true"
@@ -76,7 +75,7 @@ def query(not_sold: Sequence[str], zone: str) -> str:
         WITH items AS (
             SELECT i.order_item_id, i.order_id, i.product_id, i.quantity, i.unit_price,
                 i.line_total, o.customer_id, o.status, o.payment_method, o.shipping_country,
-                o.discount_amount, {business_day("o.order_date", zone)} AS order_date,
+                o.discount_amount, o.business_date AS order_date,
                 CASE WHEN o.discount_amount > 0 THEN CAST(i.line_total * 100 AS BIGINT) END AS cents
             FROM silver.order_items AS i JOIN silver.orders AS o ON o.order_id = i.order_id
         ), orders AS (
@@ -118,7 +117,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         gold_table(
             module=__name__,
             model=FactSales,
-            query=query(shop.not_sold, shop.zone),
+            query=query(shop.not_sold),
             publish_group=STAR,
             upstream=("silver.orders", "silver.order_items"),
             refresh=ByKey(
@@ -128,7 +127,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
                         "order_id",
                         "order_id",
                         "customer_id",
-                        "order_date",
+                        "business_date",
                         "status",
                         "payment_method",
                         "shipping_country",

@@ -4,6 +4,7 @@ import pandera.pyspark as pa
 
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.contract import (
     COUNTRY,
     currencies,
@@ -17,7 +18,7 @@ from ecommerce_assets.tables.contract import (
 )
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.star import GUEST
-from ecommerce_assets.tables.types import MONEY, TEXT, TIMESTAMP
+from ecommerce_assets.tables.types import DATE, MONEY, TEXT, TIMESTAMP
 
 
 class Orders(pa.DataFrameModel):
@@ -26,6 +27,9 @@ class Orders(pa.DataFrameModel):
     order_id: TEXT = essential("Order number; the key.")
     customer_id: TEXT = essential_or(GUEST, f"Customer who ordered; `{GUEST}` without one.")
     order_date: TIMESTAMP = essential("Time of the order, UTC.")
+    business_date: DATE = required(
+        "Day of the order; if empty in the source: the day of order_date in the shop's time zone."
+    )
     status: TEXT = essential("Order status.", case="lower", words=statuses)
     payment_method: TEXT = optional("How it is paid.", case="lower", words=payment_methods)
     subtotal: MONEY = optional("Sum of the items, in the shop's currency.", ge=0)
@@ -45,6 +49,11 @@ class Orders(pa.DataFrameModel):
         unique = "order_id"
 
 
+def day_of_order(zone: str) -> str:
+    """SQL of the day of `order_date`, a time in UTC, in a time zone; row-wise, so by DuckDB."""
+    return f"CAST(timezone({ansi_literal(zone)}, timezone('UTC', order_date)) AS DATE)"
+
+
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
     """silver.orders and its quarantine."""
     return silver_tables(
@@ -52,6 +61,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         name="orders",
         model=Orders,
         partitioned_by=("months(order_date)",),
+        computed={"business_date": day_of_order(shop.zone)},
         parent="customer_id",
         value="total_amount",
     )
