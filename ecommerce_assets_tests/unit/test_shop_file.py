@@ -281,7 +281,9 @@ def test_guests_count_in_revenue_and_in_no_ranking(wholesaler: Shop) -> None:
 
 
 def test_the_business_day_is_that_of_the_shop(wholesaler: Shop) -> None:
-    order = wholesaler.one("select order_date, business_date from silver.orders where order_id = '4'")
+    order = wholesaler.one(
+        "select order_date, business_date from silver.orders where order_id = '4'"
+    )
     assert f"{order['order_date']:%Y-%m-%d %H:%M}" == "2024-06-30 23:30"
     assert f"{order['business_date']}" == "2024-07-01"
     fact = wholesaler.one("select order_date, date_key from gold.fact_sales "
