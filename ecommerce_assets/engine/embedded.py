@@ -17,16 +17,15 @@ import duckdb
 import pyarrow as pa
 
 from ecommerce_assets.engine.duck import connect
-from ecommerce_assets.engine.parquet import files_to_replace, write_files
+from ecommerce_assets.engine.parquet import add_snapshot, layout_of, write_files
 from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.engine.relation import ROWS, Engine, JoinedBy, Observed, Overwrite, Relation
 from ecommerce_assets.engine.storage import InPlace, OnS3
 from ecommerce_assets.engine.surrogate_keys import add_surrogate_key
 from ecommerce_assets.engine.translation import duckdb_sql
 from ecommerce_assets.engine.types import duckdb_type, in_ddl
-from ecommerce_assets.lakehouse.catalog import Lakehouse, commit
-from ecommerce_assets.lakehouse.history import History
-from ecommerce_assets.lakehouse.staging import change_files
+from ecommerce_assets.lakehouse.catalog import Lakehouse
+from ecommerce_assets.lakehouse.schemas import as_written
 from ecommerce_assets.sql import ansi_literal, quoted
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class EmbeddedEngine(Engine):
         Raises:
             LookupError: there is no such snapshot any more.
         """
-        table = self._lakehouse.table(identifier)
+        table = as_written(self._lakehouse.table(identifier), snapshot)
         fields = [(one.field_id, one.name, duckdb_type(one.field_type))
                   for one in table.schema().fields]  # fmt: skip
         files = [] if snapshot is None else self.storage.files(identifier, table, snapshot)
@@ -173,20 +172,13 @@ class EmbeddedEngine(Engine):
 
     def overwrite(self, write: Overwrite, branch: str, summary: Mapping[str, str]) -> list[str]:
         """See `Engine`."""
-        base, schema = write.base, write.base.table.schema()
-        there = {name.lower() for name in write.rows.columns}
-        parts = [_select(schema, part) for part in (write.rows, write.stays) if part is not None]
+        layout = layout_of(write.base, write.schema)
+        parts = [part for part in (write.rows, write.stays) if part is not None]
+        query = " UNION ALL ".join(layout.select(view_of(part), part.columns) for part in parts)
         with self.cursor() as cursor:
-            written = write_files(cursor, self.storage, base, " UNION ALL ".join(parts))
-            replaced = files_to_replace(cursor, base, write.replace)
-        commit(base.table, lambda table: change_files(table, branch, summary, written, replaced))
-        return [one.name for one in schema.fields if one.name.lower() not in there]
-
-    def append(self, base: History, rows: Relation, branch: str) -> None:
-        """See `Engine`."""
-        with self.cursor() as cursor:
-            written = write_files(cursor, self.storage, base, _select(base.table.schema(), rows))
-        commit(base.table, lambda table: change_files(table, branch, {}, written))
+            written = write_files(cursor, layout, self.storage, query)
+            add_snapshot(cursor, write, written, branch, summary)
+        return layout.lacking(write.rows.columns)
 
 
 def _memory() -> int:
@@ -208,17 +200,6 @@ def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
             waiting, rows = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
-
-
-def _select(schema: Any, rows: Relation) -> str:
-    """The query of rows with all columns of a table, in order; those that they lack are empty."""
-    there = {name.lower(): quoted(name) for name in rows.columns}
-    columns = ", ".join(
-        f"CAST({there.get(one.name.lower(), 'NULL')} AS {duckdb_type(one.field_type)}) "
-        f"AS {quoted(one.name)}"
-        for one in schema.fields
-    )
-    return f"SELECT {columns} FROM {view_of(rows)}"
 
 
 class DuckRelation(Relation):

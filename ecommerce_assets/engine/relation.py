@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyiceberg.schema import Schema
     from pyspark.sql.types import StructType
 
     from ecommerce_assets.engine.queries import Query
@@ -107,6 +108,7 @@ class Overwrite:
     Attributes:
         base: the table's history.
         rows: the rows to write.
+        schema: the columns to write; those that the rows lack are empty.
         replace: SQL condition of the published rows to replace; must cover whole files.
         stays: published rows that are written again as they are, with all columns.
         in_order: each part's rows come partition by partition.
@@ -115,6 +117,7 @@ class Overwrite:
 
     base: "History"
     rows: Relation
+    schema: "Schema"
     replace: str
     stays: Relation | None = None
     in_order: bool = False
@@ -153,12 +156,8 @@ class Engine(ABC):
             summary: properties of the snapshot.
 
         Returns:
-            The columns of the table that the rows lack; they are empty.
+            The columns that the rows lack.
         """
-
-    @abstractmethod
-    def append(self, base: "History", rows: Relation, branch: str) -> None:
-        """Add a snapshot with more rows to a branch of a table."""
 
     def counted(self, tag: str) -> AbstractContextManager[None]:
         """Give the jobs that this thread starts a tag, for `jobs_of`."""

@@ -1,10 +1,12 @@
 """Spark as an engine: set-wise queries by translation, row-wise ones by DuckDB in its workers."""
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -12,12 +14,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
+from ecommerce_assets.engine.duck import connect, database_of_worker
+from ecommerce_assets.engine.parquet import add_snapshot, layout_of, write_files
 from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.engine.relation import ROWS, Engine, JoinedBy, Observed, Overwrite, Relation
 from ecommerce_assets.engine.spark_session import counted, drop_view, jobs_of
+from ecommerce_assets.engine.storage import InPlace, OnS3
 from ecommerce_assets.engine.translation import in_spark, spark_sql
 from ecommerce_assets.lakehouse.catalog import Lakehouse
-from ecommerce_assets.lakehouse.history import History, existing
+from ecommerce_assets.lakehouse.history import existing
 from ecommerce_assets.lakehouse.names import qualified
 from ecommerce_assets.sql import ansi_literal
 
@@ -31,6 +36,7 @@ BROADCAST_BYTES = "spark.sql.autoBroadcastJoinThreshold"
 _BATCH = 100_000
 _WANTED = "wanted"
 _WANTED_KEY = "_wanted_key"
+_KEY = "_key_of_partition"
 _numbers = count()
 
 
@@ -68,26 +74,32 @@ class SparkEngine(Engine):
         return SparkRelation(self.spark.range(0, parts, 1, tasks).mapInArrow(rows, struct))
 
     def overwrite(self, write: Overwrite, branch: str, summary: Mapping[str, str]) -> list[str]:
-        """See `Engine`.
-
-        Raises:
-            Exception: the rows are not `in_order`.
-        """
-        name = write.base.identifier
-        properties = {f"snapshot-property.{key}": value for key, value in summary.items()}
-        properties |= _arrangement(self.spark, write)
-        frame, lacking = _with_columns_of(self.spark, name, frame_of(write.rows))
-        if write.stays is not None:
-            # One may have just come.
-            others, _ = _with_columns_of(self.spark, name, frame_of(write.stays))
-            frame = frame.unionByName(others)
-        target = _branch_of(write.base, branch)
-        frame.writeTo(target).options(**properties).overwrite(F.expr(write.replace))
-        return lacking
-
-    def append(self, base: History, rows: Relation, branch: str) -> None:
         """See `Engine`."""
-        frame_of(rows).writeTo(_branch_of(base, branch)).append()
+        layout = layout_of(write.base, write.schema)
+        rows = frame_of(write.rows)
+        if write.stays is not None:
+            rows = rows.unionByName(frame_of(write.stays), allowMissingColumns=True)
+        select, on_s3 = layout.select(ROWS, rows.columns), "://" in write.base.location
+
+        def written(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+            import pyarrow as pa
+
+            there = _reader(batches)
+            if there is None:
+                return
+            with (
+                tempfile.TemporaryDirectory() as copies,
+                database_of_worker().cursor() as connection,
+            ):
+                connection.register(ROWS, there)
+                storage = OnS3(Path(copies)) if on_s3 else InPlace()
+                paths = write_files(connection, layout, storage, select)
+            yield pa.RecordBatch.from_pydict({"path": pa.array(paths, pa.string())})
+
+        files = _by_partition(self.spark, rows, write).mapInArrow(written, "path string").collect()
+        with connect() as connection:
+            add_snapshot(connection, write, [file["path"] for file in files], branch, summary)
+        return layout.lacking(write.rows.columns)
 
     def counted(self, tag: str) -> AbstractContextManager[None]:
         """See `Engine`."""
@@ -201,13 +213,9 @@ class SparkRelation(Relation):
         def answered(batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
             import pyarrow as pa
 
-            from ecommerce_assets.engine.duck import database_of_worker
-
-            there = iter(batches)
-            first = next(there, None)
-            if first is None:
+            rows = _reader(batches)
+            if rows is None:
                 return
-            rows = pa.RecordBatchReader.from_batches(first.schema, chain([first], there))
             with database_of_worker().cursor() as connection:
                 connection.register(ROWS, rows)
                 connection.register(_WANTED, pa.table({_WANTED_KEY: pa.array(values, pa.string())}))
@@ -227,40 +235,43 @@ def frame_of(relation: Relation) -> DataFrame:
     return relation.frame
 
 
-def _branch_of(base: History, branch: str) -> str:
-    return f"{qualified(base.identifier)}.branch_{branch}"
+def _reader(batches: "Iterable[pa.RecordBatch]") -> "pa.RecordBatchReader | None":
+    """The batches of a task of Spark's, as they come; None without any."""
+    import pyarrow as pa
+
+    there = iter(batches)
+    first = next(there, None)
+    if first is None:
+        return None
+    return pa.RecordBatchReader.from_batches(first.schema, chain([first], there))
 
 
-def _arrangement(spark: SparkSession, write: Overwrite) -> dict[str, str]:
-    """How Spark sorts and shuffles rows for their files: write options of Iceberg."""
-    # An open file costs at least 1 MB, so dates are written one after the other; the few months
-    # are written at once, which needs no sort.
-    options = {"fanout-enabled": "false" if write.base.by_date else "true"}
-    if write.in_order:
-        return {**options, "use-table-distribution-and-ordering": "false"}
-    if write.whole and not _is_adaptive(spark):
+def _by_partition(spark: SparkSession, rows: DataFrame, write: Overwrite) -> DataFrame:
+    """Rows such that few tasks write files of the same partition of the table."""
+    base, is_adaptive = write.base, _is_adaptive(spark)
+    if not base.is_shuffled or write.in_order or base.partition_column is None:
+        return rows
+    if write.whole and not is_adaptive:
         # A shuffle by month would leave all rows of a month to one task, and nothing splits them
         # without adaptive execution. There are no more files than cores to a partition.
-        options["distribution-mode"] = "none"
-    return options
-
-
-def _with_columns_of(
-    spark: SparkSession, identifier: str, frame: DataFrame
-) -> tuple[DataFrame, list[str]]:
-    """A frame with the columns of a table that it lacks, empty; and which these are."""
-    there = {name.lower() for name in frame.columns}
-    fields = spark.table(qualified(identifier)).schema.fields
-    lacking = [field for field in fields if field.name.lower() not in there]
-    empty = [F.lit(None).cast(field.dataType).alias(field.name) for field in lacking]
-    return frame.select("*", *empty) if lacking else frame, [field.name for field in lacking]
+        return rows
+    column = F.col(base.partition_column)
+    keyed = rows.withColumn(_KEY, F.trunc(column, "month") if base.monthly else column)
+    return keyed.hint("rebalance", _KEY) if is_adaptive else keyed.repartition(_KEY)
 
 
 def _read(spark: SparkSession, identifier: str, snapshot: int | None) -> DataFrame:
     """The table at a snapshot, whatever is published meanwhile."""
+    now = spark.table(qualified(identifier))
     if snapshot is None:
-        return spark.table(qualified(identifier))
-    rows = spark.read.option("snapshot-id", snapshot).table(qualified(identifier))
+        return now
+    # With the columns that it had, or will have once it is published.
+    # Not `VERSION AS OF`: Spark then takes the rows that it keeps of one snapshot for another's.
+    rows = spark.table(f"{qualified(identifier)}.snapshot_id_{snapshot}")
+    lacking = [field for field in now.schema.fields if field.name not in rows.columns]
+    if lacking:
+        empty = [F.lit(None).cast(field.dataType).alias(field.name) for field in lacking]
+        rows = rows.select("*", *empty)
     # Rows in one partition are grouped and joined without a shuffle.
     return rows.coalesce(1) if spark.conf.get(SHUFFLE_PARTITIONS) == "1" else rows
 

@@ -34,12 +34,12 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def folder(self, table: Table) -> Path:
-        """A folder to write a table's files below."""
+    def folder(self, location: str) -> Path:
+        """A folder to write the files of the table at a location below."""
 
     @abstractmethod
-    def stored(self, table: Table, folder: Path, files: Iterable[Path]) -> list[str]:
-        """Where files written below a folder are, in the table's spelling."""
+    def stored(self, location: str, folder: Path, files: Iterable[Path]) -> list[str]:
+        """Where files written below a folder are, in the location's spelling."""
 
 
 class InPlace(Storage):
@@ -49,15 +49,15 @@ class InPlace(Storage):
         """See `Storage`."""
         return [file.path for file in data_files(identifier, table, snapshot)]
 
-    def folder(self, table: Table) -> Path:
+    def folder(self, location: str) -> Path:
         """See `Storage`; where they stay."""
-        folder = local_path(f"{table.location()}/data")
+        folder = local_path(f"{location}/data")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def stored(self, table: Table, folder: Path, files: Iterable[Path]) -> list[str]:
+    def stored(self, location: str, folder: Path, files: Iterable[Path]) -> list[str]:
         """See `Storage`."""
-        return [f"{table.location()}/data/{file.relative_to(folder)}" for file in files]
+        return [f"{location}/data/{file.relative_to(folder)}" for file in files]
 
 
 class OnS3(Storage):
@@ -86,15 +86,15 @@ class OnS3(Storage):
         self._client.download_file(*bucket_of(uri), str(copy))
         return copy
 
-    def folder(self, table: Table) -> Path:
+    def folder(self, location: str) -> Path:
         """See `Storage`."""
         folder = self._copies / str(uuid4())
         folder.mkdir()
         return folder
 
-    def stored(self, table: Table, folder: Path, files: Iterable[Path]) -> list[str]:
+    def stored(self, location: str, folder: Path, files: Iterable[Path]) -> list[str]:
         """See `Storage`; uploads them."""
-        found = {f"{table.location()}/data/{file.relative_to(folder)}": file for file in files}
+        found = {f"{location}/data/{file.relative_to(folder)}": file for file in files}
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             list(pool.map(self._put, found, found.values()))
         with self._lock:

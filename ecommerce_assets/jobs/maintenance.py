@@ -70,7 +70,7 @@ def maintain_lakehouse(
 
     def rewriting(base: History, condition: str) -> Write:
         rows = started().table(base.identifier, base.snapshot_id).where(condition)
-        return partial(started().overwrite, Overwrite(base, rows, condition))
+        return partial(started().overwrite, Overwrite(base, rows, base.table.schema(), condition))
 
     try:
         for table in there:

@@ -23,6 +23,7 @@ from ecommerce_assets.jobs.side_by_side import Skipped, in_order
 from ecommerce_assets.lakehouse import staging
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.history import History, history_of
+from ecommerce_assets.lakehouse.schemas import schema_with
 from ecommerce_assets.landing.store import DeliveryChanged
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.decide import decide, note_of, record_of
@@ -177,9 +178,11 @@ class PublishGroup:
         record = replace(
             record_of(inputs, decision, self._attempt), is_mended=name in self._arguments.damaged
         )
+        columns = schema_with(name, published.table, table.struct)
         write = Overwrite(
             published,
             rows,
+            columns,
             decision.replace,
             stays=decision.stays,
             in_order=decision.in_order,
@@ -192,7 +195,9 @@ class PublishGroup:
         if decision.rewritten is not None:
             offer_changed_rows(inputs, decision.rewritten, branch.snapshot)
         seconds = perf_counter() - started
-        self._written[name] = Written(inputs, decision, branch, observation, apart, schema, seconds)
+        self._written[name] = Written(
+            inputs, decision, branch, observation, apart, schema, columns, seconds
+        )
 
     def _audit(self, name: str) -> None:
         started = perf_counter()
@@ -224,7 +229,8 @@ class PublishGroup:
         if version := audit.totals_version(table):
             branch.remember(own.totals, version)
         if table.identifier != next(iter(self._tables)) and (left := members_that_leave(written)):
-            branch.keep(partial(self._engine.append, written.inputs.published, left))
+            more = Overwrite(written.inputs.published, left, written.columns, replace="false")
+            branch.keep(lambda branch: self._engine.overwrite(more, branch, {}))
         seconds = perf_counter() - started
         self._outcomes[name] = Published(
             table,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.engine.relation import Observed, Relation
 from ecommerce_assets.jobs.arguments import JobArguments
@@ -22,6 +22,9 @@ from ecommerce_assets.tables import all_tables
 from ecommerce_assets.tables.audits import Before, Filled, Scope
 from ecommerce_assets.tables.personal import personal_columns, shown
 
+if TYPE_CHECKING:
+    from pyiceberg.schema import Schema
+
 
 @dataclass
 class Written:
@@ -34,6 +37,7 @@ class Written:
         observation: aggregates of the rows, taken while they were written.
         key_apart: whether the key is checked by a Spark job of its own.
         schema: the finding on the schema, known before the write.
+        columns: the columns that were written.
         seconds: how long it took to write.
     """
 
@@ -43,6 +47,7 @@ class Written:
     observation: Observed
     key_apart: bool
     schema: Finding
+    columns: "Schema"
     seconds: float
 
     def observed(self) -> Mapping[str, Any]:

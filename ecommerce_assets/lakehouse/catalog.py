@@ -6,7 +6,7 @@ needed.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -177,6 +177,20 @@ def commit(table: "Table", change: Callable[["Table"], Result]) -> Result:
                 raise
             sleep(random() * WAIT_SECONDS)
     raise AssertionError  # the loop ends by a return or an error
+
+
+def submit(table: "Table", updates: Sequence[Any], *requirements: Any) -> None:
+    """Commit updates of a table's metadata that pyiceberg has no word for.
+
+    Args:
+        table: becomes the table as of the commit.
+        updates, requirements: of `pyiceberg.table.update`.
+    """
+    from pyiceberg.table.update import AssertTableUUID
+
+    same = AssertTableUUID(uuid=table.metadata.table_uuid)
+    table.catalog.commit_table(table, (same, *requirements), tuple(updates))
+    table.refresh()
 
 
 def set_properties(table: "Table", properties: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from ecommerce_assets.lakehouse.local_catalog import load_tables
 from ecommerce_assets.lakehouse.manifests import changed_files
 from ecommerce_assets.lakehouse.metadata import MENDED, NOTE, BuildRecord, Snapshot
 from ecommerce_assets.lakehouse.partitions import UNPARTITIONED, Partitions, first_day
+from ecommerce_assets.lakehouse.schemas import as_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ecommerce_assets.lakehouse.catalog import Lakehouse
 
 TOTALS = "ecommerce.totals"  # a property of the table
+DISTRIBUTION = "write.distribution-mode"
 MONTH = "_month"  # suffix of Iceberg's name for a partition by month
 
 
@@ -37,6 +39,7 @@ class History:
     """
 
     def __init__(self, identifier: str, table: "Table", at: int | None = None) -> None:
+        table = as_written(table, at)
         metadata = table.metadata
         self.identifier = identifier
         self.table = table
@@ -148,6 +151,11 @@ class History:
     def monthly(self) -> bool:
         """Whether each month is a partition of its own."""
         return self.partition_field is not None and self.partition_field.endswith(MONTH)
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether rows do not arrive partition by partition."""
+        return self.properties.get(DISTRIBUTION) == "hash"
 
     @property
     def partition_column(self) -> str | None:

@@ -7,14 +7,16 @@ files.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_assets.lakehouse.catalog import commit, set_properties
+from ecommerce_assets.lakehouse.catalog import commit, set_properties, submit
 from ecommerce_assets.lakehouse.files import delete_files, spelled
 from ecommerce_assets.lakehouse.history import TOTALS, History
 from ecommerce_assets.lakehouse.manifests import changed_files, own_files, referenced_files
 from ecommerce_assets.lakehouse.metadata import TOTAL, BuildRecord, Compaction
+from ecommerce_assets.lakehouse.schemas import ancestors
 from ecommerce_assets.lakehouse.tables import drop_columns
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Staged:
         obsolete: Sequence[str] = (),
     ) -> None:
         self._base, self._branch, self._record = base, branch, record
+        own = base.table.metadata.current_schema_id
+        self._schema = None if snapshot.schema_id == own else snapshot.schema_id
         self._table = base.table
         self._published = base.snapshot_id
         self._kept: int | None = None
@@ -58,7 +62,7 @@ class Staged:
         self.rows = int(summary.get("total-records") or 0)
         self.added = int(summary.get("added-records") or 0)
 
-    def keep(self, append: Callable[[str], None]) -> None:
+    def keep(self, append: Callable[[str], object]) -> None:
         """Have rows added to the snapshot, on its branch, until `finish` removes them again.
 
         Another table's published snapshot may still need them. The added snapshot has no record, so
@@ -121,6 +125,7 @@ class Staged:
 
     def _fast_forward(self, tip: int, *, remove: bool) -> None:
         """Let main point to the branch's snapshot if it still points to the one that was read."""
+        update: Any = import_module("pyiceberg.table.update")
 
         def publish(table: "Table") -> None:
             now = table.current_snapshot()
@@ -128,9 +133,14 @@ class Staged:
                 return  # Done by the attempt before, whose answer got lost.
             if (now and now.snapshot_id) != self._published or self._tip(table) != tip:
                 raise PublishConflict(f"{self._base.identifier}: another run published first")
-            # A compare-and-set: pyiceberg asserts that main is as it is here.
-            moved = table.manage_snapshots().set_current_snapshot(ref_name=self._branch)
-            (moved.remove_branch(self._branch) if remove else moved).commit()
+            # A compare-and-set: the catalog asserts that main is as it is here.
+            updates = [update.SetSnapshotRefUpdate(ref_name="main", type="branch", snapshot_id=tip)]
+            if self._schema is not None:
+                updates.append(update.SetCurrentSchemaUpdate(schema_id=self._schema))
+            if remove:
+                updates.append(update.RemoveSnapshotRefUpdate(ref_name=self._branch))
+            there = update.AssertRefSnapshotId(ref="main", snapshot_id=self._published)
+            submit(table, updates, there)
 
         commit(self._table, publish)
         self._published = tip
@@ -250,10 +260,10 @@ def drop_branch(table: "Table", branch: str) -> None:
             table.manage_snapshots().remove_branch(branch).commit()
 
     commit(table, remove)
-    published = set(_ancestors(table, table.current_snapshot()))
+    published = set(ancestors(table, table.current_snapshot()))
     unpublished = [
         snapshot
-        for snapshot in _ancestors(table, table.snapshot_by_id(reference.snapshot_id))
+        for snapshot in ancestors(table, table.snapshot_by_id(reference.snapshot_id))
         if snapshot not in published
     ]
     try:
@@ -272,11 +282,3 @@ def drop_branch(table: "Table", branch: str) -> None:
     except Exception as error:
         # Another run may be dropping it too. Whatever is left, maintenance removes.
         _log.warning("%s: files of an unpublished snapshot are left: %s", table.name(), error)
-
-
-def _ancestors(table: "Table", snapshot: "Snapshot | None") -> Iterator[int]:
-    """A snapshot and its ancestors, newest first."""
-    while snapshot is not None:
-        yield snapshot.snapshot_id
-        parent = snapshot.parent_snapshot_id
-        snapshot = table.snapshot_by_id(parent) if parent is not None else None

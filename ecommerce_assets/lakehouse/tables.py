@@ -1,19 +1,18 @@
 """Iceberg tables of the lakehouse: create them, and change their columns and partitioning."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.catalog import Lakehouse, commit, set_properties
-from ecommerce_assets.lakehouse.history import MONTH, History
+from ecommerce_assets.lakehouse.history import DISTRIBUTION, MONTH, History
+from ecommerce_assets.lakehouse.schemas import adopt, schema_of, schema_with
 
 if TYPE_CHECKING:
     from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
     from pyiceberg.transforms import Transform
-    from pyiceberg.types import IcebergType, NestedField
-    from pyspark.sql.types import DataType, StructType
+    from pyspark.sql.types import StructType
 
 PROPERTIES = {
     "read.split.open-file-cost": "524288",
@@ -21,11 +20,6 @@ PROPERTIES = {
     "write.metadata.previous-versions-max": "20",
     # With more partitions changed, a snapshot's summary names none.
     "write.summary.partition-limit": "1000",
-    # A column of many different values has no use for a dictionary. Parquet's limit of 2 MB holds
-    # all values of a day, and building that dictionary takes half the time of a write.
-    "write.parquet.dict-size-bytes": "65536",
-    "commit.retry.num-retries": "30",
-    "commit.retry.min-wait-ms": "20",
 }
 AT_CREATION = {"format-version": "2", "write.parquet.compression-codec": "zstd"}
 MONTHS = "months("
@@ -40,9 +34,10 @@ def create_table(
     *,
     clustered: bool = False,
 ) -> None:
-    """Create the table if it does not exist; add missing columns, update the partitioning.
+    """Create the table if it does not exist; prepare missing columns, update the partitioning.
 
-    Existing files keep their old partitions until they are replaced.
+    Readers see a new column once the first snapshot with it is published, but for one by which the
+    table is partitioned. Existing files keep their old partitions until they are replaced.
 
     Args:
         struct: its columns.
@@ -55,11 +50,13 @@ def create_table(
     table = lakehouse.find(identifier)
     if table is None:
         mode = "hash" if partitioned_by and not clustered else "none"
-        own = {"write.distribution-mode": mode, "comment": description}
+        own = {DISTRIBUTION: mode, "comment": description}
         _create(lakehouse, identifier, struct, partitioned_by, {**AT_CREATION, **PROPERTIES, **own})
         table = lakehouse.table(identifier)
-    if _new_columns(identifier, table, struct):
-        commit(table, lambda table: _add_columns(identifier, table, struct))
+    schema = schema_with(identifier, table, struct)
+    partitions = {_partition(text)[0] for text in partitioned_by}
+    if not partitions <= set(table.schema().column_names):
+        adopt(table, schema.schema_id)
     # Glue's description of a table; Spark's is the property `comment`.
     wanted = PROPERTIES if lakehouse.is_local else {**PROPERTIES, "Description": description}
     missing = {name: value for name, value in wanted.items() if name not in table.properties}
@@ -86,7 +83,7 @@ def _create(
     except Exception:
         if not lakehouse.catalog.namespace_exists(namespace):
             raise
-    schema = _schema_of(struct)
+    schema = schema_of(struct)
     try:
         lakehouse.catalog.create_table(
             lakehouse.name_of(identifier),
@@ -96,33 +93,6 @@ def _create(
         )
     except TableAlreadyExistsError:
         return
-
-
-def _new_columns(identifier: str, table: "Table", struct: "StructType") -> "list[NestedField]":
-    """The declared columns that a table lacks.
-
-    Raises:
-        PipelineError: a column exists with another type.
-    """
-    # Engines do not distinguish names by case.
-    present = {field.name.lower(): field.field_type for field in table.schema().fields}
-    new = []
-    for field in _schema_of(struct).fields:
-        kind = present.get(field.name.lower())
-        if kind is None:
-            new.append(field)
-        elif str(kind) != str(field.field_type):
-            raise PipelineError(
-                f"{identifier}.{field.name} is {kind} in the lakehouse and {field.field_type} in "
-                "the declaration: rename the column, or drop the table and materialize it again"
-            )
-    return new
-
-
-def _add_columns(identifier: str, table: "Table", struct: "StructType") -> None:
-    with table.update_schema() as update:
-        for field in _new_columns(identifier, table, struct):
-            update.add_column(field.name, field.field_type, field.doc)
 
 
 def _partition_by(identifier: str, table: "Table", partitioned_by: Sequence[str]) -> None:
@@ -172,51 +142,3 @@ def _spec_of(schema: "Schema", partitioned_by: Sequence[str]) -> "PartitionSpec"
         source = schema.find_field(column).field_id
         fields.append(PartitionField(source, number, transform, name))
     return PartitionSpec(*fields)
-
-
-def _schema_of(struct: "StructType") -> "Schema":
-    """The schema of a struct, every column nullable; the catalog numbers the columns."""
-    from pyiceberg.schema import Schema
-    from pyiceberg.types import NestedField
-
-    numbers = iter(range(1, 10_000))
-    fields = [
-        NestedField(
-            next(numbers),
-            field.name,
-            _type_of(field.dataType, numbers),
-            required=False,
-            doc=(field.metadata or {}).get("comment", ""),
-        )
-        for field in struct.fields
-    ]
-    return Schema(*fields)
-
-
-def _type_of(kind: "DataType", numbers: "Iterator[int]") -> "IcebergType":
-    from pyiceberg import types as I
-    from pyspark.sql import types as T
-
-    match kind:
-        case T.DecimalType():
-            return I.DecimalType(kind.precision, kind.scale)
-        case T.ArrayType():
-            element = _type_of(kind.elementType, numbers)
-            return I.ListType(next(numbers), element, element_required=False)
-        case T.MapType():
-            key, value = (_type_of(part, numbers) for part in (kind.keyType, kind.valueType))
-            return I.MapType(next(numbers), key, next(numbers), value, value_required=False)
-    simple: dict[type[DataType], IcebergType] = {
-        T.StringType: I.StringType(),
-        T.LongType: I.LongType(),
-        T.IntegerType: I.IntegerType(),
-        T.DoubleType: I.DoubleType(),
-        T.BooleanType: I.BooleanType(),
-        T.DateType: I.DateType(),
-        T.TimestampType: I.TimestamptzType(),
-    }
-    if type(kind) not in simple:
-        raise PipelineError(
-            f"a column can't be of type {kind.simpleString()}: see ecommerce_assets/tables/types.py"
-        )
-    return simple[type(kind)]

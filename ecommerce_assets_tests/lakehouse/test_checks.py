@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.readwriter import DataFrameWriterV2
 
 from ecommerce_assets.engine.spark import SparkEngine, SparkRelation, frame_of
 from ecommerce_assets.engine.spark_session import open_session
@@ -256,17 +255,18 @@ def test_at_most_two_spark_jobs_beside_the_one_that_writes(
 ) -> None:
     """Counted by Spark itself, with all of a table's checks, in a healthy run."""
     tracker = spark.sparkContext.statusTracker()
-    overwrite = DataFrameWriterV2.overwrite
+    overwrite = SparkEngine.overwrite
     last: list[int] = []
 
     def last_job() -> int:
         return max(tracker.getJobIdsForGroup(None), default=-1)
 
-    def counted(self: DataFrameWriterV2, condition: Any) -> None:
-        overwrite(self, condition)
+    def counted(self: SparkEngine, *given: Any) -> list[str]:
+        lacking = overwrite(self, *given)
         last.append(last_job())
+        return lacking
 
-    monkeypatch.setattr(DataFrameWriterV2, "overwrite", counted)
+    monkeypatch.setattr(SparkEngine, "overwrite", counted)
     for name, table in all_tables().items():
         cache, before = RunCache(), last_job()
         materialize(

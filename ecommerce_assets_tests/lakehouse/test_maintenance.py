@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ecommerce_assets.engine.embedded import EmbeddedEngine
-from ecommerce_assets.engine.parquet import write_files
+from ecommerce_assets.engine.parquet import add_snapshot, layout_of, write_files
 from ecommerce_assets.engine.relation import Overwrite
 from ecommerce_assets.jobs.maintenance import maintain_lakehouse
 from ecommerce_assets.lakehouse import maintenance
 from ecommerce_assets.lakehouse.history import History, history_of
-from ecommerce_assets.lakehouse.manifests import files_of
-from ecommerce_assets.lakehouse.staging import Write, change_files
+from ecommerce_assets.lakehouse.staging import Write
 from ecommerce_assets.settings import ENGINES
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import Shop
@@ -71,21 +70,22 @@ def in_small_files(shop: Shop, identifier: str) -> None:
     base = history_of(shop.tables, identifier)
     assert base.snapshot_id
     assert base.record
+    schema = base.table.schema()
     with closing(EmbeddedEngine(shop.tables)) as engine:
-        rows = engine.table(identifier, base.snapshot_id)
+        rows, layout = engine.table(identifier, base.snapshot_id), layout_of(base, schema)
         with engine.cursor() as cursor:
             written = [
                 file
                 for row in rows.rows()
                 for file in write_files(
                     cursor,
+                    layout,
                     engine.storage,
-                    base,
                     f"SELECT * FROM {rows.view} WHERE order_id = '{row['order_id']}'",
                 )
             ]
-    there = files_of(base.table, base.snapshot_id)
-    change_files(base.table, "main", base.record.summary(), written, there)
+            write = Overwrite(base, rows, schema, "true")
+            add_snapshot(cursor, write, written, "main", base.record.summary())
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -120,7 +120,8 @@ def test_what_a_run_publishes_meanwhile_stays(shop: Shop, engine: EmbeddedEngine
     def rewriting(base: History, condition: str) -> Write:
         def write(branch: str, summary: Mapping[str, str]) -> Sequence[str]:
             rows = engine.table(base.identifier, base.snapshot_id).where(condition)
-            lacking = engine.overwrite(Overwrite(base, rows, condition), branch, summary)
+            write = Overwrite(base, rows, base.table.schema(), condition)
+            lacking = engine.overwrite(write, branch, summary)
             shop.deliver("orders", {"order_id": "LATER"})
             shop.run("bronze", "orders")
             return lacking
