@@ -221,9 +221,23 @@ MUTATIONS = (
     Mutation(
         "members leave a dimension before the facts that name them do",
         "jobs/publish_group.py",
-        "branch.keep(lambda _b: self._engine.overwrite(more, _b, {}))",
+        "branch.keep(partial(self._engine.overwrite, more, summary={}))",
         "pass",
         "test_safety.py::test_members_leave_a_dimension_after_the_facts_that_name_them",
+    ),
+    Mutation(
+        "a new column is there before it is published",
+        "lakehouse/schemas.py",
+        "submit(table, [update.AddSchemaUpdate(schema=added)], same)",
+        "submit(table, [update.AddSchemaUpdate(schema=added), update.SetCurrentSchemaUpdate()], same)",
+        "test_staging.py::test_a_new_column_is_seen_when_it_is_published",
+    ),
+    Mutation(
+        "a column that is not published yet counts as empty",
+        "jobs/publish_group.py",
+        "inputs.must_have_columns()",
+        "pass",
+        "test_lost_data.py::test_a_column_that_is_not_published_yet_is_no_empty_one",
     ),
     Mutation(
         "a week is affected on the day alone",

@@ -162,6 +162,7 @@ class PublishGroup:
             self._cache,
             self._arguments.limits,
         )
+        inputs.must_have_columns()
         decision = decide(planner_of(table), inputs)
         if isinstance(decision, Nothing):
             if note := note_of(inputs, decision, self._attempt):
@@ -230,7 +231,7 @@ class PublishGroup:
             branch.remember(own.totals, version)
         if table.identifier != next(iter(self._tables)) and (left := members_that_leave(written)):
             more = Overwrite(written.inputs.published, left, written.columns, replace="false")
-            branch.keep(lambda branch: self._engine.overwrite(more, branch, {}))
+            branch.keep(partial(self._engine.overwrite, more, summary={}))
         seconds = perf_counter() - started
         self._outcomes[name] = Published(
             table,

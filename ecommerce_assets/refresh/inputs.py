@@ -1,11 +1,14 @@
 """The input of a strategy: the table, its published snapshot, its upstream tables, the run."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 
-from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.queries import Query, query
 from ecommerce_assets.engine.relation import Engine, Relation
+from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import end_of_day, lies_in
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.data_files import DataFile
@@ -104,6 +107,22 @@ class Inputs(Known):
     tables: Mapping[str, Table]
     cache: RunCache
     limits: Limits
+
+    def must_have_columns(self) -> None:
+        """Check that the upstream tables have what the table's query reads.
+
+        Raises:
+            PipelineError: a declared column is not published yet.
+        """
+        texts = [self.table.transform, *self.table.prepare.values()]
+        read = {word for text in texts if isinstance(text, Query) for word in _words(text.sql)}
+        for name, history in self.upstream.items():
+            there = {column.lower() for column in history.column_names.values()}
+            declared = {column.lower() for column in self.tables[name].columns}
+            if lacking := sorted((declared & read) - there):
+                raise PipelineError(
+                    f"{name} has no column {', '.join(lacking)} yet: materialize it first"
+                )
 
     def before(self, name: str) -> int | None:
         """The upstream snapshot from which the published rows were computed."""
@@ -211,3 +230,9 @@ class Inputs(Known):
     def _visible(self, name: str, rows: Relation) -> Relation:
         columns = self.table.refresh.visible_columns(name)
         return rows.select(*columns) if columns else rows
+
+
+@cache
+def _words(sql: str) -> frozenset[str]:
+    """The words of a query, in lower case; its columns are among them."""
+    return frozenset(re.findall(r"\w+", sql.lower()))

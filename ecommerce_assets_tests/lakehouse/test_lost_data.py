@@ -280,6 +280,18 @@ def test_a_table_that_has_lost_a_file_stops_only_those_that_read_it(shop: Shop) 
     assert str(shop.one("select price from silver.products")["price"]) == "11.0000"
 
 
+def test_a_column_that_is_not_published_yet_is_no_empty_one(shop: Shop) -> None:
+    """The table that has to give it was not materialized since it was declared."""
+    shop.deliver_one_of_each()
+    shop.run_all()
+    with shop.tables.table("silver.orders").update_schema() as update:
+        update.delete_column("business_date")
+    text = refused(shop, "gold", full_refresh=True)
+    assert text.startswith(
+        "gold.fact_sales: silver.orders has no column business_date yet: materialize it first\n"
+    )
+
+
 @pytest.mark.slow
 def test_half_of_all_files_are_gone(shop: Shop) -> None:
     for number in range(len(DAYS)):
