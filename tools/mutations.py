@@ -228,8 +228,8 @@ MUTATIONS = (
     Mutation(
         "a new column is there before it is published",
         "lakehouse/schemas.py",
-        "submit(table, [update.AddSchemaUpdate(schema=added)], same)",
-        "submit(table, [update.AddSchemaUpdate(schema=added), update.SetCurrentSchemaUpdate()], same)",
+        "submit(table, updates, same)",
+        "submit(table, [*updates, update.SetCurrentSchemaUpdate()], same)",
         "test_staging.py::test_a_new_column_is_seen_when_it_is_published",
     ),
     Mutation(

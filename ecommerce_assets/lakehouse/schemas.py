@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pyiceberg.types import IcebergType
     from pyspark.sql.types import DataType, StructField, StructType
 
+NEXT = "ecommerce.next-schema"  # a property of the table: the schema not yet published
+
 
 def schema_with(identifier: str, table: "Table", struct: "StructType") -> "Schema":
     """A table's schema with the columns of a struct that it lacks; added to its metadata.
@@ -36,11 +38,17 @@ def schema_with(identifier: str, table: "Table", struct: "StructType") -> "Schem
         last = table.metadata.last_column_id
         new = schema_of(_new_columns(identifier, table.schema(), struct), last + 1)
         added = Schema(*table.schema().fields, *new.fields, schema_id=1 + max(table.schemas()))
-        for known in table.schemas().values():
-            if _described(known) == _described(added):
-                return known  # of a run that has not published, or did not
+        # By another run that has not published, or did not. One of earlier would bring back the
+        # numbers of columns that were dropped, and with them their values.
+        known = table.schemas().get(int(table.properties.get(NEXT, -1)))
+        if known is not None and _described(known) == _described(added):
+            return known
+        updates = [
+            update.AddSchemaUpdate(schema=added),
+            update.SetPropertiesUpdate(updates={NEXT: str(added.schema_id)}),
+        ]
         same = update.AssertLastAssignedFieldId(last_assigned_field_id=last)
-        submit(table, [update.AddSchemaUpdate(schema=added)], same)
+        submit(table, updates, same)
         return added
 
     return commit(table, add)
@@ -72,11 +80,16 @@ def _new_columns(identifier: str, schema: "Schema", struct: "StructType") -> "li
 
 def adopt(table: "Table", schema_id: int) -> None:
     """Make a schema of a table's metadata its own."""
+    commit(table, lambda table: submit(table, adoption(schema_id)))
+
+
+def adoption(schema_id: int) -> list[Any]:
+    """The updates that make a schema of a table's metadata its own."""
     update: Any = import_module("pyiceberg.table.update")
-    commit(
-        table,
-        lambda table: submit(table, [update.SetCurrentSchemaUpdate(schema_id=schema_id)]),
-    )
+    return [
+        update.SetCurrentSchemaUpdate(schema_id=schema_id),
+        update.RemovePropertiesUpdate(removals=[NEXT]),
+    ]
 
 
 def schema_of(fields: "Iterable[StructField]", first: int = 1) -> "Schema":

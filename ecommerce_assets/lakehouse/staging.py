@@ -16,7 +16,7 @@ from ecommerce_assets.lakehouse.files import delete_files, spelled
 from ecommerce_assets.lakehouse.history import TOTALS, History
 from ecommerce_assets.lakehouse.manifests import changed_files, own_files, referenced_files
 from ecommerce_assets.lakehouse.metadata import TOTAL, BuildRecord, Compaction
-from ecommerce_assets.lakehouse.schemas import ancestors
+from ecommerce_assets.lakehouse.schemas import adoption, ancestors
 from ecommerce_assets.lakehouse.tables import drop_columns
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Staged:
             # A compare-and-set: the catalog asserts that main is as it is here.
             updates = [update.SetSnapshotRefUpdate(ref_name="main", type="branch", snapshot_id=tip)]
             if self._schema is not None:
-                updates.append(update.SetCurrentSchemaUpdate(schema_id=self._schema))
+                updates += adoption(self._schema)
             if remove:
                 updates.append(update.RemoveSnapshotRefUpdate(ref_name=self._branch))
             there = update.AssertRefSnapshotId(ref="main", snapshot_id=self._published)

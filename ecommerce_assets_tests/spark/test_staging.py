@@ -21,7 +21,7 @@ from ecommerce_assets.lakehouse.history import History, history_of
 from ecommerce_assets.lakehouse.metadata import BuildRecord
 from ecommerce_assets.lakehouse.schemas import schema_with
 from ecommerce_assets.lakehouse.staging import PublishConflict, Staged, Write, drop_branch, stage
-from ecommerce_assets.lakehouse.tables import PROPERTIES, create_table
+from ecommerce_assets.lakehouse.tables import PROPERTIES, create_table, drop_columns
 
 NAME = "silver.staged"
 DAYS = [date(2024, 1, 1), date(2024, 1, 2), date(2024, 2, 1)]
@@ -101,6 +101,22 @@ def test_a_new_column_is_seen_when_it_is_published(
         (0, None, None), (1, "x", ["y"]),
     ]  # fmt: skip
     assert len(tables.table(NAME).schemas()) == 2
+
+
+def test_a_column_that_was_dropped_comes_back_empty(
+    session: SparkSession, tables: Lakehouse
+) -> None:
+    created(session, tables, "day")
+    for number, columns in enumerate(("n long, a string", "n long", "n long, a string")):
+        base = history_of(tables, NAME)
+        row = (DAYS[number], number, "x")[: 2 + columns.count("a string")]
+        rows = session.createDataFrame([row], f"day date, {columns}")
+        staged = written(session, base, rows, f"day = date'{DAYS[number]}'", RECORD)
+        staged.publish()
+        if number == 0:
+            drop_columns(tables.table(NAME), ["a"])
+    found = session.table(f"lakehouse.{NAME}").collect()
+    assert sorted((row["n"], row["a"]) for row in found) == [(0, None), (1, None), (2, "x")]
 
 
 def test_rows_in_order_are_not_shuffled(session: SparkSession, tables: Lakehouse) -> None:
