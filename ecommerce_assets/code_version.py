@@ -111,8 +111,6 @@ class CodeVersions:
         elif is_dataclass(value):
             parts = {part.name: getattr(value, part.name) for part in fields(value)}
             yield from self._described((type(value), parts), names)
-        elif hasattr(value, "simpleString"):  # a type of Spark's
-            yield value.simpleString()
         else:
             raise TypeError(f"the code behind {value!r} can't be determined")
 

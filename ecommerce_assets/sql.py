@@ -1,8 +1,13 @@
 """SQL in the dialects that the pipeline uses: literals, names, translations."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import lru_cache
+
+# Types in DuckDB's words.
+MAP_TYPE = re.compile(r"MAP\((\w+), (\w+)\)")
+DECIMAL_TYPE = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 
 
 def quoted(name: str) -> str:

@@ -60,9 +60,9 @@ def _star() -> Iterator[str]:
         yield f"  {table.name} ||--o{{ {fact.name} : {key}"
     for table in (fact, *(table for table, _ in joins)):
         yield f"  {table.name} {{"
-        for name, column in table.columns.items():
+        for name, kind in table.ddl.items():
             mark = " PK" if table.key == (name,) else ""
-            yield f"    {column.dtype.type.simpleString().split('(')[0]} {name}{mark}"
+            yield f"    {kind.split('(')[0]} {name}{mark}"
         yield "  }"
     yield "```"
 
@@ -99,7 +99,7 @@ def _table(table: Table) -> Iterator[str]:
         ]
         cells = [
             f"`{name}`{' 👤' if name.lower() in personal_columns() else ''}",
-            column.dtype.type.simpleString(),
+            table.ddl[name],
             "yes" if column.nullable else "",
             column.description or "",
             "; ".join(rules),

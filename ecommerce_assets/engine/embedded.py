@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain, count
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -23,13 +23,10 @@ from ecommerce_assets.engine.relation import ROWS, Engine, JoinedBy, Observed, O
 from ecommerce_assets.engine.storage import InPlace, OnS3
 from ecommerce_assets.engine.surrogate_keys import add_surrogate_key
 from ecommerce_assets.engine.translation import duckdb_sql
-from ecommerce_assets.engine.types import duckdb_type, in_ddl
+from ecommerce_assets.engine.types import Kind, in_ddl, in_duckdb, of_iceberg
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.schemas import as_written
 from ecommerce_assets.sql import ansi_literal, quoted
-
-if TYPE_CHECKING:
-    from pyspark.sql.types import StructType
 
 ROWS_AT_ONCE = 200_000
 MEMORY_SHARE = 0.5  # of the memory there is; beyond it, DuckDB spills
@@ -127,7 +124,7 @@ class EmbeddedEngine(Engine):
             LookupError: there is no such snapshot any more.
         """
         table = as_written(self._lakehouse.table(identifier), snapshot)
-        fields = [(one.field_id, one.name, duckdb_type(one.field_type))
+        fields = [(one.field_id, one.name, of_iceberg(one.field_type))
                   for one in table.schema().fields]  # fmt: skip
         files = [] if snapshot is None else self.storage.files(identifier, table, snapshot)
         if not files:
@@ -150,12 +147,13 @@ class EmbeddedEngine(Engine):
         return self.relation(f"SELECT unnest(CAST([{listed}] AS DATE[])) AS {column}")
 
     def of_parts(
-        self, parts: int, read: "Callable[[int], Iterator[pa.RecordBatch]]", struct: "StructType"
+        self,
+        parts: int,
+        read: "Callable[[int], Iterator[pa.RecordBatch]]",
+        kinds: Mapping[str, str],
     ) -> "DuckRelation":
         """See `Engine`."""
-        columns = ", ".join(
-            f"{quoted(field.name)} {duckdb_type(field.dataType)}" for field in struct
-        )
+        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds.items())
         name = self.new_name()
         with self.cursor() as cursor:
             cursor.execute(f"CREATE TABLE {name} ({columns})")
@@ -246,11 +244,11 @@ class DuckRelation(Relation):
         """See `Relation`."""
         return self.own.relation(f"SELECT {', '.join(map(quoted, columns))} FROM {self.view}", self)
 
-    def row_wise(self, query: str, struct: "StructType") -> "DuckRelation":
+    def row_wise(self, query: str, kinds: Mapping[str, Kind]) -> "DuckRelation":
         """See `Relation`."""
         columns = [
-            f"CAST(c{n} AS {duckdb_type(one.dataType)}) AS {quoted(one.name)}"
-            for n, one in enumerate(struct)
+            f"CAST(c{n} AS {in_duckdb(kind)}) AS {quoted(name)}"
+            for n, (name, kind) in enumerate(kinds.items())
         ]
         answered = ", ".join(f"c{n}" for n in range(len(columns)))
         return self.own.relation(

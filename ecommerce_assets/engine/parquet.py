@@ -12,7 +12,7 @@ from pyiceberg.manifest import DataFile
 
 from ecommerce_assets.engine.relation import Overwrite
 from ecommerce_assets.engine.storage import Storage
-from ecommerce_assets.engine.types import duckdb_type
+from ecommerce_assets.engine.types import of_iceberg
 from ecommerce_assets.lakehouse.catalog import commit
 from ecommerce_assets.lakehouse.history import History
 from ecommerce_assets.lakehouse.manifests import files_of
@@ -73,7 +73,7 @@ def layout_of(base: History, schema: "Schema") -> Layout:
         partition = f"strftime({day}, '{form}')"
     return Layout(
         base.location,
-        {field.name: duckdb_type(field.field_type) for field in schema.fields},
+        {field.name: of_iceberg(field.field_type) for field in schema.fields},
         {field.name: _field_ids(field) for field in schema.fields},
         partition,
     )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.schema import Schema
-    from pyspark.sql.types import StructType
 
     from ecommerce_assets.engine.queries import Query
+    from ecommerce_assets.engine.types import Kind
     from ecommerce_assets.lakehouse.history import History
 
 ROWS = "received"  # the relation that a row-wise query reads
@@ -51,12 +51,12 @@ class Relation(ABC):
         """Only these columns, in this order."""
 
     @abstractmethod
-    def row_wise(self, query: str, struct: "StructType") -> "Relation":
+    def row_wise(self, query: str, kinds: "Mapping[str, Kind]") -> "Relation":
         """The result of a query of DuckDB's SQL that looks at each row of `ROWS` alone.
 
         Args:
             query: any query of DuckDB's, as it is computed by DuckDB in every engine.
-            struct: schema of the result, whose columns are in the order of the query's.
+            kinds: the columns of the result, in the order of the query's, and their types.
         """
 
     @abstractmethod
@@ -137,7 +137,10 @@ class Engine(ABC):
 
     @abstractmethod
     def of_parts(
-        self, parts: int, read: "Callable[[int], Iterator[pa.RecordBatch]]", struct: "StructType"
+        self,
+        parts: int,
+        read: "Callable[[int], Iterator[pa.RecordBatch]]",
+        kinds: Mapping[str, str],
     ) -> Relation:
         """Rows that are read part by part.
 
@@ -145,7 +148,7 @@ class Engine(ABC):
             parts: their number.
             read: returns the rows of a part, by its number from 0 on; called where the engine
                 computes.
-            struct: schema of the rows.
+            kinds: their columns and types, in DuckDB's words.
         """
 
     @abstractmethod

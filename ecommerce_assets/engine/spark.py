@@ -12,7 +12,21 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from ecommerce_assets.engine.duck import connect, database_of_worker
 from ecommerce_assets.engine.parquet import add_snapshot, layout_of, write_files
@@ -21,10 +35,11 @@ from ecommerce_assets.engine.relation import ROWS, Engine, JoinedBy, Observed, O
 from ecommerce_assets.engine.spark_session import counted, drop_view, jobs_of
 from ecommerce_assets.engine.storage import InPlace, OnS3
 from ecommerce_assets.engine.translation import in_spark, spark_sql
+from ecommerce_assets.engine.types import Kind
 from ecommerce_assets.lakehouse.catalog import Lakehouse
 from ecommerce_assets.lakehouse.history import existing
 from ecommerce_assets.lakehouse.names import qualified
-from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.sql import DECIMAL_TYPE, MAP_TYPE, ansi_literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +52,10 @@ _BATCH = 100_000
 _WANTED = "wanted"
 _WANTED_KEY = "_wanted_key"
 _KEY = "_key_of_partition"
+_SIMPLE: dict[str, DataType] = {
+    "TEXT": StringType(), "BOOLEAN": BooleanType(), "DATE": DateType(), "INT": IntegerType(),
+    "BIGINT": LongType(), "DOUBLE": DoubleType(), "TIMESTAMPTZ": TimestampType(),
+}  # fmt: skip
 _numbers = count()
 
 
@@ -57,9 +76,13 @@ class SparkEngine(Engine):
         return SparkRelation(self.spark.sql(f"select explode({dates}) as {column}"))
 
     def of_parts(
-        self, parts: int, read: "Callable[[int], Iterator[pa.RecordBatch]]", struct: StructType
+        self,
+        parts: int,
+        read: "Callable[[int], Iterator[pa.RecordBatch]]",
+        kinds: Mapping[str, str],
     ) -> "SparkRelation":
         """See `Engine`."""
+        struct = struct_of(kinds)
         if not parts:
             return SparkRelation(self.spark.createDataFrame([], struct))
         cores = self.spark.sparkContext.defaultParallelism
@@ -156,9 +179,9 @@ class SparkRelation(Relation):
         there = [F.col("`" + name.replace("`", "``") + "`") for name in columns]
         return SparkRelation(self.frame.select(*there))
 
-    def row_wise(self, query: str, struct: StructType) -> "SparkRelation":
+    def row_wise(self, query: str, kinds: Mapping[str, Kind]) -> "SparkRelation":
         """See `Relation`."""
-        return self._mapped(query, struct, ())
+        return self._mapped(query, struct_of(kinds), ())
 
     def with_values(self, expression: str, values: Sequence[str]) -> "SparkRelation":
         """See `Relation`."""
@@ -227,6 +250,23 @@ class SparkRelation(Relation):
                     yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
         return SparkRelation(self.frame.mapInArrow(answered, struct))
+
+
+def struct_of(kinds: Mapping[str, Kind]) -> StructType:
+    """The schema of columns, by their types in DuckDB's words."""
+    return StructType([StructField(name, _spark_type(kind)) for name, kind in kinds.items()])
+
+
+def _spark_type(kind: Kind) -> DataType:
+    if not isinstance(kind, str):
+        return struct_of(kind)
+    if kind.endswith("[]"):
+        return ArrayType(_spark_type(kind[:-2]))
+    if found := MAP_TYPE.fullmatch(kind):
+        return MapType(_spark_type(found[1]), _spark_type(found[2]))
+    if found := DECIMAL_TYPE.fullmatch(kind):
+        return DecimalType(int(found[1]), int(found[2]))
+    return _SIMPLE[kind]
 
 
 def frame_of(relation: Relation) -> DataFrame:

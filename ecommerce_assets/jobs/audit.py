@@ -40,7 +40,7 @@ def checks_of(table: Table) -> list[Check]:
 
 def schema_finding(table: Table, rows: Relation) -> Finding:
     """Whether rows have the declared columns, in order, with the declared types."""
-    expected = [(field.name, field.dataType.simpleString()) for field in table.struct.fields]
+    expected = list(table.ddl.items())
     found = list(rows.types.items())
     wrong = [
         {"expected": " ".join(a) if a else None, "found": " ".join(b) if b else None}

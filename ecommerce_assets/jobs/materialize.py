@@ -36,9 +36,10 @@ def materialize(
         create_table(
             lakehouse,
             table.identifier,
-            table.struct,
+            table.kinds,
             table.partitioned_by,
             table.description,
+            table.comments,
             clustered=table.refreshed_by_partition,
         )
     for _ in range(ATTEMPTS):

@@ -179,7 +179,7 @@ class PublishGroup:
         record = replace(
             record_of(inputs, decision, self._attempt), is_mended=name in self._arguments.damaged
         )
-        columns = schema_with(name, published.table, table.struct)
+        columns = schema_with(name, published.table, table.kinds, table.comments)
         write = Overwrite(
             published,
             rows,

@@ -4,31 +4,41 @@ A snapshot has the schema with which it was written. So the new columns are adde
 schema, and the commit that publishes the first snapshot with them makes it the table's own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.lakehouse.catalog import commit, submit
+from ecommerce_assets.sql import DECIMAL_TYPE, MAP_TYPE
 
 if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.types import IcebergType
-    from pyspark.sql.types import DataType, StructField, StructType
 
 NEXT = "ecommerce.next-schema"  # a property of the table: the schema not yet published
 
 
-def schema_with(identifier: str, table: "Table", struct: "StructType") -> "Schema":
-    """A table's schema with the columns of a struct that it lacks; added to its metadata.
+def schema_with(
+    identifier: str,
+    table: "Table",
+    kinds: Mapping[str, str],
+    comments: Mapping[str, str] = MappingProxyType({}),
+) -> "Schema":
+    """A table's schema with those columns that it lacks; added to its metadata.
+
+    Args:
+        kinds: the type of each column, in DuckDB's words.
+        comments: descriptions of columns.
 
     Raises:
         PipelineError: a column exists with another type.
     """
-    if not _new_columns(identifier, table.schema(), struct):
+    if not _new_columns(identifier, table.schema(), kinds):
         return table.schema()
 
     def add(table: "Table") -> "Schema":
@@ -36,7 +46,7 @@ def schema_with(identifier: str, table: "Table", struct: "StructType") -> "Schem
 
         update: Any = import_module("pyiceberg.table.update")
         last = table.metadata.last_column_id
-        new = schema_of(_new_columns(identifier, table.schema(), struct), last + 1)
+        new = schema_of(_new_columns(identifier, table.schema(), kinds), comments, last + 1)
         added = Schema(*table.schema().fields, *new.fields, schema_id=1 + max(table.schemas()))
         # By another run that has not published, or did not. One of earlier would bring back the
         # numbers of columns that were dropped, and with them their values.
@@ -59,23 +69,23 @@ def _described(schema: "Schema") -> list[tuple[str, str]]:
     return [(field.name, str(field.field_type)) for field in schema.fields]
 
 
-def _new_columns(identifier: str, schema: "Schema", struct: "StructType") -> "list[StructField]":
-    """The columns of a struct that a schema lacks.
+def _new_columns(identifier: str, schema: "Schema", kinds: Mapping[str, str]) -> dict[str, str]:
+    """The columns that a schema lacks.
 
     Raises:
         PipelineError: a column exists with another type.
     """
     # Engines do not distinguish names by case.
     present = {field.name.lower(): str(field.field_type) for field in schema.fields}
-    wanted = [str(field.field_type) for field in schema_of(struct).fields]
-    for field, kind in zip(struct, wanted, strict=True):
+    for field in schema_of(kinds, {}).fields:
+        kind = str(field.field_type)
         there = present.get(field.name.lower(), kind)
         if there != kind:
             raise PipelineError(
                 f"{identifier}.{field.name} is {there} in the lakehouse and {kind} in the "
                 "declaration: rename the column, or drop the table and materialize it again"
             )
-    return [field for field in struct if field.name.lower() not in present]
+    return {name: kind for name, kind in kinds.items() if name.lower() not in present}
 
 
 def adopt(table: "Table", schema_id: int) -> None:
@@ -92,7 +102,7 @@ def adoption(schema_id: int) -> list[Any]:
     ]
 
 
-def schema_of(fields: "Iterable[StructField]", first: int = 1) -> "Schema":
+def schema_of(kinds: Mapping[str, str], comments: Mapping[str, str], first: int = 1) -> "Schema":
     """The schema of columns, every one nullable, numbered from `first`."""
     from pyiceberg.schema import Schema
     from pyiceberg.types import NestedField
@@ -101,15 +111,12 @@ def schema_of(fields: "Iterable[StructField]", first: int = 1) -> "Schema":
     return Schema(
         *(
             NestedField(
-                next(numbers),
-                field.name,
-                _type_of(field.dataType, numbers),
-                required=False,
-                doc=(field.metadata or {}).get("comment", ""),
+                next(numbers), name, _type_of(kind, numbers), required=False,
+                doc=comments.get(name, ""),
             )
-            for field in fields
+            for name, kind in kinds.items()
         )
-    )
+    )  # fmt: skip
 
 
 def with_schema(table: "Table", schema_id: int) -> "Table":
@@ -147,30 +154,28 @@ def ancestors(table: "Table", snapshot: "Snapshot | None") -> Iterator[int]:
         snapshot = table.snapshot_by_id(parent) if parent is not None else None
 
 
-def _type_of(kind: "DataType", numbers: "Iterator[int]") -> "IcebergType":
+def _type_of(kind: str, numbers: "Iterator[int]") -> "IcebergType":
     from pyiceberg import types as I
-    from pyspark.sql import types as T
 
-    match kind:
-        case T.DecimalType():
-            return I.DecimalType(kind.precision, kind.scale)
-        case T.ArrayType():
-            element = _type_of(kind.elementType, numbers)
-            return I.ListType(next(numbers), element, element_required=False)
-        case T.MapType():
-            key, value = (_type_of(part, numbers) for part in (kind.keyType, kind.valueType))
-            return I.MapType(next(numbers), key, next(numbers), value, value_required=False)
-    simple: dict[type[DataType], IcebergType] = {
-        T.StringType: I.StringType(),
-        T.LongType: I.LongType(),
-        T.IntegerType: I.IntegerType(),
-        T.DoubleType: I.DoubleType(),
-        T.BooleanType: I.BooleanType(),
-        T.DateType: I.DateType(),
-        T.TimestampType: I.TimestamptzType(),
+    if kind.endswith("[]"):
+        element = _type_of(kind[:-2], numbers)
+        return I.ListType(next(numbers), element, element_required=False)
+    if found := MAP_TYPE.fullmatch(kind):
+        key, value = (_type_of(part, numbers) for part in found.groups())
+        return I.MapType(next(numbers), key, next(numbers), value, value_required=False)
+    if found := DECIMAL_TYPE.fullmatch(kind):
+        return I.DecimalType(int(found[1]), int(found[2]))
+    simple: dict[str, IcebergType] = {
+        "TEXT": I.StringType(),
+        "BIGINT": I.LongType(),
+        "INT": I.IntegerType(),
+        "DOUBLE": I.DoubleType(),
+        "BOOLEAN": I.BooleanType(),
+        "DATE": I.DateType(),
+        "TIMESTAMPTZ": I.TimestamptzType(),
     }
-    if type(kind) not in simple:
+    if kind not in simple:
         raise PipelineError(
-            f"a column can't be of type {kind.simpleString()}: see ecommerce_assets/tables/types.py"
+            f"a column can't be of type {kind}: see ecommerce_assets/tables/types.py"
         )
-    return simple[type(kind)]
+    return simple[kind]

@@ -1,6 +1,7 @@
 """Iceberg tables of the lakehouse: create them, and change their columns and partitioning."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.lakehouse.catalog import Lakehouse, commit, set_properties
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
     from pyiceberg.transforms import Transform
-    from pyspark.sql.types import StructType
 
 PROPERTIES = {
     "read.split.open-file-cost": "524288",
@@ -28,9 +28,10 @@ MONTHS = "months("
 def create_table(
     lakehouse: Lakehouse,
     identifier: str,
-    struct: "StructType",
+    kinds: Mapping[str, str],
     partitioned_by: Sequence[str],
     description: str,
+    comments: Mapping[str, str] = MappingProxyType({}),
     *,
     clustered: bool = False,
 ) -> None:
@@ -40,7 +41,7 @@ def create_table(
     table is partitioned. Existing files keep their old partitions until they are replaced.
 
     Args:
-        struct: its columns.
+        kinds: by column, its type in DuckDB's words.
         partitioned_by: columns, or `months(column)`.
         clustered: rows arrive partition by partition, so a write needs no shuffle.
 
@@ -51,9 +52,15 @@ def create_table(
     if table is None:
         mode = "hash" if partitioned_by and not clustered else "none"
         own = {DISTRIBUTION: mode, "comment": description}
-        _create(lakehouse, identifier, struct, partitioned_by, {**AT_CREATION, **PROPERTIES, **own})
+        _create(
+            lakehouse,
+            identifier,
+            schema_of(kinds, comments),
+            partitioned_by,
+            {**AT_CREATION, **PROPERTIES, **own},
+        )
         table = lakehouse.table(identifier)
-    schema = schema_with(identifier, table, struct)
+    schema = schema_with(identifier, table, kinds, comments)
     partitions = {_partition(text)[0] for text in partitioned_by}
     if not partitions <= set(table.schema().column_names):
         adopt(table, schema.schema_id)
@@ -69,7 +76,7 @@ def create_table(
 def _create(
     lakehouse: Lakehouse,
     identifier: str,
-    struct: "StructType",
+    schema: "Schema",
     partitioned_by: Sequence[str],
     properties: dict[str, str],
 ) -> None:
@@ -83,7 +90,6 @@ def _create(
     except Exception:
         if not lakehouse.catalog.namespace_exists(namespace):
             raise
-    schema = schema_of(struct)
     try:
         lakehouse.catalog.create_table(
             lakehouse.name_of(identifier),

@@ -16,7 +16,6 @@ from ecommerce_assets.landing.store import Store, store_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql.types import StructType
 
     from ecommerce_assets.engine.relation import Engine, Relation
 
@@ -26,7 +25,7 @@ def landed_rows(
     landing: str,
     files: Sequence[LandedFile],
     source: Source,
-    struct: "StructType",
+    kinds: Mapping[str, str],
     ingested_at: datetime,
 ) -> "Relation":
     """The records of landed files, with their provenance; the driver only lists files.
@@ -34,7 +33,8 @@ def landed_rows(
     Args:
         engine: what reads them.
         source: whose files they are.
-        struct: the rows' schema: the source's columns as strings, and the metadata columns.
+        kinds: by column, its type in DuckDB's words: the source's columns as texts, and the
+            metadata columns.
 
     Raises:
         DeliveryChanged: when evaluated: a file has changed since it was listed.
@@ -46,7 +46,7 @@ def landed_rows(
         return record_batches(store, files[number], source, ingested_at)
 
     # Files beside each other are of adjacent dates, so that few tasks write to the same partition.
-    return engine.of_parts(len(files), read, struct)
+    return engine.of_parts(len(files), read, kinds)
 
 
 def record_batches(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.sql import ansi_literal, quoted
 

@@ -5,15 +5,12 @@ Each is planned by a module of `refresh/` of its name.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.source import Source
 from ecommerce_assets.model.dependency import DependencyMapping
 from ecommerce_assets.syntax_trees import Name
-
-if TYPE_CHECKING:
-    from pyspark.sql.types import StructType
 
 
 class Strategy:
@@ -51,12 +48,12 @@ class Landed(Strategy):
 
     Attributes:
         source: whose files they are.
-        struct: schema of the rows of landed files.
+        kinds: by column of the rows of landed files, its type in DuckDB's words.
     """
 
     planner = _planner("landed", "LandedPlanner")
     source: Source
-    struct: "StructType"
+    kinds: Mapping[str, str]
     key: str = field(default=INGESTION_DATE, init=False)
     on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 
-import pandera.pyspark as pa
-from pyspark.sql import types as T
+import pandera.pandas as pa
 
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.engine.relation import Relation
+from ecommerce_assets.engine.types import in_ddl
 from ecommerce_assets.model.audit import Audit
 from ecommerce_assets.model.rules import RowRule, row_rules
 from ecommerce_assets.model.strategies import Strategy
@@ -99,14 +99,19 @@ class Table:
         return dict(ordered)
 
     @cached_property
-    def struct(self) -> T.StructType:
-        """The Spark schema, with the descriptions as comments."""
-        return T.StructType(
-            [
-                T.StructField(name, column.dtype.type, True, {"comment": column.description or ""})
-                for name, column in self.columns.items()
-            ]
-        )
+    def kinds(self) -> dict[str, str]:
+        """By column, its type in DuckDB's words."""
+        return {name: str(column.dtype) for name, column in self.columns.items()}
+
+    @property
+    def ddl(self) -> dict[str, str]:
+        """By column, its type in the words of Spark's and Athena's DDL."""
+        return {name: in_ddl(kind) for name, kind in self.kinds.items()}
+
+    @property
+    def comments(self) -> dict[str, str]:
+        """By column, its description."""
+        return {name: column.description or "" for name, column in self.columns.items()}
 
     @cached_property
     def rules(self) -> tuple[RowRule, ...]:
@@ -130,7 +135,7 @@ class Table:
             self.prepare,
             self.upstream,
             self.partitioned_by,
-            self.struct,
+            self.kinds,
         )
 
     @cached_property

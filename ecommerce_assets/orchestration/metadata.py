@@ -105,7 +105,7 @@ def _column_schema(table: Table) -> dg.TableSchema:
         [
             dg.TableColumn(
                 name,
-                type=column.dtype.type.simpleString(),
+                type=table.ddl[name],
                 description=column.description,
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable,

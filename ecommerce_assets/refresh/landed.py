@@ -55,7 +55,7 @@ class LandedPlanner(Planner[Landed]):
             inputs.request.landing,
             [file for day in days for file in read.files[day]],
             self.strategy.source,
-            self.strategy.struct,
+            self.strategy.kinds,
             datetime.now(UTC),
         )
         return Rows(

@@ -41,9 +41,9 @@ class RunningSumsPlanner(Planner[RunningSums]):
                 part = prepare(rows.where(f"{SIGN} = {sign}").select(*columns))
                 signed = ", ".join(f"{name} * {sign} AS {name}" for name in own.sums)
                 parts.append(query(f"SELECT {own.key}, {signed} FROM part", part=part))
-        kinds = {field.name: field.dataType.simpleString() for field in inputs.table.struct}
         totals = ", ".join(
-            f"CAST(sum({there}) AS {kinds[here]}) AS {there}" for there, here in own.sums.items()
+            f"CAST(sum({there}) AS {inputs.table.kinds[here]}) AS {there}"
+            for there, here in own.sums.items()
         )
         counted = next(iter(own.sums))
         sums = query(

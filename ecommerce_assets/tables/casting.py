@@ -5,12 +5,12 @@ Times are in UTC, without a zone, until they leave the query.
 
 import re
 
-import pandera.pyspark as pa
-from pyspark.sql import types as T
+import pandera.pandas as pa
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.shop.times import ISO_TIME, TimeForm, time_forms
 from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.tables import types
 from ecommerce_assets.tables.feed import Feed, Writing
 
 # ISO 8601: a day, or a time of day as well; with a zone that lies within the 18 hours that clocks
@@ -29,17 +29,16 @@ DECIMAL = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 COMPUTED_DECIMAL = rf"{DECIMAL}(?:e[+-]\d+)?"
 _TRUE = ("true", "t", "yes", "1")
 _FALSE = ("false", "f", "no", "0")
-_NOT_A: dict[type[T.DataType], str] = {
-    T.IntegerType: "not a whole number, or out of range",
-    T.DecimalType: "not a number, or out of range",
-    T.BooleanType: "not true or false",
-    T.TimestampType: "not an ISO 8601 time",
-    T.DateType: "not an ISO 8601 date",
+_NOT_A = {
+    str(types.WHOLE): "not a whole number, or out of range",
+    str(types.FLAG): "not true or false",
+    str(types.TIMESTAMP): "not an ISO 8601 time",
+    str(types.DATE): "not an ISO 8601 date",
 }
-TIMES = (T.TimestampType, T.DateType)
+TIMES = (str(types.TIMESTAMP), str(types.DATE))
 
 
-def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
+def not_a(kind: str, times: tuple[str, ...]) -> str:
     """Why a text can't be cast to a type; empty if any can.
 
     Args:
@@ -47,7 +46,14 @@ def not_a(kind: type[T.DataType], times: tuple[str, ...]) -> str:
     """
     if kind in TIMES and times != (ISO_TIME,):
         return f"not a time like {' or '.join(times)}"
+    if is_decimal(kind):
+        return "not a number, or out of range"
     return _NOT_A.get(kind, "")
+
+
+def is_decimal(kind: str) -> bool:
+    """Whether a type is one of decimals."""
+    return kind.startswith("DECIMAL")
 
 
 def trimmed(received: str) -> str:
@@ -75,25 +81,25 @@ def text(name: str, column: pa.Column, feed: Feed, received: str) -> str:
 
 def cast(column: pa.Column, writing: Writing, text: str) -> str:
     """A text cast to the column's type; null if it can't be."""
-    kind = column.dtype.type
-    if isinstance(kind, T.IntegerType):
+    kind = str(column.dtype)
+    if kind == str(types.WHOLE):
         number = _number(text, writing)
         # Of a fraction of zeros; a cast would round any other.
         whole = f"split_part({number}, '.', 1)"
         return _if_matches(number, WHOLE, f"TRY_CAST({whole} AS INTEGER)")
-    if isinstance(kind, T.DecimalType):
+    if is_decimal(kind):
         # DuckDB rounds half away from zero when casting a text to decimal.
         number = _number(text, writing)
         pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
-        return _if_matches(number, pattern, f"TRY_CAST({number} AS {kind.simpleString()})")
-    if isinstance(kind, T.BooleanType):
+        return _if_matches(number, pattern, f"TRY_CAST({number} AS {kind})")
+    if kind == str(types.FLAG):
         return (
             f"CASE WHEN lower({text}) IN {_TRUE} THEN true "
             f"WHEN lower({text}) IN {_FALSE} THEN false END"
         )
-    if isinstance(kind, TIMES):
+    if kind in TIMES:
         # A date is a day of the shop's, whatever the time zone.
-        is_date = isinstance(kind, T.DateType)
+        is_date = kind == str(types.DATE)
         zone = "UTC" if is_date else writing.zone
         times = ", ".join(time_of(text, pattern, zone) for pattern in writing.times)
         time = times if len(writing.times) == 1 else f"coalesce({times})"

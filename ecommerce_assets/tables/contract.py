@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import pandera.pyspark as pa
-from pyspark.sql import types as T
+import pandera.pandas as pa
 
 from ecommerce_assets.engine.macros import MACROS, SETTINGS
 from ecommerce_assets.engine.relation import ROWS, Relation
-from ecommerce_assets.engine.types import duckdb_type
+from ecommerce_assets.engine.types import Kind
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.model.rules import NULLABILITY, row_rules
 from ecommerce_assets.shop import Shop
@@ -25,7 +24,7 @@ from ecommerce_assets.shop.model import ANY
 from ecommerce_assets.sql import ansi_literal, quoted
 from ecommerce_assets.tables.casting import IMPLAUSIBLE, TIMES, cast, not_a, plausible, text
 from ecommerce_assets.tables.feed import Feed
-from ecommerce_assets.tables.types import FLAG, REASONS, struct_of
+from ecommerce_assets.tables.types import FLAG, REASONS, TEXT, kinds_of
 
 EMAIL = r"^[^@\s\x0b]+@[^@\s\x0b]+\.[^@\s\x0b]+$"  # not all engines' \s has the vertical tab
 COUNTRY = r"^[A-Z]{2}$"
@@ -196,7 +195,7 @@ def _what_is_wrong(given: pa.Column, *, there: bool, listed: bool) -> str:
 
 def _is_word(column: pa.Column) -> bool:
     """Whether no figure depends on a column."""
-    return isinstance(column.dtype.type, T.StringType) and not column.metadata["essential"]
+    return str(column.dtype) == str(TEXT) and not column.metadata["essential"]
 
 
 def _of_shop(given: pa.Column, shop: Shop, *, may_be_empty: bool, warns: bool) -> pa.Column:
@@ -236,11 +235,11 @@ class Contract:
     computed: Mapping[str, str]
     rules: tuple[CrossFieldRule, ...]
     feed: Feed
-    kept: Mapping[str, T.DataType]
+    kept: Mapping[str, str]
 
     def version_parts(self) -> tuple[object, ...]:
         """What decides the typed values and the reasons, for the code version."""
-        return (self.query, self.struct, MACROS, SETTINGS)
+        return (self.query, self.kinds, MACROS, SETTINGS)
 
     def __call__(self, bronze: Relation) -> Relation:
         """The rows of `query`, of rows of bronze."""
@@ -249,11 +248,11 @@ class Contract:
         # Of other sources, or of a header that was declared since bronze was read.
         lacking = [self._lacking(name) for name in self.kept if name.lower() not in known]
         rows = f"(SELECT *, {', '.join(lacking)} FROM {ROWS})" if lacking else ROWS
-        return bronze.select(*there).row_wise(self._query(rows), self.struct)
+        return bronze.select(*there).row_wise(self._query(rows), self.kinds)
 
     def _lacking(self, name: str) -> str:
         value = ansi_literal(self.feed.source) if name == SOURCE else "NULL"
-        return f"CAST({value} AS {duckdb_type(self.kept[name])}) AS {quoted(name)}"
+        return f"CAST({value} AS {self.kept[name]}) AS {quoted(name)}"
 
     def described(self, name: str) -> str:
         """Where a column comes from, for people."""
@@ -271,15 +270,15 @@ class Contract:
         return found
 
     @cached_property
-    def struct(self) -> T.StructType:
-        """The columns of `query`."""
-        received = struct_of(self.kept)
-        typed = {name: column.dtype.type for name, column in self.schema.columns.items()}
-        provenance = {name: self.kept[name] for name in PROVENANCE}
-        given = {
-            **typed, **provenance, "_received": received, "_reasons": REASONS, VALID: FLAG,
-        }  # fmt: skip
-        return struct_of(given)
+    def kinds(self) -> dict[str, Kind]:
+        """The columns of `query` and their types."""
+        return {
+            **kinds_of(self.schema.columns),
+            **{name: self.kept[name] for name in PROVENANCE},
+            "_received": self.kept,
+            "_reasons": str(REASONS),
+            VALID: str(FLAG),
+        }
 
     @cached_property
     def query(self) -> str:
@@ -329,13 +328,13 @@ class Contract:
         return query
 
     def _computed(self, name: str, sql: str) -> str:
-        kind = self.schema.columns[name].dtype.type.simpleString()
+        kind = self.schema.columns[name].dtype
         return f"coalesce({_CAST}{name}, TRY(CAST({sql} AS {kind})))"
 
     @staticmethod
     def _value(name: str, column: pa.Column) -> str:
         value = _CAST + name
-        if not isinstance(column.dtype.type, TIMES):
+        if str(column.dtype) not in TIMES:
             return value
         return f"CASE WHEN {plausible(value)} THEN {value} END"
 
@@ -351,7 +350,7 @@ class Contract:
         """Each rule: the condition of a row that breaks it, and the reason."""
         for name, column in self.schema.columns.items():
             received, value = _TEXT + name, _CAST + name
-            kind = type(column.dtype.type)
+            kind = str(column.dtype)
             if not self.feed.gives(name) and (column.nullable or name in self.computed):
                 continue
             if wrong := not_a(kind, self.feed.times(name)):

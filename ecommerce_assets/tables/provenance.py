@@ -1,6 +1,6 @@
 """The provenance columns: where a row came from, and which of several versions is the latest."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.tables.types import COUNT, DATE, TEXT

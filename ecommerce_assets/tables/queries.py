@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.derived import derived
 from ecommerce_assets.engine.proved import NotProved
@@ -14,7 +14,7 @@ from ecommerce_assets.engine.queries import (
     typed_columns,
 )
 from ecommerce_assets.engine.translation import pretty
-from ecommerce_assets.engine.types import duckdb_type
+from ecommerce_assets.engine.types import in_duckdb
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.tables.contract import Contract
@@ -126,8 +126,8 @@ def _types(table: Table, known: Mapping[str, Table]) -> dict[str, dict[str, str]
     query = table.transform
     contracts = [found for found in table.prepare.values() if isinstance(found, Contract)]
     if contracts and isinstance(query, Query):
-        struct = contracts[0].struct
-        return {query.relations[0]: {part.name: duckdb_type(part.dataType) for part in struct}}
+        kinds = contracts[0].kinds
+        return {query.relations[0]: {name: in_duckdb(kind) for name, kind in kinds.items()}}
     return {
         name: {other: _type(column) for other, column in known[name].columns.items()}
         for name in table.upstream
@@ -135,4 +135,4 @@ def _types(table: Table, known: Mapping[str, Table]) -> dict[str, dict[str, str]
 
 
 def _type(column: pa.Column) -> str:
-    return duckdb_type(column.dtype.type)
+    return str(column.dtype)

@@ -1,6 +1,6 @@
 """Surrogate keys, and the measures that every KPI of sales shares, as parts of queries."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.sql import ansi_literal
@@ -30,13 +30,13 @@ class SalesMeasures(pa.DataFrameModel):
 
 def average(amount: str, count: str) -> str:
     """SQL of `amount / count` as money, rounded once, half up; neither is negative."""
-    return f"CAST({rounded_ratio(amount, count, 2)} AS {MONEY_SUM.simpleString()})"
+    return f"CAST({rounded_ratio(amount, count, 2)} AS {MONEY_SUM})"
 
 
 def share_of(part: str, whole: str) -> str:
     """SQL of `part / whole` to six digits, half up; 0 where the whole is 0."""
     share = f"CASE WHEN {whole} <> 0 THEN {rounded_ratio(part, whole, 6)} ELSE 0 END"
-    return f"CAST({share} AS {SHARE.simpleString()})"
+    return f"CAST({share} AS {SHARE})"
 
 
 def rounded_ratio(numerator: str, denominator: str, digits: int) -> str:

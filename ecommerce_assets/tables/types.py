@@ -2,24 +2,38 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import types as T
-
-TEXT = T.StringType()
-FLAG = T.BooleanType()
-DATE = T.DateType()
-TIMESTAMP = T.TimestampType()
-WHOLE = T.IntegerType()
-COUNT = T.LongType()
-KEY = T.LongType()
-PERCENT = T.DecimalType(5, 2)
-MONEY = T.DecimalType(12, 2)
-PRICE = T.DecimalType(18, 4)  # of a piece; an amount made from it is rounded once
-MONEY_SUM = T.DecimalType(18, 2)
-SHARE = T.DecimalType(9, 6)
-REASONS = T.ArrayType(T.StringType())
-TEXTS = T.MapType(T.StringType(), T.StringType())
+import pandera.pandas as pa
+from pandera.dtypes import immutable
+from pandera.engines.pandas_engine import DataType
 
 
-def struct_of(kinds: Mapping[str, T.DataType]) -> T.StructType:
-    """The schema of columns of these types, in order."""
-    return T.StructType([T.StructField(name, kind) for name, kind in kinds.items()])
+@immutable(init=True)
+class ColumnType(DataType):
+    """A type of a table's columns, in the words in which sqlglot writes DuckDB's types."""
+
+    def __init__(self, sql: str) -> None:
+        object.__setattr__(self, "type", sql)
+
+    def __str__(self) -> str:
+        return str(self.type)
+
+
+TEXT = ColumnType("TEXT")
+FLAG = ColumnType("BOOLEAN")
+DATE = ColumnType("DATE")
+TIMESTAMP = ColumnType("TIMESTAMPTZ")
+WHOLE = ColumnType("INT")
+COUNT = ColumnType("BIGINT")
+KEY = ColumnType("BIGINT")
+PERCENT = ColumnType("DECIMAL(5, 2)")
+MONEY = ColumnType("DECIMAL(12, 2)")
+PRICE = ColumnType("DECIMAL(18, 4)")  # of a piece; an amount made from it is rounded once
+MONEY_SUM = ColumnType("DECIMAL(18, 2)")
+SHARE = ColumnType("DECIMAL(9, 6)")
+REASONS = ColumnType("TEXT[]")
+TEXTS = ColumnType("MAP(TEXT, TEXT)")
+
+
+def kinds_of(columns: Mapping[str, pa.Column]) -> dict[str, str]:
+    """By column, its type as in SQL."""
+    return {name: str(column.dtype) for name, column in columns.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from pandera.pyspark import Column
+from pandera.pandas import Column
 
 from ecommerce_assets.engine.duck import connect
 from ecommerce_assets.errors import PipelineError

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 import pytest
 
 from ecommerce_assets.engine.duck import connect

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from ecommerce_assets.engine.spark import SparkRelation
+from ecommerce_assets.engine.spark import SparkRelation, struct_of
 from ecommerce_assets.tables import all_tables
 from ecommerce_assets_tests.shop import VALID
 
@@ -108,7 +108,7 @@ def parsed(spark: SparkSession) -> dict[tuple[str, str, str | None], dict[str, A
     for table in VALID:
         cases = [case for case in [*GOOD, *BAD] if case[0] == table]
         bronze = all_tables()[f"bronze.{table}"]
-        names = [field.name for field in bronze.struct.fields]
+        names = list(bronze.kinds)
         rows = [
             tuple(
                 {**VALID[table], column: received, "_row_number": n, "_ingestion_date": DAY}.get(
@@ -118,7 +118,7 @@ def parsed(spark: SparkSession) -> dict[tuple[str, str, str | None], dict[str, A
             )
             for n, (_, column, received, _) in enumerate(cases)
         ]
-        frame = spark.createDataFrame(rows, bronze.struct)
+        frame = spark.createDataFrame(rows, struct_of(bronze.kinds))
         prepare = all_tables()[f"silver.{table}"].prepare[f"bronze.{table}"]
         for row in prepare(SparkRelation(frame)).rows():
             results[cases[row["_row_number"]][:3]] = row
@@ -144,8 +144,8 @@ def test_every_reason_is_given(spark: SparkSession) -> None:
     bronze = all_tables()["bronze.orders"]
     prepare = all_tables()["silver.orders"].prepare["bronze.orders"]
     values = {"order_id": "O1", "status": "lost", "total_amount": "-1", "order_date": "x"}
-    rows = [tuple(values.get(field.name) for field in bronze.struct.fields)]
-    (row,) = prepare(SparkRelation(spark.createDataFrame(rows, bronze.struct))).rows()
+    rows = [tuple(values.get(name) for name in bronze.kinds)]
+    (row,) = prepare(SparkRelation(spark.createDataFrame(rows, struct_of(bronze.kinds)))).rows()
     assert sorted(row["_reasons"]) == [
         "customer_id: required value is empty",
         "order_date: not an ISO 8601 time",
@@ -176,8 +176,8 @@ def test_line_total(spark: SparkSession, item: dict[str, str], expected: Any) ->
     bronze = all_tables()["bronze.order_items"]
     prepare = all_tables()["silver.order_items"].prepare["bronze.order_items"]
     values = {**VALID["order_items"], "line_total": "", **item}
-    rows = [tuple(values.get(field.name) for field in bronze.struct.fields)]
-    (row,) = prepare(SparkRelation(spark.createDataFrame(rows, bronze.struct))).rows()
+    rows = [tuple(values.get(name) for name in bronze.kinds)]
+    (row,) = prepare(SparkRelation(spark.createDataFrame(rows, struct_of(bronze.kinds)))).rows()
     if isinstance(expected, str):
         assert (row["line_total"], row["_reasons"]) == (D(expected), [])
     else:

@@ -339,7 +339,7 @@ def loading() -> None:
             seconds.append(time.perf_counter() - started)
         return statistics.median(seconds)
 
-    imports = median("import dagster, dagster_aws, pandera.pyspark")
+    imports = median("import dagster, dagster_aws, pandera.pandas")
     location = median("from ecommerce_assets.definitions import defs; defs().resolve_asset_graph()")
     nothing = median("pass")
     helped = median("from ecommerce_assets.cli.main import ecommerce; ecommerce(['--help'])")

@@ -15,7 +15,7 @@ from ecommerce_assets.model.audit import Check, Finding
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.refresh.decision import Evidence, LandingEvidence, VersionEvidence
 from ecommerce_assets.refresh.keys import AffectedKeys
-from ecommerce_assets.tables.types import COUNT, struct_of
+from ecommerce_assets.tables.types import COUNT
 from ecommerce_assets.thresholds import Thresholds
 
 SAMPLE_ROWS = 5
@@ -136,9 +136,9 @@ def sample(rows: Relation, order: Sequence[str] = ()) -> list[dict[str, Any]]:
 def counted(rows: Relation, conditions: Mapping[str, str]) -> dict[str, int]:
     """By name, how many rows satisfy a row-wise condition."""
     figures = ", ".join(f"count_if({condition})" for condition in conditions.values())
-    struct = struct_of(dict.fromkeys(conditions, COUNT))
+    kinds = dict.fromkeys(conditions, str(COUNT))
     # An engine may look at the rows part by part.
-    parts = rows.row_wise(f"SELECT {figures} FROM {ROWS}", struct).rows()
+    parts = rows.row_wise(f"SELECT {figures} FROM {ROWS}", kinds).rows()
     return {name: sum(part[name] for part in parts) for name in conditions}
 
 

@@ -12,7 +12,7 @@ from ecommerce_assets.landing.layout import INGESTION_DATE, RESCUED
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.sql import quoted
 from ecommerce_assets.tables.audits import SAMPLE_ROWS, Filled, Scope, counted
-from ecommerce_assets.tables.types import DATE, TEXT, struct_of
+from ecommerce_assets.tables.types import DATE, TEXT
 
 SCHEMA = Check(
     "schema_as_usual",
@@ -21,7 +21,7 @@ SCHEMA = Check(
 )
 LOOKED_BACK = timedelta(days=31)
 EXPECTED = 10  # expected values of a column that is now empty, by its share in the delivery before
-_NAMES = struct_of({INGESTION_DATE: DATE, "name": TEXT})
+_NAMES = {INGESTION_DATE: str(DATE), "name": str(TEXT)}
 
 
 def _schema_as_usual(scope: Scope) -> Report:

@@ -7,10 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pyspark.sql import types as T
-
 from ecommerce_assets.engine.queries import all_rows, query
 from ecommerce_assets.engine.relation import ROWS, Relation
+from ecommerce_assets.engine.types import Kind
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
@@ -21,7 +20,7 @@ from ecommerce_assets.tables.audits import WARNING_FRACTION, Scope, sample, shar
 from ecommerce_assets.tables.casting import IMPLAUSIBLE
 from ecommerce_assets.tables.contract import VALID
 from ecommerce_assets.tables.provenance import VERSION_ORDER
-from ecommerce_assets.tables.types import DATE, TEXT, struct_of
+from ecommerce_assets.tables.types import DATE, TEXT
 from ecommerce_assets.thresholds import exceeds
 
 QUARANTINE_SHARE = Check(
@@ -31,8 +30,8 @@ QUARANTINE_SHARE = Check(
     True,
 )
 
-_REASON = struct_of({"reason": TEXT})
-_REASONS = struct_of({INGESTION_DATE: DATE, "reasons": TEXT})
+_REASON = {"reason": str(TEXT)}
+_REASONS = {INGESTION_DATE: str(DATE), "reasons": str(TEXT)}
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Keyed:
         value: the column with a row's value, in the shop's currency; None for none.
         parse: returns typed values and reasons of rows in quarantine.
         as_received: returns parsed rows that break the contract as quarantine holds them.
-        struct: schema of parsed rows.
+        kinds: the columns of parsed rows, and their types.
         selects: whether some rows of bronze do not speak of the table.
         shop: the shop.
     """
@@ -59,7 +58,7 @@ class Keyed:
     value: str | None
     parse: Callable[[Relation], Relation]
     as_received: Callable[[Relation], Relation]
-    struct: T.StructType
+    kinds: Mapping[str, Kind]
     selects: bool
     shop: Shop
 
@@ -229,7 +228,7 @@ def _held(keyed: Keyed, broken: Relation) -> Relation:
     return broken.row_wise(
         f"SELECT {', '.join(columns)}, CASE WHEN {implausible} THEN {arrived} ELSE updated_at END "
         f"FROM {ROWS}",
-        struct_of({name: keyed.struct[name].dataType for name in [*columns, "updated_at"]}),
+        {name: keyed.kinds[name] for name in [*columns, "updated_at"]},
     )
 
 

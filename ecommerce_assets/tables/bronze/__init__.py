@@ -1,6 +1,6 @@
 """Bronze: the rows as delivered, one table per source of the shop file."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.landing.layout import INGESTION_DATE, RESCUED, ROW_NUMBER, SOURCE_FILE
@@ -19,7 +19,7 @@ from ecommerce_assets.tables.audits.bronze import (
 from ecommerce_assets.tables.audits.columns import schema_as_usual
 from ecommerce_assets.tables.feed import conditions_of
 from ecommerce_assets.tables.provenance import provenance
-from ecommerce_assets.tables.types import COUNT, TEXT, TEXTS, TIMESTAMP, struct_of
+from ecommerce_assets.tables.types import COUNT, TEXT, TEXTS, TIMESTAMP, kinds_of
 
 LANDING = "landing"
 
@@ -52,7 +52,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         )
     if source.filled_down:
         of_lines[FILLED_DOWN] = pa.Column(
-            TEXTS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
+            TEXTS,
             nullable=True,
             description="By empty column, the value of a record above with the same "
             f"{' and '.join(source.filled_within)}.",
@@ -77,7 +77,6 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         unique=[SOURCE_FILE, ROW_NUMBER],
     )
     conditions = conditions_of(shop, name)
-    landed = struct_of({name: found.dtype.type for name, found in schema.columns.items()})
     return Table(
         layer="bronze",
         name=name,
@@ -85,7 +84,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         transform=as_received,
         origins={column: ((f"{LANDING}.{name}", column),) for column in columns},
         partitioned_by=(INGESTION_DATE,),
-        refresh=Landed(source, landed),
+        refresh=Landed(source, kinds_of(schema.columns)),
         audits=(
             empty_delivery,
             every_run_audit,

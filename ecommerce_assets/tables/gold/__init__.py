@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.model.audit import Audit

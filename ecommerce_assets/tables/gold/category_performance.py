@@ -1,6 +1,6 @@
 """gold.category_performance: what each category sold, month by month."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import any_change, by_month
 from ecommerce_assets.model.strategies import ByKey

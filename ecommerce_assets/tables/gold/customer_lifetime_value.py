@@ -1,6 +1,6 @@
 """gold.customer_lifetime_value: revenue by customer."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import any_change
 from ecommerce_assets.model.strategies import RunningSums

@@ -1,6 +1,6 @@
 """gold.daily_revenue: what the shop sold, day by day."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_day
 from ecommerce_assets.model.strategies import ByKey

@@ -1,6 +1,6 @@
 """gold.dim_customer: customers, with their segment."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_column, by_hash
 from ecommerce_assets.model.strategies import ByKey

@@ -1,6 +1,6 @@
 """gold.dim_date: the calendar."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import any_change
 from ecommerce_assets.model.strategies import Full

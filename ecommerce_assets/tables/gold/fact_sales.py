@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_column
 from ecommerce_assets.model.strategies import ByKey

@@ -1,6 +1,6 @@
 """gold.monthly_revenue: what the shop sold, month by month."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_month
 from ecommerce_assets.model.strategies import ByKey

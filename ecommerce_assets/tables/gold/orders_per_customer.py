@@ -1,6 +1,6 @@
 """gold.orders_per_customer: how often and when each customer bought."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_column
 from ecommerce_assets.model.strategies import ByKey

@@ -1,6 +1,6 @@
 """gold.top_products: the products sold, ranked by revenue."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.model.dependency import any_change

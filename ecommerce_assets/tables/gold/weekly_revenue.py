@@ -1,6 +1,6 @@
 """gold.weekly_revenue: what the shop sold, week by week."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_week
 from ecommerce_assets.model.strategies import ByKey

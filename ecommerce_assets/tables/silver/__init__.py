@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.engine.queries import Query, all_rows
 from ecommerce_assets.engine.relation import Relation
@@ -33,7 +33,7 @@ from ecommerce_assets.tables.contract import (
 )
 from ecommerce_assets.tables.feed import Feed, feeds_for
 from ecommerce_assets.tables.provenance import VERSION_ORDER, provenance
-from ecommerce_assets.tables.types import REASONS, TEXT
+from ecommerce_assets.tables.types import REASONS, TEXT, kinds_of
 
 JUDGED = "judged"  # the relation of the rows of all sources, as their contracts give them
 
@@ -72,7 +72,7 @@ def silver_tables(
     feeds = feeds_for(shop, name, declared.columns, key)
     sources = [bronze_table(shop, feed.bronze) for feed in feeds]
     kept = _as_received(sources)
-    types = {column: found.dtype.type for column, found in kept.items()}
+    types = kinds_of(kept)
     contracts = [
         Contract(of_shop(declared, shop, name, feed, computed), computed, rules, feed, types)
         for feed in feeds
@@ -86,7 +86,7 @@ def silver_tables(
         value,
         parse=partial(parsed_again, contracts=contracts),
         as_received=quarantined(kept),
-        struct=contracts[0].struct,
+        kinds=contracts[0].kinds,
         selects=any(part.where for part in shop.declared.tables.get(name, ())),
         shop=shop,
     )
@@ -160,7 +160,7 @@ def _quarantine(silver: Table, sources: Sequence[Table], kept: Mapping[str, pa.C
         {
             **kept,
             "_reasons": pa.Column(
-                REASONS,  # type: ignore[arg-type]  # pandera 0.35 takes any Spark type
+                REASONS,
                 description="All reasons why the row breaks the contract.",
             ),
         },

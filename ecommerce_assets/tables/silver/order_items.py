@@ -1,6 +1,6 @@
 """silver.order_items: the current, clean row of each order item."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.model.table import Table
@@ -47,8 +47,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         rules=(
             CrossFieldRule(
                 "quantity x unit_price: out of range",
-                f"{GROSS_AMOUNT} IS NOT NULL "
-                f"AND TRY_CAST({GROSS_AMOUNT} AS {MONEY_SUM.simpleString()}) IS NULL",
+                f"{GROSS_AMOUNT} IS NOT NULL AND TRY_CAST({GROSS_AMOUNT} AS {MONEY_SUM}) IS NULL",
             ),
             CrossFieldRule(
                 "line_total: computed amount out of range",

@@ -1,6 +1,6 @@
 """silver.orders: the current, clean row of each order."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop

@@ -1,6 +1,6 @@
 """silver.products: the current, clean row of each product."""
 
-import pandera.pyspark as pa
+import pandera.pandas as pa
 
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
