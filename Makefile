@@ -1,4 +1,5 @@
-# `make demo` and `make test` do everything on a fresh machine with Python 3.11 and a network.
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11 and a network; the
+# demo, and all that DuckDB computes, with 3.12 and 3.13 as well.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +23,7 @@ help: ## this list
 install: $(VENV)/.installed ## .venv with everything
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=python3.11, or where yours is"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13, or where yours is"; exit 1; }
 	@echo "Installing into $(VENV) (two to four minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' & pip=$$!; \

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import io
 import json
+import platform
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,17 @@ class Release:
 
 @cache
 def this_release() -> Release:
-    """The release of the running code."""
+    """The release of the running code.
+
+    Raises:
+        PipelineError: Python is not Glue's, so other versions of packages are installed.
+    """
+    running, on_glue = platform.python_version(), deployment().python_version
+    if not running.startswith(f"{on_glue}."):
+        raise PipelineError(
+            f"Glue has Python {on_glue}, and this is {running}: install what is deployed by "
+            f"`make PYTHON=python{on_glue} install`"
+        )
     root = files(PACKAGE)
     sources = {f"{PACKAGE}/{name}": root.joinpath(name).read_bytes() for name in MODULES}
     for room in ROOMS:

@@ -35,6 +35,7 @@ JDBC_OPTIONS = "?busy_timeout=30000&journal_mode=WAL"
 ATTEMPTS = 30
 WAIT_SECONDS = 0.1
 END_SECONDS = 1
+PYTHON = (3, 11)  # the newest that Spark 3.5 runs on
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 
 _sessions: dict[str, tuple[int, SparkSession]] = {}  # with the inode of the catalog's file
@@ -60,8 +61,13 @@ def local_spark_config(delivered: int = 0) -> dict[str, Any]:
             of the time.
 
     Raises:
-        PipelineError: there is no Java 17, or a jar can't be fetched.
+        PipelineError: there is no Java 17, a jar can't be fetched, or Python is too new.
     """
+    if sys.version_info[:2] > PYTHON:
+        raise PipelineError(
+            f"Spark 3.5 runs on Python 3.11 at most, and this is {sys.version.split()[0]}: leave "
+            "ECOMMERCE_ENGINE out, or install by `make PYTHON=python3.11 install`"
+        )
     os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

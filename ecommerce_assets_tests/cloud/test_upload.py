@@ -181,3 +181,10 @@ def test_a_release_that_somebody_else_put_there_first_is_refused(
     s3.put_object(Bucket="taken", Key=key, Body=b"their own", ChecksumAlgorithm="SHA256")
     with pytest.raises(PipelineError, match=r"gluewheels\.zip is not what is built from the code"):
         release.publish(this, tmp_path, "s3://taken")
+
+
+def test_a_release_is_built_by_the_python_of_glue(monkeypatch: pytest.MonkeyPatch) -> None:
+    this_release.cache_clear()
+    monkeypatch.setattr("platform.python_version", lambda: "3.13.1")
+    with pytest.raises(PipelineError, match=r"Glue has Python 3\.11, and this is 3\.13\.1"):
+        this_release()

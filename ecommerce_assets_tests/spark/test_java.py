@@ -66,6 +66,12 @@ def test_jars_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [jar.name for jar in java.jars()] == names
 
 
+def test_a_python_that_spark_does_not_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecommerce_assets.engine.spark_session.PYTHON", (3, 10))
+    with pytest.raises(PipelineError, match=r"Spark 3.5 runs on Python 3.11 at most.*this is 3\."):
+        local_spark_config()
+
+
 def test_the_second_compiler_is_for_many_rows() -> None:
     configs = [local_spark_config(size) for size in (0, MANY_BYTES)]
     options = [config["spark.driver.extraJavaOptions"] for config in configs]
