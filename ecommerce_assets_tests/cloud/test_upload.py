@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from ecommerce_assets.aws import release
 from ecommerce_assets.aws import upload as uploads
+from ecommerce_assets.aws.release import this_release
 from ecommerce_assets.cli.main import ecommerce
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, fingerprints, landed, landed_dates
