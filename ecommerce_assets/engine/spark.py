@@ -297,7 +297,9 @@ def _by_partition(spark: SparkSession, rows: DataFrame, write: Overwrite) -> Dat
         return rows
     column = F.col(base.partition_column)
     keyed = rows.withColumn(_KEY, F.trunc(column, "month") if base.monthly else column)
-    return keyed.hint("rebalance", _KEY) if is_adaptive else keyed.repartition(_KEY)
+    if not is_adaptive:
+        return keyed.repartition(_KEY)
+    return spark.sql(f"SELECT /*+ REBALANCE({_KEY}) */ * FROM {{rows}}", rows=keyed)
 
 
 def _read(spark: SparkSession, identifier: str, snapshot: int | None) -> DataFrame:

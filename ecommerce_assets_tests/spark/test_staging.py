@@ -138,10 +138,13 @@ def test_rows_in_order_are_not_shuffled(session: SparkSession, tables: Lakehouse
     assert sorted(map(tuple, session.table(f"lakehouse.{NAME}").collect())) == rows
 
 
-@pytest.mark.parametrize(("whole", "files"), [(True, 2), (False, 1)])
+@pytest.mark.parametrize(
+    ("whole", "adaptive", "files"), [(True, "false", 2), (False, "false", 1), (True, "true", 1)]
+)
 def test_each_task_writes_its_part_of_a_month_of_a_whole_table(
-    session: SparkSession, tables: Lakehouse, whole: bool, files: int
+    session: SparkSession, tables: Lakehouse, whole: bool, adaptive: str, files: int
 ) -> None:
+    session.conf.set("spark.sql.adaptive.enabled", adaptive)  # as on Glue
     base = created(session, tables, "months(day)")
     rows = session.range(0, 100, 1, 2).selectExpr("date'2024-01-15' as day", "id as n")
     staged = written(session, base, rows, "true", RECORD, whole=whole)

@@ -292,14 +292,13 @@ def test_imports_point_downwards() -> None:
                     assert parts[1] in DOORS[room] | {room}, f"{file}: {name}"
 
 
-def test_loading_the_code_location_starts_no_jvm() -> None:
+def test_loading_the_code_location_loads_no_engine() -> None:
     code = (
         "from ecommerce_assets.definitions import defs\n"
-        "from pyspark import SparkContext\n"
         "import sys\n"
         "defs().resolve_asset_graph()\n"
-        "assert SparkContext._gateway is None\n"
-        "assert not {'duckdb', 'pyiceberg', 'boto3'} & set(sys.modules)\n"
+        "assert not {'pyspark', 'py4j', 'duckdb', 'pyiceberg', 'boto3'} & set(sys.modules)\n"
+        "import pyspark.pandas\n"  # what was kept from pandera is there for others
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
