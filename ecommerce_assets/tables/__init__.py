@@ -2,7 +2,7 @@
 
 A module in `silver` or `gold` with a `TABLE`, or with `tables_of_shop` where the shop file decides
 something, declares tables of the pipeline; bronze follows from the sources of the shop file.
-Nothing else has to be registered. Modules here use only Spark: no Dagster, no Glue, no paths.
+Nothing else has to be registered. Modules here know no engine: no Dagster, no Glue, no paths.
 """
 
 from collections.abc import Iterator, Sequence
