@@ -66,7 +66,7 @@ class OracleOfShop(Oracle):
                 texts[column] = f"coalesce({texts[column]}, '{GUEST}')"
             if column in REQUIRED[table] and column not in empty and value is not None:
                 needed.append(column)
-        where = f"coalesce({_meaning(source, part['where'])}, false)" if "where" in part else "true"
+        where = _meaning(source, part["where"], absent="") if "where" in part else "true"
         zone = file.get("zone", self.zone)
         return Part(name, texts, needed, where, part.get("warn", ()), plain, zone)
 
@@ -126,10 +126,13 @@ def _text(source: Source, value: Any, file: Mapping[str, Any]) -> str:
     return text
 
 
-def _meaning(source: Source, sql: str) -> str:
+def _meaning(source: Source, sql: str, absent: str | None = None) -> str:
     for pattern, meaning in MEANING:
         if found := pattern.fullmatch(sql):
-            return meaning.format(*[_received(source, header) for header in found.groups()])
+            texts = [_received(source, header) for header in found.groups()]
+            if absent is not None:
+                texts = [f"coalesce({text}, '{absent}')" for text in texts]
+            return meaning.format(*texts)
     raise ValueError(f"the oracle does not know what {sql} means")
 
 

@@ -2,7 +2,7 @@
 
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.sql import translated
-from ecommerce_assets.tables.feed import Feed
+from ecommerce_assets.tables.feed import Feed, may_be
 from ecommerce_assets.tables.silver import feeds_of, key_in_quarantine
 
 
@@ -31,8 +31,8 @@ def received_columns(table: Table) -> dict[str, tuple[str, ...]]:
 
 
 def selected(feed: Feed, *, on_aws: bool) -> str:
-    """The condition of the bronze rows that speak of a silver table; empty for all."""
-    where = feed.where
+    """The condition of the bronze rows that may speak of a silver table; empty for all."""
+    where = may_be(feed.where)
     return in_engine(where, on_aws=on_aws) if where else ""
 
 

@@ -8,13 +8,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ecommerce_assets.errors import did_you_mean
+from ecommerce_assets.shop.numbers import number_of
 from ecommerce_assets.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
 
 _SELECT = "SELECT "
-_HEADERS_ARE_TEXTS = "Headers are texts; cast them first, as in try_cast(Quantity AS integer)."
+_HEADERS_ARE_TEXTS = "Headers are texts; take their numbers first, as in number(Quantity)."
 # Of those without an argument, and of one, DuckDB does not say that they read the clock.
 _CLOCK = {
     "age", "current_date", "current_localtime", "current_localtimestamp", "current_time",
@@ -48,33 +49,44 @@ class _Functions:
     of_rows: frozenset[str]
 
 
-def row_expression(sql: str, columns: Mapping[str, str], *, condition: bool = False) -> Expression:
+def row_expression(
+    sql: str,
+    columns: Mapping[str, str],
+    *,
+    marks: tuple[str, str] = (".", ""),
+    condition: bool = False,
+) -> Expression:
     """An expression with the columns of a bronze table in place of the names in its header.
+
+    `number(text)` is the number that a text is, as the source writes numbers.
 
     Args:
         sql: the expression, as a person wrote it.
         columns: by name that it may use, without regard to case, SQL of the text.
+        marks: of the source's numbers, the decimal mark and the thousands separator.
         condition: whether it must be true or false.
 
     Raises:
         ValueError: it is not a single expression, does not look at single rows alone, names a
             column that is not there, or can't be computed from texts.
     """
+    shown, sql = sql, _with_numbers(sql, marks)
+    parsed = _parsed(sql)
     # The operand of a CASE is there once for each WHEN.
-    places = sorted(set(_names(_parsed(sql), frozenset())), reverse=True)
+    places = sorted(set(_names(parsed, frozenset())), reverse=True)
     known = {name.casefold(): name for name in columns}
     text, read = (_SELECT + sql).encode(), []
     for start, end, name in places:
         if name.casefold() not in known:
             raise ValueError(
-                f"{sql!r} reads {name}, which is no header of the source."
+                f"{shown!r} reads {name}, which is no header of the source."
                 f"{did_you_mean(name, columns)}"
             )
         if text[start:end].decode(errors="replace").strip('"`').replace('""', '"') != name:
-            raise ValueError(f"{sql!r} has odd white space beside {name}; write plain blanks")
+            raise ValueError(f"{shown!r} has odd white space beside {name}; write plain blanks")
         read.append(known[name.casefold()])
         text = text[:start] + columns[read[-1]].encode() + text[end:]
-    _bound(sql, columns, condition=condition)
+    _bound(sql, columns, shown, condition=condition)
     return Expression(text.decode().removeprefix(_SELECT), tuple(dict.fromkeys(reversed(read))))
 
 
@@ -148,7 +160,28 @@ def _is_zero(node: Mapping[str, Any]) -> bool:
     return bool(node["class"] == "CONSTANT" and node.get("literal", {}).get("text") == "0")
 
 
-def _bound(sql: str, columns: Mapping[str, str], *, condition: bool) -> None:
+def _with_numbers(sql: str, marks: tuple[str, str]) -> str:
+    """An expression with SQL in place of its calls of `number`, the innermost first.
+
+    Raises:
+        ValueError: it is no expression of a row, or one has not a single argument.
+    """
+    shown = sql
+    while calls := [
+        node for node in _nodes(_parsed(sql)) if str(node.get("function_name")).lower() == "number"
+    ]:
+        call = max(calls, key=lambda node: int(node["query_location"]))
+        if len(call["arguments"]) != 1:
+            raise ValueError(f"{shown!r} must give number one text, as in number(Quantity)")
+        start, text = call["query_location"], (_SELECT + sql).encode()
+        end = start + call["query_location_length"]
+        argument = text[start:end].decode().partition("(")[2].removesuffix(")")
+        number = f"({number_of(f'({argument})', *marks)})"
+        sql = (text[:start] + number.encode() + text[end:]).decode().removeprefix(_SELECT)
+    return sql
+
+
+def _bound(sql: str, columns: Mapping[str, str], shown: str, *, condition: bool) -> None:
     """Have DuckDB look at the types.
 
     Raises:
@@ -161,9 +194,9 @@ def _bound(sql: str, columns: Mapping[str, str], *, condition: bool) -> None:
         rows = _cursor().execute(f"DESCRIBE SELECT ({sql}\n) FROM (SELECT {texts})").fetchall()
     except duckdb.Error as error:
         why = str(error).splitlines()[0].rstrip(".!")
-        raise ValueError(f"{sql!r} can't be computed: {why}. {_HEADERS_ARE_TEXTS}") from None
+        raise ValueError(f"{shown!r} can't be computed: {why}. {_HEADERS_ARE_TEXTS}") from None
     if condition and rows[0][1] != "BOOLEAN":
-        raise ValueError(f"{sql!r} is no condition, but of type {rows[0][1]}; compare it")
+        raise ValueError(f"{shown!r} is no condition, but of type {rows[0][1]}; compare it")
 
 
 def _names(node: Any, parameters: frozenset[str]) -> Iterator[tuple[int, int, str]]:

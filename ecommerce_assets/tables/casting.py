@@ -3,11 +3,10 @@
 Times are in UTC, without a zone, until they leave the query.
 """
 
-import re
-
 import pandera.pandas as pa
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.shop.numbers import DECIMAL, if_matches, plain_number
 from ecommerce_assets.shop.times import ISO_TIME, TimeForm, time_forms
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import types
@@ -24,7 +23,6 @@ EARLIEST = "1970-01-01"
 MONTHS_AHEAD = 12
 IMPLAUSIBLE = f"implausible: before {EARLIEST}, or more than a year after the delivery"
 WHOLE = r"[+-]?\d+(?:\.0*)?"
-DECIMAL = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 # DuckDB writes small and large floating-point numbers with an exponent.
 COMPUTED_DECIMAL = rf"{DECIMAL}(?:e[+-]\d+)?"
 _TRUE = ("true", "t", "yes", "1")
@@ -86,12 +84,12 @@ def cast(column: pa.Column, writing: Writing, text: str) -> str:
         number = _number(text, writing)
         # Of a fraction of zeros; a cast would round any other.
         whole = f"split_part({number}, '.', 1)"
-        return _if_matches(number, WHOLE, f"TRY_CAST({whole} AS INTEGER)")
+        return if_matches(number, WHOLE, f"TRY_CAST({whole} AS INTEGER)")
     if is_decimal(kind):
         # DuckDB rounds half away from zero when casting a text to decimal.
         number = _number(text, writing)
         pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
-        return _if_matches(number, pattern, f"TRY_CAST({number} AS {kind})")
+        return if_matches(number, pattern, f"TRY_CAST({number} AS {kind})")
     if kind == str(types.FLAG):
         return (
             f"CASE WHEN lower({text}) IN {_TRUE} THEN true "
@@ -113,19 +111,11 @@ def plausible(time: str) -> str:
     return f"CAST({time} AS DATE) BETWEEN DATE '{EARLIEST}' AND {latest}"
 
 
-def _if_matches(text: str, pattern: str, value: str) -> str:
-    return f"CASE WHEN regexp_full_match({text}, {ansi_literal(pattern)}) THEN {value} END"
-
-
 def _number(text: str, writing: Writing) -> str:
     """A number with a point as its mark; null where a separator of thousands is misplaced."""
-    mark, thousands = writing.decimal_mark, writing.thousands
-    if writing.computed or (mark == "." and not thousands):
+    if writing.computed:
         return text
-    grouped = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|" if thousands else ""
-    pattern = rf"[+-]?(?:{grouped}\d*)(?:{re.escape(mark)}\d*)?"
-    plain = f"replace({text}, {ansi_literal(thousands)}, '')" if thousands else text
-    return _if_matches(text, pattern, f"replace({plain}, {ansi_literal(mark)}, '.')")
+    return plain_number(text, writing.decimal_mark, writing.thousands)
 
 
 def time_of(text: str, pattern: str, zone: str) -> str:

@@ -311,7 +311,8 @@ class Contract:
             carried: SQL, with an alias, of further columns of theirs.
         """
         columns, feed = self.schema.columns, self.feed
-        texts = [f"{text(n, c, feed, _RAW + n)} AS {_TEXT}{n}" for n, c in columns.items()]
+        texts = [f"coalesce({_SPEAKS}, true) AS _selected"]
+        texts += [f"{text(n, c, feed, _RAW + n)} AS {_TEXT}{n}" for n, c in columns.items()]
         casts = [
             f"{cast(c, feed.writing_of(n), _TEXT + n)} AS {_CAST}{n}" for n, c in columns.items()
         ]
@@ -320,7 +321,7 @@ class Contract:
         ]
         computed = [f"{self._computed(n, sql)} AS {n}" for n, sql in self.computed.items()]
         raw = [f"{sql} AS {_RAW}{n}" for n, sql in feed.texts.items() if n in columns]
-        selected = f"{feed.where or 'true'} AS _selected"
+        selected = f"{feed.where or 'true'} AS {_SPEAKS}"
         query = f"SELECT {', '.join([*raw, *PROVENANCE, selected, *carried])} FROM {rows}"
         steps = (texts, casts, values, computed, [f"{self._joined()} AS _joined"], [_LISTED])
         for step in filter(None, steps):
@@ -369,8 +370,12 @@ class Contract:
                 yield broken, f"{name}: {rule.reason}"
         for cross in self.rules:
             yield f"TRY({cross.broken})", cross.reason
+        if self.feed.where:
+            yield f"{_SPEAKS} IS NULL", UNKNOWN
 
 
+UNKNOWN = "where: can't be told for this row"
+_SPEAKS = "_speaks"
 _RAW = "_raw_"
 _TEXT = "_text_"
 _CAST = "_cast_"

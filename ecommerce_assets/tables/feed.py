@@ -50,7 +50,8 @@ class Feed:
         written: columns whose text stands in the files, written as `writing` says; the others are
             constants and results of expressions.
         maps: by column, its values by the texts that they replace, in any letter case.
-        where: condition of the rows that speak of the table, never null; empty for all.
+        where: condition of the rows that speak of the table, null where that can't be told; empty
+            for all.
         writing: how values are written in the files.
         described: by column, where it comes from, for people.
         reads: by column, the bronze columns that it is made of.
@@ -122,7 +123,7 @@ def _feed(declared: "_Declared", columns: Sequence[str], key: str) -> Feed:
 
 
 def conditions_of(shop: Shop, source: str) -> list[str]:
-    """SQL of the rows that speak of a table, for each table that a source feeds.
+    """SQL of the rows that may speak of a table, for each table that a source feeds.
 
     Returns:
         Nothing if every row speaks of some table.
@@ -131,12 +132,17 @@ def conditions_of(shop: Shop, source: str) -> list[str]:
         PipelineError: a condition can't be used.
     """
     conditions = [
-        _Declared(shop, name, part).condition()[0]
+        may_be(_Declared(shop, name, part).condition()[0])
         for name, parts in shop.declared.tables.items()
         for part in parts
         if part.from_ == source
     ]
     return conditions if all(conditions) else []
+
+
+def may_be(condition: str) -> str:
+    """A condition that holds as well where it can't be told; none stays none."""
+    return f"coalesce({condition}, true)" if condition else ""
 
 
 def _no_feed(shop: Shop, columns: Iterable[str]) -> Feed:
@@ -206,11 +212,14 @@ class _Declared:
         return (columns[0] if value.columns is None else _joined(columns)), read
 
     def condition(self) -> tuple[str, tuple[str, ...]]:
-        """SQL of the rows that speak of the table, and the columns that it reads; empty for all."""
+        """SQL of whether a row speaks of the table, and the columns that it reads; empty for all.
+
+        It is null where that can't be told. What a file lacks is an empty text.
+        """
         if not self._declared.where:
             return "", ()
         sql, read = self._expression("where", self._declared.where, condition=True)
-        return f"coalesce(TRY(({sql}\n)), false)", read
+        return f"TRY(({sql}\n))", read
 
     def writing(self) -> Writing:
         """How values are written in the files."""
@@ -251,7 +260,11 @@ class _Declared:
         self, key: str, sql: str, *, condition: bool = False
     ) -> tuple[str, tuple[str, ...]]:
         try:
-            found = row_expression(sql, self._names, condition=condition)
+            written, names = self.writing(), self._names
+            if condition:
+                names = {name: f"coalesce({column}, '')" for name, column in names.items()}
+            marks = written.decimal_mark, written.thousands
+            found = row_expression(sql, names, marks=marks, condition=condition)
             return found.sql, tuple(map(self._bronze, found.names))
         except ValueError as error:
             raise self._mistake(key, str(error)) from None

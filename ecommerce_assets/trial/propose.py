@@ -109,7 +109,7 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
         if column == "country":
             yield from _country(draft)
         elif column == "discount_percent" and draft.sample.columns[header].fractions:
-            sql = f"try_cast(`{header}` as decimal(9, 4)) * 100"
+            sql = f"number(`{header}`) * 100"
             # A price computed from the net amount already includes the discount.
             out = "" if "unit_price" in draft.columns else "# "
             yield f'{out}discount_percent = {{ sql = "{sql}" }}    {ASK} its values are from 0 to 1'
@@ -131,7 +131,7 @@ def _condition(table: str, draft: Draft) -> Iterator[str]:
     quantity = header_of("quantity", draft.sample, "order_items")
     found = draft.sample.columns.get(quantity) if quantity else None
     if found and found.negative and table in ("orders", "order_items"):
-        where = f"try_cast(`{found.header}` as int) > 0"
+        where = f"number(`{found.header}`) > 0"
         yield f'where = "{where}"{" " * 4}{ASK} {found.negative:,} rows are below 0: returns?'
     key = draft.sample.columns.get(draft.key[0]) if draft.key else None
     if key and key.rows < draft.sample.rows and table in ("customers", "products"):
@@ -166,10 +166,8 @@ def _missing(table: str, draft: Draft) -> Iterator[str]:
                 yield f"{column} = {{ constant = {value} }}{' ' * 4}{ASK} no column looks like it"
         if {"line_total", "quantity"} <= draft.columns.keys() and "unit_price" not in draft.columns:
             total, quantity = draft.columns["line_total"], draft.columns["quantity"]
-            yield (
-                f'unit_price = {{ sql = "round(try_cast(`{total}` as decimal(18, 6)) / '
-                f'try_cast(`{quantity}` as int), 8)" }}    {ASK} there is only the amount of a line'
-            )
+            sql = f"round(number(`{total}`) / number(`{quantity}`), 8)"
+            yield f'unit_price = {{ sql = "{sql}" }}    {ASK} there is only the amount of a line'
         elif "unit_price" not in draft.columns:
             yield f'unit_price = ""{" " * 20}{ASK} which column is the price of a piece?'
 

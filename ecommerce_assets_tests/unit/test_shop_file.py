@@ -96,10 +96,10 @@ MISTAKES = [
      "tables.order_items.quantity: may not be empty"),
     ("warned of a price", changed('may_be_empty = ["name"]', 'warn = ["price"]'),
      "tables.products.warn: price can't be kept"),
-    ("no SQL", changed("try_cast(Quantity as int) > 0", "(Quantity > 0"),
+    ("no SQL", changed("number(Quantity) > 0", "(Quantity > 0"),
      "(Quantity > 0\" is no expression of DuckDB's SQL: syntax error at or near"),
-    ("column of SQL", changed("try_cast(Quantity as int)", "try_cast(Qty as int)"),
-     "where: \"regexp_matches(InvoiceNo, '^[0-9]') and try_cast(Qty as int) > 0\" reads Qty, "
+    ("column of SQL", changed("number(Quantity)", "number(Qty)"),
+     "where: \"regexp_matches(InvoiceNo, '^[0-9]') and number(Qty) > 0\" reads Qty, "
      "which is no header of the source."),
     ("aggregate", changed('{ constant = "goods" }', '{ sql = "max(StockCode)" }'),
      "looks at more than one row (max)"),
@@ -116,8 +116,10 @@ MISTAKES = [
      "uses current_localtimestamp, whose value differs"),
     ("age", changed('{ constant = "goods" }', '{ sql = "year(age(try_cast(InvoiceDate as timestamp)))" }'),
      "uses age, whose value differs"),
-    ("cast that fails", changed("try_cast(Quantity as int)", "cast(Quantity as int)"),
+    ("cast that fails", changed("number(Quantity)", "cast(Quantity as int)"),
      "write try_cast(… AS …)"),
+    ("two numbers", changed("number(Quantity)", "number(Quantity, UnitPrice)"),
+     "must give number one text, as in number(Quantity)"),
     ("first part", changed('{ constant = "goods" }', "{ sql = \"string_split(StockCode, ' ')[0]\" }"),
      "takes part 0 of a list; DuckDB counts from 1"),
     ("no condition", changed("where = \"CustomerID <> ''\"", 'where = "try_cast(CustomerID as date)"'),
@@ -134,7 +136,7 @@ MISTAKES = [
      "tables.products.category: 'kind_of(StockCode)' can't be computed: Catalog Error: Scalar "
      "Function with name kind_of does not exist"),
     ("texts are no numbers", changed('unit_price = "UnitPrice"', 'unit_price = { sql = "UnitPrice * Quantity" }'),
-     "Headers are texts; cast them first, as in try_cast(Quantity AS integer)."),
+     "Headers are texts; take their numbers first, as in number(Quantity)."),
     ("two expressions", changed('{ constant = "goods" }', '{ sql = "StockCode, Country" }'),
      "must be one expression of a row"),
     ("named result", changed('{ constant = "goods" }', '{ sql = "StockCode as x" }'),
@@ -244,6 +246,36 @@ def wholesaler(module_shop: Shop) -> Shop:
     return module_shop
 
 
+def test_a_row_whose_condition_can_not_be_told_is_quarantined(wholesaler: Shop) -> None:
+    """It may be a sale: a quantity that is no number is neither above 0 nor not."""
+    for table in ("orders", "order_items"):
+        (row,) = wholesaler.query(f"select Quantity, _reasons from silver.{table}_quarantine")
+        assert row["Quantity"] == "x"
+        assert "where: can't be told for this row" in row["_reasons"]
+
+
+def test_a_condition_reads_numbers_as_the_source_writes_them(shop: Shop) -> None:
+    text = changed("[sources.lines]", "[sources.lines]\nthousands = ','")
+    with using(ShopFile("our.toml", text)):
+        lines(
+            shop,
+            '1,A,Lamp,"1,200",2024-01-01T09:00:00,2.00,17.0,Germany',
+            '2,A,Lamp,"-1,200",2024-01-01T09:00:00,2.00,17.0,Germany',
+            "3,A,Lamp, 3 ,2024-01-01T09:00:00,2.00,17.0,Germany",
+        )
+        shop.run_all()
+        assert shop.query("select order_id, revenue from gold.fact_sales order by 1") == [
+            {"order_id": "1", "revenue": D("2400.00")},
+            {"order_id": "3", "revenue": D("6.00")},
+        ]
+        assert not shop.content("silver.order_items_quarantine")
+
+
+def test_what_a_file_lacks_is_an_empty_text_to_a_condition() -> None:
+    (feed,) = feeds_of(tables_for(ShopFile("our.toml", LINES))["silver.customers"])
+    assert feed.where == """TRY((coalesce("CustomerID", '') <> ''\n))"""
+
+
 def test_lines_feed_four_tables(wholesaler: Shop) -> None:
     items = wholesaler.query(
         "select order_item_id, order_id, unit_price, line_total from silver.order_items order by 1"
@@ -292,8 +324,6 @@ def test_the_business_day_is_that_of_the_shop(wholesaler: Shop) -> None:
 
 
 def test_a_row_that_speaks_of_no_order_is_not_selected(wholesaler: Shop) -> None:
-    # A quantity that is no number is no condition that holds.
-    assert wholesaler.query("select * from silver.order_items_quarantine") == []
     assert wholesaler.query("select * from silver.orders where order_id = 'C1'") == []
 
 
