@@ -313,12 +313,8 @@ class Oracle:
         return {
             **{f"silver.{table}": self.silver(table) for table in CONTRACT},
             **{f"silver.{table}_quarantine": self.quarantine(table) for table in CONTRACT},
-            "gold.fact_sales": FACT_SALES.replace("{day}", self.day("o.order_date")).replace(
-                "{not_sold}", f"({not_sold})"
-            ),
-            "gold.dim_date": DIM_DATE.replace("{first}", self.day("min(order_date)")).replace(
-                "{last}", self.day("max(order_date)")
-            ),
+            "gold.fact_sales": FACT_SALES.replace("{not_sold}", f"({not_sold})"),
+            "gold.dim_date": DIM_DATE,
             **GOLD,
         }
 
@@ -391,7 +387,7 @@ MONTH = "CAST(date_trunc('month', order_date) AS DATE) AS month_start_date"
 
 FACT_SALES = """
         WITH lines AS (
-            SELECT i.*, {day} AS day, o.customer_id, o.status,
+            SELECT i.*, o.business_date AS day, o.customer_id, o.status,
                 o.payment_method, o.shipping_country, cents(i.line_total) AS line_cents,
                 sum(cents(i.line_total)) OVER (PARTITION BY i.order_id) AS order_cents,
                 least(
@@ -427,7 +423,8 @@ FACT_SALES = """
 DIM_DATE = """
         WITH days AS (
             SELECT CAST(unnest(generate_series(
-                make_date(year({first}), 1, 1), make_date(year({last}), 12, 31),
+                make_date(year(min(business_date)), 1, 1),
+                make_date(year(max(business_date)), 12, 31),
                 INTERVAL 1 DAY
             )) AS DATE) AS day FROM silver.orders
         )
