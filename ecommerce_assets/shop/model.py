@@ -99,7 +99,22 @@ def by_source(value: Any) -> Any:
 Zone = Annotated[str, AfterValidator(_zone)]
 Headers = Annotated[dict[str, str], BeforeValidator(_described)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Words = list[str] | Literal["any"]
+
+
+def _small(words: list[str] | str) -> list[str] | str:
+    """Words in the letter case in which silver holds them."""
+    return words if words == ANY else [word.strip().lower() for word in words]
+
+
+def _small_with_roles(statuses: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word, role in statuses.items():
+        if found.setdefault(word.strip().lower(), role) != role:
+            raise ValueError(f"{word!r} has two roles; capital and small letters do not differ")
+    return found
+
+
+Words = Annotated[list[str] | Literal["any"], AfterValidator(_small)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
@@ -288,14 +303,16 @@ class Vocabulary(Part):
     """The words that a shop uses."""
 
     categories: Words = Field(
-        default="any", description="Categories of products, lower case; or `any`."
+        default="any", description="Categories of products, in any letter case; or `any`."
     )
     payment_methods: Words = Field(
-        default="any", description="Payment methods, lower case; or `any`."
+        default="any", description="Payment methods, in any letter case; or `any`."
     )
-    statuses: Annotated[dict[str, Role], Field(min_length=1)] = Field(
-        description="The role of each order status, lower case. Orders whose status is "
-        "`cancelled` or `returned` are no sales."
+    statuses: Annotated[dict[str, Role], Field(min_length=1), AfterValidator(_small_with_roles)] = (
+        Field(
+            description="The role of each order status, in any letter case. Orders whose status is "
+            "`cancelled` or `returned` are no sales."
+        )
     )
 
 

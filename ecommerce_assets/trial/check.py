@@ -176,7 +176,8 @@ def _unknown(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[di
 def _unknown_value(name: str, column: Column, contract: Contract) -> str:
     """SQL condition of a text without a place: not a word, or not mapped and against a rule."""
     words = [w for check in column.checks for w in check.statistics.get("allowed_values", ())]
-    mapped = contract.feed.maps.get(name, {}).values()
+    case = column.metadata.get("case") or "strip"  # of texts that are trimmed already
+    mapped = [getattr(word, case)() for word in contract.feed.maps.get(name, {}).values()]
     text = f"_text_{name}"
     known = ", ".join(ansi_literal(word) for word in dict.fromkeys([*words, *mapped]))
     if words:

@@ -47,6 +47,8 @@ MISTAKES = [
      "sources.Lines: a source's name is a table's"),
     ("role", changed('delivered = "sale"', 'delivered = "sold"'),
      "vocabulary.statuses.delivered: is 'sold'; input should be 'open', 'sale'"),
+    ("two roles", changed('{ delivered = "sale" }', '{ delivered = "sale", Delivered = "open" }'),
+     "vocabulary.statuses: 'Delivered' has two roles; capital and small letters do not differ"),
     ("no status", changed('statuses = { delivered = "sale" }', "statuses = {}"),
      "vocabulary.statuses: is {}"),
     ("group of lines", changed('within = ["InvoiceNo"]', 'within = ["Invoice"]'),
@@ -209,6 +211,22 @@ def test_numbers_of_lines_and_records_are_texts_in_a_key() -> None:
         tables = tables_for(ShopFile("our.toml", changed('key = "StockCode"', f'key = "{key}"')))
         (feed,) = feeds_of(tables["silver.products"])
         assert feed.texts["product_id"] == f'CAST("{key}" AS VARCHAR)'
+
+
+def test_words_have_no_letter_case(shop: Shop) -> None:
+    """As a person copies them from an export."""
+    text = changed('{ delivered = "sale" }', '{ Delivered = "sale" }')
+    text = text.replace('constant = "delivered"', 'constant = "DELIVERED"')
+    text = text.replace('"Germany" = "DE"', '"Germany" = "de"')
+    with using(ShopFile("our.toml", text)):
+        lines(shop, "1,A,Lamp,1,2024-01-01T09:00:00,2.50,17.0,Germany")
+        found = check(str(shop.landing))
+        assert (found.unknown, found.tables["orders"]["current"]) == ([], 1)
+        shop.run_all()
+    assert shop.one("select status, is_sale from gold.fact_sales") == {
+        "status": "delivered", "is_sale": True,
+    }  # fmt: skip
+    assert shop.one("select country from silver.customers")["country"] == "DE"
 
 
 def test_a_code_version_is_of_the_plain_parts() -> None:
