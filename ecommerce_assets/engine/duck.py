@@ -1,10 +1,12 @@
 """DuckDB as the engine of row-wise work."""
 
+from collections.abc import Iterable
 from functools import cache
 
 import duckdb
 
 from ecommerce_assets.engine.macros import MACROS, SETTINGS
+from ecommerce_assets.errors import PipelineError
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -15,6 +17,26 @@ def connect() -> duckdb.DuckDBPyConnection:
     for name, text in reversed(MACROS.items()):
         connection.execute(f"CREATE MACRO {name} AS {text}")
     return connection
+
+
+def must_know_zones(zones: Iterable[str]) -> None:
+    """Check that DuckDB, whose rules of time zones are the only ones used, knows these.
+
+    Raises:
+        PipelineError: it does not; the machine's own tables may be newer than DuckDB's.
+    """
+    wanted = set(zones) - {"UTC"}
+    if not wanted:
+        return
+    with duckdb.connect() as connection:
+        known = {
+            name for (name,) in connection.sql("SELECT name FROM pg_timezone_names()").fetchall()
+        }
+    if unknown := sorted(wanted - known):
+        raise PipelineError(
+            f"DuckDB {duckdb.__version__} knows no time zone {', '.join(unknown)}: name one with "
+            "the same clock in the shop file, or install a later version"
+        )
 
 
 @cache

@@ -20,6 +20,7 @@ from ecommerce_assets.lakehouse.history import History, existing, histories
 from ecommerce_assets.lakehouse.local_catalog import checkpoint, metadata_files
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.refresh.run_cache import RunCache
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets.tables import publish_groups
 
 SIDE_BY_SIDE = 4
@@ -79,6 +80,9 @@ def _work(reporter: Reporter, arguments: JobArguments, stop: Event) -> dict[str,
     tables = [table for table in arguments.tables if table.identifier not in idle]
     if not tables:
         return {}
+    from ecommerce_assets.engine.duck import must_know_zones  # loads DuckDB
+
+    must_know_zones(current_shop().zones)
     lakehouse = open_lakehouse(arguments.lakehouse, arguments.environment)
     of_bronze = any(not table.upstream for table in tables)
     with open_engine(

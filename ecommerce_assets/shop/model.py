@@ -7,6 +7,7 @@ written, how the tables' columns come from them, its vocabulary, its currency an
 import codecs
 import re
 from functools import cache
+from itertools import combinations
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ecommerce_assets.errors import did_you_mean
 from ecommerce_assets.landing.source import column_of
-from ecommerce_assets.shop.times import ISO_TIME, time_forms
+from ecommerce_assets.shop.times import ISO_TIME, read_differently, time_forms
 
 ANY = "any"
 Role = Literal["open", "sale", "cancelled", "returned"]
@@ -37,7 +38,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @cache
 def _zones() -> set[str]:
-    return available_timezones()
+    return available_timezones() - {"localtime"}  # that of some machine
 
 
 def _zone(name: str) -> str:
@@ -67,6 +68,16 @@ def _time_pattern(pattern: str) -> str:
     if pattern != ISO_TIME:
         time_forms(pattern)
     return pattern
+
+
+def _told_apart(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for one, other in combinations(patterns, 2):
+        if text := read_differently(one, other) or read_differently(other, one):
+            raise ValueError(
+                f"{one!r} and {other!r} read {text!r} as different times, so no value can be told: "
+                "leave one out, or declare two sources"
+            )
+    return patterns
 
 
 def _nearest(name: str, known: set[str]) -> str:
@@ -175,7 +186,8 @@ class SourceFile(Part):
         default="", description="The thousands separator that numbers may have."
     )
     times: Annotated[tuple[Annotated[str, AfterValidator(_time_pattern)], ...],
-                     BeforeValidator(_listed), Field(min_length=1)] = Field(
+                     BeforeValidator(_listed), Field(min_length=1),
+                     AfterValidator(_told_apart)] = Field(
         default=(ISO_TIME,),
         description="How times are written, like `dd.MM.yyyy HH:mm`; `iso` is ISO 8601. The first "
         "one that fits counts.",

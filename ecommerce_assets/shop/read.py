@@ -80,6 +80,12 @@ class Shop:
         return self.declared.shop.zone
 
     @property
+    def zones(self) -> frozenset[str]:
+        """The time zones of the business day and of the sources' times."""
+        of_sources = (source.zone for source in self.declared.sources.values())
+        return frozenset({self.zone, *filter(None, of_sources)})
+
+    @property
     def not_sold(self) -> tuple[str, ...]:
         """The statuses of orders that are no sales."""
         statuses = self.declared.vocabulary.statuses.items()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from ecommerce_assets.errors import did_you_mean
 
@@ -37,6 +38,10 @@ LETTERS = {
 # Like x, or the letter Z for UTC.
 _OR_UTC = ("X", "XX", "XXX")
 _PARTS = re.compile(r"([A-Za-z])\1*|'(?:[^']|'')*'|[^A-Za-z'\[\]{}#]+")
+_LIKE_ISO = tuple(
+    f"yyyy-MM-dd{time}" for time in ("", " HH:mm", " HH:mm:ss", "'T'HH:mm", "'T'HH:mm:ss")
+)
+_CONFUSING = datetime(2003, 2, 1, 4, 5, 6)
 _NEEDED = (("y", "year"), ("M", "month; m is the minute"), ("d", "day"))
 
 
@@ -92,6 +97,45 @@ def time_forms(pattern: str) -> tuple[TimeForm, ...]:
         forms.append(_form(["'Z'" if part in _OR_UTC else part for part in parts]))
         forms[1] = TimeForm(**{**vars(forms[1]), "utc": True})
     return tuple(forms)
+
+
+def read_differently(one: str, other: str) -> str:
+    """A text that two patterns read as different times; empty if none is found.
+
+    Looked for is a mixed up order: the texts are of a time whose year, month and day may each be
+    taken for another.
+    """
+    for first in _all_forms(one):
+        for second in _all_forms(other):
+            for text in _samples(first):
+                times = {_read(text, form) for form in (first, second)}
+                if None not in times and len(times) > 1:
+                    return text
+    return ""
+
+
+def _all_forms(pattern: str) -> list[TimeForm]:
+    patterns = _LIKE_ISO if pattern == ISO_TIME else (pattern,)
+    return [form for one in patterns for form in time_forms(one)]
+
+
+def _samples(form: TimeForm) -> tuple[str, str]:
+    """A time as text of a form, its numbers with a leading zero and without."""
+    letters = form.strptime.replace("%n", "5").replace("%z", "+0200")
+    padded = _CONFUSING.strftime(letters)
+    return padded, re.sub(r"\b0(?=\d)", "", padded)
+
+
+def _read(text: str, form: TimeForm) -> datetime | None:
+    """The time that a text is, by a form; None if it has not that form."""
+    if not re.fullmatch(form.expression, text):
+        return None
+    try:
+        found = datetime.strptime(text, form.strptime.replace("%n", "%f")).replace(tzinfo=None)
+    except ValueError:
+        return None
+    right = not form.weekday or found.strftime(form.weekday).lower() in text.lower()
+    return found if right else None
 
 
 def _form(parts: list[str]) -> TimeForm:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from pandera.pandas import Column
 
-from ecommerce_assets.engine.duck import connect
+from ecommerce_assets.engine.duck import connect, must_know_zones
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, landed
 from ecommerce_assets.landing.rows import record_batches
@@ -73,6 +73,7 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
         PipelineError: the shop file is wrong, nothing has landed, or a file can't be read.
     """
     shop, found = current_shop(), Trial()
+    must_know_zones(shop.zones)
     connection = connect()
     try:
         for source in shop.sources:

@@ -12,7 +12,7 @@ import pytest
 from ecommerce_assets.engine.duck import connect
 from ecommerce_assets.engine.macros import WHITE_SPACE
 from ecommerce_assets.shop.expressions import row_expression
-from ecommerce_assets.shop.times import time_forms
+from ecommerce_assets.shop.times import read_differently, time_forms
 from ecommerce_assets.tables import types
 from ecommerce_assets.tables.casting import cast, text, time_of, trimmed
 from ecommerce_assets.tables.feed import COMPUTED, Feed, Writing
@@ -217,6 +217,21 @@ def test_a_text_is_trimmed_mapped_and_cased_in_this_order(duck: Any) -> None:
 def test_a_pattern_that_is_none_is_refused(pattern: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         time_forms(pattern)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "text"),
+    [
+        ("d/M/yyyy", "M/d/yyyy", "01/02/2003"), ("yy-MM-dd", "dd-MM-yy", "03-02-01"),
+        ("yyyy-dd-MM", "iso", "2003-01-02"), ("iso", "yyyy-dd-MM HH:mm", "2003-02-01 04:05"),
+        ("dd.MM.yyyy HH:mm", "MM.dd.yyyy HH:mm", "01.02.2003 04:05"),
+        ("dd.MM.yyyy", "dd.MM.yyyy HH:mm", ""), ("d/M/yyyy", "M.d.yyyy", ""), ("iso", "dd.MM.yyyy", ""),
+        ("EEE dd MMM yyyy", "dd MMM yyyy", ""), ("dd/MM/yyyy", "EEE MM/dd/yyyy", ""),
+        ("yyyy-MM-dd HH:mm:ss Z", "yyyy-MM-dd HH:mm:ss", ""), ("d/M/yy", "d/M/yyyy", ""),
+    ],
+)  # fmt: skip
+def test_patterns_that_read_a_text_as_different_times(one: str, other: str, text: str) -> None:
+    assert read_differently(one, other) == text
 
 
 def test_expressions_are_read_in_several_threads_at_once() -> None:

@@ -4,11 +4,13 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 
 from ecommerce_assets.code_version import code_version
 from ecommerce_assets.dashboard.build import build_dashboard
+from ecommerce_assets.engine.duck import must_know_zones
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.jobs import run
 from ecommerce_assets.query.summary import summary
@@ -59,6 +61,8 @@ MISTAKES = [
      "sources.lines.encoding: 'cp9' is no encoding"),
     ("pattern of times", changed("[sources.lines]", "[sources.lines]\ntimes = 'DD.Q.yyyy'"),
      "'DD.Q.yyyy' has DD, which is no part of a time. Did you mean dd?"),
+    ("two patterns", changed("[sources.lines]", "[sources.lines]\ntimes = ['d/M/yyyy', 'M/d/yyyy H:mm', 'M/d/yyyy']"),
+     "sources.lines.times: 'd/M/yyyy' and 'M/d/yyyy' read '01/02/2003' as different times"),
     ("words in a pattern", changed("[sources.lines]", "[sources.lines]\ntimes = 'd.M.yyyy [HH]'"),
      "'d.M.yyyy [HH]' is no pattern of a time"),
     ("minutes for months", changed("[sources.lines]", "[sources.lines]\ntimes = 'd/m/yyyy'"),
@@ -211,6 +215,21 @@ def test_numbers_of_lines_and_records_are_texts_in_a_key() -> None:
         tables = tables_for(ShopFile("our.toml", changed('key = "StockCode"', f'key = "{key}"')))
         (feed,) = feeds_of(tables["silver.products"])
         assert feed.texts["product_id"] == f'CAST("{key}" AS VARCHAR)'
+
+
+def test_every_zone_that_a_shop_file_may_name_is_known() -> None:
+    must_know_zones(available_timezones() - {"localtime"})
+
+
+def test_a_zone_that_only_the_machine_knows_is_refused_at_the_start(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecommerce_assets.shop.model._zones", lambda: {"Mars/Olympus", "UTC"})
+    with using(ShopFile("our.toml", changed("Europe/London", "Mars/Olympus"))):
+        lines(shop, "1,A,Lamp,1,2024-01-01T09:00:00,2.50,17.0,Germany")
+        for refused in (lambda: check(str(shop.landing)), lambda: shop.run("bronze")):
+            with pytest.raises(PipelineError, match="knows no time zone Mars/Olympus: name one"):
+                refused()
 
 
 def test_words_have_no_letter_case(shop: Shop) -> None:
