@@ -184,7 +184,8 @@ def submit(table: "Table", updates: Sequence[Any], *requirements: Any) -> None:
 
     Args:
         table: becomes the table as of the commit.
-        updates, requirements: of `pyiceberg.table.update`.
+        updates: of `pyiceberg.table.update`.
+        requirements: of the same module; what must still hold.
     """
     from pyiceberg.table.update import AssertTableUUID
 
