@@ -26,7 +26,7 @@ from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds
-from ecommerce_assets.trial.doubts import blocked, doubtful
+from ecommerce_assets.trial.doubts import blocked, doubtful, doubtful_of_all
 from ecommerce_assets.trial.fates import relation_of, with_fates
 
 VALUES_NAMED = 20
@@ -86,9 +86,13 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
             _add_table(connection, table, found)
             fates = found.tables[table.name]
             found.blocked += blocked(connection, table, fates, thresholds or Thresholds())
-            found.doubtful += doubtful(connection, table)
+            found.doubtful += doubtful(connection, table, fates)
         found.unused = {source.name: _unused(connection, source) for source in shop.sources}
         found.apart = _apart(connection)
+        orders = found.tables["orders"]["current"]
+        found.doubtful += doubtful_of_all(
+            connection, found.tables, orders, found.apart["orders_without_item"]
+        )
         found.months = _months(connection, shop)
     finally:
         connection.close()

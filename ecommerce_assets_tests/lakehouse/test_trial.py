@@ -276,6 +276,41 @@ def test_a_key_that_is_too_coarse_is_doubtful(shop: Shop) -> None:
     assert "1 of 3 rows have the same order_item_id as another row of their file" in said
 
 
+DOUBTS = [
+    ("18.0", "NULL", "silver.orders: customer_id 'NULL' (rows: 1). If it means none, write it into"),
+    ("18.0", " n/a ", "silver.customers: customer_id 'n/a' (rows: 1)"),
+    ("18.0", "017.0", "2 customer ids of customers and orders differ only in letter case, white "
+     "space, leading zeros or Unicode form, like '017.0' and '17.0'"),
+    (",B,Thing B,", ",a,Thing B,", "2 product ids of products and order_items differ only in"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "said"), DOUBTS)
+def test_ids_that_are_none_or_nearly_the_same_are_doubtful(
+    shop: Shop, old: str, new: str, said: str
+) -> None:
+    rows = LINES.replace('"', "")
+    text = shipped_shops()["invoice_lines"].text.replace("number(Quantity) > 0", "true")
+    shop.file("lines").write_text(rows.replace(old, new, 1), "utf-8")
+    with using(ShopFile("our.toml", text)):
+        found = check(str(shop.landing)).doubtful
+    assert any(one.startswith(said) for one in found), found
+
+
+def test_a_condition_that_selects_nothing_is_doubtful(shop: Shop) -> None:
+    text = shipped_shops()["invoice_lines"].text
+    wrong = text.replace("CustomerID <> ''", "CustomerID = 'x'")
+    (said,) = judged_lines(shop, wrong).doubtful
+    assert said == "silver.customers: tables.customers.where selects none of 4 rows"
+
+
+def test_orders_without_items_are_doubtful(shop: Shop) -> None:
+    shop.deliver("orders", *[{"order_id": f"O{n}"} for n in range(40)])
+    shop.deliver("order_items", {"order_id": "O0"})
+    found = check(str(shop.landing)).doubtful
+    assert any(one.startswith("silver.orders: 39 of 40 orders have no item.") for one in found)
+
+
 def test_discounts_that_are_fractions_are_doubtful(shop: Shop) -> None:
     text = shipped_shops()["invoice_lines"].text
     fractions = text.replace('unit_price = "UnitPrice"',
