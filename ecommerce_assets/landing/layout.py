@@ -6,6 +6,7 @@ FOLDER = "ingestion_date="
 INGESTION_DATE = "_ingestion_date"
 SOURCE_FILE = "_source_file"
 RESCUED = "_rescued_data"  # what a record holds beyond the contract
+SURPLUS = "_surplus_fields"  # in it, the fields of a row for which the header has no name
 ROW_NUMBER = "_row_number"
 PROVENANCE = (INGESTION_DATE, SOURCE_FILE, ROW_NUMBER)
 

@@ -13,10 +13,10 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets.landing.layout import SURPLUS
 from ecommerce_assets.landing.source import GZIP, Dialect, Source
 
 BATCH = 500  # few enough not to trigger Python's garbage collector
-SURPLUS = "_surplus_fields"
 CUT_OFF = "_cut_off"
 MAX_FIELD = 1 << 27
 BYTE_ORDER_MARK = "\ufeff"

@@ -162,6 +162,7 @@ def test_every_kind_of_check_is_proven_to_fail() -> None:
         "discounts_are_percent",
         "inferred_members",
         "last_record_complete",
+        "fields_as_in_header",
         "schema_as_usual",
         "rows_as_before",
         "value_as_before",

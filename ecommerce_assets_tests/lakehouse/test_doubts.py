@@ -130,6 +130,29 @@ def test_ids_that_are_written_differently(shop: Shop, dimension: str) -> None:
 # ---- deliveries
 
 
+def test_a_comma_in_an_address_without_quotes_shifts_the_columns(shop: Shop) -> None:
+    file = shop.file("customers")
+    header = "customer_id,email,country,created_at,address\n"
+    rows = [f"C{n},c{n}@example.com,DE,2024-01-01,Street {n}" for n in range(100)]
+    file.write_text(header + "\n".join(f"{row},," for row in rows) + "\n")
+    finding = findings(shop, "bronze.customers", DAY)["fields_as_in_header"]
+    assert finding.passed, "delimiters at the end of a line are no fields"
+    file.write_text(header + "\n".join([rows[0] + ", 2nd floor", *rows[1:]]) + "\n")
+    finding = findings(shop, "bronze.customers", DAY)["fields_as_in_header"]
+    assert warns(finding)
+    assert finding.message == (
+        "1 of 100 rows have more fields than their file's header, like "
+        "customers/ingestion_date=2024-01-01/rows.csv line 2."
+    )
+    file.write_text(
+        header + "\n".join([f"{row}, 2nd floor" for row in rows[:20]] + rows[20:]) + "\n"
+    )
+    with pytest.raises(
+        PipelineError, match=r"fields_as_in_header.*20 of 100 rows have more fields"
+    ):
+        shop.run("bronze", "customers", limit=0.05)
+
+
 def test_a_file_that_is_cut_off_in_its_last_record(shop: Shop) -> None:
     shop.deliver("order_items", {}, {"order_item_id": "I2"})
     whole = shop.file("order_items").read_bytes()

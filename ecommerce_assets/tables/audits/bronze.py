@@ -6,10 +6,11 @@ from statistics import median
 from typing import Any
 
 from ecommerce_assets.intervals import days_in
-from ecommerce_assets.landing.layout import INGESTION_DATE
+from ecommerce_assets.landing.layout import INGESTION_DATE, SURPLUS
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
+from ecommerce_assets.model.shares import Share
 from ecommerce_assets.refresh.decision import LandingEvidence
-from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, counted, sample
+from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, counted, sample, share_finding
 
 DELIVERED = Check(
     "delivery_not_empty", "Every ingestion date of the run brought at least one row.", False
@@ -156,6 +157,41 @@ last_record_complete = Audit(
     (WHOLE,),
     _last_record_complete,
     observes={"cut_off": f"count_if({_CUT_OFF})"},
+)
+
+
+FIELDS = Check("fields_as_in_header", "No row has more fields than its file's header.", True)
+_MAY_HAVE_MORE = f"""contains(_rescued_data, '"{SURPLUS}": [')"""
+# Delimiters at the end of a line are no fields.
+_HAS_MORE = (
+    f"len(list_filter(json_extract_string(_rescued_data, '$.{SURPLUS}[*]'), "
+    "lambda field: trim(field) <> '')) > 0"
+)
+
+
+def _fields_as_in_header(scope: Scope) -> Report:
+    rows, found = 0, list[dict[str, Any]]()
+    if scope.observed["more_fields"]:
+        written = scope.only_affected(scope.snapshot, INGESTION_DATE)
+        rows = counted(written, {"n": _HAS_MORE})["n"]
+        records = written.where_row_wise(_HAS_MORE).select("_source_file", "_row_number")
+        found = sample(records, ["_source_file", "_row_number"])
+    message = f"{rows:,} of {scope.added:,} rows have more fields than their file's header"
+    if found:
+        message += f", like {scope.location(found[0]['_source_file'], found[0]['_row_number'])}"
+    share = Share(rows, scope.added, "quarantine_limit", warns_from=0, blocks=True)
+    finding = share_finding(
+        FIELDS, share, scope.thresholds, {"rows": rows}, sample=found, message=f"{message}.",
+        advice="A delimiter within a text that has no quotes shifts the columns behind it, so "
+        "their values are wrong: have the file delivered with quotes, or another delimiter.",
+    )  # fmt: skip
+    return Report([finding])
+
+
+fields_as_in_header = Audit(
+    (FIELDS,),
+    _fields_as_in_header,
+    observes={"more_fields": f"count_if({_MAY_HAVE_MORE})"},
 )
 
 

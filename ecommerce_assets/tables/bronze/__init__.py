@@ -11,6 +11,7 @@ from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.bronze import (
     empty_delivery,
     every_run_audit,
+    fields_as_in_header,
     last_record_complete,
     rows_as_before,
     rows_of_no_table,
@@ -89,6 +90,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
             empty_delivery,
             every_run_audit,
             last_record_complete,
+            fields_as_in_header,
             rows_as_before,
             schema_as_usual,
             volume_as_usual,
