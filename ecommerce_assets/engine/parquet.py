@@ -1,17 +1,19 @@
 """Rows as Parquet files of a table, written by DuckDB in every engine, and the snapshot of them."""
 
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import duckdb
-from pyiceberg.io.pyarrow import parquet_files_to_data_files
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
 
 from ecommerce_assets.engine.relation import Overwrite
-from ecommerce_assets.engine.storage import Storage
+from ecommerce_assets.engine.storage import SIDE_BY_SIDE, Storage
 from ecommerce_assets.engine.types import of_iceberg
 from ecommerce_assets.lakehouse.catalog import commit
 from ecommerce_assets.lakehouse.history import History
@@ -135,7 +137,9 @@ def add_snapshot(
     """Add a snapshot to a branch, with these files in place of those that the rows replace."""
     table, schema = write.base.table, write.schema.schema_id
     seen = with_schema(table, schema)
-    added = list(parquet_files_to_data_files(seen.io, seen.metadata, iter(files)))
+    # The footer of each file is read, on S3 by requests of its own.
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        added = list(pool.map(partial(parquet_file_to_data_file, seen.io, seen.metadata), files))
     replaced = _files_to_replace(cursor, write.base, write.replace)
     commit(
         table,

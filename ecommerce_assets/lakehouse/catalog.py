@@ -190,8 +190,8 @@ def submit(table: "Table", updates: Sequence[Any], *requirements: Any) -> None:
     from pyiceberg.table.update import AssertTableUUID
 
     same = AssertTableUUID(uuid=table.metadata.table_uuid)
-    table.catalog.commit_table(table, (same, *requirements), tuple(updates))
-    table.refresh()
+    # As its own commits do, it deletes the metadata files that are too old.
+    table._do_commit(tuple(updates), (same, *requirements))
 
 
 def set_properties(table: "Table", properties: dict[str, str]) -> None:

@@ -90,11 +90,22 @@ def _new_columns(identifier: str, schema: "Schema", kinds: Mapping[str, str]) ->
 
 def adopt(table: "Table", schema_id: int) -> None:
     """Make a schema of a table's metadata its own."""
-    commit(table, lambda table: submit(table, adoption(schema_id)))
+
+    def change(table: "Table") -> None:
+        if updates := _adoption(table, schema_id):
+            submit(table, updates)
+
+    commit(table, change)
 
 
-def adoption(schema_id: int) -> list[Any]:
-    """The updates that make a schema of a table's metadata its own."""
+def adoption(table: "Table", published: "Snapshot | None") -> list[Any]:
+    """The updates that make the schema of a snapshot the table's own; none if it was so before."""
+    return [] if published is None else _adoption(table, published.schema_id)
+
+
+def _adoption(table: "Table", schema_id: int | None) -> list[Any]:
+    if table.properties.get(NEXT) != str(schema_id):
+        return []
     update: Any = import_module("pyiceberg.table.update")
     return [
         update.SetCurrentSchemaUpdate(schema_id=schema_id),

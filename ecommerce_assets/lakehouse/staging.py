@@ -51,8 +51,6 @@ class Staged:
         obsolete: Sequence[str] = (),
     ) -> None:
         self._base, self._branch, self._record = base, branch, record
-        own = base.table.metadata.current_schema_id
-        self._schema = None if snapshot.schema_id == own else snapshot.schema_id
         self._table = base.table
         self._published = base.snapshot_id
         self._kept: int | None = None
@@ -135,8 +133,7 @@ class Staged:
                 raise PublishConflict(f"{self._base.identifier}: another run published first")
             # A compare-and-set: the catalog asserts that main is as it is here.
             updates = [update.SetSnapshotRefUpdate(ref_name="main", type="branch", snapshot_id=tip)]
-            if self._schema is not None:
-                updates += adoption(self._schema)
+            updates += adoption(table, table.snapshot_by_id(tip))
             if remove:
                 updates.append(update.RemoveSnapshotRefUpdate(ref_name=self._branch))
             there = update.AssertRefSnapshotId(ref="main", snapshot_id=self._published)

@@ -117,6 +117,8 @@ class Inputs(Known):
         texts = [self.table.transform, *self.table.prepare.values()]
         read = {word for text in texts if isinstance(text, Query) for word in _words(text.sql)}
         for name, history in self.upstream.items():
+            if not isinstance(self.table.prepare.get(name, texts[0]), Query):
+                continue  # a contract does without the headers that bronze lacks
             there = {column.lower() for column in history.column_names.values()}
             declared = {column.lower() for column in self.tables[name].columns}
             if lacking := sorted((declared & read) - there):

@@ -70,6 +70,8 @@ def row_expression(
         ValueError: it is not a single expression, does not look at single rows alone, names a
             column that is not there, or can't be computed from texts.
     """
+    if condition:
+        _must_not_ask_for_null(sql)
     shown, sql = sql, _with_numbers(sql, marks)
     parsed = _parsed(sql)
     # The operand of a CASE is there once for each WHEN.
@@ -158,6 +160,23 @@ def _reads_more(cast: Mapping[str, Any]) -> bool:
 
 def _is_zero(node: Mapping[str, Any]) -> bool:
     return bool(node["class"] == "CONSTANT" and node.get("literal", {}).get("text") == "0")
+
+
+def _must_not_ask_for_null(sql: str) -> None:
+    """Check that a condition compares no header with null.
+
+    Raises:
+        ValueError: it does; a field that a file lacks is an empty text, as one that is empty.
+    """
+    for node in _nodes(_parsed(sql)):
+        if node["type"] in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
+            for part in node["children"]:
+                if part["class"] == "COLUMN_REF":
+                    name = ".".join(part["column_names"])
+                    raise ValueError(
+                        f"{sql!r} asks whether {name} is null; a field that is empty, or that a "
+                        f"file lacks, is an empty text: compare it with ''"
+                    )
 
 
 def _with_numbers(sql: str, marks: tuple[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from ecommerce_assets.engine.macros import WHITE_SPACE
 from ecommerce_assets.sql import ansi_literal
 
 DECIMAL = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
@@ -10,7 +11,8 @@ NUMBER = "DECIMAL(18, 6)"  # the product of two still has a type
 
 def number_of(text: str, decimal_mark: str, thousands: str) -> str:
     """The number that a text is; null if it is none, or out of range."""
-    plain = plain_number(f"trim({text})", decimal_mark, thousands)
+    trimmed = f"trim({text}, {ansi_literal(WHITE_SPACE)})"
+    plain = plain_number(trimmed, decimal_mark, thousands)
     return if_matches(plain, DECIMAL, f"TRY_CAST({plain} AS {NUMBER})")
 
 

@@ -132,7 +132,7 @@ def _read(text: str, form: TimeForm) -> datetime | None:
         return None
     try:
         found = datetime.strptime(text, form.strptime.replace("%n", "%f")).replace(tzinfo=None)
-    except ValueError:
+    except (ValueError, re.error):  # the latter of a part that stands there twice
         return None
     right = not form.weekday or found.strftime(form.weekday).lower() in text.lower()
     return found if right else None

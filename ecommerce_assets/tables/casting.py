@@ -3,6 +3,8 @@
 Times are in UTC, without a zone, until they leave the query.
 """
 
+from collections.abc import Sequence
+
 import pandera.pandas as pa
 
 from ecommerce_assets.landing.layout import INGESTION_DATE
@@ -95,14 +97,26 @@ def cast(column: pa.Column, writing: Writing, text: str) -> str:
             f"CASE WHEN lower({text}) IN {_TRUE} THEN true "
             f"WHEN lower({text}) IN {_FALSE} THEN false END"
         )
-    if kind in TIMES:
-        # A date is a day of the shop's, whatever the time zone.
-        is_date = kind == str(types.DATE)
-        zone = "UTC" if is_date else writing.zone
-        times = ", ".join(time_of(text, pattern, zone) for pattern in writing.times)
-        time = times if len(writing.times) == 1 else f"coalesce({times})"
-        return f"CAST({time} AS DATE)" if is_date else time
+    if kind == str(types.TIMESTAMP):
+        times = ", ".join(time_of(text, pattern, writing.zone) for pattern in writing.times)
+        return times if len(writing.times) == 1 else f"coalesce({times})"
+    if kind == str(types.DATE):
+        return _day(text, writing.times)
     return text
+
+
+def _day(text: str, patterns: Sequence[str]) -> str:
+    """The day of the shop's that a text is; null of one with an offset, which may be another's."""
+    days = []
+    for pattern in patterns:
+        if pattern == ISO_TIME:
+            is_local = f"regexp_full_match({text}, {ansi_literal(LOCAL_TIME)})"
+            day = f"TRY_CAST(replace({text}, ',', '.') AS TIMESTAMP)"
+            days.append(f"CASE WHEN {is_local} THEN {day} END")
+        else:
+            forms = [form for form in time_forms(pattern) if not (form.offset or form.utc)]
+            days += [_of_form(text, form, "UTC") for form in forms]
+    return f"CAST(coalesce({', '.join([*days, 'NULL'])}) AS DATE)"
 
 
 def plausible(time: str) -> str:

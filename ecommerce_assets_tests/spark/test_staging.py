@@ -19,7 +19,7 @@ from ecommerce_assets.lakehouse.catalog import Lakehouse, commit, open_lakehouse
 from ecommerce_assets.lakehouse.files import files_below
 from ecommerce_assets.lakehouse.history import History, history_of
 from ecommerce_assets.lakehouse.metadata import BuildRecord
-from ecommerce_assets.lakehouse.schemas import schema_with
+from ecommerce_assets.lakehouse.schemas import NEXT, schema_with
 from ecommerce_assets.lakehouse.staging import PublishConflict, Staged, Write, drop_branch, stage
 from ecommerce_assets.lakehouse.tables import PROPERTIES, create_table, drop_columns
 
@@ -108,6 +108,36 @@ def test_a_new_column_is_seen_when_it_is_published(
         (0, None, None), (1, "x", ["y"]),
     ]  # fmt: skip
     assert len(tables.table(NAME).schemas()) == 2
+
+
+def test_a_new_column_of_a_table_that_keeps_rows_for_another(
+    session: SparkSession, tables: Lakehouse
+) -> None:
+    """Its schema becomes the table's own once, though the table is published twice."""
+    created(session, tables, "day")
+    a_day(session, tables, 0, "run0").publish()
+    base = history_of(tables, NAME)
+    rows = session.createDataFrame([(DAYS[1], 1, "x")], "day date, n long, a string")
+    staged = written(session, base, rows, "true", RECORD)
+    left = SparkEngine(session).table(NAME, base.snapshot_id)
+    schema = tables.table(NAME).schemas()[1]
+    more = Overwrite(base, left, schema, "false")
+    staged.keep(lambda branch: SparkEngine(session).overwrite(more, branch, {}))
+    staged.publish()
+    assert content(session) == [0, 1]
+    staged.finish()
+    table = session.table(f"lakehouse.{NAME}")
+    assert [tuple(row) for row in table.collect()] == [(DAYS[1], 1, "x")]
+    assert NEXT not in tables.table(NAME).properties
+
+
+def test_old_metadata_are_deleted(session: SparkSession, tables: Lakehouse) -> None:
+    created(session, tables, "day")
+    for number in range(12):
+        a_day(session, tables, number % 3, f"run{number}").publish()
+    table = tables.table(NAME)
+    there = [path for path in files_below(table.location()) if path.endswith(".metadata.json")]
+    assert len(there) == len(table.metadata.metadata_log) + 1
 
 
 def test_a_column_that_was_dropped_comes_back_empty(

@@ -39,6 +39,8 @@ def value(duck: Any, sql: str, received: str | None) -> Any:
 DATES: list[tuple[Writing, str, date | None]] = [
     (Writing(zone="Europe/Berlin"), "2024-07-01", date(2024, 7, 1)),
     (Writing(zone="Europe/Berlin"), "2024-07-01 00:30", date(2024, 7, 1)),
+    (PLAIN, "2024-01-01T00:30:00+02:00", None), (PLAIN, "2024-01-01T00:30:00Z", None),
+    (Writing(times=("dd.MM.yyyy HH:mm Z",)), "01.07.2024 00:30 +0200", None),
     (PLAIN, "2023-02-29", None), (PLAIN, "01.07.2024", None), (PLAIN, "", None),
     (Writing(times=("dd.MM.yyyy", "iso"), zone="Asia/Tokyo"), "01.07.2024", date(2024, 7, 1)),
 ]  # fmt: skip
@@ -220,13 +222,24 @@ def test_a_pattern_that_is_none_is_refused(pattern: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("received", "number"),
+    [("1.200,5", D("1200.5")), ("\t5\u00a0\r", D(5)), ("5,", D(5)), ("1e3", None), ("", None), ("x", None)],
+)  # fmt: skip
+def test_a_number_in_an_expression_is_read_like_a_column(
+    duck: Any, received: str, number: Any
+) -> None:
+    sql = row_expression("number(Price)", {"Price": "received"}, marks=(",", ".")).sql
+    assert value(duck, sql, received) == number
+
+
+@pytest.mark.parametrize(
     ("one", "other", "text"),
     [
         ("d/M/yyyy", "M/d/yyyy", "01/02/2003"), ("yy-MM-dd", "dd-MM-yy", "03-02-01"),
         ("yyyy-dd-MM", "iso", "2003-01-02"), ("iso", "yyyy-dd-MM HH:mm", "2003-02-01 04:05"),
         ("dd.MM.yyyy HH:mm", "MM.dd.yyyy HH:mm", "01.02.2003 04:05"),
         ("dd.MM.yyyy", "dd.MM.yyyy HH:mm", ""), ("d/M/yyyy", "M.d.yyyy", ""), ("iso", "dd.MM.yyyy", ""),
-        ("EEE dd MMM yyyy", "dd MMM yyyy", ""), ("dd/MM/yyyy", "EEE MM/dd/yyyy", ""),
+        ("dd.MM.yyyy dd", "dd.MM.yyyy", ""), ("EEE dd MMM yyyy", "dd MMM yyyy", ""), ("dd/MM/yyyy", "EEE MM/dd/yyyy", ""),
         ("yyyy-MM-dd HH:mm:ss Z", "yyyy-MM-dd HH:mm:ss", ""), ("d/M/yy", "d/M/yyyy", ""),
     ],
 )  # fmt: skip

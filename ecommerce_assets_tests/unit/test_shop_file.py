@@ -124,6 +124,9 @@ MISTAKES = [
      "uses age, whose value differs"),
     ("cast that fails", changed("number(Quantity)", "cast(Quantity as int)"),
      "write try_cast(… AS …)"),
+    ("null", changed("CustomerID <> ''", "CustomerID is not null"),
+     "'CustomerID is not null' asks whether CustomerID is null; a field that is empty, or that a file "
+     "lacks, is an empty text: compare it with ''"),
     ("two numbers", changed("number(Quantity)", "number(Quantity, UnitPrice)"),
      "must give number one text, as in number(Quantity)"),
     ("first part", changed('{ constant = "goods" }', "{ sql = \"string_split(StockCode, ' ')[0]\" }"),
