@@ -150,8 +150,8 @@ def with_schema(table: "Table", schema_id: int) -> "Table":
 def as_written(table: "Table", snapshot: int | None) -> "Table":
     """A table with the schema of a snapshot that is not published yet; else with its own."""
     found = None if snapshot is None else table.snapshot_by_id(snapshot)
-    if found is None or found.schema_id is None:
-        return table
+    if found is None or found.schema_id in (None, table.metadata.current_schema_id):
+        return table  # as nearly always: the history is not gone through
     if any(found.snapshot_id == one for one in ancestors(table, table.current_snapshot())):
         return table
     return with_schema(table, found.schema_id)

@@ -70,10 +70,10 @@ def row_expression(
         ValueError: it is not a single expression, does not look at single rows alone, names a
             column that is not there, or can't be computed from texts.
     """
+    shown, parsed = sql, _parsed(sql)
     if condition:
-        _must_not_ask_for_null(sql)
-    shown, sql = sql, _with_numbers(sql, marks)
-    parsed = _parsed(sql)
+        _must_not_ask_for_null(sql, parsed)
+    sql, parsed = _with_numbers(sql, parsed, marks)
     # The operand of a CASE is there once for each WHEN.
     places = sorted(set(_names(parsed, frozenset())), reverse=True)
     known = {name.casefold(): name for name in columns}
@@ -162,13 +162,13 @@ def _is_zero(node: Mapping[str, Any]) -> bool:
     return bool(node["class"] == "CONSTANT" and node.get("literal", {}).get("text") == "0")
 
 
-def _must_not_ask_for_null(sql: str) -> None:
+def _must_not_ask_for_null(sql: str, parsed: Mapping[str, Any]) -> None:
     """Check that a condition compares no header with null.
 
     Raises:
         ValueError: it does; a field that a file lacks is an empty text, as one that is empty.
     """
-    for node in _nodes(_parsed(sql)):
+    for node in _nodes(parsed):
         if node["type"] in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
             for part in node["children"]:
                 if part["class"] == "COLUMN_REF":
@@ -179,15 +179,17 @@ def _must_not_ask_for_null(sql: str) -> None:
                     )
 
 
-def _with_numbers(sql: str, marks: tuple[str, str]) -> str:
-    """An expression with SQL in place of its calls of `number`, the innermost first.
+def _with_numbers(
+    sql: str, parsed: dict[str, Any], marks: tuple[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """An expression with SQL in place of its calls of `number`, the innermost first; and its tree.
 
     Raises:
-        ValueError: it is no expression of a row, or one has not a single argument.
+        ValueError: one has not a single argument.
     """
     shown = sql
     while calls := [
-        node for node in _nodes(_parsed(sql)) if str(node.get("function_name")).lower() == "number"
+        node for node in _nodes(parsed) if str(node.get("function_name")).lower() == "number"
     ]:
         call = max(calls, key=lambda node: int(node["query_location"]))
         if len(call["arguments"]) != 1:
@@ -197,7 +199,8 @@ def _with_numbers(sql: str, marks: tuple[str, str]) -> str:
         argument = text[start:end].decode().partition("(")[2].removesuffix(")")
         number = f"({number_of(f'({argument})', *marks)})"
         sql = (text[:start] + number.encode() + text[end:]).decode().removeprefix(_SELECT)
-    return sql
+        parsed = _parsed(sql)
+    return sql, parsed
 
 
 def _bound(sql: str, columns: Mapping[str, str], shown: str, *, condition: bool) -> None:
