@@ -53,10 +53,10 @@ KINDS = {t: dict(c.split(":") for c in " ".join(both).split()) for t, both in CO
 GUEST = "(guest)"
 
 # What an empty optional value becomes, and the faults that only several values together show.
-GROSS = "gross_cents(quantity_value, unit_price_value)"
+GROSS = "gross_cents(quantity_value, unit_price_exact)"
 FILLED = (
-    "filled_cents(quantity_value, unit_price_value, "
-    "if(discount_percent_text IS NULL, 0, discount_percent_value))"
+    "filled_cents(quantity_value, unit_price_exact, "
+    "if(discount_percent_text IS NULL, 0, discount_percent_exact))"
 )
 DEFAULTS = {
     "discount_amount": "CAST(0 AS DECIMAL(12, 2))",
@@ -89,11 +89,24 @@ MACROS = {
     "cents(x)": "CAST(CAST(x AS DECIMAL(22, 2)) * 100 AS HUGEINT)",
     "money(c)": "TRY_CAST(TRY_CAST(c AS DECIMAL(20, 0)) * 0.01 AS DECIMAL(18, 2))",
     "half_up(n, d)": "(2 * CAST(n AS HUGEINT) + d) // (2 * CAST(d AS HUGEINT))",
-    "parts(price)": "CAST(CAST(price AS DECIMAL(22, 4)) * 10000 AS HUGEINT)",
-    "gross_cents(quantity, price)": "half_up(CAST(quantity AS HUGEINT) * parts(price), 100)",
-    "filled_cents(quantity, price, percent)": (
-        "half_up(CAST(quantity AS HUGEINT) * parts(price) * (10000 - cents(percent)), 1000000)"
-    ),
+    # Of a price in hundred-millionths, and a percentage in millionths.
+    "gross_cents(quantity, price)": "half_up(CAST(quantity AS HUGEINT) * price, 1000000)",
+    "filled_cents(quantity, price, percent)": """
+        CASE WHEN quantity IS NOT NULL AND price IS NOT NULL AND percent IS NOT NULL THEN coalesce(
+            TRY(half_up(CAST(quantity AS HUGEINT) * price * (100000000 - percent),
+                CAST(100000000000000 AS HUGEINT))),
+            CAST(1000000000000000000000 AS HUGEINT)) END""",
+    "exact_price(s)": "exact(s, 8)",
+    "exact_percent(s)": "exact(s, 6)",
+    "exact(s, digits)": r"""
+        CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN
+            if(s[1] = '-', -1, 1) * (
+                TRY_CAST(
+                    regexp_extract(s, '^[+-]?(\d*)', 1)
+                    || rpad(left(regexp_extract(s, '\.(\d*)', 1), digits), digits, '0') AS HUGEINT
+                ) + if(substr(regexp_extract(s, '\.(\d*)', 1), digits + 1, 1) >= '5', 1, 0)
+            )
+        END""",
     # A decimal's text as hundredths: half up by the third digit, away from zero below it.
     "hundredths(s)": r"""
         CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN
@@ -221,6 +234,10 @@ class Part:
     plain: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
 
+    def exact(self, column: str, kind: str) -> str:
+        """The value of a price or percentage, before it is rounded to what silver holds."""
+        return f"exact_{kind}({self.plain.get(column, '{}').format(f'{column}_text')})"
+
     def value(self, column: str, kind: str) -> str:
         """The value of a column's text: null if it breaks the contract."""
         text = f"{column}_text"
@@ -273,6 +290,11 @@ class Oracle:
         source = f", '{part.source}' AS _source" if several else ""
         texts = ", ".join(f"{text} AS {c}_text" for c, text in part.texts.items())
         values = ", ".join(f"{part.value(c, k)} AS {c}_value" for c, k in kinds.items())
+        values += "".join(
+            f", {part.exact(c, k)} AS {c}_exact"
+            for c, k in kinds.items()
+            if k in ("price", "percent")
+        )
         return f"""
             SELECT *, list_sort(list_distinct([{reasons}])) AS _reasons FROM (
                 SELECT *, {values} FROM (
@@ -289,12 +311,15 @@ class Oracle:
         columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
         if table == "orders":
             columns.append(f"{self.day('order_date_value')} AS business_date")
+        if table == "order_items":
+            columns.append(f"CAST(money({GROSS}) AS DECIMAL(18, 2)) AS gross_amount")
         return f"""{self.judged(table)}
             SELECT {", ".join([*columns, *META])} FROM judged WHERE len(_reasons) = 0
             QUALIFY row_number() OVER (
                 PARTITION BY {REQUIRED[table][0]}_value
                 ORDER BY updated_at_value DESC NULLS LAST,
-                    _ingestion_date DESC, _source_file DESC, _row_number DESC
+                    _ingestion_date DESC, regexp_replace(_source_file, '\\.csv(\\.gz)?$', '') DESC,
+                    _source_file DESC, _row_number DESC
             ) = 1"""
 
     def quarantine(self, table: str) -> str:
@@ -409,7 +434,7 @@ FACT_SALES = """
             ) AS share_cents
             FROM parts
         ), amounts AS (
-            SELECT *, gross_cents(quantity, unit_price) AS all_cents,
+            SELECT *, cents(gross_amount) AS all_cents,
                 line_cents - share_cents AS net_cents
             FROM shares
         )

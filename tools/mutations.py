@@ -114,7 +114,7 @@ MUTATIONS = (
     Mutation(
         "a file with quotes counts as plain",
         "landing/plain.py",
-        "_a.quote and _a.quote.encode() in _b",
+        "_a and _a.encode() in _b",
         "False",
         "test_plain.py::test_the_rows_of_the_strict_reader_or_nothing",
     ),

@@ -37,7 +37,7 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
 
     How many rows each table gets, which go to quarantine and why, values that the vocabulary does
     not know, items whose order no table has, and the revenue by month. The exit code is 1 if a run
-    would not publish a table.
+    would not publish a table, or if something is doubtful that the shop file does not answer.
     """
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings, absolute
@@ -48,15 +48,15 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
     found = trial(place, limit, settings.thresholds)
     if json_output:
         click.echo(as_json(vars(found)))
-        sys.exit(bool(found.blocked))
+        sys.exit(bool(found.blocked or found.doubtful))
     shown: list[tuple[str, list[dict[str, Any]]]] = [
         ("Rows by table", [{"table": name, **fates} for name, fates in found.tables.items()]),
         ("Reasons for quarantine",
          [{**row, "examples": "\n".join(row["examples"])} for row in found.reasons]),
         ("Values that the vocabulary or a map does not know", found.unknown),
-        ("Rows that no table selects",
-         [{"source": name, "files": found.files[name], "rows": rows}
-          for name, rows in found.unused.items()]),
+        ("Files by source",
+         [{"source": name, "files": files} for name, files in found.files.items()]),
+        ("Rows that a condition leaves out", found.not_selected),
         ("Items and orders that do not meet", [found.apart] if any(found.apart.values()) else []),
         ("Revenue by month", found.months),
     ]  # fmt: skip
@@ -66,7 +66,7 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
         print(f"Doubtful: {line}")
     for line in found.blocked:
         print(f"A run would not publish {line}")
-    sys.exit(bool(found.blocked))
+    sys.exit(bool(found.blocked or found.doubtful))
 
 
 @shop.command()

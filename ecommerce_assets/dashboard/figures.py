@@ -8,6 +8,7 @@ from ecommerce_assets.dashboard.sales import READS, sales
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_quarantined, received_columns
 from ecommerce_assets.shop import current_shop
+from ecommerce_assets.shop.model import NEEDED
 from ecommerce_assets.tables import all_tables, fed_tables
 from ecommerce_assets.tables.personal import personal_columns
 
@@ -50,10 +51,23 @@ def figures(
         "built_at": built_at.astimezone(UTC).isoformat(timespec="seconds"),
         "currency": current_shop().currency,
         "zone": current_shop().zone,
+        "orders": _orders(),
         "sales": sales(query, built_at.date(), most_lines),
         "delivered": {source: _delivered(query, source) for source in sources()},
         "quality": _quality(query, snapshots, on_aws=on_aws),
     }
+
+
+def _orders() -> dict[str, Any]:
+    """Whether a status takes an order out of sales, and the conditions that leave out rows."""
+    shop = current_shop()
+    left_out = [
+        f"tables.{name}.where: {part.where}"
+        for name in NEEDED
+        for part in shop.declared.tables[name]
+        if part.where
+    ]
+    return {"can_be_lost": bool(shop.not_sold), "left_out": list(dict.fromkeys(left_out))}
 
 
 def _delivered(query: Query, source: str) -> str | None:

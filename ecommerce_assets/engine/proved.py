@@ -20,9 +20,9 @@ PROVED = frozenset(
         "Paren", "Literal", "Null", "Boolean", "DataType", "DataTypeParam", "Var",
         "And", "Or", "Not", "EQ", "NEQ", "NullSafeEQ", "GT", "GTE", "LT", "LTE", "Is", "In",
         "Between", "Case", "If", "Coalesce", "Add", "Sub", "Mul", "Neg", "IntDiv", "Mod", "Cast",
-        "Round", "Sum", "Count", "Distinct", "Min", "Max", "RowNumber", "Least", "Greatest",
-        "Year", "Quarter", "Month", "Week", "TimestampTrunc", "TimeToStr", "DateFromParts",
-        "DateDiff", "Interval", "GenerateSeries", "Explode",
+        "Round", "Replace", "Sum", "Count", "Distinct", "Min", "Max", "RowNumber", "Least",
+        "Greatest", "Year", "Quarter", "Month", "Week", "TimestampTrunc", "TimeToStr",
+        "DateFromParts", "DateDiff", "Interval", "GenerateSeries", "Explode",
     }
 )  # fmt: skip
 TYPES = ("INT", "BIGINT", "INT128", "DECIMAL", "DATE", "BOOLEAN", "VARCHAR", "TEXT")

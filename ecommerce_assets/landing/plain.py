@@ -32,14 +32,16 @@ def plain_records(data: bytes, source: Source) -> "pa.Table | None":
     dialect, columns = source.dialect, source.columns
     if dialect.encoding != "utf-8" or len(dialect.delimiter.encode()) > 1:
         return None
-    if dialect.quote and dialect.quote.encode() in data:
+    if any(mark and mark.encode() in data for mark in (dialect.quote, dialect.escape)):
         return None
-    body = data.removeprefix(MARK)
-    for _ in range(dialect.skip_lines + 1):
+    body, header = data.removeprefix(MARK), b""
+    if body.startswith(b"sep="):
+        return None
+    for _ in range(dialect.skip_lines + (not dialect.header)):
         header, _, body = body.partition(b"\n")
         if b"\r" in header.removesuffix(b"\r"):
             return None
-    names = _names(header, source)
+    names = list(dialect.header) or _names(header, source)
     required = {name for name, needed in columns.items() if needed}
     if len(names) < 2 or len(set(names)) < len(names) or not required <= set(names) <= set(columns):
         return None
@@ -61,6 +63,8 @@ def plain_records(data: bytes, source: Source) -> "pa.Table | None":
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
+    if _has_blank_rows(table):
+        return None
     table = table.append_column(RESCUED, pa.nulls(len(table), pa.string()))
     if not broken.records:
         return table
@@ -69,6 +73,18 @@ def plain_records(data: bytes, source: Source) -> "pa.Table | None":
     if may_be_cut_off or len(broken.records) > MOST_BROKEN * len(table):
         return None
     return _in_order(table, broken, names, source)
+
+
+def _has_blank_rows(table: "pa.Table") -> bool:
+    """Whether there are records without any text, which are blank lines."""
+    import pyarrow.compute as pc
+
+    blank: Any = True
+    for column in table.columns:
+        blank = pc.and_(blank, pc.equal(pc.utf8_trim_whitespace(column), ""))
+        if not pc.any(blank).as_py():
+            return False
+    return True
 
 
 class _Broken:
@@ -87,7 +103,7 @@ class _Broken:
 
     def take(self, row: Any) -> str:
         """Arrow's handler of such a record, whose number counts from 1."""
-        if row.actual_columns > 1 or row.text.strip():  # Otherwise it is a blank line.
+        if row.text.replace(self._delimiter, "").strip():  # Otherwise it is a blank line.
             self.records.append(row.text.split(self._delimiter))
             self.places.append(row.number - 1 - self._seen)
         self._seen += 1

@@ -3,13 +3,16 @@
 Columns are matched by header name. Data without a column in the contract is kept as JSON.
 """
 
+import codecs
 import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from ecommerce_assets.errors import PipelineError
@@ -18,15 +21,20 @@ from ecommerce_assets.landing.source import GZIP, Dialect, Source
 
 BATCH = 500  # few enough not to trigger Python's garbage collector
 CUT_OFF = "_cut_off"
+STRAY_QUOTE = "_stray_quote"
+UNNAMED = "_field_"  # and its number: a field for which the header has an empty name
+FEWEST_FIELDS = 3  # with two, a text with a comma on each line would look like records
+NAMED_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*')
 MAX_FIELD = 1 << 27
 BYTE_ORDER_MARK = "\ufeff"
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SPACE = f"{BYTE_ORDER_MARK} \t\r\n"  # around a name in a header
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 KINDS = {
     b"PK": "a zip archive or an Excel workbook",
     b"\x1f\x8b": "gzip; then its name should end in .csv.gz",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
+    b"\xff\xfe": "UTF-16: set the source's `encoding` in the shop file to utf-16",
+    b"\xfe\xff": "UTF-16: set the source's `encoding` in the shop file to utf-16",
     b"%PDF": "a PDF",
     b"\x89PNG": "a picture",
 }
@@ -40,6 +48,7 @@ def read_records(
 ) -> Iterator[tuple[int, Columns, list[str | None]]]:
     """Batches of (number of the first record, values by name in the header, rescued JSON).
 
+    If a quoted field probably swallowed whole lines, the record's rescued JSON has `_stray_quote`.
     If a file ends without a line end and its last record has fewer fields than the header, the
     record is probably cut off: its rescued JSON has `_cut_off`.
 
@@ -53,35 +62,38 @@ def read_records(
             required column or repeats one; the message has the file and the reason.
     """
     csv.field_size_limit(MAX_FIELD)
-    kind, dialect, columns = _likely_kind(stream), source.dialect, source.columns
-    text = _text(source_file, stream, dialect)
+    kind, columns = _likely_kind(stream), source.columns
+    text = _text(source_file, stream, source.dialect)
     lines = _Lines(text)
-    reader = _reader(lines, dialect)
+    dialect = source.dialect
     try:
-        for _ in range(dialect.skip_lines):
-            lines.skip()
-        # No field, or a single one of white space, is a blank line.
-        records = (record for record in reader if len(record) > 1 or "".join(record).strip())
-        header = next(records, None)
+        dialect = lines.dialect_of(dialect)
+        reader = _reader(lines, dialect)
+        records = lines.records(reader)
+        header = list(dialect.header) or next(records, None)
         if header is None:
             return
+        if "\0" in "".join(header):
+            raise PipelineError(f"{source_file}: not text{_of_zeros(header)}")
         names = _checked_header(source_file, header, source)
         number, batch = 1, list(islice(records, BATCH))
         while batch:
             following = list(islice(records, BATCH))
             values, rescued = as_columns(names, batch, columns)
+            for position in _with_lines_in_a_field(batch, len(names), dialect.delimiter):
+                rescued[position] = {**(rescued[position] or {}), STRAY_QUOTE: True}
             if not following and not lines.ended and len(batch[-1]) < len(names):
                 rescued[-1] = {**(rescued[-1] or {}), CUT_OFF: True}
             yield number, values, [as_json(value) for value in rescued]
             number, batch = number + len(batch), following
     except UnicodeDecodeError as error:
         raise PipelineError(
-            f"{source_file}: not {_encoding(dialect)} text after line "
-            f"{dialect.skip_lines + reader.line_num}: {error.reason}{kind}"
+            f"{source_file}: not {_encoding(dialect)} text after line {lines.read}: "
+            f"{error.reason}{kind}"
         ) from None
     except csv.Error as error:
         raise PipelineError(
-            f"{source_file}: not CSV at line {dialect.skip_lines + reader.line_num}: {error}"
+            f"{source_file}: not CSV at line {lines.read}: {error}{_opened_at(lines)}"
         ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PipelineError(f"{source_file}: not a complete gzip file: {error}") from None
@@ -97,16 +109,13 @@ def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialec
     """
     text = _text(source_file, stream, dialect)
     lines = _Lines(text)
-    reader = _reader(lines, dialect)
-    number, line = -1, 1 + dialect.skip_lines
     try:
-        for _ in range(dialect.skip_lines):
-            lines.skip()
-        for record in reader:
-            number += len(record) > 1 or bool("".join(record).strip())
+        dialect = lines.dialect_of(dialect)
+        number = 0 if dialect.header else -1
+        for _ in lines.records(_reader(lines, dialect)):
+            number += 1
             if number == row_number:
-                return line
-            line = dialect.skip_lines + reader.line_num + 1
+                return lines.begun
     except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error):
         return None
     finally:
@@ -117,7 +126,12 @@ def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialec
 def _text(source_file: str, stream: BinaryIO, dialect: Dialect) -> io.TextIOWrapper:
     """A file's text; line ends are not translated."""
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(GZIP) else stream
-    return io.TextIOWrapper(raw, encoding=dialect.codec, newline="")
+    codec = dialect.codec
+    if codec == "utf-16" and isinstance(raw, io.BufferedReader | gzip.GzipFile):
+        first = raw.peek(2)[:2]
+        if first not in UTF_16_MARKS:
+            codec = "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
+    return io.TextIOWrapper(raw, encoding=codec, newline="")
 
 
 def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
@@ -126,6 +140,7 @@ def _reader(lines: Iterable[str], dialect: Dialect) -> Any:
         strict=True,
         delimiter=dialect.delimiter,
         quotechar=dialect.quote or None,
+        escapechar=dialect.escape or None,
         quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
     )
 
@@ -135,24 +150,92 @@ def _encoding(dialect: Dialect) -> str:
 
 
 class _Lines:
-    """The lines of a text; remembers whether the last one ended with a line end."""
+    """The lines of a text.
+
+    Attributes:
+        read: how many were read.
+        begun: the line on which the record that is read begins.
+    """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self._last = ""
+        self._ahead = ""
+        self._null: re.Pattern[str] | None = None
+        self.read = 0
+        self.begun = 1
+
+    def dialect_of(self, dialect: Dialect) -> Dialect:
+        """The dialect, whose delimiter may stand in the first line, like `sep=;`.
+
+        The lines above the header are read.
+        """
+        self._ahead = self._text.readline()
+        named = NAMED_DELIMITER.fullmatch(self._ahead)
+        if named:
+            dialect = replace(dialect, delimiter=named[1])
+        above = dialect.skip_lines or int(named is not None)
+        for _ in range(above):
+            self._ahead = self._text.readline()
+        self.read = above
+        self.begun = self.read + 1
+        if dialect.escape == "\\":
+            separator = re.escape(dialect.delimiter)
+            self._null = re.compile(rf"(?:^|(?<={separator}))\\N(?=$|[\r\n]|{separator})")
+        return dialect
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._text:
+        for line in chain([self._ahead] if self._ahead else [], self._text):
             self._last = line
-            yield line
+            self.read += 1
+            # Databases that escape write a null like this; it is no N.
+            yield self._null.sub("", line) if self._null else line
 
-    def skip(self) -> None:
-        """Leave out the next line."""
-        self._text.readline()
+    def records(self, reader: Iterable[list[str]]) -> Iterator[list[str]]:
+        """The records of their reader; fields of white space alone are a blank line."""
+        for record in reader:
+            if "".join(record).strip():
+                yield record
+            self.begun = self.read + 1
 
     @property
     def ended(self) -> bool:
+        """Whether the last line ended with a line end."""
         return self._last.endswith(("\n", "\r"))
+
+
+def _opened_at(lines: _Lines) -> str:
+    """Where a quote opened that was not closed in its line; appended to errors."""
+    if lines.read == lines.begun:
+        return ""
+    return (
+        f"; the record begins at line {lines.begun}, where a quote opens a field that goes on for "
+        f"{lines.read - lines.begun + 1:,} lines. Is it a stray quote?"
+    )
+
+
+def _with_lines_in_a_field(
+    batch: Sequence[Sequence[str]], width: int, delimiter: str
+) -> Iterator[int]:
+    """The places of records of which a quoted field probably swallowed whole lines.
+
+    Such a field has as many delimiters as its lines would have, were they records.
+    """
+    if width < FEWEST_FIELDS:
+        return
+    for position, record in enumerate(batch):
+        for field in record:
+            breaks = field.count("\n")
+            if breaks and field.count(delimiter) >= breaks * (width - 1):
+                yield position
+                break
+
+
+def _of_zeros(header: Sequence[str]) -> str:
+    """What text with characters of zero is; appended to errors."""
+    if "ustar" in "".join(header):
+        return "; it looks like a tar archive within gzip: unpack it, and land its files"
+    return "; it looks like UTF-16: set the source's `encoding` in the shop file to utf-16"
 
 
 def _likely_kind(stream: BinaryIO) -> str:
@@ -180,16 +263,17 @@ def _checked_header(source_file: str, header: list[str], source: Source) -> list
             f"{', '.join(missing)}; it has {', '.join(names)[:300]}"
             f"{_likely_cause(names, missing, source.dialect)}"
         )
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted({name for name in names if name in columns and names.count(name) > 1})
     if twice:
         raise PipelineError(f"{source_file}: the header names {', '.join(twice)} more than once")
-    unnamed = [str(place) for place, name in enumerate(names, 1) if not name]
-    if len(unnamed) > 1:
-        raise PipelineError(
-            f"{source_file}: {len(unnamed)} of the header's {len(names)} columns have no name "
-            f"(column {' and '.join(unnamed)}); are there commas too many at the line's end?"
-        )
-    return names
+    return [_distinct(names, place) for place in range(len(names))]
+
+
+def _distinct(names: Sequence[str], place: int) -> str:
+    """A name of a field that nobody reads, if it has none or not one of its own."""
+    before = names[:place].count(names[place])
+    name = names[place] or f"{UNNAMED}{place + 1}"
+    return f"{name} ({before + 1})" if before and names[place] else name
 
 
 def _likely_cause(names: list[str], missing: list[str], dialect: Dialect) -> str:
@@ -240,7 +324,7 @@ def as_columns(
     for name in names:
         if name not in columns:
             for position, value in enumerate(by_name[name]):
-                if value is not None:
+                if value is not None and (value.strip() or not name.startswith(UNNAMED)):
                     rescued[position] = {**(rescued[position] or {}), name: value}
     absent = (None,) * len(batch)
     return {name: by_name.get(name, absent) for name in columns}, rescued

@@ -22,6 +22,9 @@ class Dialect:
         encoding: a codec of Python's, like `cp1252`.
         skip_lines: lines above the header.
         loose_header: whether names in a header are matched without regard to case and blanks.
+        escape: the character before a quote, a delimiter or a line end that is a part of a field;
+            empty if quotes in a field are doubled.
+        header: the names of the fields, in files without a header; empty if files have one.
     """
 
     delimiter: str = ","
@@ -29,6 +32,8 @@ class Dialect:
     encoding: str = "utf-8"
     skip_lines: int = 0
     loose_header: bool = False
+    escape: str = ""
+    header: tuple[str, ...] = ()
 
     @property
     def codec(self) -> str:

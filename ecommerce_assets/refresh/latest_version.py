@@ -9,13 +9,14 @@ from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.model.strategies import LatestVersion
+from ecommerce_assets.model.versions import is_lower, latest_first
 from ecommerce_assets.refresh.decision import Decision, Rows, VersionEvidence
 from ecommerce_assets.refresh.inputs import Inputs
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys, keys_of
 from ecommerce_assets.refresh.planner import Planner
 from ecommerce_assets.refresh.replacement import replacement
 from ecommerce_assets.refresh.upstream import Changes
-from ecommerce_assets.sql import is_lower, latest_first, quoted
+from ecommerce_assets.sql import quoted
 
 
 class LatestVersionPlanner(Planner[LatestVersion]):

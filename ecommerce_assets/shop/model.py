@@ -14,13 +14,15 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ecommerce_assets.errors import did_you_mean
-from ecommerce_assets.landing.source import column_of
+from ecommerce_assets.landing.layout import SOURCE_FILE
+from ecommerce_assets.landing.source import LINE_NUMBER, column_of
 from ecommerce_assets.shop.times import ISO_TIME, read_differently, time_forms
 
 ANY = "any"
 Role = Literal["open", "sale", "cancelled", "returned"]
 NOT_SOLD = ("cancelled", "returned")  # roles
 TABLES = ("customers", "products", "orders", "order_items")
+TABLES_BY_GRAIN = ("order_items", "orders", "products", "customers")  # the finest first
 NEEDED = ("orders", "order_items")  # the members of the others may be known from these alone
 # ISO 4217, without funds, metals and test codes.
 _CODES = (
@@ -125,6 +127,11 @@ def _small_with_roles(statuses: dict[str, str]) -> dict[str, str]:
     return found
 
 
+# What `ecommerce shop check` finds doubtful, and a table may accept.
+Doubt = Literal[
+    "nothing_selected", "ids_that_are_none", "ids_alike", "rounded_ids", "fractions",
+    "orders_without_item", "constant", "named_by_no_sale",
+]  # fmt: skip
 Words = Annotated[list[str] | Literal["any"], AfterValidator(_small)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
@@ -174,10 +181,20 @@ class SourceFile(Part):
     quote: Annotated[str, Field(max_length=1)] = Field(
         default='"', description="The character around a field; empty if fields are never quoted."
     )
+    escape: Annotated[str, Field(max_length=1)] = Field(
+        default="",
+        description="The character before a quote that is a part of a field, like a backslash; by "
+        "default, such quotes are doubled.",
+    )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8", description="Encoding of its files, like cp1252."
     )
     skip_lines: int = Field(default=0, ge=0, description="Lines above the header.")
+    header: Names = Field(
+        default=(),
+        description="The names of the fields, in their order, if files have no header; by default, "
+        "they are all required.",
+    )
     loose_header: bool = Field(
         default=False, description="Whether headers are matched without regard to case and blanks."
     )
@@ -210,6 +227,13 @@ class SourceFile(Part):
         default={}, description="Headers that a file may have, with descriptions."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _required_of_header(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("header") and "required" not in value:
+            return value | {"required": _listed(value["header"])}
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> "SourceFile":
         headers = [*self.required, *self.optional]
@@ -234,8 +258,14 @@ class SourceFile(Part):
                     raise ValueError(
                         f"{key}: there is no header {name!r}.{did_you_mean(name, headers)}"
                     )
-        if self.delimiter == self.quote:
-            raise ValueError("delimiter and quote must differ")
+        for name in headers if self.header else ():
+            if name not in self.header:
+                raise ValueError(f"header: it has no {name!r}.{did_you_mean(name, self.header)}")
+        if len(set(self.header)) < len(self.header):
+            raise ValueError("header: a name stands there twice; each field needs its own")
+        marks = [mark for mark in (self.delimiter, self.quote, self.escape) if mark]
+        if len(set(marks)) < len(marks):
+            raise ValueError("delimiter, quote and escape must differ")
         if self.thousands and self.thousands == self.decimal_mark:
             raise ValueError("thousands and decimal_mark must differ")
         return self
@@ -304,6 +334,34 @@ class TableFile(BaseModel):
         default=(),
         description="Columns whose values are kept, with a warning, if they break a rule.",
     )
+    repeats: bool = Field(
+        default=False,
+        description="Whether a key may come again within a file, as a newer version of its row. "
+        "Without it, such rows are doubtful, since one of them counts.",
+    )
+    continues: bool | None = Field(
+        default=None,
+        description="Of a key with `_line_number`: whether the lines that a further file has for "
+        "an order are further lines of it (true), or newer versions of the lines of the same "
+        "numbers (false). Without it, such lines are doubtful.",
+    )
+    accept: Annotated[tuple[Doubt, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="Doubts of `ecommerce shop check` that are answered: it is meant."
+    )
+
+    @model_validator(mode="after")
+    def _continues_by_numbers(self) -> "TableFile":
+        if self.continues is not None and LINE_NUMBER not in self.key:
+            raise ValueError(
+                f"continues: takes {LINE_NUMBER} in the key; rows with an id of their own are "
+                "further rows in any file"
+            )
+        return self
+
+    @property
+    def key_headers(self) -> tuple[str, ...]:
+        """What makes up the key: with the file, where numbers begin anew in each."""
+        return (*self.key, SOURCE_FILE) if self.continues else self.key
 
     @property
     def values(self) -> dict[str, Value]:

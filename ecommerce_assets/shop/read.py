@@ -145,7 +145,15 @@ def _source(name: str, found: SourceFile) -> Source:
         dict.fromkeys(found.required, True) | dict.fromkeys(found.optional, False),
         found.folder or name,
         found.files,
-        Dialect(found.delimiter, found.quote, found.encoding, found.skip_lines, found.loose_header),
+        Dialect(
+            found.delimiter,
+            found.quote,
+            found.encoding,
+            found.skip_lines,
+            found.loose_header,
+            found.escape,
+            found.header,
+        ),
         found.number_lines_within,
         found.fill_down.within if found.fill_down else (),
         found.fill_down.columns if found.fill_down else (),
@@ -159,7 +167,7 @@ def read_shop(path: str | Path) -> Shop:
         PipelineError: there is no such file, or it can't be read.
     """
     try:
-        return Shop(str(path), Path(path).read_text("utf-8"))
+        return Shop(str(path), Path(path).read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise PipelineError(f"{VARIABLE} is {str(path)!r}, which can't be read: {reason}") from None

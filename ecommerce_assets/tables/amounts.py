@@ -1,11 +1,22 @@
-"""Amounts made from quantities and prices: exact, rounded once, half up.
+"""Amounts made from quantities and prices: exact, from the digits received, rounded once, half up.
 
-The SQL is that of DuckDB and of Spark alike: the casts keep each product within 38 digits, beyond
-which DuckDB fails and Spark rounds a first time.
+In a contract's columns, before prices and percents are rounded to what silver holds. The casts keep
+each product within 38 digits, beyond which DuckDB fails.
 """
 
-# Quantity x unit_price, four digits; null if either is.
-GROSS_AMOUNT = "CAST(CAST(unit_price AS DECIMAL(24, 4)) * quantity AS DECIMAL(28, 4))"
-_PAID = "CAST((100 - discount_percent) * CAST('0.01' AS DECIMAL(2, 2)) AS DECIMAL(6, 4))"
-# That less the discount, to the cent; null if any of them is.
-NET_AMOUNT = f"round({GROSS_AMOUNT} * {_PAID}, 2)"
+from ecommerce_assets.tables.types import MONEY, PERCENT, PRICE
+
+EXACT = "_exact_"  # and a column's name: its value before it is rounded
+# By type, the one of the exact values.
+EXACT_TYPES = {
+    str(PRICE): "DECIMAL(22, 8)", str(PERCENT): "DECIMAL(9, 6)", str(MONEY): "DECIMAL(18, 8)",
+}  # fmt: skip
+_GROSS = f"{EXACT}unit_price * quantity"
+_PAID = "CAST((100 - {}) * CAST('0.01' AS DECIMAL(2, 2)) AS DECIMAL({}, {}))"
+# Quantity x unit_price, and that less the discount, to the cent; null if any of them is.
+GROSS_AMOUNT = f"round({_GROSS}, 2)"
+NET_AMOUNT = (
+    f"round(CAST({_GROSS} AS DECIMAL(28, 8)) * {_PAID.format(f'{EXACT}discount_percent', 9, 8)}, 2)"
+)
+# An item's net amount as silver's columns give it, a cent off at most; in both engines.
+NET_OF_GROSS = f"round(gross_amount * {_PAID.format('discount_percent', 6, 4)}, 2)"

@@ -88,10 +88,7 @@ def cast(column: pa.Column, writing: Writing, text: str) -> str:
         whole = f"split_part({number}, '.', 1)"
         return if_matches(number, WHOLE, f"TRY_CAST({whole} AS INTEGER)")
     if is_decimal(kind):
-        # DuckDB rounds half away from zero when casting a text to decimal.
-        number = _number(text, writing)
-        pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
-        return if_matches(number, pattern, f"TRY_CAST({number} AS {kind})")
+        return decimal(kind, writing, text)
     if kind == str(types.FLAG):
         return (
             f"CASE WHEN lower({text}) IN {_TRUE} THEN true "
@@ -103,6 +100,14 @@ def cast(column: pa.Column, writing: Writing, text: str) -> str:
     if kind == str(types.DATE):
         return _day(text, writing.times)
     return text
+
+
+def decimal(kind: str, writing: Writing, text: str) -> str:
+    """A text cast to a type of decimals, rounded half up; null if it can't be."""
+    # DuckDB rounds half away from zero when casting a text to decimal.
+    number = _number(text, writing)
+    pattern = COMPUTED_DECIMAL if writing.computed else DECIMAL
+    return if_matches(number, pattern, f"TRY_CAST({number} AS {kind})")
 
 
 def _day(text: str, patterns: Sequence[str]) -> str:

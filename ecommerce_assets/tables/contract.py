@@ -22,8 +22,17 @@ from ecommerce_assets.model.rules import NULLABILITY, row_rules
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.model import ANY
 from ecommerce_assets.sql import ansi_literal, quoted
-from ecommerce_assets.tables.casting import IMPLAUSIBLE, TIMES, cast, not_a, plausible, text
-from ecommerce_assets.tables.feed import Feed
+from ecommerce_assets.tables.amounts import EXACT, EXACT_TYPES
+from ecommerce_assets.tables.casting import (
+    IMPLAUSIBLE,
+    TIMES,
+    cast,
+    decimal,
+    not_a,
+    plausible,
+    text,
+)
+from ecommerce_assets.tables.feed import SELLS, Feed
 from ecommerce_assets.tables.types import FLAG, REASONS, TEXT, kinds_of
 
 EMAIL = r"^[^@\s\x0b]+@[^@\s\x0b]+\.[^@\s\x0b]+$"  # not all engines' \s has the vertical tab
@@ -227,6 +236,8 @@ class Contract:
         computed: by column that may be empty, SQL of its value from the other typed columns.
         rules: on several values of a row.
         feed: where the columns come from.
+        marks: by name, SQL of a condition of a row that an audit counts, on the typed columns and
+            on their exact values.
         kept: the columns in which quarantine keeps a row as received; those that the source lacks
             are null.
     """
@@ -235,6 +246,7 @@ class Contract:
     computed: Mapping[str, str]
     rules: tuple[CrossFieldRule, ...]
     feed: Feed
+    marks: Mapping[str, str]
     kept: Mapping[str, str]
 
     def version_parts(self) -> tuple[object, ...]:
@@ -265,7 +277,7 @@ class Contract:
         """By column, the bronze columns that it is made of."""
         own, found = self.feed.reads, dict(self.feed.reads)
         for name, sql in self.computed.items():
-            used = [other for other in own if re.search(rf"\b{other}\b", sql)]
+            used = [other for other in own if re.search(rf"\b({EXACT})?{other}\b", sql)]
             found[name] = tuple(dict.fromkeys(c for other in [name, *used] for c in own[other]))
         return found
 
@@ -278,11 +290,13 @@ class Contract:
             "_received": self.kept,
             "_reasons": str(REASONS),
             VALID: str(FLAG),
+            **dict.fromkeys(self.marks, str(FLAG)),
         }
 
     @cached_property
     def query(self) -> str:
-        """The typed values, the provenance, `_received` if there are reasons, `_reasons`, `VALID`.
+        """The typed values, the provenance, `_received` if there are reasons, `_reasons`, `VALID`,
+        and the marks.
 
         One row per bronze row; `_reasons` is null in rows that do not speak of the table.
         """
@@ -295,7 +309,8 @@ class Contract:
             f"SELECT {', '.join([*self.schema.columns, *PROVENANCE])}, "
             f"CASE WHEN {broken} THEN _received END AS _received, "
             "CASE WHEN _selected THEN _reasons END AS _reasons, "
-            f"CASE WHEN _selected THEN len(_reasons) = 0 END AS {VALID} "
+            f"CASE WHEN _selected THEN len(_reasons) = 0 END AS {VALID}"
+            f"{''.join(f', {mark}' for mark in self.marks)} "
             f"FROM ({self.judged(rows, f'{{{received}}} AS _received')})"
         )
 
@@ -316,17 +331,33 @@ class Contract:
         casts = [
             f"{cast(c, feed.writing_of(n), _TEXT + n)} AS {_CAST}{n}" for n, c in columns.items()
         ]
+        casts += [
+            f"{decimal(kind, feed.writing_of(n), _TEXT + n)} AS {EXACT}{n}"
+            for n, kind in self._exact.items()
+        ]
         values = [
             f"{self._value(n, c)} AS {n}" for n, c in columns.items() if n not in self.computed
         ]
         computed = [f"{self._computed(n, sql)} AS {n}" for n, sql in self.computed.items()]
+        marks = [f"coalesce({sql}, false) AS {name}" for name, sql in self.marks.items()]
         raw = [f"{sql} AS {_RAW}{n}" for n, sql in feed.texts.items() if n in columns]
-        selected = f"{feed.where or 'true'} AS {_SPEAKS}"
-        query = f"SELECT {', '.join([*raw, *PROVENANCE, selected, *carried])} FROM {rows}"
-        steps = (texts, casts, values, computed, [f"{self._joined()} AS _joined"], [_LISTED])
+        raw += [f"{feed.where or 'true'} AS {_SPEAKS}"]
+        raw += [f"{feed.sells} AS {SELLS}"] if feed.sells else []
+        query = f"SELECT {', '.join([*raw, *PROVENANCE, *carried])} FROM {rows}"
+        steps = (texts, casts, values, computed, marks, [f"{self._joined()} AS _joined"], [_LISTED])
         for step in filter(None, steps):
             query = f"SELECT *, {', '.join(step)} FROM ({query})"
         return query
+
+    @property
+    def _exact(self) -> dict[str, str]:
+        """The columns whose values are used before they are rounded, and the types of these."""
+        used = " ".join([*self.computed.values(), *self.marks.values()])
+        return {
+            name: EXACT_TYPES[str(column.dtype)]
+            for name, column in self.schema.columns.items()
+            if re.search(rf"\b{EXACT}{name}\b", used)
+        }
 
     def _computed(self, name: str, sql: str) -> str:
         kind = self.schema.columns[name].dtype

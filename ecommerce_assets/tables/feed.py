@@ -14,6 +14,7 @@ from ecommerce_assets.sql import ansi_literal, quoted
 
 BETWEEN_KEYS = "|"  # between the parts of a key made of several columns
 NOTHING = "CAST(NULL AS VARCHAR)"
+SELLS = "_sells"  # whether a row of a product's source is an item of an order
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Feed:
         writing: how values are written in the files.
         described: by column, where it comes from, for people.
         reads: by column, the bronze columns that it is made of.
+        sells: of a product: condition of the rows that are items of orders; empty if its source
+            has no items.
     """
 
     source: str
@@ -65,6 +68,7 @@ class Feed:
     writing: Writing
     described: Mapping[str, str]
     reads: Mapping[str, tuple[str, ...]]
+    sells: str = ""
 
     @property
     def bronze(self) -> str:
@@ -99,10 +103,25 @@ def feeds_for(shop: Shop, table: str, columns: Iterable[str], key: str) -> tuple
     parts = shop.declared.tables.get(table)
     if parts is None:
         return (_no_feed(shop, columns),)
-    return tuple(_feed(_Declared(shop, table, part), list(columns), key) for part in parts)
+    return tuple(
+        _feed(
+            _Declared(shop, table, part),
+            list(columns),
+            key,
+            _sells(shop, part.from_) if table == "products" else "",
+        )
+        for part in parts
+    )
 
 
-def _feed(declared: "_Declared", columns: Sequence[str], key: str) -> Feed:
+def _sells(shop: Shop, source: str) -> str:
+    """The condition of the rows of a source that are items; empty if it has none."""
+    parts = [part for part in shop.declared.tables["order_items"] if part.from_ == source]
+    conditions = [_Declared(shop, "order_items", part).condition()[0] for part in parts]
+    return "".join(may_be(condition) or "true" for condition in conditions)
+
+
+def _feed(declared: "_Declared", columns: Sequence[str], key: str, sells: str) -> Feed:
     values = declared.values(columns, key)
     texts = {name: declared.text(name, value) for name, value in values.items()}
     where, _ = declared.condition()
@@ -119,6 +138,7 @@ def _feed(declared: "_Declared", columns: Sequence[str], key: str) -> Feed:
         writing=declared.writing(),
         described={name: _described(value) for name, value in values.items()},
         reads={name: read for name, (_, read) in texts.items()},
+        sells=sells,
     )
 
 
@@ -184,10 +204,10 @@ class _Declared:
                     f"silver.{self._table} has no such column.{did_you_mean(name, columns)}",
                 )
         found = {name: declared.values.get(name) or self._of_same_name(name) for name in columns}
-        if declared.key:
+        if made_of := declared.key_headers:
             self._called[key] = "key"
-            one = declared.key[0] if len(declared.key) == 1 else None
-            found[key] = Value.model_validate(one or list(declared.key))
+            one = made_of[0] if len(made_of) == 1 else None
+            found[key] = Value.model_validate(one or list(made_of))
         if found[key] and found[key].map:  # type: ignore[union-attr]
             raise self._mistake(key, "is the key, so its values can't be mapped; use an expression")
         if found[key] is None:

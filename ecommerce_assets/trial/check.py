@@ -14,8 +14,9 @@ from pandera.pandas import Column
 from ecommerce_assets.engine.duck import connect, must_know_zones
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, landed
+from ecommerce_assets.landing.layout import RESCUED
 from ecommerce_assets.landing.rows import record_batches
-from ecommerce_assets.landing.source import LINE_NUMBER, Source, column_of
+from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, Source, column_of
 from ecommerce_assets.landing.store import store_of
 from ecommerce_assets.model.rules import NULLABILITY, row_rules
 from ecommerce_assets.model.table import Table
@@ -26,7 +27,7 @@ from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds
-from ecommerce_assets.trial.doubts import blocked, doubtful, doubtful_of_all
+from ecommerce_assets.trial.doubts import VALUES, blocked, doubtful, doubtful_of_all
 from ecommerce_assets.trial.fates import relation_of, with_fates
 
 VALUES_NAMED = 20
@@ -42,7 +43,8 @@ class Trial:
         tables: by table, its rows by fate.
         reasons: for each reason of quarantine: table, reason, rows, examples of the text.
         unknown: values without a place in the vocabulary or in a map: table, column, value, rows.
-        unused: rows of each source that no table selects.
+        not_selected: rows that a table's condition leaves out, by table and source, and those that
+            no table selects: rows, their value as far as the source has amounts, the condition.
         blocked: what would keep a run from publishing: a sentence for each table.
         doubtful: what a run would publish, and is probably not meant: a sentence for each table.
         apart: current items whose order is not current, and orders without an item; many of them
@@ -54,7 +56,7 @@ class Trial:
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
     reasons: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[dict[str, Any]] = field(default_factory=list)
-    unused: dict[str, int] = field(default_factory=dict)
+    not_selected: list[dict[str, Any]] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     apart: dict[str, int] = field(default_factory=dict)
@@ -86,12 +88,13 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
             _add_table(connection, table, found)
             fates = found.tables[table.name]
             found.blocked += blocked(connection, table, fates, thresholds or Thresholds())
-            found.doubtful += doubtful(connection, table, fates)
-        found.unused = {source.name: _unused(connection, source) for source in shop.sources}
+            found.doubtful += doubtful(connection, shop, table, fates)
+        found.not_selected = [row for source in shop.sources
+                              for row in _not_selected(connection, shop, source)]  # fmt: skip
         found.apart = _apart(connection)
         orders = found.tables["orders"]["current"]
         found.doubtful += doubtful_of_all(
-            connection, found.tables, orders, found.apart["orders_without_item"]
+            connection, shop, found.tables, orders, found.apart["orders_without_item"]
         )
         found.months = _months(connection, shop)
     finally:
@@ -117,7 +120,9 @@ def _received(
         return pa.Table.from_batches(batches)
     columns = [pa.field(column_of(name), pa.string()) for name in source.columns]
     columns += [pa.field("_ingestion_date", pa.date32()), pa.field("_source_file", pa.string()),
-                pa.field("_row_number", pa.int64()), pa.field(LINE_NUMBER, pa.int64())]  # fmt: skip
+                pa.field("_row_number", pa.int64()), pa.field(LINE_NUMBER, pa.int64()),
+                pa.field(FILLED_DOWN, pa.map_(pa.string(), pa.string())),
+                pa.field(RESCUED, pa.string())]  # fmt: skip
     return pa.schema(columns).empty_table()
 
 
@@ -194,17 +199,34 @@ def _unknown_value(name: str, column: Column, contract: Contract) -> str:
     return f"{text} NOT IN ({known}) AND ({against})"
 
 
-def _unused(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
-    """The rows that no table selects."""
-    fed = [table.name for table in fed_tables() if f"bronze.{source.name}" in table.upstream]
+def _not_selected(
+    connection: duckdb.DuckDBPyConnection, shop: Shop, source: Source
+) -> Iterator[dict[str, Any]]:
+    """The rows of a source that each table leaves out, and those that no table selects."""
+    fed = [table for table in fed_tables() if f"bronze.{source.name}" in table.upstream]
+    left_out = f"_source = {ansi_literal(source.name)} AND fate = 'not_selected'"
+    valued = [table for table in fed if table.name in VALUES]
+    for table in fed:
+        value = f"sum({VALUES[table.name]})" if table in valued else "NULL"
+        rows, worth = connection.execute(
+            f"SELECT count(*), {value} FROM {table.name} WHERE {left_out}"
+        ).fetchone() or (0, None)
+        parts = shop.declared.tables[table.name]
+        if rows:
+            where = next(part.where for part in parts if part.from_ == source.name)
+            yield {"table": table.name, "source": source.name, "rows": rows, "value": worth,
+                   "where": where}  # fmt: skip
     record = "_source_file, _row_number"
-    selected = " UNION ".join(
-        f"SELECT {record} FROM {name} WHERE fate <> 'not_selected'" for name in fed
-    )
-    rows = f"SELECT {record} FROM {relation_of(source.name)}"
-    left = f"{rows} EXCEPT ({selected})" if fed else rows
-    (number,) = connection.execute(f"SELECT count(*) FROM ({left})").fetchone() or (0,)
-    return int(number)
+    of_none = f"SELECT {record} FROM {relation_of(source.name)}"
+    for table in fed:
+        of_none += f" EXCEPT SELECT {record} FROM {table.name} WHERE fate <> 'not_selected'"
+    worth = f"sum({VALUES[valued[0].name]})" if valued else "NULL"
+    joined = f"LEFT JOIN {valued[0].name} USING ({record})" if valued else ""
+    rows, worth = connection.execute(
+        f"SELECT count(*), {worth} FROM ({of_none}) {joined}"
+    ).fetchone() or (0, None)
+    if rows:
+        yield {"table": "none", "source": source.name, "rows": rows, "value": worth, "where": ""}
 
 
 def _apart(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.model.table import Table
-from ecommerce_assets.sql import ansi_literal, latest_first
+from ecommerce_assets.model.versions import latest_first
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.contract import SOURCE
 from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.tables.silver import contracts_of
@@ -17,7 +18,7 @@ def with_fates(table: Table) -> str:
     """The query of every received row: its typed values, its version and its `fate`.
 
     `_source` names its source; `_reasons` are those for quarantine; the fate is `not_selected`,
-    `quarantined`, `current` or `superseded`.
+    `quarantined`, `current` or `superseded`. Beside them, the marks of the contract.
 
     Args:
         table: of silver; the rows of its sources are in the relations of `relation_of`.
@@ -25,7 +26,8 @@ def with_fates(table: Table) -> str:
     (key,) = table.key
     judged = " UNION ALL ".join(
         f"(SELECT {ansi_literal(contract.feed.source)} AS {SOURCE}, _selected, _reasons, "
-        f"{', '.join([*contract.schema.columns, *PROVENANCE])}, COLUMNS('^_text_') "
+        f"{', '.join([*contract.schema.columns, *PROVENANCE, *contract.marks])}, "
+        "COLUMNS('^_text_') "
         f"FROM ({contract.judged(relation_of(contract.feed.source))}))"
         for contract in contracts_of(table)
     )

@@ -1,7 +1,7 @@
 """Guesses at what the columns of samples are: by their names, and by what they hold."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ecommerce_assets.landing.source import LINE_NUMBER
@@ -126,6 +126,12 @@ def header_of(column: str, sample: Sample, table: str) -> str | None:
         if header and _fits(column, sample.columns[header]):
             return header
     return None
+
+
+def headers_like(column: str, headers: Iterable[str]) -> list[str]:
+    """The headers that a column may be called by, by their names alone."""
+    names = NAMES.get(column, "").split()
+    return [header for header in headers if _plain(header) in names]
 
 
 def _fits(column: str, found: Column) -> bool:

@@ -28,6 +28,7 @@ from ecommerce_assets.lakehouse.metadata import Snapshot
 from ecommerce_assets.query.engine import Query, open_engine
 from ecommerce_assets.query.history import last_snapshots
 from ecommerce_assets.settings import Settings
+from ecommerce_assets.shop import shipped_shops, using
 from ecommerce_assets_tests.aws_stand_in import moto_server
 from ecommerce_assets_tests.chromium import Opened, started
 from ecommerce_assets_tests.shop import Shop
@@ -176,6 +177,28 @@ def test_every_tile_says_of_what(opened: Opened) -> None:
     opened.choose("2024-01-01", "2024-02-11")
     text = opened.page.locator("#tiles > div", has_text="Returned or cancelled").inner_text()
     assert "8 of 61 orders with items." in text
+
+
+def test_what_the_shop_file_leaves_out_is_said_where_returns_are_shown(
+    browser: Browser, shop: Shop
+) -> None:
+    shop.file("lines").write_text(
+        "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice\n1,A,2,2024-01-01 08:00:00,10\n"
+        "C2,A,-1,2024-01-01 09:00:00,10\n", "utf-8"
+    )  # fmt: skip
+    with using(shipped_shops()["invoice_lines"]):
+        shop.run_all()
+        built = build_dashboard(settings_of(shop))
+    page = browser.new_page()
+    page.goto(built.link)
+    tile = page.locator("#tiles > div", has_text="Returned or cancelled").inner_text()
+    page.close()
+    assert "0.0 %" not in tile
+    assert NO_FIGURE in tile
+    assert (
+        "No status of the shop file means cancelled or returned. Lines that it leaves out are in no "
+        "figure, by tables.orders.where: regexp_matches(InvoiceNo, '^[0-9]') and number(Quantity)"
+    ) in tile
 
 
 def revenue(shop: Shop, first: str, last: str) -> Decimal:

@@ -153,6 +153,27 @@ def test_a_comma_in_an_address_without_quotes_shifts_the_columns(shop: Shop) -> 
         shop.run("bronze", "customers", limit=0.05)
 
 
+def test_a_quote_that_swallows_lines(shop: Shop) -> None:
+    lines = [f'P{n},"Chair{n}",toys,4.00' for n in range(9)]
+    lines[3] = 'P3,"Chair, 12,toys,4.00'
+    lines[6] = 'P6,Chair", old,4.00'
+    shop.file("products").write_text("product_id,name,category,price\n" + "\n".join(lines) + "\n")
+    with pytest.raises(PipelineError, match="the record begins at line 5, where a quote opens"):
+        shop.run("bronze", "products")
+    shop.file("products").write_text(
+        "product_id,name,category,price\n" + "\n".join(lines[:3]) + "\n"
+        'P3,"Chair,toys,4.00\nP4,Table,toys,5.00\nP5,Lamp",toys,6.00\n'
+    )  # fmt: skip
+    finding = {found.check.name: found for found in make(shop, "bronze.products", DAY).findings}[
+        "quotes_closed"
+    ]
+    assert warns(finding)
+    assert finding.message == (
+        "1 records have a quoted field that holds what looks like lines, like "
+        "products/ingestion_date=2024-01-01/rows.csv line 5."
+    )
+
+
 def test_a_file_that_is_cut_off_in_its_last_record(shop: Shop) -> None:
     shop.deliver("order_items", {}, {"order_item_id": "I2"})
     whole = shop.file("order_items").read_bytes()

@@ -66,6 +66,7 @@ ROWS = [
     "hash(x, i) = hash(x, i), hash(i, id) = hash(id, i), hash(x, NULL) = hash(NULL, x), hash(m) = hash(s)",
     "t >= DATE '2023-12-31' AND t < DATE '2024-01-01', i IS NOT DISTINCT FROM id, x IS NOT DISTINCT FROM NULL",
     "round(CAST(p AS DECIMAL(28, 4)) * CAST(CASE WHEN m < 100 AND m > -100 THEN m END AS DECIMAL(6, 2)), 2), round(p, 2), round(CAST(s AS DECIMAL(20, 2)) * 0.015, 2)",
+    "replace(x, 'a', ''), replace(replace(x, 'a', 'bb'), 'b', '\t'), replace(x, 'ä', 'a'), replace(NULL, 'a', x), replace(x, '.', '\\')",
     "surrogate_key(x), surrogate_key('(guest)'), surrogate_key(x) <> surrogate_key('a')",
 ]  # fmt: skip
 # Whole queries over `edges`.

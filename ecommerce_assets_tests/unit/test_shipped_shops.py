@@ -108,7 +108,7 @@ def test_tables_that_no_source_feeds_are_known_by_their_ids(shop: Shop) -> None:
 
     text = shipped_shops()["default"].text
     for table in ("customers", "products"):
-        text = text.replace(f'[tables.{table}]\nfrom = "{table}"\n', "")
+        text = text.replace(f'[tables.{table}]\nfrom = "{table}"\nrepeats = true\n', "")
     with using(ShopFile("our.toml", text)):
         shop.deliver("orders", {})
         shop.deliver("order_items", {})

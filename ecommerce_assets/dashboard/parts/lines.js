@@ -133,7 +133,7 @@ function measures(range, filters) {
     added: added.count,
     average: orders.count ? Math.round(revenue / orders.count) : null,
     perCustomer: ratio(orders.count - ofGuests.count, customers.count),
-    lost: ratio(placed.count - orders.count, placed.count),
+    lost: figures.orders.can_be_lost ? ratio(placed.count - orders.count, placed.count) : null,
     margin: ratio(costed - cost, costed),
     costed: ratio(costed, revenue),
   };

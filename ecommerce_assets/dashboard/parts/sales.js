@@ -52,7 +52,15 @@ const TILES = [
     show: percent,
     better: -1,
     points: true,
-    of: (now) => `${whole.format(now.placed - now.orders)} of ${plural(now.placed, "order")} with items.`,
+    of: (now) => {
+      const { can_be_lost, left_out } = figures.orders;
+      const counted = can_be_lost
+        ? `${whole.format(now.placed - now.orders)} of ${plural(now.placed, "order")} with items.`
+        : "No status of the shop file means cancelled or returned.";
+      return left_out.length
+        ? `${counted} Lines that it leaves out are in no figure, by ${left_out.join(" and ")}.`
+        : counted;
+    },
   },
   {
     key: "margin",

@@ -5,6 +5,7 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
+from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import days_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, SURPLUS
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
@@ -134,29 +135,62 @@ _CUT_OFF = """contains(_rescued_data, '"_cut_off": true')"""
 
 def _last_record_complete(scope: Scope) -> Report:
     cut = scope.observed["cut_off"] or 0
-    rows: list[dict[str, Any]] = []
-    if cut:
-        records = scope.snapshot.where_row_wise(_CUT_OFF).select("_source_file", "_row_number")
-        rows = sample(records, ["_source_file"])
-    message = f"{cut:,} files end in the middle of a record"
-    if rows:
-        message += f", like {scope.location(rows[0]['_source_file'], rows[0]['_row_number'])}"
+    rows, where = _records(scope.snapshot, _CUT_OFF, scope) if cut else ([], "")
     finding = Finding(
         WHOLE,
         passed=not cut,
         counts={"files_cut_off": cut},
         sample=rows,
-        message=f"{message}.",
+        message=f"{cut:,} files end in the middle of a record{where}.",
         advice="Rows are missing, and the last value may be cut off: have the file delivered "
         "again, and run its date. If the file is complete, end it with a line end.",
     )
     return Report([finding])
 
 
+def _records(rows: Relation, condition: str, scope: Scope) -> tuple[list[dict[str, Any]], str]:
+    """A sample of records, and where the first one is."""
+    records = rows.where_row_wise(condition).select("_source_file", "_row_number")
+    found = sample(records, ["_source_file", "_row_number"])
+    if not found:
+        return [], ""
+    return found, f", like {scope.location(found[0]['_source_file'], found[0]['_row_number'])}"
+
+
 last_record_complete = Audit(
     (WHOLE,),
     _last_record_complete,
     observes={"cut_off": f"count_if({_CUT_OFF})"},
+)
+
+QUOTES = Check(
+    "quotes_closed",
+    "No quoted field holds line breaks and as many delimiters as whole lines have: a stray quote "
+    "makes the lines up to the next one a part of its field.",
+    False,
+)
+_STRAY_QUOTE = """contains(_rescued_data, '"_stray_quote": true')"""
+
+
+def _quotes_closed(scope: Scope) -> Report:
+    odd = scope.observed["stray_quotes"] or 0
+    rows, where = _records(scope.snapshot, _STRAY_QUOTE, scope) if odd else ([], "")
+    finding = Finding(
+        QUOTES,
+        passed=not odd,
+        counts={"records": odd},
+        sample=rows,
+        message=f"{odd:,} records have a quoted field that holds what looks like lines{where}.",
+        advice="If a quote opens there by mistake, the lines that follow are lost in it: have the "
+        'file delivered again, or set quote = "" of the source if it never quotes.',
+    )
+    return Report([finding])
+
+
+quotes_closed = Audit(
+    (QUOTES,),
+    _quotes_closed,
+    observes={"stray_quotes": f"count_if({_STRAY_QUOTE})"},
 )
 
 
@@ -170,15 +204,12 @@ _HAS_MORE = (
 
 
 def _fields_as_in_header(scope: Scope) -> Report:
-    rows, found = 0, list[dict[str, Any]]()
+    rows, found, where = 0, list[dict[str, Any]](), ""
     if scope.observed["more_fields"]:
         written = scope.only_affected(scope.snapshot, INGESTION_DATE)
         rows = counted(written, {"n": _HAS_MORE})["n"]
-        records = written.where_row_wise(_HAS_MORE).select("_source_file", "_row_number")
-        found = sample(records, ["_source_file", "_row_number"])
-    message = f"{rows:,} of {scope.added:,} rows have more fields than their file's header"
-    if found:
-        message += f", like {scope.location(found[0]['_source_file'], found[0]['_row_number'])}"
+        found, where = _records(written, _HAS_MORE, scope)
+    message = f"{rows:,} of {scope.added:,} rows have more fields than their file's header{where}"
     share = Share(rows, scope.added, "quarantine_limit", warns_from=0, blocks=True)
     finding = share_finding(
         FIELDS, share, scope.thresholds, {"rows": rows}, sample=found, message=f"{message}.",

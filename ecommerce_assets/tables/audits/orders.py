@@ -10,7 +10,7 @@ from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables.amounts import NET_AMOUNT
+from ecommerce_assets.tables.amounts import NET_OF_GROSS
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
 
 Parse = Callable[[Relation], Relation]
@@ -188,7 +188,7 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
 
 def is_odd(line_total: str) -> str:
     """SQL: whether an item's total is more than a cent off what its parts make."""
-    return f"({line_total} > {NET_AMOUNT} + {CENT} OR {line_total} < {NET_AMOUNT} - {CENT})"
+    return f"({line_total} > {NET_OF_GROSS} + {CENT} OR {line_total} < {NET_OF_GROSS} - {CENT})"
 
 
 AMOUNT_COLUMNS = (

@@ -14,9 +14,11 @@ from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
+from ecommerce_assets.model.versions import is_lower, latest_first
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.sql import ansi_literal, is_lower, latest_first
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits import WARNING_FRACTION, Scope, sample, share_finding
+from ecommerce_assets.tables.audits.repeated import Repeats
 from ecommerce_assets.tables.casting import IMPLAUSIBLE
 from ecommerce_assets.tables.contract import VALID
 from ecommerce_assets.tables.provenance import VERSION_ORDER
@@ -48,6 +50,8 @@ class Keyed:
         as_received: returns parsed rows that break the contract as quarantine holds them.
         kinds: the columns of parsed rows, and their types.
         selects: whether some rows of bronze do not speak of the table.
+        repeats: which rows are told, if another one of their key replaces them; None for none.
+        marks: the marks of parsed rows.
         shop: the shop.
     """
 
@@ -60,6 +64,8 @@ class Keyed:
     as_received: Callable[[Relation], Relation]
     kinds: Mapping[str, Kind]
     selects: bool
+    repeats: Repeats | None
+    marks: tuple[str, ...]
     shop: Shop
 
     @property

@@ -7,12 +7,21 @@ from functools import partial
 from typing import Any
 
 from ecommerce_assets.engine.queries import query
-from ecommerce_assets.engine.relation import Relation
-from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
-from ecommerce_assets.sql import is_lower
 from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, sample, share_finding
+from ecommerce_assets.tables.audits.fates import HELD, accounted
+from ecommerce_assets.tables.audits.marked import (
+    IS_ROUNDED,
+    NAMED_BY_SALES,
+    SELLS_NOTHING,
+    SMALLEST_UNIT,
+)
+from ecommerce_assets.tables.audits.plausible import (
+    in_smallest_unit,
+    named_by_sales,
+    not_repeated,
+)
 from ecommerce_assets.tables.audits.quarantine import (
     QUARANTINE_SHARE,
     Keyed,
@@ -20,8 +29,8 @@ from ecommerce_assets.tables.audits.quarantine import (
     held_back,
     quarantine_share,
 )
+from ecommerce_assets.tables.audits.repeated import NOT_REPEATED
 from ecommerce_assets.tables.contract import VALID
-from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.thresholds import exceeds
 
 CONSERVED = Check(
@@ -37,7 +46,7 @@ SELECTED = Check(
     True,
 )
 FATES = ("not_selected", "quarantined", "current", "superseded", "lost")
-HELD = "held"
+CHECKS_OF_MARKS = {IS_ROUNDED: SMALLEST_UNIT, SELLS_NOTHING: NAMED_BY_SALES}
 
 
 def accounting(keyed: Keyed) -> Audit:
@@ -50,6 +59,8 @@ def accounting(keyed: Keyed) -> Audit:
     """
     checks = [CONSERVED, QUARANTINE_SHARE, *([SELECTED] if keyed.selects else [])]
     checks += [unambiguous(keyed)] if keyed.parent else []
+    checks += [NOT_REPEATED] if keyed.repeats else []
+    checks += [check for mark, check in CHECKS_OF_MARKS.items() if mark in keyed.marks]
     checks += [VALUE_AS_BEFORE] if keyed.value else []
     checks += checks_of_held_back(keyed)
     return Audit(tuple(checks), partial(_account, keyed))
@@ -60,10 +71,23 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     counts: dict[str, dict[date, int]] = {fate: {} for fate in (*FATES, HELD)}
     values: dict[date, Decimal] = {}
     ambiguous: dict[date, int] = {}
+    repeated: dict[str, tuple[int, Decimal | None]] = {}
+    left_out: Decimal | None = None
+    marked = dict.fromkeys(keyed.marks, 0)
     of_run = 0
-    for row in _accounted(keyed, scope).rows():
-        counts[row["fate"]][row["day"]] = row["n"]
-        values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
+    for row in accounted(keyed, scope).rows():
+        fate = counts[row["fate"]]
+        fate[row["day"]] = fate.get(row["day"], 0) + row["n"]
+        if row["repeats"]:
+            rows, worth = repeated.get(row["repeats"], (0, None))
+            more = None if row["value"] is None else (worth or 0) + row["value"]
+            repeated[row["repeats"]] = (rows + row["n"], more)
+        if row["fate"] == "not_selected":
+            left_out = row["value"] if left_out is None else left_out + (row["value"] or 0)
+        else:
+            values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
+        for mark in keyed.marks:
+            marked[mark] += row[mark]
         ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
         of_run += row["of_run"]
     received = scope.received(scope.dates)
@@ -82,9 +106,15 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     ]
     findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
     if keyed.selects:
-        findings.append(_selected(keyed, scope, by_date))
+        findings.append(_selected(keyed, scope, by_date, left_out))
     if keyed.parent:
         findings.append(_unambiguous(keyed, scope, of_run, ambiguous))
+    if keyed.repeats:
+        findings.append(not_repeated(keyed, keyed.repeats, scope, repeated))
+    if IS_ROUNDED in keyed.marks:
+        findings.append(in_smallest_unit(keyed, scope, of_run, marked[IS_ROUNDED]))
+    if SELLS_NOTHING in keyed.marks:
+        findings.append(named_by_sales(scope, marked[SELLS_NOTHING]))
     if keyed.value:
         findings.append(_value_as_before(keyed, scope, values))
     findings += held_back(keyed, scope, sum(row["quarantined"] for row in by_date))
@@ -117,72 +147,33 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
     )
 
 
-def _selected(keyed: Keyed, scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
+def _selected(
+    keyed: Keyed, scope: Scope, by_date: list[dict[str, Any]], left_out: Decimal | None
+) -> Finding:
     rows = sum(row["bronze"] for row in by_date)
     left = sum(row["not_selected"] for row in by_date)
     name = keyed.table.removeprefix("silver.")
     nothing = left == rows and not scope.rows
     blocks = nothing and exceeds(left, rows, scope.thresholds.removal_limit)
+    message = f"{rows - left:,} of {rows:,} rows speak of {name}"
+    if left:
+        worth = "" if left_out is None else f", worth {left_out:,} {keyed.shop.currency},"
+        conditions = " or ".join(
+            f"{part.where!r} of {part.from_}"
+            for part in keyed.shop.declared.tables[name]
+            if part.where
+        )
+        message += f"; {left:,}{worth} do not, by where: {conditions}"
     return Finding(
         SELECTED,
         passed=not rows or left < rows,
         severity="ERROR" if blocks and not scope.allow_removal else "WARN",
-        counts={"rows": rows, "not_selected": left},
-        message=f"{rows - left:,} of {rows:,} rows speak of {name}.",
+        counts={"rows": rows, "not_selected": left}
+        | ({} if left_out is None else {"not_selected_value": str(left_out)}),
+        message=f"{message}.",
         advice=f"Look at tables.{name}.where in {keyed.shop.file}: it fits no row of these "
         "deliveries. If that is meant, run it with --allow-removal (allow_removal in the "
         "launchpad).",
-    )
-
-
-def _accounted(keyed: Keyed, scope: Scope) -> Relation:
-    """By date and fate, the candidates; by date, the snapshot's rows of these days.
-
-    `of_run` are valid rows of the run's deliveries, and those that they superseded.
-    """
-    parent, detail = [name or "CAST(NULL AS VARCHAR)" for name in (keyed.parent, keyed.detail)]
-    value = keyed.value or "NULL"
-    version = ", ".join(VERSION_ORDER)
-    delivered, replaces = [
-        lies_in(f"{side}._ingestion_date", scope.dates) for side in ("received", "kept")
-    ]
-    same_file = "received._source_file = kept._source_file"
-    return query(
-        f"""
-        WITH received AS (
-            SELECT {keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail,
-                CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid
-            FROM candidates
-        ), kept AS (
-            SELECT {keyed.key} AS kept_key, {version}, {parent} AS parent, {detail} AS detail
-            FROM affected
-        ), fates AS (
-            SELECT received._ingestion_date AS day,
-                CASE WHEN is_valid IS NULL THEN 'not_selected'
-                    WHEN NOT is_valid THEN 'quarantined'
-                    WHEN {same_file} AND received._row_number = kept._row_number THEN 'current'
-                    WHEN {is_lower("received", "kept", VERSION_ORDER)} THEN 'superseded'
-                    ELSE 'lost' END AS fate,
-                CASE WHEN is_valid IS NOT NULL THEN value END AS value,
-                is_valid AND ({delivered} OR coalesce({replaces}, false)) AS of_run,
-                received.parent <> kept.parent
-                    OR ({same_file} AND received.detail <> kept.detail) AS another
-            FROM received LEFT JOIN kept ON received.key = kept.kept_key
-        ), rows_with_fates AS (
-            SELECT day, fate, value, of_run AND another AS ambiguous, of_run FROM fates
-            UNION ALL
-            SELECT _ingestion_date AS day, '{HELD}' AS fate, CAST(NULL AS DECIMAL(18, 2)) AS value,
-                false AS ambiguous, false AS of_run
-            FROM snapshot WHERE {lies_in("_ingestion_date", scope.dates)}
-        )
-        SELECT day, fate, count(*) AS n, sum(value) AS value,
-            count(CASE WHEN ambiguous THEN 1 END) AS ambiguous,
-            count(CASE WHEN of_run THEN 1 END) AS of_run
-        FROM rows_with_fates GROUP BY day, fate""",
-        # A broadcast would be another Spark job.
-        candidates=scope.versions.candidates.joined_by("merge"),
-        affected=scope.only_affected(scope.snapshot, keyed.key),
-        snapshot=scope.snapshot,
     )
 
 

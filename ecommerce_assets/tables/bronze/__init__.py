@@ -13,6 +13,7 @@ from ecommerce_assets.tables.audits.bronze import (
     every_run_audit,
     fields_as_in_header,
     last_record_complete,
+    quotes_closed,
     rows_as_before,
     rows_of_no_table,
     volume_as_usual,
@@ -69,8 +70,9 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
                 TEXT,
                 nullable=True,
                 description="JSON of data without a column in the contract: unknown columns by "
-                "name, surplus fields of a row as a list in `_surplus_fields`, and `_cut_off` "
-                "if the file ends in the middle of the record.",
+                "name, surplus fields of a row as a list in `_surplus_fields`, `_cut_off` if the "
+                "file ends in the middle of the record, and `_stray_quote` if a quoted field "
+                "holds what looks like lines.",
             ),
         },
         name=name,
@@ -90,6 +92,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
             empty_delivery,
             every_run_audit,
             last_record_complete,
+            quotes_closed,
             fields_as_in_header,
             rows_as_before,
             schema_as_usual,

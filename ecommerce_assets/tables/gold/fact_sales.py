@@ -74,8 +74,8 @@ def query(not_sold: Sequence[str]) -> str:
     return f"""
         WITH items AS (
             SELECT i.order_item_id, i.order_id, i.product_id, i.quantity, i.unit_price,
-                i.line_total, o.customer_id, o.status, o.payment_method, o.shipping_country,
-                o.discount_amount, o.business_date AS order_date,
+                i.gross_amount, i.line_total, o.customer_id, o.status, o.payment_method,
+                o.shipping_country, o.discount_amount, o.business_date AS order_date,
                 CASE WHEN o.discount_amount > 0 THEN CAST(i.line_total * 100 AS BIGINT) END AS cents
             FROM silver.order_items AS i JOIN silver.orders AS o ON o.order_id = i.order_id
         ), orders AS (
@@ -95,9 +95,7 @@ def query(not_sold: Sequence[str]) -> str:
                     ORDER BY remainder DESC NULLS LAST, order_item_id) AS place
             FROM floors
         ), amounts AS (
-            SELECT *, CAST(quantity * CAST(unit_price AS DECIMAL(28, 4)) AS DECIMAL(18, 2))
-                    AS gross_amount,
-                CAST(line_total - CASE WHEN to_share > 0 THEN CAST((at_least
+            SELECT *, CAST(line_total - CASE WHEN to_share > 0 THEN CAST((at_least
                     + {one_more}) * 0.01 AS DECIMAL(12, 2))
                     ELSE 0 END AS DECIMAL(18, 2)) AS revenue
             FROM places

@@ -17,9 +17,12 @@ from ecommerce_assets.landing.layout import INGESTION_DATE, PROVENANCE, ROW_NUMB
 from ecommerce_assets.model.dependency import by_day
 from ecommerce_assets.model.strategies import ByKey, LatestVersion
 from ecommerce_assets.model.table import Table
+from ecommerce_assets.model.versions import latest_first
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.sql import ansi_literal, latest_first, quoted
+from ecommerce_assets.sql import ansi_literal, quoted
+from ecommerce_assets.tables.audits.marked import marks_of
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
+from ecommerce_assets.tables.audits.repeated import repeats_of
 from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.bronze import bronze_table
 from ecommerce_assets.tables.casting import trimmed
@@ -73,9 +76,16 @@ def silver_tables(
     sources = [bronze_table(shop, feed.bronze) for feed in feeds]
     kept = _as_received(sources)
     types = kinds_of(kept)
+    amounts = kinds_of(declared.columns)
+    found = [marks_of(feed, amounts) for feed in feeds]
+    # The rows of all sources have the same columns.
+    marks = [{mark: of_feed.get(mark, "false") for every in found for mark in every}
+             for of_feed in found]  # fmt: skip
     contracts = [
-        Contract(of_shop(declared, shop, name, feed, computed), computed, rules, feed, types)
-        for feed in feeds
+        Contract(
+            of_shop(declared, shop, name, feed, computed), computed, rules, feed, marked, types
+        )
+        for feed, marked in zip(feeds, marks, strict=True)
     ]
     columns = of_all_sources(contracts)
     keyed = Keyed(
@@ -88,6 +98,8 @@ def silver_tables(
         as_received=quarantined(kept),
         kinds=contracts[0].kinds,
         selects=any(part.where for part in shop.declared.tables.get(name, ())),
+        repeats=repeats_of(shop, name),
+        marks=tuple(marks[0]),
         shop=shop,
     )
     described = inspect.cleandoc(model.__doc__ or "")

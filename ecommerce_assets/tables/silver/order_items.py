@@ -22,9 +22,13 @@ class OrderItems(pa.DataFrameModel):
     discount_percent: PERCENT = optional(
         "Discount on the item, percent.", default="0", in_range={"min_value": 0, "max_value": 100}
     )
+    gross_amount: MONEY_SUM = required(
+        "Quantity x unit_price, from the digits received, rounded half up; in the shop's currency.",
+        ge=0,
+    )
     line_total: MONEY = required(
         "Net amount of the item, in the shop's currency; if empty in the source: quantity x "
-        "unit_price x (1 - discount_percent / 100), rounded half up.",
+        "unit_price x (1 - discount_percent / 100), from the digits received, rounded half up.",
         ge=0,
     )
     updated_at: TIMESTAMP = optional("When the shop last changed the row, UTC.")
@@ -40,14 +44,14 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         name="order_items",
         model=OrderItems,
         partitioned_by=(INGESTION_DATE,),
-        computed={"line_total": NET_AMOUNT},
+        computed={"gross_amount": GROSS_AMOUNT, "line_total": NET_AMOUNT},
         parent="order_id",
         detail="product_id",
         value="line_total",
         rules=(
             CrossFieldRule(
                 "quantity x unit_price: out of range",
-                f"{GROSS_AMOUNT} IS NOT NULL AND TRY_CAST({GROSS_AMOUNT} AS {MONEY_SUM}) IS NULL",
+                "quantity IS NOT NULL AND unit_price IS NOT NULL AND gross_amount IS NULL",
             ),
             CrossFieldRule(
                 "line_total: computed amount out of range",

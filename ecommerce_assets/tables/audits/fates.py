@@ -1,0 +1,85 @@
+"""What became of each row of bronze, counted from the candidates and the new snapshot."""
+
+from ecommerce_assets.engine.queries import query
+from ecommerce_assets.engine.relation import Relation
+from ecommerce_assets.intervals import lies_in
+from ecommerce_assets.model.versions import is_lower
+from ecommerce_assets.tables.audits import Scope
+from ecommerce_assets.tables.audits.quarantine import Keyed
+from ecommerce_assets.tables.audits.repeated import content
+from ecommerce_assets.tables.contract import VALID
+from ecommerce_assets.tables.provenance import VERSION_ORDER
+
+HELD = "held"
+
+
+def accounted(keyed: Keyed, scope: Scope) -> Relation:
+    """By date and fate, the candidates; by date, the snapshot's rows of these days.
+
+    `of_run` are valid rows of the run's deliveries, and those that they superseded; with the marks,
+    their number.
+    """
+    marks = "".join(f", of_run AND {mark} AS {mark}" for mark in keyed.marks)
+    no_marks = "".join(f", false AS {mark}" for mark in keyed.marks)
+    marked = "".join(f", count(CASE WHEN {mark} THEN 1 END) AS {mark}" for mark in keyed.marks)
+    return query(
+        f"""
+        WITH rows_with_fates AS (
+            SELECT day, fate, value, of_run AND another AS ambiguous, of_run,
+                CASE WHEN of_run THEN repeats END AS repeats{marks}
+            FROM fates
+            UNION ALL
+            SELECT _ingestion_date AS day, '{HELD}' AS fate, CAST(NULL AS DECIMAL(18, 2)) AS value,
+                false AS ambiguous, false AS of_run, CAST(NULL AS VARCHAR) AS repeats{no_marks}
+            FROM snapshot WHERE {lies_in("_ingestion_date", scope.dates)}
+        )
+        SELECT day, fate, repeats, count(*) AS n, sum(value) AS value,
+            count(CASE WHEN ambiguous THEN 1 END) AS ambiguous,
+            count(CASE WHEN of_run THEN 1 END) AS of_run{marked}
+        FROM rows_with_fates GROUP BY day, fate, repeats""",
+        fates=with_fates(keyed, scope),
+        snapshot=scope.snapshot,
+    )
+
+
+def with_fates(keyed: Keyed, scope: Scope) -> Relation:
+    """The candidates, each with its fate and the current row of its key."""
+    parent, detail = [name or "CAST(NULL AS VARCHAR)" for name in (keyed.parent, keyed.detail)]
+    value = keyed.value or "NULL"
+    version = ", ".join(VERSION_ORDER)
+    delivered, replaces = [
+        lies_in(f"{side}._ingestion_date", scope.dates) for side in ("received", "kept")
+    ]
+    same_file = "received._source_file = kept._source_file"
+    told, marks = keyed.repeats, "".join(f", {mark}" for mark in keyed.marks)
+    repeats = told.kind("received", "kept") if told else "CAST(NULL AS VARCHAR)"
+    values = content([*scope.snapshot.columns]) if told else "0"
+    return query(
+        f"""
+        WITH received AS (
+            SELECT {keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail,
+                CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid, {values} AS content
+                {marks}
+            FROM candidates
+        ), kept AS (
+            SELECT {keyed.key} AS kept_key, {version}, {parent} AS parent, {detail} AS detail,
+                {values} AS content
+            FROM affected
+        )
+        SELECT received._ingestion_date AS day, key,
+            CASE WHEN is_valid IS NULL THEN 'not_selected'
+                WHEN NOT is_valid THEN 'quarantined'
+                WHEN {same_file} AND received._row_number = kept._row_number THEN 'current'
+                WHEN {is_lower("received", "kept", VERSION_ORDER)} THEN 'superseded'
+                ELSE 'lost' END AS fate,
+            value, is_valid AND ({delivered} OR coalesce({replaces}, false)) AS of_run,
+            received.parent <> kept.parent
+                OR ({same_file} AND received.detail <> kept.detail) AS another,
+            CASE WHEN is_valid THEN {repeats} END AS repeats,
+            received._source_file, received._row_number{marks}, kept._source_file AS kept_file,
+            kept._row_number AS kept_row_number
+        FROM received LEFT JOIN kept ON received.key = kept.kept_key""",
+        # A broadcast would be another Spark job.
+        candidates=scope.versions.candidates.joined_by("merge"),
+        affected=scope.only_affected(scope.snapshot, keyed.key),
+    )

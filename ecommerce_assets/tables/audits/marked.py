@@ -1,0 +1,50 @@
+"""Marks of received rows that silver does not show: rounded amounts, lines that sell nothing."""
+
+from ecommerce_assets.model.audit import Check
+from ecommerce_assets.tables.amounts import EXACT
+from ecommerce_assets.tables.feed import SELLS, Feed
+from ecommerce_assets.tables.types import MONEY
+
+IS_ROUNDED = "_is_rounded"
+SELLS_NOTHING = "_sells_nothing"
+SMALLEST_UNIT = Check(
+    "amounts_in_smallest_unit",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the run's rows have an amount with a fraction of the "
+    "currency's smallest unit, which is rounded.",
+    False,
+)
+NAMED_BY_SALES = Check(
+    "named_by_sales",
+    "No product has its name or its price from a line that sells nothing, in place of those of a "
+    "sale.",
+    False,
+)
+
+
+def marks_of(feed: Feed, amounts: dict[str, str]) -> dict[str, str]:
+    """By mark, SQL of the condition of a row of this feed.
+
+    Args:
+        feed: where the columns come from.
+        amounts: by column, its type.
+    """
+    money = [name for name, kind in amounts.items() if kind == str(MONEY) and name in feed.written]
+    found = {IS_ROUNDED: " OR ".join(f"{EXACT}{name} <> {name}" for name in money)}
+    if feed.sells:
+        found[SELLS_NOTHING] = f"NOT {SELLS} OR price = 0"
+    return {name: condition for name, condition in found.items() if condition}
+
+
+def renamed(candidates: str, columns: str = "count(*) AS products") -> str:
+    """SQL of the products whose current row sells nothing, while another one sells and differs.
+
+    Args:
+        candidates: the relation of their valid rows, with `is_current` and the mark.
+        columns: what to select; `n` is the current row, `s` another.
+    """
+    return (
+        f"SELECT {columns} FROM (SELECT * FROM {candidates} WHERE is_current AND {SELLS_NOTHING}) "
+        "AS n SEMI JOIN "
+        f"(SELECT * FROM {candidates} WHERE NOT coalesce({SELLS_NOTHING}, false)) AS s "
+        "ON n.product_id = s.product_id AND (n.price <> s.price OR n.name <> s.name)"
+    )
