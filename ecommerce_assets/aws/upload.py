@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explain
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.land import flat_deliveries, flat_name
+from ecommerce_assets.landing.land import flat_deliveries, flat_name, landed_name
 from ecommerce_assets.landing.layout import FOLDER, date_folder
 from ecommerce_assets.landing.source import Source
 
@@ -64,7 +64,7 @@ def find_uploads(
     if flat and day is None:
         raise PipelineError(f"{folder} holds flat files: give the date of the delivery by --date")
     found = [
-        Upload(file, f"{root}{source.folder}/{date_folder(day)}/{file.name}")
+        Upload(file, f"{root}{source.folder}/{date_folder(day)}/{landed_name(source, file.name)}")
         for source, file in flat
         if day is not None
     ] + list(laid_out.values())

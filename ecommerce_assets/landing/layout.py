@@ -14,3 +14,12 @@ PROVENANCE = (INGESTION_DATE, SOURCE_FILE, ROW_NUMBER)
 def date_folder(day: date) -> str:
     """Name of a date's folder."""
     return f"{FOLDER}{day.isoformat()}"
+
+
+def day_of_folder(name: str) -> date:
+    """The date of a folder of `date_folder`.
+
+    Raises:
+        ValueError: the name is that of none.
+    """
+    return date.fromisoformat(name.removeprefix(FOLDER))

@@ -70,7 +70,7 @@ def read_records(
         dialect = lines.dialect_of(dialect)
         reader = _reader(lines, dialect)
         records = lines.records(reader)
-        header = list(dialect.header) or next(records, None)
+        header: list[str] | None = list(dialect.header) or next(records, None)
         if header is None:
             return
         if "\0" in "".join(header):
@@ -123,6 +123,22 @@ def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialec
     return None
 
 
+def record_texts(source_file: str, stream: BinaryIO, source: Source) -> Iterator[str]:
+    """The text of a file that `read_records` can read: first the lines up to the header, then those
+    of each record, blank ones before it included.
+    """
+    text = _text(source_file, stream, source.dialect)
+    lines = _Lines(text, keep=True)
+    try:
+        dialect = lines.dialect_of(source.dialect)
+        if dialect.header:
+            yield lines.taken()
+        for _ in lines.records(_reader(lines, dialect)):
+            yield lines.taken()
+    finally:
+        text.detach()
+
+
 def _text(source_file: str, stream: BinaryIO, dialect: Dialect) -> io.TextIOWrapper:
     """A file's text; line ends are not translated."""
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(GZIP) else stream
@@ -157,8 +173,9 @@ class _Lines:
         begun: the line on which the record that is read begins.
     """
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
+    def __init__(self, text: io.TextIOWrapper, *, keep: bool = False) -> None:
         self._text = text
+        self._kept: list[str] | None = [] if keep else None
         self._last = ""
         self._ahead = ""
         self._null: re.Pattern[str] | None = None
@@ -176,6 +193,8 @@ class _Lines:
             dialect = replace(dialect, delimiter=named[1])
         above = dialect.skip_lines or int(named is not None)
         for _ in range(above):
+            if self._kept is not None:
+                self._kept.append(self._ahead)
             self._ahead = self._text.readline()
         self.read = above
         self.begun = self.read + 1
@@ -188,6 +207,8 @@ class _Lines:
         for line in chain([self._ahead] if self._ahead else [], self._text):
             self._last = line
             self.read += 1
+            if self._kept is not None:
+                self._kept.append(line)
             # Databases that escape write a null like this; it is no N.
             yield self._null.sub("", line) if self._null else line
 
@@ -197,6 +218,13 @@ class _Lines:
             if "".join(record).strip():
                 yield record
             self.begun = self.read + 1
+
+    def taken(self) -> str:
+        """The text of the lines since this was asked last."""
+        assert self._kept is not None
+        text = "".join(self._kept)
+        self._kept.clear()
+        return text
 
     @property
     def ended(self) -> bool:

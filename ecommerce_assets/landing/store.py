@@ -292,6 +292,15 @@ class _Object:
         """Nothing to do."""
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name of the file system is UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_folder(path: str) -> bool:
     """Whether the path is a folder."""
     try:
@@ -316,6 +325,9 @@ def _listed(path: str) -> list[Entry] | None:
         for item in os.scandir(path):
             if item.name.startswith(HIDDEN):
                 continue
+            if not _is_text(item.name):
+                shown = item.path.encode("utf-8", "replace").decode()
+                raise PipelineError(f"{shown}: the name is not UTF-8, so rename it")
             try:
                 found.append(_local_entry(item))
             except FileNotFoundError:

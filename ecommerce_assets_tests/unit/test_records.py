@@ -140,7 +140,7 @@ def test_the_size_of_the_deliveries_of_some_dates(tmp_path: Path) -> None:
 
 
 def dialect(**how: object) -> Source:
-    return Source("t", SOURCE.columns, "t", dialect=Dialect(**how))  # type: ignore[arg-type]
+    return Source("t", SOURCE.columns, "t", dialect=Dialect(**how))
 
 
 @pytest.mark.parametrize(
