@@ -96,8 +96,6 @@ MACROS = {
             TRY(half_up(CAST(quantity AS HUGEINT) * price * (100000000 - percent),
                 CAST(100000000000000 AS HUGEINT))),
             CAST(1000000000000000000000 AS HUGEINT)) END""",
-    "exact_price(s)": "exact(s, 8)",
-    "exact_percent(s)": "exact(s, 6)",
     "exact(s, digits)": r"""
         CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN
             if(s[1] = '-', -1, 1) * (
@@ -107,6 +105,8 @@ MACROS = {
                 ) + if(substr(regexp_extract(s, '\.(\d*)', 1), digits + 1, 1) >= '5', 1, 0)
             )
         END""",
+    "exact_price(s)": "exact(s, 8)",
+    "exact_percent(s)": "exact(s, 6)",
     # A decimal's text as hundredths: half up by the third digit, away from zero below it.
     "hundredths(s)": r"""
         CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN

