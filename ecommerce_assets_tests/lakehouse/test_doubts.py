@@ -30,6 +30,7 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
     """Ten orders: four without an item, and one of each kind that does not add up."""
     shop = module_shop
     odd_orders: dict[int, dict[str, str]] = {
+        **{n: {"total_amount": "1.00"} for n in range(1, 5)},
         5: {"total_amount": "7.50"},  # a discount that no column says, tax and shipping unknown
         6: {"total_amount": "61.00", "subtotal": "61.00"},
         7: {"total_amount": "9.99"},
@@ -60,11 +61,12 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
           "order_not_delivered": 1},
          "2 of 8 items (25 %, limit 1 %), worth 20.00 EUR, have no order: the orders of 1 are in "
          "quarantine, those of 1 were not delivered."),
-        ("orders_have_items", {"orders": 10, "without_item": 4, "total": "40.00"},
-         "4 of 10 orders sold (40 %, limit 1 %), with a total of 40.00 EUR, have no item, e.g. O4."),
-        ("order_amounts_agree", {"orders": 10, "disagreeing": 2},
-         "2 of 10 orders (20 %, limit 1 %) disagree with their items or parts, e.g. order_id O5, "
-         "items_total 10.00, discount_amount 0.00, total_amount 7.50."),
+        ("orders_have_items", {"orders": 10, "without_item": 4, "total": "4.00"},
+         "4 of 10 orders sold (40 %, limit 1 %), with a total of 4.00 EUR, have no item, e.g. O4."),
+        ("order_amounts_agree",
+         {"orders": 10, "disagreeing": 2, "disagreeing_amount": "14.90", "tax_included": 0},
+         "2 of 10 orders, worth 14.90 of 109.89 EUR (13.6 %, limit 1 %), disagree with their items "
+         "or parts, e.g. order_id O5, items_total 10.00, discount_amount 0.00, total_amount 7.50."),
         ("line_totals_agree", {"items": 8, "disagreeing": 1},
          "e.g. order_item_id I6, quantity 2, unit_price 10.0000, discount_percent 0.00, "
          "line_total 61.00."),
@@ -80,6 +82,20 @@ def test_orders_and_items(
     assert counts.items() <= finding.counts.items()
     assert said in finding.message
     assert finding.sample
+
+
+def test_prices_that_include_tax_are_named_as_the_cause(shop: Shop) -> None:
+    taxed = {"subtotal": "119.00", "tax_amount": "19.00", "shipping_amount": "5.00"}
+    shop.deliver("orders", {**taxed, "total_amount": "124.00"},
+                 {"order_id": "O2", **taxed, "total_amount": "143.00"})  # fmt: skip
+    shop.deliver("order_items", *[{"order_item_id": f"I{n}", "order_id": f"O{n}", "quantity": "1",
+                                   "unit_price": "119.00", "line_total": ""} for n in (1, 2)])  # fmt: skip
+    shop.run("bronze", "orders,order_items")
+    shop.run("silver", "orders,order_items")
+    finding = findings(shop, "gold.fact_sales")["order_amounts_agree"]
+    assert warns(finding)
+    assert finding.counts["tax_included"] == 1
+    assert finding.advice.startswith("1 of them agree if tax is a part of the prices")
 
 
 def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(

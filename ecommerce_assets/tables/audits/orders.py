@@ -17,8 +17,9 @@ Parse = Callable[[Relation], Relation]
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
 # Sums over all orders, to which each order adds its own.
 TOTALS = (
-    "orders", "sold", "empty", "empty_amount", "disagreeing", "items", "items_amount", "waiting",
-    "waiting_amount", "odd_lines", "odd_percents", "discounted",
+    "orders", "orders_amount", "sold", "empty", "empty_amount", "disagreeing",
+    "disagreeing_amount", "tax_included", "items", "items_amount", "waiting", "waiting_amount",
+    "odd_lines", "odd_percents", "discounted",
 )  # fmt: skip
 CENT = "0.01"
 BELOW_ONE_PERCENT = "discount_percent > 0 AND discount_percent < 1"
@@ -36,7 +37,7 @@ EMPTY = Check(
 AMOUNTS = Check(
     "order_amounts_agree",
     "Subtotal is the sum of the items, and total is subtotal + tax + shipping - discount, to the "
-    "cent; at most ECOMMERCE_TOLERANCE (1 %) of the orders disagree.",
+    "cent; orders worth at most ECOMMERCE_TOLERANCE (1 %) of all disagree.",
     False,
 )
 LINES = Check(
@@ -90,7 +91,7 @@ def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scop
     findings = [
         _waiting(scope, figures, currency),
         _empty(scope, figures, currency, not_sold),
-        _amounts(scope, figures, not_sold),
+        _amounts(scope, figures, currency, not_sold),
         _lines(scope, figures),
         _percents(scope, figures),
     ]
@@ -101,11 +102,13 @@ def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[st
     """`TOTALS` over the orders and items, and an order that is waited for, as `waits`."""
     (row,) = query(
         """
-        SELECT count(order_id) AS orders,
+        SELECT count(order_id) AS orders, sum(total_amount) AS orders_amount,
             count(CASE WHEN is_sale THEN 1 END) AS sold,
             count(CASE WHEN is_empty THEN 1 END) AS empty,
             sum(CASE WHEN is_empty THEN total_amount END) AS empty_amount,
             count(CASE WHEN disagrees THEN 1 END) AS disagreeing,
+            sum(CASE WHEN disagrees THEN total_amount END) AS disagreeing_amount,
+            count(CASE WHEN disagrees AND tax_is_included THEN 1 END) AS tax_included,
             CAST(sum(items) AS BIGINT) AS items,
             sum(items_total) AS items_amount,
             CAST(sum(CASE WHEN order_id IS NULL THEN items END) AS BIGINT) AS waiting,
@@ -173,13 +176,14 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
             FROM orders_and_items
         ), flags AS (
             SELECT *, is_sale AND items IS NULL AS is_empty, subtotal <> here AS subtotal_disagrees,
-                {total} AS total_disagrees
+                {total} AS total_disagrees, tax_amount > 0
+                    AND total_amount = parts + coalesce(shipping_amount, 0) AS tax_is_included
             FROM compared
         )
         SELECT order_id, item_order_id, subtotal, items_total, tax_amount, shipping_amount,
             discount_amount, total_amount, items, odd_lines, odd_percents, discounted, is_sale,
-            is_empty, coalesce(subtotal_disagrees, false) OR coalesce(total_disagrees, false)
-                AS disagrees
+            is_empty, tax_is_included, coalesce(subtotal_disagrees, false)
+                OR coalesce(total_disagrees, false) AS disagrees
         FROM flags""",
         orders=tables[ORDERS],
         items=tables[ITEMS],
@@ -256,27 +260,41 @@ def _empty(
     )  # fmt: skip
 
 
-def _amounts(scope: Scope, figures: dict[str, Any], not_sold: Sequence[str]) -> Finding:
+def _amounts(
+    scope: Scope, figures: dict[str, Any], currency: str, not_sold: Sequence[str]
+) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
-    share = Share(disagreeing, orders, "tolerance")
+    worth, whole = figures["disagreeing_amount"], figures["orders_amount"]
+    # Orders without any amount count one by one.
+    part = orders * float(worth / whole) if whole else disagreeing
+    share = Share(part, orders, "tolerance")
     rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "disagrees")
     message = (
-        f"{disagreeing:,} of {orders:,} orders ({share.described(scope.thresholds)}) "
-        "disagree with their items or parts"
+        f"{disagreeing:,} of {orders:,} orders, worth {worth:,} of {whole:,} {currency} "
+        f"({share.described(scope.thresholds)}), disagree with their items or parts"
     )
     if rows:
         first = {name: value for name, value in rows[0].items() if value is not None}
         message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in first.items())
+    advice = (
+        "Items may be missing or in quarantine, or a discount may be in a column that is not read "
+        "(see schema_as_usual in bronze); otherwise report these orders to the shop."
+    )
+    if figures["tax_included"]:
+        advice = (
+            f"{figures['tax_included']:,} of them agree if tax is a part of the prices: revenue "
+            f"then includes it. {advice}"
+        )
     return share_finding(
         AMOUNTS,
         share,
         scope.thresholds,
-        {"orders": orders, "disagreeing": disagreeing},
+        {"orders": orders, "disagreeing": disagreeing, "disagreeing_amount": str(worth),
+         "tax_included": figures["tax_included"]},
         sample=rows,
         message=f"{message}.",
-        advice="Items may be missing or in quarantine, or a discount may be in a column that is "
-        "not read (see schema_as_usual in bronze); otherwise report these orders to the shop.",
-    )
+        advice=advice,
+    )  # fmt: skip
 
 
 def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
