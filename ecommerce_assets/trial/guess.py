@@ -1,7 +1,7 @@
 """Guesses at what the columns of samples are: by their names, and by what they hold."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ecommerce_assets.landing.source import LINE_NUMBER
@@ -13,9 +13,9 @@ NAMES = {
     "order_id": "orderid orderno ordernumber orderref invoiceno invoice invoicenumber invoiceid "
     "belegnr belegnummer rechnungsnr auftragsnr bestellnummer amazonorderid transactionid "
     "receiptno ordernum",
-    "order_item_id": "orderitemid itemid lineitemid lineid orderlineid positionid "
+    "order_item_id": "orderitemid itemid lineitemid lineid orderlineid orderdetailid positionid "
     "salesrecordnumber transactionid",
-    "line": "position pos line lineno linenumber item itemno",
+    "line": "position pos line lineno linenumber orderlinenumber item itemno itemid",
     "customer_id": "customerid customerno customernumber custid clientid userid buyerid kundennr "
     "kundennummer customer useridentifier buyerusername buyer email customeremail contactemail "
     "emailbilling buyeremail",
@@ -24,14 +24,20 @@ NAMES = {
     "order_date": "orderdate orderedat invoicedate date createdat orderpurchasetimestamp datum "
     "belegdatum bestelldatum rechnungsdatum timestamp paidat purchasedate saledate datecreated",
     "status": "status orderstatus financialstatus paymentstatus auftragsstatus state",
-    "quantity": "quantity qty menge anzahl units pieces lineitemquantity productqty amountordered",
+    "quantity": "quantity qty menge anzahl units pieces lineitemquantity productqty amountordered "
+    "quantityordered orderqty",
     "unit_price": "unitprice price itemprice lineitemprice einzelpreis preis itemcost priceeach "
     "saleprice productunitprice soldfor amount",
     "line_total": "linetotal linenet lineamount lineitemtotal itemtotal producttotalprice netsales "
     "betrag sales amount revenue",
-    "discount_percent": "discountpercent rabatt discount",
+    "discount_percent": "discountpercent rabatt discount pricediscount discountpct",
     "total_amount": "totalamount total ordertotal ordertotalamount ordertotalinctax totalprice "
-    "grandtotal gesamtbetrag",
+    "grandtotal gesamtbetrag totaldue amountpaid",
+    "subtotal": "subtotal itemstotal zwischensumme",
+    "tax_amount": "taxamount tax taxes taxamt totaltax salestax vat mwst ust",
+    "shipping_amount": "shippingamount shipping shippingcost shippingcosts freight versand",
+    "discount_amount": "discountamount orderdiscount cartdiscount totaldiscount discountsapplied",
+    "refunded": "refundedamount refund refunds refundamount amountrefunded totalrefunded",
     "payment_method": "paymentmethod payment paymenttype zahlungsart paymentmethodtitle",
     "shipping_country": "shippingcountry shipcountry shiptocountry deliverycountry "
     "countrycodeshipping",
@@ -56,7 +62,8 @@ NAMES = {
     "cost": "cost unitcost costprice einkaufspreis",
 }
 COLUMNS = {
-    "orders": ("customer_id", "order_date", "status", "payment_method", "total_amount", "currency",
+    "orders": ("customer_id", "order_date", "status", "payment_method", "subtotal", "tax_amount",
+               "shipping_amount", "discount_amount", "total_amount", "currency",
                "shipping_country", "shipping_city", "updated_at"),
     "order_items": ("order_id", "product_id", "quantity", "unit_price", "discount_percent",
                     "line_total", "updated_at"),
@@ -77,10 +84,15 @@ TELLS = {
     "products": ("product_id", "name", "price"),
     "customers": ("customer_id", "email", "country", "first_name"),
 }
-NUMBERS = ("quantity", "unit_price", "line_total", "discount_percent", "total_amount", "price",
-           "cost")  # fmt: skip
+OF_ORDERS = ("subtotal", "tax_amount", "shipping_amount", "discount_amount", "total_amount")
+AMOUNTS = ("unit_price", "line_total", *OF_ORDERS, "price", "cost")  # of money
+NUMBERS = ("quantity", "discount_percent", "refunded", *AMOUNTS)
 MOMENTS = ("order_date", "created_at", "updated_at")
 IDS = ("order_id", "order_item_id", "product_id", "customer_id")
+ROWS = "(rows)"  # in place of a column: what the rows of a table are
+SHORTEST = 5  # letters of a name that another one may end in
+FEW_STATUSES = 30
+FEW_NUMBERS = 6  # different whole numbers that may be statuses
 SOLD = "paid|completed?|deliver|ship|done|sold|closed|fulfil|bezahlt|versandt|geliefert|abgeschl"
 ROLES = (
     ("cancelled", r"cancel|void|fail|expired|declin|storn|abgebrochen|unavailable"),
@@ -97,11 +109,15 @@ class Draft:
         sample: the sample that feeds it.
         key: the headers of its key; None if it is not known.
         columns: by column, the header.
+        cents: the columns whose values are hundredths.
+        guessed: of columns that the header's name does not say, why they were chosen.
     """
 
     sample: Sample
     key: list[str] | None
     columns: dict[str, str] = field(default_factory=dict)
+    guessed: dict[str, str] = field(default_factory=dict)
+    cents: set[str] = field(default_factory=set)
 
     def column(self, name: str) -> Column | None:
         """The sample's column that is mapped to a column of the table."""
@@ -115,6 +131,11 @@ def _plain(header: str) -> str:
 
 def header_of(column: str, sample: Sample, table: str) -> str | None:
     """The header that a column is probably called by, if its values fit."""
+    return next((header for header, _ in _called(column, sample, table)), None)
+
+
+def _called(column: str, sample: Sample, table: str) -> Iterator[tuple[str, str]]:
+    """The headers that a column may be called by, the likeliest first, and why if it is a guess."""
     by_name = {_plain(header): header for header in sample.columns}
     names = NAMES[column].split()
     if column == KEYS[table] and table.rstrip("s") in sample.name:
@@ -124,8 +145,13 @@ def header_of(column: str, sample: Sample, table: str) -> str | None:
     for name in names:
         header = by_name.get(name)
         if header and _fits(column, sample.columns[header]):
-            return header
-    return None
+            yield header, ""
+    known = {name for others in NAMES.values() for name in others.split()}
+    for name in names if column in (*IDS, *MOMENTS, *NUMBERS) else ():
+        for plain, header in by_name.items():
+            glued = len(name) >= SHORTEST and plain.endswith(name) and plain not in known
+            if glued and _fits(column, sample.columns[header]):
+                yield header, f"its name ends in {name}"
 
 
 def headers_like(column: str, headers: Iterable[str]) -> list[str]:
@@ -146,7 +172,9 @@ def _fits(column: str, found: Column) -> bool:
         return bool(found.number)
     if column == "status":
         known = "|".join([SOLD, *(words for _, words in ROLES)])
-        return any(re.search(known, value.lower()) for value in found.values)
+        of_words = any(re.search(known, value.lower()) for value in found.values)
+        is_place = _plain(found.header) == "state"
+        return of_words or (found.distinct <= FEW_STATUSES and not found.times and not is_place)
     if column == "country":
         short = [value.upper() for value in found.values if len(value) == 2]
         return all(value in COUNTRIES for value in short)
@@ -168,11 +196,47 @@ def draft_of(table: str, samples: Sequence[Sample]) -> Draft | None:
         key = key or header_of("order_id", best, table)
     if key is None:
         return None
-    columns = {column: header_of(column, best, table) for column in COLUMNS[table]}
-    found = {column: header for column, header in columns.items() if header}
+    columns, guessed = dict[str, str](), dict[str, str]()
+    for column in COLUMNS[table]:
+        for header, why in _called(column, best, table):
+            if why and header in (key, *columns.values()):
+                continue
+            columns[column] = header
+            if why:
+                guessed[column] = why
+            break
     if table == "order_items":
-        return Draft(best, _key_of_items(best, found), _amounts(found))
-    return Draft(best, [key], {column: h for column, h in found.items() if h != key})
+        found = _amounts(columns)
+        key_of_items = _key_of_items(best, found)
+        if header_of("product_id", best, table) is None and _is_of_payments(best):
+            guessed[ROWS] = "payments stand for items, since no file has items"
+        return Draft(best, key_of_items, found, guessed)
+    found = {column: header for column, header in columns.items() if header != key}
+    status = _numbered(best, found, key) if table == "orders" and "status" not in found else None
+    if status:
+        found["status"] = status
+        guessed["status"] = "few whole numbers; it may be another thing"
+    return Draft(best, [key], found, guessed)
+
+
+def _is_of_payments(sample: Sample) -> bool:
+    """Whether rows are payments of orders."""
+    named = any("payment" in _plain(header) for header in sample.columns)
+    without = header_of("quantity", sample, "order_items") is None
+    return "payment" in sample.name or (named and without)
+
+
+def _numbered(sample: Sample, found: dict[str, str], key: str) -> str | None:
+    """A column of few whole numbers, which may be the status of orders."""
+    taken = {key, *found.values()}
+    known = [header for names in NAMES for header in headers_like(names, sample.columns)]
+    for header, column in sample.columns.items():
+        few = 1 < column.distinct <= FEW_NUMBERS and column.rows == sample.rows
+        few = few and all(re.fullmatch(r"\d{1,2}", value) for value in column.values)
+        is_id = _plain(header).endswith(("id", "no", "number", "flag"))
+        if few and header not in taken and header not in known and not is_id:
+            return header
+    return None
 
 
 def _amounts(found: dict[str, str]) -> dict[str, str]:

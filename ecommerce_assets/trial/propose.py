@@ -3,16 +3,23 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.source import LINE_NUMBER
+from ecommerce_assets.landing.source import LINE_NUMBER, column_of
+from ecommerce_assets.model.shares import percent
+from ecommerce_assets.settings import START_DATE
 from ecommerce_assets.shop.model import TABLES
-from ecommerce_assets.shop.times import ISO_TIME
-from ecommerce_assets.trial.guess import ROLES, Draft, draft_of, header_of
-from ecommerce_assets.trial.samples import Sample, samples_of
+from ecommerce_assets.shop.times import ISO_TIME, read_differently
+from ecommerce_assets.tables.casting import time_of
+from ecommerce_assets.trial.guess import AMOUNTS, ROLES, ROWS, SOLD, Draft, draft_of, header_of
+from ecommerce_assets.trial.reconcile import A_FEW, MOST, described, rows_that_differ, totals
+from ecommerce_assets.trial.samples import SIGNS, Column, Sample, samples_of
 
 ASK = "# ?"
+GUESSED = "# guessed:"
+CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 FEW = 30  # different values that are listed
 
 
@@ -24,7 +31,8 @@ def propose(files: Sequence[Path]) -> str:
     """
     samples = samples_of(files)
     drafts = {table: draft_of(table, samples) for table in TABLES}
-    if drafts["orders"] is None or drafts["order_items"] is None:
+    orders, items = drafts["orders"], drafts["order_items"]
+    if orders is None or items is None:
         known = ", ".join(header for sample in samples for header in sample.columns)
         raise PipelineError(
             f"no file looks like orders with their items; the headers are {known}. Begin with one "
@@ -32,7 +40,10 @@ def propose(files: Sequence[Path]) -> str:
         )
     count = f"{len(files)} file{'s' * (len(files) > 1)}"
     lines = [
-        f"# A draft from {count}. Answer what {ASK!r} asks, then: ecommerce shop check.",
+        f"# A draft from {count}. Answer what {ASK!r} asks, look at what {GUESSED!r} says, then: "
+        "ecommerce shop check.",
+        *_first_day(orders),
+        *_adds_up(orders, items),
         "",
         *_shop(drafts),
     ]
@@ -40,15 +51,63 @@ def propose(files: Sequence[Path]) -> str:
         lines += ["", *_source(sample, drafts)]
     for table, draft in drafts.items():
         lines += ["", *(_table(table, draft) if draft else [f"{ASK} no file describes {table}"])]
-    return "\n".join([*lines, "", *_vocabulary(drafts["orders"])]) + "\n"
+    return "\n".join([*lines, "", *_vocabulary(orders)]) + "\n"
+
+
+def _first_day(orders: Draft) -> Iterator[str]:
+    """The first partition, if the samples are older than the default one."""
+    column = orders.column("order_date")
+    if column is None or not column.times:
+        return
+    times = ", ".join(time_of("text", pattern, "UTC") for pattern in column.times[0])
+    (first,) = orders.sample.connection.execute(
+        f"SELECT CAST(min(coalesce({times})) AS DATE) FROM "
+        f'(SELECT "{column_of(column.header)}" AS text FROM "{orders.sample.name}")'
+    ).fetchone() or (None,)
+    if first and first < START_DATE:
+        yield f"# The orders begin on {first}: ECOMMERCE_START_DATE={first}, or the day before."
+
+
+def _adds_up(orders: Draft, items: Draft) -> Iterator[str]:
+    """What the orders' totals are made of; amounts that are cents, or rounded, are mapped so."""
+    differ, rows = rows_that_differ(items)
+    if differ >= A_FEW and differ > rows * (1 - MOST):
+        price, amount = items.columns.pop("unit_price"), items.columns["line_total"]
+        items.guessed["line_total"] = (
+            f"{price!r} times the pieces is another amount in {percent(differ / rows)} of the rows"
+        )
+        yield f"{ASK} which is right, {amount!r} or {price!r}? The draft takes {amount!r}."
+    found = totals(orders, items)
+    if found is None:
+        amounts = [draft.column(name) for draft in (items, orders) for name in AMOUNTS]
+        if all(column.whole for column in amounts if column):
+            yield f"{ASK} all amounts are whole numbers. If they are cents: number(HEADER) * 0.01"
+        return
+    begin = "#" if found.adds_up else f"{ASK} what else is in the totals? At best,"
+    yield f"{begin} {described(found, orders)}."
+    if found.factor != "1":
+        draft, whose = (items, "items") if found.factor == "0.01" else (orders, "orders")
+        for name in AMOUNTS:
+            if draft.column(name):
+                draft.cents.add(name)
+        yield f"{GUESSED} the amounts of the {whose} are cents: a hundred times the others."
+    if orders.column("tax_amount") and found.adds_up and "tax_amount" not in found.with_:
+        yield f"{ASK} the prices include tax, which revenue then counts."
 
 
 def _shop(drafts: dict[str, Draft | None]) -> Iterator[str]:
     orders = drafts["orders"]
     currency = orders.column("currency") if orders else None
     yield "[shop]"
+    signs = {
+        CURRENCIES[column.sign]
+        for draft in drafts.values() if draft
+        for column in draft.sample.columns.values() if column.sign
+    }  # fmt: skip
     if currency and len(currency.values) == 1:
         yield f'currency = "{currency.values[0]}"'
+    elif len(signs) == 1:
+        yield f'currency = "{signs.pop()}"{" " * 20}{GUESSED} by the sign before the amounts'
     else:
         yield f'currency = "EUR"{" " * 20}{ASK} the currency of all amounts'
     yield f'zone = "UTC"{" " * 24}{ASK} the time zone of the business day, like Europe/Berlin'
@@ -58,15 +117,64 @@ def _source(sample: Sample, drafts: dict[str, Draft | None]) -> Iterator[str]:
     used = [draft for draft in drafts.values() if draft and draft.sample is sample]
     columns = [sample.columns[h] for draft in used for h in draft.columns.values()]
     yield f"[sources.{sample.name}]"
+    yield from _files(sample)
     yield from _dialect(sample)
-    if any(column.number == "," for column in columns):
-        yield 'decimal_mark = ","'
-        yield 'thousands = "."'
+    yield from _marks(columns)
     yield from _times([column.times for column in columns if column.times and not column.number])
+    nulls = dict.fromkeys(text for column in sample.columns.values() for text in column.nulls)
+    if nulls:
+        yield f"nulls = {json.dumps([*nulls])}{' ' * 16}{GUESSED} they stand for empty values"
     items = drafts["order_items"]
     if items and items.sample is sample and items.key and LINE_NUMBER in items.key:
         yield f"number_lines_within = {json.dumps(items.key[:1], ensure_ascii=False)}"
+    yield from _fill_down(sample, drafts)
     yield from _headers(sample, used)
+
+
+def _files(sample: Sample) -> Iterator[str]:
+    """The pattern of the files' names, where the source's name does not tell it."""
+    if all(re.fullmatch(rf"{sample.name}\.csv(\.gz)?", name) for name in sample.files):
+        return
+    names = sample.files
+    ending = names[0].rpartition(".")[2]
+    alike = "".join(takewhile(str.isalpha, names[0]))
+    alike = next((alike[:n] for n in range(len(alike), 0, -1)
+                  if all(name.startswith(alike[:n]) for name in names)), "")  # fmt: skip
+    yield f'files = "{alike}*.{ending}"{" " * 16}{GUESSED} by the names of the samples'
+
+
+def _marks(columns: Sequence[Column]) -> Iterator[str]:
+    """How numbers are written."""
+    if any(column.number == "," for column in columns):
+        yield 'decimal_mark = ","'
+        yield 'thousands = "."'
+    elif grouped := [column for column in columns if column.thousands]:
+        example = next((v for v in grouped[0].values if "," in v), "")
+        plain = example.replace(",", "").lstrip(SIGNS)
+        yield f'thousands = ","{" " * 16}{GUESSED} {example!r} is {plain}'
+
+
+def _fill_down(sample: Sample, drafts: dict[str, Draft | None]) -> Iterator[str]:
+    """The columns of orders that stand on the first line of each order alone."""
+    orders, items = drafts["orders"], drafts["order_items"]
+    if not (orders and items and orders.sample is items.sample is sample and orders.key):
+        return
+    moment = orders.column("order_date")
+    if moment is None or moment.rows == sample.rows:
+        return
+    key, date = column_of(orders.key[0]), column_of(moment.header)
+    (lacking,) = sample.connection.execute(
+        f'SELECT count(*) FROM (SELECT 1 FROM "{sample.name}" GROUP BY "{key}" '
+        f'HAVING count("{date}") = 0)'
+    ).fetchone() or (0,)
+    if lacking:
+        return
+    customers = drafts["customers"]
+    used = [*orders.columns.values(), *(customers.columns.values() if customers else ())]
+    some = [header for header in dict.fromkeys(used) if sample.columns[header].rows < sample.rows]
+    within = json.dumps(orders.key, ensure_ascii=False)
+    filled = json.dumps(some, ensure_ascii=False)
+    yield f"fill_down = {{ within = {within}, columns = {filled} }}    {GUESSED} first lines only"
 
 
 def _headers(sample: Sample, used: Sequence[Draft]) -> Iterator[str]:
@@ -93,9 +201,22 @@ def _times(found: Sequence[tuple[tuple[str, ...], ...]]) -> Iterator[str]:
     patterns = list(dict.fromkeys(pattern for ways in found for pattern in ways[0]))
     if not patterns or patterns == [ISO_TIME]:
         return
-    others = [pattern for ways in found for way in ways[1:] for pattern in way]
-    asked = " or ".join(dict.fromkeys(other for other in others if other not in patterns))
+    others = [
+        pattern
+        for ways in found
+        for way in ways[1:]
+        for pattern in way
+        if any(_differ(pattern, taken) for taken in patterns)
+    ]
+    asked = " or ".join(dict.fromkeys(others))
     yield f"times = {json.dumps(patterns)}" + (f"  {ASK} or {asked}" if asked else "")
+
+
+def _differ(one: str, other: str) -> bool:
+    """Whether a text is another time by one pattern than by the other."""
+    if ISO_TIME in (one, other):
+        return False
+    return bool(read_differently(one, other) or read_differently(other, one))
 
 
 def _table(table: str, draft: Draft) -> Iterator[str]:
@@ -114,7 +235,8 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
             out = "" if "unit_price" in draft.columns else "# "
             yield f'{out}discount_percent = {{ sql = "{sql}" }}    {ASK} its values are from 0 to 1'
         else:
-            yield f"{column} = {json.dumps(header, ensure_ascii=False)}"
+            yield _mapped(column, draft)
+    yield from _not_read(table, draft)
     yield from _missing(table, draft)
     empty = [
         column
@@ -126,6 +248,28 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
         yield f"may_be_empty = {json.dumps(empty)}"
 
 
+def _mapped(column: str, draft: Draft) -> str:
+    """A column's line: the header, or an expression of its number; marked if it is a guess."""
+    header, found = draft.columns[column], draft.sample.columns[draft.columns[column]]
+    value = json.dumps(header, ensure_ascii=False)
+    why = draft.guessed.get(column, "")
+    if found.sign or column in draft.cents:
+        text = f"replace(`{header}`, '{found.sign}', '')" if found.sign else f"`{header}`"
+        cents = " * 0.01" if column in draft.cents else ""
+        value = f'{{ sql = "number({text}){cents}" }}'
+        why = why or ("cents" if cents else "the sign of the currency is left out")
+    return f"{column} = {value}" + (f"    {GUESSED} {why}" if why else "")
+
+
+def _not_read(table: str, draft: Draft) -> Iterator[str]:
+    """Columns that mean something that no table holds."""
+    refunded = header_of("refunded", draft.sample, table) if table == "orders" else None
+    if refunded:
+        yield f"{ASK} {refunded!r} holds refunds, which no figure counts"
+    if ROWS in draft.guessed:
+        yield f"{ASK} {draft.guessed[ROWS]}"
+
+
 def _condition(table: str, draft: Draft) -> Iterator[str]:
     """Which rows speak of the table: no empty key, and no negative quantities for now."""
     quantity = header_of("quantity", draft.sample, "order_items")
@@ -133,6 +277,10 @@ def _condition(table: str, draft: Draft) -> Iterator[str]:
     if found and found.negative and table in ("orders", "order_items"):
         where = f"number(`{found.header}`) > 0"
         yield f'where = "{where}"{" " * 4}{ASK} {found.negative:,} rows are below 0: returns?'
+    if table == "products" and found and draft.columns.get("price"):
+        price = draft.columns["price"]
+        yield f'where = "number(`{found.header}`) > 0 and number(`{price}`) > 0"'
+        return
     key = draft.sample.columns.get(draft.key[0]) if draft.key else None
     if key and key.rows < draft.sample.rows and table in ("customers", "products"):
         yield f"where = \"trim(`{key.header}`) <> ''\""
@@ -181,7 +329,9 @@ def _vocabulary(orders: Draft | None) -> Iterator[str]:
     yield f"{ASK} the role of each: open, sale, cancelled or returned"
     for value in status.values:
         word = value.lower()
-        role = next((role for role, words in ROLES if re.search(words, word)), "sale")
-        yield f'{json.dumps(word, ensure_ascii=False)} = "{role}"'
+        role = next((role for role, words in ROLES if re.search(words, word)), "")
+        known = role or re.search(SOLD, word)
+        asked = "" if known else f"{' ' * 16}{ASK} the draft takes it for a sale"
+        yield f'{json.dumps(word, ensure_ascii=False)} = "{role or "sale"}"{asked}'
     if status.distinct > len(status.values):
         yield f"{ASK} {status.distinct - len(status.values):,} more statuses"

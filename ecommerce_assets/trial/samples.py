@@ -1,5 +1,6 @@
 """Samples of a shop's exports: how they are written, and what their columns hold."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -26,11 +27,18 @@ TIMES = (
     "iso", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd.MM.yyyy",
     "d.M.yyyy H:mm", "d.M.yyyy", "dd/MM/yyyy HH:mm:ss",
     "dd/MM/yyyy HH:mm", "dd/MM/yyyy", "MM/dd/yyyy HH:mm:ss", "MM/dd/yyyy HH:mm", "MM/dd/yyyy",
-    "M/d/yyyy H:mm", "M/d/yyyy", "yyyy/MM/dd HH:mm:ss", "yyyy/MM/dd",
+    "M/d/yyyy H:mm", "M/d/yyyy", "d/M/yyyy H:mm", "d/M/yyyy", "yyyy/MM/dd HH:mm:ss", "yyyy/MM/dd",
+    "MM/dd/yy", "dd/MM/yy", "M/d/yy H:mm", "M/d/yy", "dd.MM.yy", "d.M.yy", "MMM-dd-yy", "dd-MMM-yy",
+    "dd-MMM-yyyy", "MMM d, yyyy", "d MMM yyyy", "dd-MM-yyyy HH:mm", "dd-MM-yyyy", "yyyyMMdd",
 )  # fmt: skip
 _ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?"
 _PLAIN = r"[+-]?(\d+(\.\d*)?|\.\d+)"
 _COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
+_GROUPED = r"[+-]?(\d{1,3}(,\d{3})+|\d*)(\.\d*)?"
+SIGNS = "$€£¥"
+_SIGN = f"[{SIGNS}]"
+# Texts that mean an empty value in some export.
+NULLS = ("NULL", "null", "\\N", "N/A", "n/a", "NaN", "nan", "None", "#N/A", "(null)")
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,9 @@ class Column:
         rows: rows with a value.
         distinct: different values.
         number: `.` or `,`, the decimal mark, if the values are numbers; else empty.
+        thousands: the thousands separator that numbers have; empty for none.
+        sign: the sign of a currency before numbers; empty for none.
+        nulls: the texts among the values that mean an empty one.
         whole: whether they are whole numbers.
         negative: rows whose number is below zero.
         fractions: whether the values are numbers from 0 to 1, and not all the same.
@@ -53,6 +64,9 @@ class Column:
     rows: int
     distinct: int
     number: str
+    thousands: str
+    sign: str
+    nulls: tuple[str, ...]
     whole: bool
     negative: int
     fractions: bool
@@ -67,6 +81,7 @@ class Sample:
     Attributes:
         name: a name for the source.
         source: its dialect and headers.
+        files: their names.
         rows: number of rows.
         columns: by header.
         connection: with the rows in the table `name`; columns are named as in bronze.
@@ -74,6 +89,7 @@ class Sample:
 
     name: str
     source: Source
+    files: tuple[str, ...]
     rows: int
     columns: dict[str, Column]
     connection: duckdb.DuckDBPyConnection
@@ -119,10 +135,7 @@ def _content(file: Path) -> bytes:
 
 def _dialect(file: Path, data: bytes) -> tuple[Dialect, list[str]]:
     """The dialect, and the names in the header."""
-    try:
-        text, encoding = data.decode("utf-8-sig"), "utf-8"
-    except UnicodeDecodeError:
-        text, encoding = data.decode("cp1252", errors="replace"), "cp1252"
+    text, encoding = _decoded(data)
     lines = list(islice(io.StringIO(text, newline=""), LOOKED_AT))
     best, skipped, header = "", 0, list[str]()
     for delimiter in DELIMITERS:
@@ -135,6 +148,19 @@ def _dialect(file: Path, data: bytes) -> tuple[Dialect, list[str]]:
     if not best:
         raise PipelineError(f"{file}: no table; no line is separated by commas, semicolons or tabs")
     return Dialect(delimiter=best, encoding=encoding, skip_lines=skipped), header
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """The text, and its encoding: by a mark, by zeros in it, or what fits."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:LOOKED_AT]:
+        codec = "utf-16"
+        if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            codec = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+        return data.decode(codec, errors="replace"), "utf-16"
+    try:
+        return data.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace"), "cp1252"
 
 
 def _name(files: Sequence[Path], header: Sequence[str]) -> str:
@@ -169,7 +195,8 @@ def _sample(
     connection.unregister("_rows")
     (rows,) = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() or (0,)
     columns = {h: _column(connection, name, h) for h in header}
-    return Sample(name, source, rows, columns, connection)
+    named = tuple(file.name for file in files)
+    return Sample(name, source, named, rows, columns, connection)
 
 
 def _batches(file: Path, source: Source) -> Iterator[pa.RecordBatch]:
@@ -180,10 +207,15 @@ def _batches(file: Path, source: Source) -> Iterator[pa.RecordBatch]:
 
 
 def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Column:
-    column = f'"{column_of(header)}"'
+    given = f'"{column_of(header)}"'
+    listed = ", ".join(map(ansi_literal, NULLS))
+    column = f"CASE WHEN {given} NOT IN ({listed}) THEN {given} END"
+    plain = f"regexp_replace({column}, '{_SIGN}', '')"
     kinds = {
-        "plain": f"regexp_full_match({column}, {ansi_literal(_PLAIN)})",
-        "comma": f"regexp_full_match({column}, {ansi_literal(_COMMA)})",
+        "plain": f"regexp_full_match({plain}, {ansi_literal(_PLAIN)})",
+        "comma": f"regexp_full_match({plain}, {ansi_literal(_COMMA)})",
+        "grouped": f"regexp_full_match({plain}, {ansi_literal(_GROUPED)})",
+        "signed": f"regexp_matches({column}, '^[+-]?{_SIGN}')",
         "whole": f"regexp_full_match({column}, '[+-]?\\d+(\\.0*)?')",
         "negative": f"{column} LIKE '-%'",
         "fraction": f"coalesce(TRY_CAST({column} AS DOUBLE) BETWEEN 0 AND 1, false)",
@@ -202,15 +234,24 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
     pairs = [(a, b) for a in TIMES for b in TIMES if a.startswith(f"{b} ")]
     ways: list[tuple[str, ...]] = [way for way in alone if found[way[0]] >= enough]
     ways = ways or [pair for pair in pairs if sum(map(found.__getitem__, pair)) >= enough]
-    values = connection.execute(
-        f'SELECT {column} FROM "{name}" WHERE {column} IS NOT NULL GROUP BY 1 '
-        "ORDER BY count(*) DESC, 1 LIMIT 30"
-    ).fetchall()
-    mark = "." if found["plain"] >= enough else "," if found["comma"] >= enough else ""
+
+    def values_of(condition: str, most: int) -> tuple[str, ...]:
+        rows = connection.execute(
+            f'SELECT {given} FROM "{name}" WHERE {given} IS NOT NULL AND {condition} GROUP BY 1 '
+            f"ORDER BY count(*) DESC, 1 LIMIT {most}"
+        ).fetchall()
+        return tuple(value for (value,) in rows)
+
+    fits = [kind for kind in ("plain", "grouped", "comma") if found[kind] >= enough]
+    mark = "," if fits[:1] == ["comma"] else "." if fits else ""
+    sign = next(iter(values_of(f"regexp_matches({given}, '^[+-]?{_SIGN}')", 1)), "").lstrip("+-")
     return Column(
-        header, rows, distinct, mark, found["whole"] >= enough, found["negative"],
-        found["fraction"] >= enough and distinct > 1, tuple(ways),
-        tuple(value for (value,) in values),
+        header, rows, distinct, mark,
+        "" if "plain" in fits or not fits else "." if mark == "," else ",",
+        sign[:1] if mark and found["signed"] else "",
+        values_of(f"{given} IN ({listed})", len(NULLS)),
+        found["whole"] >= enough, found["negative"], found["fraction"] >= enough and distinct > 1,
+        tuple(ways), values_of(f"{given} NOT IN ({listed})", 30),
     )  # fmt: skip
 
 

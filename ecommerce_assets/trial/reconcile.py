@@ -1,0 +1,128 @@
+"""Whether the amounts of samples add up: items to totals, pieces to the amounts of lines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from ecommerce_assets.landing.source import column_of
+from ecommerce_assets.model.shares import percent
+from ecommerce_assets.shop.numbers import number_of
+from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.trial.guess import Draft
+from ecommerce_assets.trial.samples import SIGNS, Column
+
+MOST = 0.9  # of the orders, from which on amounts add up
+A_FEW = 2  # rows that differ are a mistake of the shop
+A_CENT = "0.011"
+CENTS = 100
+ADDED = (("discount_amount", "-"), ("shipping_amount", "+"), ("tax_amount", "+"))
+
+
+@dataclass(frozen=True)
+class Sum:
+    """How totals come about.
+
+    Attributes:
+        items: how an item's amount is made: of its `pieces` and price, or of its `line`.
+        with_: what is added or taken away, as columns of orders.
+        share: the share of the orders of which it is true.
+        orders: the number of orders that were compared.
+        factor: by what the items' amounts are multiplied: 0.01 if they are cents, 100 if the
+            totals are.
+    """
+
+    items: str
+    with_: tuple[str, ...]
+    share: float
+    orders: int
+    factor: str
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is true of nearly all orders."""
+        return self.share >= MOST
+
+
+def number(column: Column) -> str:
+    """SQL of the number in a sample's column."""
+    text = f'"{column_of(column.header)}"'
+    if column.sign:
+        text = f"regexp_replace({text}, {ansi_literal(f'[{SIGNS}]')}, '')"
+    return f"({number_of(text, column.number or '.', column.thousands)})"
+
+
+def rows_that_differ(items: Draft) -> tuple[int, int]:
+    """The rows whose amount is not pieces times price, less the discount; and all rows."""
+    quantity, price, amount = map(items.column, ("quantity", "unit_price", "line_total"))
+    if not (quantity and price and amount):
+        return 0, 0
+    made = f"{number(quantity)} * {number(price)}"
+    if discount := items.column("discount_percent"):
+        whole = "1" if discount.fractions else "100"
+        made += f" * (1 - coalesce({number(discount)}, 0) / {whole})"
+    rows, alike = items.sample.connection.execute(
+        f"SELECT count({number(amount)}), count_if(abs({made} - {number(amount)}) < {A_CENT}) "
+        f'FROM "{items.sample.name}"'
+    ).fetchone() or (0, 0)
+    return rows - alike, rows
+
+
+def totals(orders: Draft, items: Draft) -> Sum | None:
+    """What the orders' totals are made of; None if there are none, or no amounts of items."""
+    total, of_item = orders.column("total_amount"), list(_amounts(items))
+    order, of_order = items.columns.get("order_id"), orders.key
+    if not (total and of_item and order and of_order and len(of_order) == 1):
+        return None
+    added = [(name, sign) for name, sign in ADDED if orders.column(name)]
+    parts = ", ".join(
+        f"coalesce(max({number(column)}), 0) AS {name}"
+        for name, _ in added
+        if (column := orders.column(name))
+    )
+    sums = ", ".join(f"sum({sql}) AS {name}" for name, sql in of_item)
+    joined = (
+        f'WITH i AS (SELECT "{column_of(order)}" AS id, {sums} FROM "{items.sample.name}" '
+        f'GROUP BY 1), o AS (SELECT "{column_of(of_order[0])}" AS id, max({number(total)}) AS total'
+        f'{", " if parts else ""}{parts} FROM "{orders.sample.name}" GROUP BY 1) '
+        "SELECT * FROM i JOIN o USING (id) WHERE total > 0"
+    )
+    ways = [
+        (name, tuple(one for one, taken in zip(added, taken_ones, strict=True) if taken), factor)
+        for factor in ("1", "0.01", "100")
+        for taken_ones in _choices(len(added))
+        for name, _ in of_item
+    ]
+    made = [
+        f"{name} * {factor}{''.join(f' {sign} {other}' for other, sign in with_)}"
+        for name, with_, factor in ways
+    ]
+    counts = ", ".join(f"count_if(abs({sql} - total) < {A_CENT})" for sql in made)
+    found = items.sample.connection.execute(f"SELECT count(*), {counts} FROM ({joined})").fetchone()
+    rows, *numbers = found or (0,)
+    if not rows:
+        return None
+    best = max(range(len(ways)), key=lambda n: (numbers[n], -len(ways[n][1])))
+    name, with_, factor = ways[best]
+    return Sum(name, tuple(n for n, _ in with_), numbers[best] / rows, rows, factor)
+
+
+def _choices(length: int) -> Iterator[tuple[bool, ...]]:
+    """All choices of so many things, those of few first."""
+    yield from sorted(product([False, True], repeat=length), key=sum)
+
+
+def _amounts(items: Draft) -> Iterator[tuple[str, str]]:
+    """The ways in which an item's amount is known, and their SQL."""
+    quantity, price, amount = map(items.column, ("quantity", "unit_price", "line_total"))
+    if amount:
+        yield "line", number(amount)
+    if price:
+        yield "pieces", f"{number(price)} * {number(quantity) if quantity else '1'}"
+
+
+def described(found: Sum, orders: Draft) -> str:
+    """What totals are made of, and how often."""
+    total = orders.columns["total_amount"]
+    signs = {"discount_amount": " less ", "shipping_amount": " plus ", "tax_amount": " plus "}
+    made = "the items" + "".join(f"{signs[name]}{orders.columns[name]!r}" for name in found.with_)
+    return f"{total!r} is {made} for {percent(found.share)} of {found.orders:,} orders"
