@@ -23,9 +23,10 @@ def propose(files: tuple[Path, ...]) -> None:
     \b
     ecommerce shop propose exports/*.csv > shop.toml
     """
+    from ecommerce_assets.settings import Settings
     from ecommerce_assets.trial.propose import propose as draft
 
-    click.echo(draft(files), nl=False)
+    click.echo(draft(files, Settings.from_environment().start_date), nl=False)
 
 
 @shop.command()

@@ -29,23 +29,8 @@ def plain_records(data: bytes, source: Source) -> "pa.Table | None":
     import pyarrow as pa
     from pyarrow import csv
 
-    dialect, columns = source.dialect, source.columns
-    if dialect.encoding != "utf-8" or len(dialect.delimiter.encode()) > 1:
-        return None
-    if any(mark and mark.encode() in data for mark in (dialect.quote, dialect.escape)):
-        return None
-    body, header = data.removeprefix(MARK), b""
-    if body.startswith(b"sep="):
-        return None
-    for _ in range(dialect.skip_lines + (not dialect.header)):
-        header, _, body = body.partition(b"\n")
-        if b"\r" in header.removesuffix(b"\r"):
-            return None
-    names = list(dialect.header) or _names(header, source)
-    required = {name for name, needed in columns.items() if needed}
-    if len(names) < 2 or len(set(names)) < len(names) or not required <= set(names) <= set(columns):
-        return None
-    if not body or body.startswith(MARK):  # which Arrow would drop
+    dialect, (names, body) = source.dialect, _header_and_body(data, source)
+    if len(names) < 2 or not body or body.startswith(MARK):  # which Arrow would drop
         return None
     broken = _Broken(dialect.delimiter)
     try:
@@ -73,6 +58,26 @@ def plain_records(data: bytes, source: Source) -> "pa.Table | None":
     if may_be_cut_off or len(broken.records) > MOST_BROKEN * len(table):
         return None
     return _in_order(table, broken, names, source)
+
+
+def _header_and_body(data: bytes, source: Source) -> tuple[list[str], bytes]:
+    """The names of a plain file's fields, and the lines below them; no names if it is not plain."""
+    dialect, columns, neither = source.dialect, source.columns, (list[str](), b"")
+    if dialect.encoding != "utf-8" or len(dialect.delimiter.encode()) > 1:
+        return neither
+    if any(mark and mark.encode() in data for mark in (dialect.quote, dialect.escape)):
+        return neither
+    body, header = data.removeprefix(MARK), b""
+    if body.startswith(b"sep="):
+        return neither
+    for _ in range(dialect.skip_lines + (not dialect.header)):
+        header, _, body = body.partition(b"\n")
+        if b"\r" in header.removesuffix(b"\r"):
+            return neither
+    names = list(dialect.header) or _names(header, source)
+    required = {name for name, needed in columns.items() if needed}
+    known = required <= set(names) <= set(columns)
+    return (names, body) if known and len(set(names)) == len(names) else neither
 
 
 def _has_blank_rows(table: "pa.Table") -> bool:

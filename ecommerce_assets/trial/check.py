@@ -1,15 +1,16 @@
 """What would become of landed deliveries under a shop file, without writing any table."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-from pandera.pandas import Column
 
 from ecommerce_assets.engine.duck import connect, must_know_zones
 from ecommerce_assets.errors import PipelineError
@@ -29,6 +30,10 @@ from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets.trial.doubts import VALUES, blocked, doubtful, doubtful_of_all
 from ecommerce_assets.trial.fates import relation_of, with_fates
+
+if TYPE_CHECKING:
+    # At run time, pandera comes after `model`, which keeps it from loading Spark.
+    from pandera.pandas import Column
 
 VALUES_NAMED = 20
 EXAMPLES = 3
@@ -80,11 +85,15 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
     try:
         for source in shop.sources:
             rows = _received(landing, source, shop.sources, limit, found)
-            connection.register(relation_of(source.name), rows)
+            connection.register("received", rows)
+            connection.execute(f"CREATE TABLE {relation_of(source.name)} AS FROM received")
         if not any(found.files.values()):
             raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
+        # DuckDB works on few rows in one thread.
+        with ThreadPoolExecutor() as pool:
+            judged = pool.map(lambda table: _judge(connection, table), fed_tables())
+            deque(judged, maxlen=0)
         for table in fed_tables():
-            connection.execute(f"CREATE TABLE {table.name} AS {with_fates(table)}")
             _add_table(connection, table, found)
             fates = found.tables[table.name]
             found.blocked += blocked(connection, table, fates, thresholds or Thresholds())
@@ -100,6 +109,12 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
     finally:
         connection.close()
     return found
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Make the table of all rows of a table's sources, with their fates."""
+    with connection.cursor() as own:
+        own.execute(f"CREATE TABLE {table.name} AS {with_fates(table)}")
 
 
 def _received(
@@ -183,7 +198,7 @@ def _unknown(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[di
             yield {"table": table.name, "column": name, "value": value, "rows": number}
 
 
-def _unknown_value(name: str, column: Column, contract: Contract) -> str:
+def _unknown_value(name: str, column: "Column", contract: Contract) -> str:
     """SQL condition of a text without a place: not a word, or not mapped and against a rule."""
     words = [w for check in column.checks for w in check.statistics.get("allowed_values", ())]
     case = column.metadata.get("case") or "strip"  # of texts that are trimmed already

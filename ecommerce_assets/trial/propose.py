@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import takewhile
 from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.source import LINE_NUMBER, column_of
 from ecommerce_assets.model.shares import percent
-from ecommerce_assets.settings import START_DATE
 from ecommerce_assets.shop.model import TABLES
 from ecommerce_assets.shop.times import ISO_TIME, read_differently
 from ecommerce_assets.tables.casting import time_of
@@ -23,8 +23,12 @@ CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 FEW = 30  # different values that are listed
 
 
-def propose(files: Sequence[Path]) -> str:
+def propose(files: Sequence[Path], first_partition: date | None = None) -> str:
     """The draft.
+
+    Args:
+        files: samples of a shop's exports.
+        first_partition: the earliest ingestion date; the draft says if orders are older.
 
     Raises:
         PipelineError: a file can't be read, or no file looks like orders.
@@ -42,7 +46,7 @@ def propose(files: Sequence[Path]) -> str:
     lines = [
         f"# A draft from {count}. Answer what {ASK!r} asks, look at what {GUESSED!r} says, then: "
         "ecommerce shop check.",
-        *_first_day(orders),
+        *_first_day(orders, first_partition),
         *_adds_up(orders, items),
         "",
         *_shop(drafts),
@@ -54,8 +58,8 @@ def propose(files: Sequence[Path]) -> str:
     return "\n".join([*lines, "", *_vocabulary(orders)]) + "\n"
 
 
-def _first_day(orders: Draft) -> Iterator[str]:
-    """The first partition, if the samples are older than the default one."""
+def _first_day(orders: Draft, first_partition: date | None) -> Iterator[str]:
+    """The first partition, if the samples are older than the one that is set."""
     column = orders.column("order_date")
     if column is None or not column.times:
         return
@@ -64,7 +68,7 @@ def _first_day(orders: Draft) -> Iterator[str]:
         f"SELECT CAST(min(coalesce({times})) AS DATE) FROM "
         f'(SELECT "{column_of(column.header)}" AS text FROM "{orders.sample.name}")'
     ).fetchone() or (None,)
-    if first and first < START_DATE:
+    if first and first_partition and first < first_partition:
         yield f"# The orders begin on {first}: ECOMMERCE_START_DATE={first}, or the day before."
 
 
@@ -162,10 +166,10 @@ def _fill_down(sample: Sample, drafts: dict[str, Draft | None]) -> Iterator[str]
     moment = orders.column("order_date")
     if moment is None or moment.rows == sample.rows:
         return
-    key, date = column_of(orders.key[0]), column_of(moment.header)
+    key, moment_of = column_of(orders.key[0]), column_of(moment.header)
     (lacking,) = sample.connection.execute(
         f'SELECT count(*) FROM (SELECT 1 FROM "{sample.name}" GROUP BY "{key}" '
-        f'HAVING count("{date}") = 0)'
+        f'HAVING count("{moment_of}") = 0)'
     ).fetchone() or (0,)
     if lacking:
         return

@@ -1,6 +1,6 @@
 """Whether the amounts of samples add up: items to totals, pieces to the amounts of lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -69,28 +69,16 @@ def rows_that_differ(items: Draft) -> tuple[int, int]:
 
 def totals(orders: Draft, items: Draft) -> Sum | None:
     """What the orders' totals are made of; None if there are none, or no amounts of items."""
-    total, of_item = orders.column("total_amount"), list(_amounts(items))
-    order, of_order = items.columns.get("order_id"), orders.key
-    if not (total and of_item and order and of_order and len(of_order) == 1):
-        return None
+    of_item = dict(_amounts(items))
     added = [(name, sign) for name, sign in ADDED if orders.column(name)]
-    parts = ", ".join(
-        f"coalesce(max({number(column)}), 0) AS {name}"
-        for name, _ in added
-        if (column := orders.column(name))
-    )
-    sums = ", ".join(f"sum({sql}) AS {name}" for name, sql in of_item)
-    joined = (
-        f'WITH i AS (SELECT "{column_of(order)}" AS id, {sums} FROM "{items.sample.name}" '
-        f'GROUP BY 1), o AS (SELECT "{column_of(of_order[0])}" AS id, max({number(total)}) AS total'
-        f'{", " if parts else ""}{parts} FROM "{orders.sample.name}" GROUP BY 1) '
-        "SELECT * FROM i JOIN o USING (id) WHERE total > 0"
-    )
+    joined = _orders_with_items(orders, items, of_item, [name for name, _ in added])
+    if not joined:
+        return None
     ways = [
-        (name, tuple(one for one, taken in zip(added, taken_ones, strict=True) if taken), factor)
+        (name, tuple(one for one, taken in zip(added, chosen, strict=True) if taken), factor)
         for factor in ("1", "0.01", "100")
-        for taken_ones in _choices(len(added))
-        for name, _ in of_item
+        for chosen in _choices(len(added))
+        for name in of_item
     ]
     made = [
         f"{name} * {factor}{''.join(f' {sign} {other}' for other, sign in with_)}"
@@ -104,6 +92,32 @@ def totals(orders: Draft, items: Draft) -> Sum | None:
     best = max(range(len(ways)), key=lambda n: (numbers[n], -len(ways[n][1])))
     name, with_, factor = ways[best]
     return Sum(name, tuple(n for n, _ in with_), numbers[best] / rows, rows, factor)
+
+
+def _orders_with_items(
+    orders: Draft, items: Draft, of_item: Mapping[str, str], added: Sequence[str]
+) -> str:
+    """The query of each order's total, what is added to it, and its items' amounts; empty if the
+    samples lack one of them.
+    """
+    total, order, of_order = (
+        orders.column("total_amount"),
+        items.columns.get("order_id"),
+        orders.key,
+    )
+    if not (total and of_item and order and of_order and len(of_order) == 1):
+        return ""
+    columns = [(name, orders.column(name)) for name in added]
+    parts = "".join(
+        f", coalesce(max({number(column)}), 0) AS {name}" for name, column in columns if column
+    )
+    sums = ", ".join(f"sum({sql}) AS {name}" for name, sql in of_item.items())
+    return (
+        f'WITH i AS (SELECT "{column_of(order)}" AS id, {sums} FROM "{items.sample.name}" '
+        f'GROUP BY 1), o AS (SELECT "{column_of(of_order[0])}" AS id, max({number(total)}) AS total'
+        f'{parts} FROM "{orders.sample.name}" GROUP BY 1) '
+        "SELECT * FROM i JOIN o USING (id) WHERE total > 0"
+    )
 
 
 def _choices(length: int) -> Iterator[tuple[bool, ...]]:

@@ -5,7 +5,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,8 @@ _ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?"
 _PLAIN = r"[+-]?(\d+(\.\d*)?|\.\d+)"
 _COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
 _GROUPED = r"[+-]?(\d{1,3}(,\d{3})+|\d*)(\.\d*)?"
+# By kind of number, its decimal mark and its thousands separator.
+_MARKS = {"plain": (".", ""), "grouped": (".", ","), "comma": (",", ".")}
 SIGNS = "$€£¥"
 _SIGN = f"[{SIGNS}]"
 # Texts that mean an empty value in some export.
@@ -209,9 +211,39 @@ def _batches(file: Path, source: Source) -> Iterator[pa.RecordBatch]:
 def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Column:
     given = f'"{column_of(header)}"'
     listed = ", ".join(map(ansi_literal, NULLS))
-    column = f"CASE WHEN {given} NOT IN ({listed}) THEN {given} END"
+
+    def values_of(condition: str, most: int) -> tuple[str, ...]:
+        rows = connection.execute(
+            f'SELECT {given} FROM "{name}" WHERE {given} IS NOT NULL AND {condition} GROUP BY 1 '
+            f"ORDER BY count(*) DESC, 1 LIMIT {most}"
+        ).fetchall()
+        return tuple(value for (value,) in rows)
+
+    kinds = _kinds(f"CASE WHEN {given} NOT IN ({listed}) THEN {given} END")
+    # Of a column without any value, count_if is null.
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in kinds.values())
+    row = connection.execute(
+        f"SELECT count({given}) FILTER ({given} NOT IN ({listed})), "
+        f'count(DISTINCT {given}) FILTER ({given} NOT IN ({listed})), {counts} FROM "{name}"'
+    ).fetchone()
+    rows, distinct, *numbers = row or (0, 0, *[0] * len(kinds))
+    found = dict(zip(kinds, numbers, strict=True))
+    enough = max(rows * MOST, 1)
+    fits = [kind for kind in ("plain", "grouped", "comma") if found[kind] >= enough]
+    mark, thousands = _MARKS[fits[0]] if fits else ("", "")
+    sign = next(iter(values_of(f"regexp_matches({given}, '^[+-]?{_SIGN}')", 1)), "").lstrip("+-")
+    return Column(
+        header, rows, distinct, mark, thousands, sign[:1] if mark and found["signed"] else "",
+        values_of(f"{given} IN ({listed})", len(NULLS)),
+        found["whole"] >= enough, found["negative"], found["fraction"] >= enough and distinct > 1,
+        _ways(found, enough), values_of(f"{given} NOT IN ({listed})", 30),
+    )  # fmt: skip
+
+
+def _kinds(column: str) -> dict[str, str]:
+    """By kind, SQL of whether a value is of it."""
     plain = f"regexp_replace({column}, '{_SIGN}', '')"
-    kinds = {
+    return {
         "plain": f"regexp_full_match({plain}, {ansi_literal(_PLAIN)})",
         "comma": f"regexp_full_match({plain}, {ansi_literal(_COMMA)})",
         "grouped": f"regexp_full_match({plain}, {ansi_literal(_GROUPED)})",
@@ -221,38 +253,13 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str, header: str) -> Co
         "fraction": f"coalesce(TRY_CAST({column} AS DOUBLE) BETWEEN 0 AND 1, false)",
         **{pattern: _is_time(column, pattern) for pattern in TIMES},
     }
-    # Of a column without any value, count_if is null.
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in kinds.values())
-    row = connection.execute(
-        f'SELECT count({column}), count(DISTINCT {column}), {counts} FROM "{name}"'
-    ).fetchone()
-    rows, distinct, *numbers = row or (0, 0, *[0] * len(kinds))
-    found = dict(zip(kinds, numbers, strict=True))
-    enough = max(rows * MOST, 1)
-    # If no pattern fits alone: one with and one without a time of day.
-    alone = [(pattern,) for pattern in TIMES]
+
+
+def _ways(found: Mapping[str, int], enough: float) -> tuple[tuple[str, ...], ...]:
+    """The patterns that fit; if none fits alone: one with and one without a time of day."""
+    alone = [(pattern,) for pattern in TIMES if found[pattern] >= enough]
     pairs = [(a, b) for a in TIMES for b in TIMES if a.startswith(f"{b} ")]
-    ways: list[tuple[str, ...]] = [way for way in alone if found[way[0]] >= enough]
-    ways = ways or [pair for pair in pairs if sum(map(found.__getitem__, pair)) >= enough]
-
-    def values_of(condition: str, most: int) -> tuple[str, ...]:
-        rows = connection.execute(
-            f'SELECT {given} FROM "{name}" WHERE {given} IS NOT NULL AND {condition} GROUP BY 1 '
-            f"ORDER BY count(*) DESC, 1 LIMIT {most}"
-        ).fetchall()
-        return tuple(value for (value,) in rows)
-
-    fits = [kind for kind in ("plain", "grouped", "comma") if found[kind] >= enough]
-    mark = "," if fits[:1] == ["comma"] else "." if fits else ""
-    sign = next(iter(values_of(f"regexp_matches({given}, '^[+-]?{_SIGN}')", 1)), "").lstrip("+-")
-    return Column(
-        header, rows, distinct, mark,
-        "" if "plain" in fits or not fits else "." if mark == "," else ",",
-        sign[:1] if mark and found["signed"] else "",
-        values_of(f"{given} IN ({listed})", len(NULLS)),
-        found["whole"] >= enough, found["negative"], found["fraction"] >= enough and distinct > 1,
-        tuple(ways), values_of(f"{given} NOT IN ({listed})", 30),
-    )  # fmt: skip
+    return tuple(alone or [pair for pair in pairs if sum(map(found.__getitem__, pair)) >= enough])
 
 
 def _is_time(column: str, pattern: str) -> str:

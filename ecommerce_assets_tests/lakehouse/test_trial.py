@@ -1,6 +1,7 @@
 """Drafting a shop file from samples, and trying it: what it says is what a run then does."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,28 @@ def test_it_judges_other_shops_too(
         shop.run_all()
         assert found.tables == made(shop)
         assert found.months == months(shop)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
+def test_check_and_run_never_differ_on_odd_values(shop: Shop, engine: str) -> None:
+    """One parser and one contract: what one engine would mend, the other would not."""
+    times = ("2024-01-01T24:00:00", "2024-01-01T23:59:60", "2024-1-1", "2024-01-01 1:00", "20240101",
+             "2024-02-30", "2024-01-01T10:00:00+25:00", "infinity", "2024-01-01T10:00 Z")  # fmt: skip
+    amounts = ("1e3", " 1.5 ", "1_000", "0x10", ".5", "5.", "+1", "--1", "\uff11", "NaN", "1.005")
+    odd = [{"order_date": text} for text in times] + [{"total_amount": text} for text in amounts]
+    shop.deliver("orders", *[{"order_id": f"O{n}", **row} for n, row in enumerate(odd)])
+    found = check(str(shop.landing))
+    shop.run("bronze", "orders", engine=engine)
+    shop.run("silver", "orders,orders_quarantine", engine=engine)
+    kept = shop.query("select order_id, order_date, total_amount from silver.orders order by 1")
+    reasons = shop.query("select order_id, _reasons as r from silver.orders_quarantine order by 1")
+    assert len(kept) == found.tables["orders"]["current"] == 6
+    assert len(reasons) == found.tables["orders"]["quarantined"]
+    counted: dict[str, int] = {}
+    for row in reasons:
+        for reason in row["r"]:
+            counted[reason] = counted.get(reason, 0) + 1
+    assert counted == {row["reason"]: row["rows"] for row in found.reasons}
 
 
 def test_what_nobody_knows_is_named(shop: Shop) -> None:
@@ -354,3 +377,18 @@ def test_what_a_run_would_not_publish_is_said(shop: Shop, monkeypatch: pytest.Mo
         "order_items", *[{"order_item_id": f"I{n}", "order_id": f"O{n}"} for n in range(6)]
     )
     assert CliRunner().invoke(ecommerce, ["shop", "check"]).exit_code == 0
+
+
+def test_the_worked_example_of_the_documents(shop: Shop) -> None:
+    page = Path(__file__).parents[2].joinpath("docs/how-to/shop.md").read_text("utf-8")
+    lines, text = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("csv", "toml"))
+    assert lines
+    assert text
+    shop.file("lines").write_text(lines[1], "utf-8")
+    with using(ShopFile("shop.toml", text[1])):
+        found = check(str(shop.landing))
+    assert found.doubtful == []
+    assert found.tables["order_items"]["current"] == 3
+    assert found.months == [{"month": "2010-12", "revenue": Decimal("35.64"), "orders": 2}]
+    left_out = {row["table"]: row["value"] for row in found.not_selected}
+    assert left_out["order_items"] == Decimal("-3.39")

@@ -79,13 +79,13 @@ def test_other_encodings_and_gzip(tmp_path: Path) -> None:
         "[sources.lines] ", '[sources.lines]\nencoding = "utf-16"\nskip_lines = 1 '
     )
     shop = Shop("our.toml", text)
-    rows = "Titel\n" + HEADER + "1,Ä,1,2024-01-01,1\n2,B,1,2024-01-02,1\n"
+    rows = "Export\n" + HEADER + "1,Ä,1,2024-01-01,1\n2,B,1,2024-01-02,1\n"
     (tmp_path / "lines.csv.gz").write_bytes(gzip.compress(rows.encode("utf-16")))
     landed, _ = land_split(
         tmp_path, "InvoiceDate", str(tmp_path / "landing"), shop.sources, partial(days_of, shop)
     )
     first = gzip.decompress(landed[0].read_bytes()).decode("utf-16")
-    assert first == "Titel\n" + HEADER + "1,Ä,1,2024-01-01,1\n"
+    assert first == "Export\n" + HEADER + "1,Ä,1,2024-01-01,1\n"
 
 
 def test_a_row_without_a_day_lands_nothing(tmp_path: Path) -> None:

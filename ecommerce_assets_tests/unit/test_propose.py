@@ -3,6 +3,7 @@ their names, made after public shops.
 """
 
 import tomllib
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def drafted(tmp_path: Path, **files: str | bytes) -> tuple[str, dict[str, Any]]:
         path = tmp_path / name.replace("__", ".")
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         paths.append(path)
-    draft = propose(paths)
+    draft = propose(paths, date(2024, 1, 1))
     tables_for(Shop("draft.toml", draft))
     return draft, tomllib.loads(draft)
 
