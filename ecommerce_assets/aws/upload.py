@@ -13,7 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explain
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.land import flat_deliveries, flat_name, landed_name
+from ecommerce_assets.landing.land import (
+    flat_deliveries,
+    flat_name,
+    landed_name,
+    must_be_apart,
+)
 from ecommerce_assets.landing.layout import FOLDER, date_folder
 from ecommerce_assets.landing.source import Source
 
@@ -53,6 +58,7 @@ def find_uploads(
         PipelineError: no folder, no deliveries, or flat files without a date.
     """
     flat = flat_deliveries(folder, sources)
+    must_be_apart(flat)
     _, prefix = bucket_and_prefix(location)
     root = f"{prefix}/" if prefix else ""
     laid_out = {

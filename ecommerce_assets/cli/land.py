@@ -52,8 +52,8 @@ def land(source: Path, day: date | None, split_by: str | None, landing: str | No
         click.echo(path)
     for other in left_out:
         print(other, file=sys.stderr)
-    earliest = min(day_of_folder(path.parent.name) for path in landed)
-    if earliest < settings.start_date:
+    earliest = min((day_of_folder(path.parent.name) for path in landed), default=None)
+    if earliest and earliest < settings.start_date:
         print(
             f"{earliest} is before the first partition, {settings.start_date}: set "
             f"ECOMMERCE_START_DATE={earliest}",

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "generate": "Generate a shop's deliveries: CSV files with the defects of real sources.",
     "shop": "Draft a shop file from samples, and see what it makes of deliveries.",
-    "land": "Copy flat CSV files to the landing layout, under a date.",
+    "land": "Put flat CSV files into the landing layout, under a date or by their days.",
     "run": "Materialize tables through Dagster, without a server.",
     "query": "Query the tables with SQL.",
     "sql": "Print the query that computes a table.",

@@ -43,7 +43,9 @@ OUT_OF_MEMORY = 52  # org.apache.spark.util.SparkExitCode.OOM
 # What another Spark on the machine leaves in the environment, and pyspark would follow.
 OF_ANOTHER_SPARK = (
     "SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_DRIVER_PYTHON",
-    "PYSPARK_DRIVER_PYTHON_OPTS", "HADOOP_CONF_DIR", "SPARK_REMOTE", "SPARK_ANSI_SQL_MODE",
+    "PYSPARK_DRIVER_PYTHON_OPTS", "HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_DIST_CLASSPATH",
+    "SPARK_SUBMIT_OPTS", "SPARK_PREPEND_CLASSES", "SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED",
+    "SPARK_ANSI_SQL_MODE",
 )  # fmt: skip
 
 _sessions: dict[str, tuple[int, SparkSession]] = {}  # with the inode of the catalog's file

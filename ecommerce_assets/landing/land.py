@@ -10,7 +10,7 @@ from pathlib import Path
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.landing.layout import date_folder
 from ecommerce_assets.landing.source import ENDINGS, Source
-from ecommerce_assets.landing.split import split
+from ecommerce_assets.landing.split import Split
 from ecommerce_assets.landing.store import HIDDEN
 
 NAMED = 10
@@ -77,8 +77,8 @@ def land_split(
         The files written, and what is left out.
 
     Raises:
-        PipelineError: as `land_files`; or no file has the column, or a row has no day; then nothing
-            is landed.
+        PipelineError: as `land_files`; or no file has the column, a row has no day, or landing has
+            the file under other days; then nothing is landed.
     """
     found, left_out = _found(folder, landing, sources)
     with_column = [(source, file) for source, file in found if column in source.columns]
@@ -90,10 +90,12 @@ def land_split(
     if not with_column:
         known = [name for source, _ in found for name in source.columns]
         raise PipelineError(f"no file has the column {column!r}.{did_you_mean(column, known)}")
-    landed: list[Path] = []
-    for source, file in with_column:
-        landed += split(source, file, landed_name(source, file.name), column, landing, days)
-    return landed, left_out
+    plans = [
+        Split.plan(source, file, landed_name(source, file.name), column, landing, days)
+        for source, file in with_column
+    ]
+    left_out += [LeftOut(plan.file.name, "it has no record") for plan in plans if not plan.days]
+    return [path for plan in plans for path in plan.write()], left_out
 
 
 def _found(
@@ -104,6 +106,7 @@ def _found(
             f"{landing} is not a local folder: `ecommerce land` copies files locally"
         )
     found = flat_deliveries(folder, sources)
+    must_be_apart(found)
     taken = {file for _, file in found}
     others = sorted(file.name for file in folder.iterdir() if file.is_file() and file not in taken)
     if not found:
@@ -114,6 +117,22 @@ def _found(
         )
     shown = [name for name in others if not name.startswith(HIDDEN)]
     return found, [LeftOut(name, _why_left_out(name, sources)) for name in shown]
+
+
+def must_be_apart(found: Sequence[tuple[Source, Path]]) -> None:
+    """Check that no two files would be one in landing.
+
+    Raises:
+        PipelineError: two would.
+    """
+    targets: dict[tuple[str, str], Path] = {}
+    for source, file in found:
+        target = source.folder, landed_name(source, file.name)
+        other = targets.setdefault(target, file)
+        if other != file:
+            raise PipelineError(
+                f"{other.name} and {file.name} would both be {'/'.join(target)}: rename one"
+            )
 
 
 def _why_left_out(name: str, sources: Sequence[Source]) -> str:

@@ -12,7 +12,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Any, BinaryIO
 
 from ecommerce_assets.errors import PipelineError
@@ -63,10 +63,11 @@ def read_records(
     """
     csv.field_size_limit(MAX_FIELD)
     kind, columns = _likely_kind(stream), source.columns
-    text = _text(source_file, stream, source.dialect)
-    lines = _Lines(text)
-    dialect = source.dialect
+    dialect, text = source.dialect, None
+    lines = _Lines()
     try:
+        text = _text(source_file, stream, dialect)
+        lines.open(text)
         dialect = lines.dialect_of(dialect)
         reader = _reader(lines, dialect)
         records = lines.records(reader)
@@ -77,6 +78,8 @@ def read_records(
             raise PipelineError(f"{source_file}: not text{_of_zeros(header)}")
         names = _checked_header(source_file, header, source)
         number, batch = 1, list(islice(records, BATCH))
+        if batch and "\0" in "".join(batch[0]) and dialect.header:
+            raise PipelineError(f"{source_file}: not text{_of_zeros(batch[0])}")
         while batch:
             following = list(islice(records, BATCH))
             values, rescued = as_columns(names, batch, columns)
@@ -98,7 +101,8 @@ def read_records(
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PipelineError(f"{source_file}: not a complete gzip file: {error}") from None
     finally:
-        text.detach()  # otherwise it would close the stream
+        if text is not None:
+            text.detach()  # otherwise it would close the stream
 
 
 def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialect) -> int | None:
@@ -107,9 +111,10 @@ def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialec
     Returns:
         None if the file has no such record, or can't be read that far.
     """
-    text = _text(source_file, stream, dialect)
-    lines = _Lines(text)
+    lines, text = _Lines(), None
     try:
+        text = _text(source_file, stream, dialect)
+        lines.open(text)
         dialect = lines.dialect_of(dialect)
         number = 0 if dialect.header else -1
         for _ in lines.records(_reader(lines, dialect)):
@@ -119,7 +124,8 @@ def line_of(source_file: str, stream: BinaryIO, row_number: int, dialect: Dialec
     except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error):
         return None
     finally:
-        text.detach()
+        if text is not None:
+            text.detach()
     return None
 
 
@@ -128,7 +134,8 @@ def record_texts(source_file: str, stream: BinaryIO, source: Source) -> Iterator
     of each record, blank ones before it included.
     """
     text = _text(source_file, stream, source.dialect)
-    lines = _Lines(text, keep=True)
+    lines = _Lines(keep=True)
+    lines.open(text)
     try:
         dialect = lines.dialect_of(source.dialect)
         if dialect.header:
@@ -173,14 +180,18 @@ class _Lines:
         begun: the line on which the record that is read begins.
     """
 
-    def __init__(self, text: io.TextIOWrapper, *, keep: bool = False) -> None:
-        self._text = text
+    def __init__(self, *, keep: bool = False) -> None:
+        self._text: io.TextIOWrapper = io.TextIOWrapper(io.BytesIO())
         self._kept: list[str] | None = [] if keep else None
         self._last = ""
         self._ahead = ""
         self._null: re.Pattern[str] | None = None
         self.read = 0
         self.begun = 1
+
+    def open(self, text: io.TextIOWrapper) -> None:
+        """Read the lines of a text."""
+        self._text = text
 
     def dialect_of(self, dialect: Dialect) -> Dialect:
         """The dialect, whose delimiter may stand in the first line, like `sep=;`.
@@ -294,14 +305,18 @@ def _checked_header(source_file: str, header: list[str], source: Source) -> list
     twice = sorted({name for name in names if name in columns and names.count(name) > 1})
     if twice:
         raise PipelineError(f"{source_file}: the header names {', '.join(twice)} more than once")
-    return [_distinct(names, place) for place in range(len(names))]
+    return [*_distinct(names, {*names, *columns})]
 
 
-def _distinct(names: Sequence[str], place: int) -> str:
-    """A name of a field that nobody reads, if it has none or not one of its own."""
-    before = names[:place].count(names[place])
-    name = names[place] or f"{UNNAMED}{place + 1}"
-    return f"{name} ({before + 1})" if before and names[place] else name
+def _distinct(names: Sequence[str], known: set[str]) -> Iterator[str]:
+    """The names, with another one for each field that has none, or not one of its own."""
+    seen: set[str] = set()
+    for place, name in enumerate(names, 1):
+        own = name or f"{UNNAMED}{place}"
+        if own in seen:
+            own = next(new for n in count(2) if (new := f"{name} ({n})") not in known | seen)
+        seen.add(own)
+        yield own
 
 
 def _likely_cause(names: list[str], missing: list[str], dialect: Dialect) -> str:

@@ -18,5 +18,7 @@ GROSS_AMOUNT = f"round({_GROSS}, 2)"
 NET_AMOUNT = (
     f"round(CAST({_GROSS} AS DECIMAL(28, 8)) * {_PAID.format(f'{EXACT}discount_percent', 9, 8)}, 2)"
 )
-# An item's net amount as silver's columns give it, a cent off at most; in both engines.
+# An item's net amount as silver's columns give it, in both engines; and how far it may be off,
+# since they hold a gross amount in cents and two digits of a percentage.
 NET_OF_GROSS = f"round(gross_amount * {_PAID.format('discount_percent', 6, 4)}, 2)"
+OFF_BY = "0.01 + gross_amount * 0.0001"

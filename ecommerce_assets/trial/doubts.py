@@ -15,9 +15,10 @@ from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.model import Doubt
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
-from ecommerce_assets.tables.audits.marked import SELLS_NOTHING, renamed
+from ecommerce_assets.tables.audits.marked import IS_OWN, SELLS_NOTHING, renamed
 from ecommerce_assets.tables.audits.repeated import Repeats, content, repeats_of, replaced
 from ecommerce_assets.tables.personal import shown
+from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds, exceeds
 from ecommerce_assets.trial.fates import relation_of
@@ -145,13 +146,15 @@ def _repeated(
 ) -> Iterator[str]:
     """Whether rows do not count because another row of a delivery has their key."""
     (key,) = table.key
-    value = VALUES.get(table.name, "NULL")
+    value = VALUES.get(table.name, "CAST(NULL AS DECIMAL(18, 2))")
+    of_delivery = repeats.of_delivery(key, "true", VERSION_ORDER)
     told = (
-        f"WITH valid AS (SELECT *, {content([*table.columns])} AS content FROM {table.name} "
-        "WHERE fate IN ('current', 'superseded')), told AS (SELECT r.*, "
+        f"WITH rows_received AS (SELECT *, {content([*table.columns])} AS content "
+        f"FROM {table.name} WHERE fate IN ('current', 'superseded')), "
+        f"valid AS (SELECT *, {of_delivery} FROM rows_received), told AS (SELECT r.*, "
         f"{repeats.kind('r', 'k')} AS repeats, k._source_file AS kept_file, "
         f"k._row_number AS kept_row FROM valid r JOIN valid k USING ({key}) "
-        "WHERE r.fate = 'superseded' AND k.fate = 'current') "
+        f"WHERE k.fate = 'current' AND r.{IS_OWN}) "
     )
     kinds = connection.execute(
         f"{told} SELECT repeats, count(*), sum({value}) FROM told WHERE repeats IS NOT NULL "
@@ -177,7 +180,8 @@ def _ids_alike(
 ) -> str:
     """Whether ids differ only in what people do not see as a difference; empty if none do."""
     ids = " UNION ".join(
-        f"SELECT {column} AS id FROM {table} WHERE fate = 'current'" for table, column in there
+        f"SELECT DISTINCT {column} AS id FROM {table} WHERE fate = 'current'"
+        for table, column in there
     )
     plain = "ltrim(regexp_replace(lower(nfc_normalize(id)), '\\s+', '', 'g'), '0')"
     alike = (

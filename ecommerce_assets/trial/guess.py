@@ -109,7 +109,6 @@ class Draft:
         sample: the sample that feeds it.
         key: the headers of its key; None if it is not known.
         columns: by column, the header.
-        cents: the columns whose values are hundredths.
         guessed: of columns that the header's name does not say, why they were chosen.
     """
 
@@ -117,7 +116,6 @@ class Draft:
     key: list[str] | None
     columns: dict[str, str] = field(default_factory=dict)
     guessed: dict[str, str] = field(default_factory=dict)
-    cents: set[str] = field(default_factory=set)
 
     def column(self, name: str) -> Column | None:
         """The sample's column that is mapped to a column of the table."""

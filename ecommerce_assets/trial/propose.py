@@ -82,18 +82,16 @@ def _adds_up(orders: Draft, items: Draft) -> Iterator[str]:
         )
         yield f"{ASK} which is right, {amount!r} or {price!r}? The draft takes {amount!r}."
     found = totals(orders, items)
+    amounts = [draft.column(name) for draft in (items, orders) for name in AMOUNTS]
+    if all(column.whole for column in amounts if column) and (not found or found.factor == "1"):
+        yield f"{ASK} all amounts are whole numbers. If they are cents: number(HEADER) * 0.01"
     if found is None:
-        amounts = [draft.column(name) for draft in (items, orders) for name in AMOUNTS]
-        if all(column.whole for column in amounts if column):
-            yield f"{ASK} all amounts are whole numbers. If they are cents: number(HEADER) * 0.01"
         return
     begin = "#" if found.adds_up else f"{ASK} what else is in the totals? At best,"
     yield f"{begin} {described(found, orders)}."
     if found.factor != "1":
         draft, whose = (items, "items") if found.factor == "0.01" else (orders, "orders")
-        for name in AMOUNTS:
-            if draft.column(name):
-                draft.cents.add(name)
+        draft.sample.cents.update(draft.columns[name] for name in AMOUNTS if draft.column(name))
         yield f"{GUESSED} the amounts of the {whose} are cents: a hundred times the others."
     if orders.column("tax_amount") and found.adds_up and "tax_amount" not in found.with_:
         yield f"{ASK} the prices include tax, which revenue then counts."
@@ -257,12 +255,18 @@ def _mapped(column: str, draft: Draft) -> str:
     header, found = draft.columns[column], draft.sample.columns[draft.columns[column]]
     value = json.dumps(header, ensure_ascii=False)
     why = draft.guessed.get(column, "")
-    if found.sign or column in draft.cents:
-        text = f"replace(`{header}`, '{found.sign}', '')" if found.sign else f"`{header}`"
-        cents = " * 0.01" if column in draft.cents else ""
-        value = f'{{ sql = "number({text}){cents}" }}'
+    cents = column in AMOUNTS and header in draft.sample.cents
+    if found.sign or cents:
+        value = f'{{ sql = "{_number_in(draft, header)}" }}'
         why = why or ("cents" if cents else "the sign of the currency is left out")
     return f"{column} = {value}" + (f"    {GUESSED} {why}" if why else "")
+
+
+def _number_in(draft: Draft, header: str) -> str:
+    """The expression of the number in a column."""
+    sign = draft.sample.columns[header].sign
+    text = f"replace(`{header}`, '{sign}', '')" if sign else f"`{header}`"
+    return f"number({text}){' * 0.01' if header in draft.sample.cents else ''}"
 
 
 def _not_read(table: str, draft: Draft) -> Iterator[str]:
@@ -283,7 +287,7 @@ def _condition(table: str, draft: Draft) -> Iterator[str]:
         yield f'where = "{where}"{" " * 4}{ASK} {found.negative:,} rows are below 0: returns?'
     if table == "products" and found and draft.columns.get("price"):
         price = draft.columns["price"]
-        yield f'where = "number(`{found.header}`) > 0 and number(`{price}`) > 0"'
+        yield f'where = "number(`{found.header}`) > 0 and {_number_in(draft, price)} > 0"'
         return
     key = draft.sample.columns.get(draft.key[0]) if draft.key else None
     if key and key.rows < draft.sample.rows and table in ("customers", "products"):
@@ -318,7 +322,7 @@ def _missing(table: str, draft: Draft) -> Iterator[str]:
                 yield f"{column} = {{ constant = {value} }}{' ' * 4}{ASK} no column looks like it"
         if {"line_total", "quantity"} <= draft.columns.keys() and "unit_price" not in draft.columns:
             total, quantity = draft.columns["line_total"], draft.columns["quantity"]
-            sql = f"round(number(`{total}`) / number(`{quantity}`), 8)"
+            sql = f"round({_number_in(draft, total)} / number(`{quantity}`), 8)"
             yield f'unit_price = {{ sql = "{sql}" }}    {ASK} there is only the amount of a line'
         elif "unit_price" not in draft.columns:
             yield f'unit_price = ""{" " * 20}{ASK} which column is the price of a piece?'

@@ -61,7 +61,8 @@ def rows_that_differ(items: Draft) -> tuple[int, int]:
         whole = "1" if discount.fractions else "100"
         made += f" * (1 - coalesce({number(discount)}, 0) / {whole})"
     rows, alike = items.sample.connection.execute(
-        f"SELECT count({number(amount)}), count_if(abs({made} - {number(amount)}) < {A_CENT}) "
+        f"SELECT count({number(amount)}), "
+        f"coalesce(count_if(abs({made} - {number(amount)}) < {A_CENT}), 0) "
         f'FROM "{items.sample.name}"'
     ).fetchone() or (0, 0)
     return rows - alike, rows
@@ -84,7 +85,7 @@ def totals(orders: Draft, items: Draft) -> Sum | None:
         f"{name} * {factor}{''.join(f' {sign} {other}' for other, sign in with_)}"
         for name, with_, factor in ways
     ]
-    counts = ", ".join(f"count_if(abs({sql} - total) < {A_CENT})" for sql in made)
+    counts = ", ".join(f"coalesce(count_if(abs({sql} - total) < {A_CENT}), 0)" for sql in made)
     found = items.sample.connection.execute(f"SELECT count(*), {counts} FROM ({joined})").fetchone()
     rows, *numbers = found or (0,)
     if not rows:

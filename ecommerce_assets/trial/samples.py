@@ -6,7 +6,7 @@ import gzip
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -87,6 +87,7 @@ class Sample:
         rows: number of rows.
         columns: by header.
         connection: with the rows in the table `name`; columns are named as in bronze.
+        cents: the headers of amounts that are hundredths.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Sample:
     rows: int
     columns: dict[str, Column]
     connection: duckdb.DuckDBPyConnection
+    cents: set[str] = field(default_factory=set)
 
     def unique(self, headers: Sequence[str]) -> bool:
         """Whether no two rows of a file have the same values in these columns.
@@ -120,7 +122,8 @@ def samples_of(files: Sequence[Path]) -> list[Sample]:
             data = _content(file)
         except OSError as error:
             raise PipelineError(f"{file}: {error.strerror or error}") from None
-        dialect, header = _dialect(file, data)
+        dialect, named = _dialect(file, data)
+        header = [name for name in named if name and named.count(name) == 1]
         groups.setdefault((dialect, tuple(header)), []).append(file)
     names = _distinct_names([_name(group, header) for (_, header), group in groups.items()])
     connection = duckdb.connect()

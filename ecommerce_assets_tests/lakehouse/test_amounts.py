@@ -103,6 +103,27 @@ def test_products_that_a_line_names_which_sells_nothing_are_told(shop: Shop) -> 
         assert findings(shop, "silver.products")["named_by_sales"].passed
 
 
+def test_a_product_that_was_never_sold_is_not_told(shop: Shop) -> None:
+    """In runs day by day, in which the mark of a published row is not known any more."""
+    text = LINES.replace('and number(Quantity) > 0 and number(UnitPrice) > 0"', '"')
+    for day, name in (("2024-01-01", "damaged"), ("2024-01-02", "check")):
+        row = f"9,X,{name},1,{day} 08:00:00,0,17,United Kingdom\n"
+        shop.file("lines", day).write_text(HEADER + row, "utf-8")
+        with using(ShopFile("our.toml", text)):
+            shop.run("bronze", "lines", day, day)
+            assert findings(shop, "silver.products", day)["named_by_sales"].passed
+    row = "10,Y,Teapot,1,2024-01-03 08:00:00,5,17,United Kingdom\n"
+    shop.file("lines", "2024-01-03").write_text(HEADER + row, "utf-8")
+    later = "11,Y,,-1,2024-01-04 08:00:00,5,17,United Kingdom\n"
+    shop.file("lines", "2024-01-04").write_text(HEADER + later, "utf-8")
+    with using(ShopFile("our.toml", text)):
+        for day in ("2024-01-03", "2024-01-04"):
+            shop.run("bronze", "lines", day, day)
+            finding = findings(shop, "silver.products", day)["named_by_sales"]
+    assert warns(finding)
+    assert "like 'Y', which is called None since" in finding.message
+
+
 def test_what_no_table_selects_is_told_by_value_and_why(shop: Shop) -> None:
     rows_of(shop, *STOCK)
     with using(ShopFile("our.toml", LINES)):

@@ -64,8 +64,8 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
         ("orders_have_items", {"orders": 10, "without_item": 4, "total": "4.00"},
          "4 of 10 orders sold (40 %, limit 1 %), with a total of 4.00 EUR, have no item, e.g. O4."),
         ("order_amounts_agree",
-         {"orders": 10, "disagreeing": 2, "disagreeing_amount": "14.90", "tax_included": 0},
-         "2 of 10 orders, worth 14.90 of 109.89 EUR (13.6 %, limit 1 %), disagree with their items "
+         {"orders": 10, "disagreeing": 2, "disagreeing_amount": "20.00", "tax_included": 0},
+         "2 of 10 orders, worth 20.00 of 114.99 EUR (17.4 %, limit 1 %), disagree with their items "
          "or parts, e.g. order_id O5, items_total 10.00, discount_amount 0.00, total_amount 7.50."),
         ("line_totals_agree", {"items": 8, "disagreeing": 1},
          "e.g. order_item_id I6, quantity 2, unit_price 10.0000, discount_percent 0.00, "
@@ -96,6 +96,30 @@ def test_prices_that_include_tax_are_named_as_the_cause(shop: Shop) -> None:
     assert warns(finding)
     assert finding.counts["tax_included"] == 1
     assert finding.advice.startswith("1 of them agree if tax is a part of the prices")
+
+
+def test_totals_that_are_too_low_weigh_as_much_as_the_items(shop: Shop) -> None:
+    shop.deliver(
+        "orders",
+        *[{"order_id": f"O{n}", "total_amount": "0.00" if n % 2 else "10.00"} for n in range(200)],
+    )
+    shop.deliver(
+        "order_items", *[{"order_item_id": f"I{n}", "order_id": f"O{n}"} for n in range(200)]
+    )
+    shop.run("bronze", "orders,order_items")
+    shop.run("silver", "orders,order_items")
+    finding = findings(shop, "gold.fact_sales")["order_amounts_agree"]
+    assert warns(finding)
+    assert "100 of 200 orders, worth 1,000.00 of 2,000.00 EUR (50 %" in finding.message
+
+
+def test_computed_amounts_agree_whatever_the_digits_of_a_percentage(shop: Shop) -> None:
+    odd = {"unit_price": "1000", "discount_percent": "33.3333", "line_total": ""}
+    shop.deliver("orders", {})
+    shop.deliver("order_items", *[{"order_item_id": f"I{n}", **odd} for n in range(200)])
+    shop.run("bronze", "orders,order_items")
+    shop.run("silver", "orders,order_items")
+    assert findings(shop, "gold.fact_sales")["line_totals_agree"].passed
 
 
 def test_checks_speak_of_the_published_table_not_of_what_the_run_recomputed(

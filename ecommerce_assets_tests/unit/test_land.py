@@ -97,6 +97,49 @@ def test_a_row_without_a_day_lands_nothing(tmp_path: Path) -> None:
         split(LINES, tmp_path, "Date", tmp_path / "landing")
 
 
+def test_two_files_that_would_be_one_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "raw"
+    source.mkdir()
+    for name in ("orders.csv", "orders.CSV"):
+        (source / name).write_text(name)
+    with pytest.raises(
+        PipelineError, match=r"orders.CSV and orders.csv would both be orders/orders"
+    ):
+        land_files(source, DAY, str(tmp_path / "landing"), shipped_shops()["default"].sources)
+    assert not (tmp_path / "landing").exists()
+
+
+def test_days_of_an_earlier_split_are_named(tmp_path: Path) -> None:
+    (tmp_path / "lines.csv").write_text(HEADER + "1,A,1,2024-01-02,1\n2,A,1,2024-01-03,1\n")
+    split(LINES, tmp_path, "InvoiceDate", tmp_path / "landing")
+    split(LINES, tmp_path, "InvoiceDate", tmp_path / "landing")  # again is no matter
+    (tmp_path / "lines.csv").write_text(HEADER + "1,A,1,2024-01-04,1\n")
+    with pytest.raises(
+        PipelineError, match=r"has a lines.csv under ingestion_date=2024-01-02, ing"
+    ):
+        split(LINES, tmp_path, "InvoiceDate", tmp_path / "landing")
+
+
+def test_nothing_of_any_file_lands_if_one_has_no_days(tmp_path: Path) -> None:
+    text = LINES.text + '\n[sources.more]\nrequired = ["InvoiceDate"]\n'
+    (tmp_path / "lines.csv").write_text(HEADER + "1,A,1,2024-01-02,1\n")
+    (tmp_path / "more.csv").write_text("InvoiceDate,x\n2999-01-01,1\n")
+    with pytest.raises(
+        PipelineError, match=r"1 of 1 records have no day .* or one to come, like '2999"
+    ):
+        split(Shop("our.toml", text), tmp_path, "InvoiceDate", tmp_path / "landing")
+    assert not (tmp_path / "landing").exists()
+
+
+def test_a_header_alone_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "Lines.CSV.GZ").write_bytes(gzip.compress(HEADER.encode()))
+    landed, left_out = land_split(
+        tmp_path, "InvoiceDate", str(tmp_path / "landing"), LINES.sources, partial(days_of, LINES)
+    )
+    assert landed == []
+    assert [str(other) for other in left_out] == ["Lines.CSV.GZ is left out: it has no record"]
+
+
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMMERCE_SHOP", "invoice_lines")
     (tmp_path / "lines.csv").write_text(HEADER + "1,A,1,2023-12-31 10:00,1\n2,A,1,2024-01-02,1\n")

@@ -43,6 +43,7 @@ SHOPIFY = "Name,Email,Financial Status,Subtotal,Shipping,Taxes,Total,Discount Am
 def drafted(tmp_path: Path, **files: str | bytes) -> tuple[str, dict[str, Any]]:
     """The draft, as text and read; it is a shop file."""
     paths = []
+    tmp_path.mkdir(exist_ok=True)
     for name, text in files.items():
         path = tmp_path / name.replace("__", ".")
         path.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -155,3 +156,31 @@ def test_payments_and_whole_numbers_are_asked_about(tmp_path: Path) -> None:
     assert "# ? payments stand for items, since no file has items" in draft
     assert "# ? all amounts are whole numbers. If they are cents" in draft
     assert "# The orders begin on 2018-01-01: ECOMMERCE_START_DATE=2018-01-01" in draft
+
+
+def test_orders_and_items_in_cents_are_asked_about(tmp_path: Path) -> None:
+    files = {"orders__csv": BIKES.replace("9.90", "990"), "order_items__csv": BIKE_ITEMS}
+    draft, _ = drafted(tmp_path, **files)
+    assert "# 'total' is the items for 100 % of 8 orders." in draft
+    assert "# ? all amounts are whole numbers. If they are cents" in draft
+
+
+def test_products_have_the_prices_of_the_items(tmp_path: Path) -> None:
+    """In cents, or with a sign, and the rows that speak of them."""
+    items = BIKE_ITEMS.replace("quantity,price", "quantity,price,name").replace(
+        "990\n", "990,Bike\n"
+    )
+    _, read = drafted(tmp_path, orders__csv=BIKES, order_items__csv=items)
+    assert read["tables"]["products"]["price"] == {"sql": "number(`price`) * 0.01"}
+    signed = SIGNED.replace("1,P1,1,", "1,P1,-1,", 1)
+    _, read = drafted(tmp_path / "signed", store__csv=signed.replace("Ship Mode", "Product Name"))
+    price = "number(replace(`Price`, '$', ''))"
+    assert read["tables"]["products"]["where"] == f"number(`Quantity`) > 0 and {price} > 0"
+    assert read["tables"]["products"]["price"] == {"sql": price}
+
+
+def test_headers_without_a_name_or_twice_and_values_that_never_meet(tmp_path: Path) -> None:
+    text = "order_id,order_date,customer_id,product_id,quantity,price,amount,note,note,\n"
+    rows = "1,2024-01-01,C,P,1,,2.00,a,b,\n2,2024-01-02,C,Q,,3.00,,a,b,\n"
+    _, read = drafted(tmp_path, sales__csv=text + rows)
+    assert "note" not in str(read["sources"])

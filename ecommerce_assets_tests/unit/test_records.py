@@ -62,6 +62,9 @@ def read(data: bytes, name: str = "t/f.csv", source: Source = SOURCE) -> list[tu
                      id="fields without a name"),
         pytest.param(b"id,name,a,a\n1,x,2,3\n", [(1, "1", "x", None, {"a": "2", "a (2)": "3"})],
                      id="a name twice that nobody reads"),
+        pytest.param(b"id,name,a,b (2),b,b\n1,x,2,3,4,5\n",
+                     [(1, "1", "x", None, {"a": "2", "b (2)": "3", "b": "4", "b (3)": "5"})],
+                     id="a name that another one would get"),
         pytest.param(b"sep=;\r\nid;name\r\n1;a,b\r\n", [(1, "1", "a,b", None, None)], id="sep"),
         pytest.param(b'id,name,note\n1,"a,b\n2,c,d\n3,e",f\n4,"g, h\ni",j\n',
                      [(1, "1", "a,b\n2,c,d\n3,e", "f", {"_stray_quote": True}), (2, "4", "g, h\ni", "j", None)],
@@ -166,6 +169,20 @@ def test_other_dialects(source: Source, data: bytes, expected: list) -> None:
         assert (
             line == len(data.decode(source.dialect.encoding).splitlines()) - len(expected) + number
         )
+
+
+def test_what_is_not_text_is_named_without_a_header_too() -> None:
+    with pytest.raises(PipelineError, match="not text; it looks like UTF-16"):
+        read("1,a\n2,b\n".encode("utf-16-le"), source=dialect(header=("id", "name")))
+
+
+def test_gzip_that_is_cut_is_named_in_any_encoding() -> None:
+    cut = gzip.compress("id,name\n1,a\n".encode("utf-16"))[:12]
+    for data in (cut, b"id,name\n"):
+        with pytest.raises(PipelineError, match="not a complete gzip file"):
+            read(data, "t/f.csv.gz", dialect(encoding="utf-16"))
+        stream = io.BufferedReader(io.BytesIO(data))
+        assert records.line_of("t/f.csv.gz", stream, 1, Dialect(encoding="utf-16")) is None
 
 
 def test_a_tar_archive_within_gzip_is_named() -> None:

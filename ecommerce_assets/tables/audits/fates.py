@@ -5,12 +5,14 @@ from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import lies_in
 from ecommerce_assets.model.versions import is_lower
 from ecommerce_assets.tables.audits import Scope
+from ecommerce_assets.tables.audits.marked import IS_OWN
 from ecommerce_assets.tables.audits.quarantine import Keyed
 from ecommerce_assets.tables.audits.repeated import content
 from ecommerce_assets.tables.contract import VALID
 from ecommerce_assets.tables.provenance import VERSION_ORDER
 
 HELD = "held"
+KNOWN = "known"  # and a mark: the rows of the run for which it is known
 
 
 def accounted(keyed: Keyed, scope: Scope) -> Relation:
@@ -19,9 +21,13 @@ def accounted(keyed: Keyed, scope: Scope) -> Relation:
     `of_run` are valid rows of the run's deliveries, and those that they superseded; with the marks,
     their number.
     """
-    marks = "".join(f", of_run AND {mark} AS {mark}" for mark in keyed.marks)
-    no_marks = "".join(f", false AS {mark}" for mark in keyed.marks)
-    marked = "".join(f", count(CASE WHEN {mark} THEN 1 END) AS {mark}" for mark in keyed.marks)
+    marks = "".join(f", CASE WHEN of_run THEN {mark} END AS {mark}" for mark in keyed.marks)
+    no_marks = "".join(f", CAST(NULL AS BOOLEAN) AS {mark}" for mark in keyed.marks)
+    # Of rows that are published already, the marks are not known any more.
+    marked = "".join(
+        f", count(CASE WHEN {mark} THEN 1 END) AS {mark}, count({mark}) AS {KNOWN}{mark}"
+        for mark in keyed.marks
+    )
     return query(
         f"""
         WITH rows_with_fates AS (
@@ -52,15 +58,20 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
     ]
     same_file = "received._source_file = kept._source_file"
     told, marks = keyed.repeats, "".join(f", {mark}" for mark in keyed.marks)
-    repeats = told.kind("received", "kept") if told else "CAST(NULL AS VARCHAR)"
-    values = content([*scope.snapshot.columns]) if told else "0"
+    repeats, values, of_delivery = "CAST(NULL AS VARCHAR)", "0", "1 AS place"
+    if told:
+        repeats = f"CASE WHEN {IS_OWN} THEN {told.kind('received', 'kept')} END"
+        values = content([*scope.snapshot.columns])
+        of_delivery = told.of_delivery("key", "is_valid", VERSION_ORDER)
     return query(
         f"""
-        WITH received AS (
+        WITH rows_received AS (
             SELECT {keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail,
                 CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid, {values} AS content
                 {marks}
             FROM candidates
+        ), received AS (
+            SELECT *, {of_delivery} FROM rows_received
         ), kept AS (
             SELECT {keyed.key} AS kept_key, {version}, {parent} AS parent, {detail} AS detail,
                 {values} AS content

@@ -10,7 +10,7 @@ from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables.amounts import NET_OF_GROSS
+from ecommerce_assets.tables.amounts import NET_OF_GROSS, OFF_BY
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
 
 Parse = Callable[[Relation], Relation]
@@ -21,7 +21,6 @@ TOTALS = (
     "disagreeing_amount", "tax_included", "items", "items_amount", "waiting", "waiting_amount",
     "odd_lines", "odd_percents", "discounted",
 )  # fmt: skip
-CENT = "0.01"
 BELOW_ONE_PERCENT = "discount_percent > 0 AND discount_percent < 1"
 
 WAITING = Check(
@@ -42,7 +41,7 @@ AMOUNTS = Check(
 )
 LINES = Check(
     "line_totals_agree",
-    "line_total is quantity x unit_price less discount_percent, within a cent; at most "
+    "line_total is quantity x unit_price less discount_percent, but for rounding; at most "
     "ECOMMERCE_TOLERANCE (1 %) of the items disagree.",
     False,
 )
@@ -102,12 +101,13 @@ def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[st
     """`TOTALS` over the orders and items, and an order that is waited for, as `waits`."""
     (row,) = query(
         """
-        SELECT count(order_id) AS orders, sum(total_amount) AS orders_amount,
+        SELECT count(order_id) AS orders,
+            sum(CASE WHEN order_id IS NOT NULL THEN worth END) AS orders_amount,
             count(CASE WHEN is_sale THEN 1 END) AS sold,
             count(CASE WHEN is_empty THEN 1 END) AS empty,
             sum(CASE WHEN is_empty THEN total_amount END) AS empty_amount,
             count(CASE WHEN disagrees THEN 1 END) AS disagreeing,
-            sum(CASE WHEN disagrees THEN total_amount END) AS disagreeing_amount,
+            sum(CASE WHEN disagrees THEN worth END) AS disagreeing_amount,
             count(CASE WHEN disagrees AND tax_is_included THEN 1 END) AS tax_included,
             CAST(sum(items) AS BIGINT) AS items,
             sum(items_total) AS items_amount,
@@ -175,14 +175,16 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
                 order_id IS NOT NULL AND {is_sale} AS is_sale
             FROM orders_and_items
         ), flags AS (
-            SELECT *, is_sale AND items IS NULL AS is_empty, subtotal <> here AS subtotal_disagrees,
+            SELECT *, is_sale AND items IS NULL AS is_empty, greatest(
+                    CAST(coalesce(total_amount, 0) AS DECIMAL(18, 2)),
+                    CAST(here AS DECIMAL(18, 2))) AS worth, subtotal <> here AS subtotal_disagrees,
                 {total} AS total_disagrees, tax_amount > 0
                     AND total_amount = parts + coalesce(shipping_amount, 0) AS tax_is_included
             FROM compared
         )
         SELECT order_id, item_order_id, subtotal, items_total, tax_amount, shipping_amount,
             discount_amount, total_amount, items, odd_lines, odd_percents, discounted, is_sale,
-            is_empty, tax_is_included, coalesce(subtotal_disagrees, false)
+            is_empty, worth, tax_is_included, coalesce(subtotal_disagrees, false)
                 OR coalesce(total_disagrees, false) AS disagrees
         FROM flags""",
         orders=tables[ORDERS],
@@ -191,8 +193,9 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
 
 
 def is_odd(line_total: str) -> str:
-    """SQL: whether an item's total is more than a cent off what its parts make."""
-    return f"({line_total} > {NET_OF_GROSS} + {CENT} OR {line_total} < {NET_OF_GROSS} - {CENT})"
+    """SQL: whether an item's total is further off what its parts make than rounding explains."""
+    most, least = f"{NET_OF_GROSS} + {OFF_BY}", f"{NET_OF_GROSS} - ({OFF_BY})"
+    return f"({line_total} > {most} OR {line_total} < {least})"
 
 
 AMOUNT_COLUMNS = (
@@ -265,7 +268,7 @@ def _amounts(
 ) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
     worth, whole = figures["disagreeing_amount"], figures["orders_amount"]
-    # Orders without any amount count one by one.
+    # By the larger of total and items, since either may be wrong; without any, they count alike.
     part = orders * float(worth / whole) if whole else disagreeing
     share = Share(part, orders, "tolerance")
     rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "disagrees")

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from ecommerce_assets.landing.source import LINE_NUMBER
 from ecommerce_assets.model.audit import Check
+from ecommerce_assets.model.versions import latest_first
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.model import TABLES_BY_GRAIN
 
@@ -24,20 +25,45 @@ _PLACES = {
 }
 
 
+# Of the valid rows of a key in one delivery: the place by version, and whether they differ.
+_OF_DELIVERY = (
+    "min(updated_at) OVER ({0}) AS first_updated, max(updated_at) OVER ({0}) AS last_updated",
+    "min(_source_file) OVER ({0}) AS first_file, max(_source_file) OVER ({0}) AS last_file",
+    "min(content) OVER ({0}) AS least_content, max(content) OVER ({0}) AS most_content",
+)
+
+
 @dataclass(frozen=True)
 class Repeats:
     """Which rows of a table are told, if another row of the same key replaces them.
 
     Attributes:
         table: its name.
+        sources: those whose rows are told.
         in_file: those that another one of their file replaces.
+        in_date: those that a different one of another file of their date replaces.
         of_lines: those that a different one of any other file replaces, since lines are numbered
             within a file.
     """
 
     table: str
+    sources: tuple[str, ...]
     in_file: bool
+    in_date: bool
     of_lines: bool
+
+    @staticmethod
+    def of_delivery(key: str, valid: str, order: Sequence[str]) -> str:
+        """SQL of the columns that `kind` needs, of rows with a hash of their values as `content`.
+
+        Args:
+            key: the column of the key.
+            valid: the column that is true in valid rows.
+            order: the columns by which versions are compared.
+        """
+        delivery = f"PARTITION BY {key}, {valid}, _ingestion_date"
+        place = f"row_number() OVER ({delivery} ORDER BY {latest_first(order)}) AS place"
+        return ", ".join([place, *[columns.format(delivery) for columns in _OF_DELIVERY]])
 
     def kind(self, received: str, kept: str) -> str:
         """SQL of the way in which a row was replaced: `FILE`, `DATE`, `LINES`, or null.
@@ -45,33 +71,45 @@ class Repeats:
         A later `updated_at` tells versions of a row, so those are meant.
 
         Args:
-            received, kept: as which the query knows a row and the current row of its key, with a
-                hash of their values as `content`.
+            received: as which the query knows a row with the columns of `of_delivery`.
+            kept: the current row of its key, with its `content`.
         """
-        same_file = f"{received}._source_file = {kept}._source_file"
-        same_date = f"{received}._ingestion_date = {kept}._ingestion_date"
-        differs = f"{received}.content <> {kept}.content"
-        in_file = f"{same_file} AND {received}._row_number <> {kept}._row_number"
-        cases = [(in_file, FILE)] if self.in_file else []
-        cases += [(f"NOT {same_file} AND {differs}", LINES)] if self.of_lines else []
-        cases.append((f"NOT {same_file} AND {same_date} AND {differs}", DATE))
-        whens = " ".join(f"WHEN {condition} THEN '{kind}'" for condition, kind in cases)
-        return (
-            f"CASE WHEN {received}.updated_at IS NOT DISTINCT FROM {kept}.updated_at "
-            f"THEN CASE {whens} END END"
+        other = LINES if self.of_lines else DATE if self.in_date else None
+        cases = [
+            f"WHEN {received}.first_file = {received}.last_file THEN {_text(FILE, self.in_file)}",
+            f"WHEN {received}.least_content <> {received}.most_content "
+            f"THEN {_text(other or DATE, other is not None)}",
+        ]
+        replaced_in_delivery = (
+            f"{received}.place > 1 AND "
+            f"{received}.first_updated IS NOT DISTINCT FROM {received}.last_updated"
         )
+        told = f"CASE WHEN {replaced_in_delivery} THEN CASE {' '.join(cases)} END"
+        if self.of_lines:
+            told += (
+                f" WHEN {received}._source_file <> {kept}._source_file "
+                f"AND {received}.content <> {kept}.content "
+                f"AND {received}.updated_at IS NOT DISTINCT FROM {kept}.updated_at THEN '{LINES}'"
+            )
+        return f"{told} END"
 
     def remedy(self, kinds: Mapping[str, object]) -> str:
         """What to do about the ways that were found."""
         table = f"tables.{self.table}"
+        place = f"{table} (from {' and '.join(self.sources)})"
         remedies = {
-            FILE: f"If they are versions of a row, write repeats = true in {table}; else the key "
+            FILE: f"If they are versions of a row, write repeats = true in {place}; else the key "
             f"is too coarse: add to {table}.key what tells the rows apart, like {LINE_NUMBER}.",
             LINES: "If a further file has further lines of an order, write continues = true in "
-            f"{table}; if it has newer versions of the same lines, continues = false.",
-            DATE: "The file whose name comes last counts: take the other out of landing.",
+            f"{place}; if it has newer versions of the same lines, continues = false.",
+            DATE: "The file whose name comes last counts: take the other out of landing, or, if "
+            f'that is meant, write accept = ["files_that_disagree"] in {place}.',
         }
         return " ".join(text for kind, text in remedies.items() if kind in kinds)
+
+
+def _text(kind: str, told: bool) -> str:
+    return f"'{kind}'" if told else "CAST(NULL AS VARCHAR)"
 
 
 def repeats_of(shop: Shop, table: str) -> Repeats | None:
@@ -88,7 +126,9 @@ def repeats_of(shop: Shop, table: str) -> Repeats | None:
         return None
     return Repeats(
         table,
+        tuple(part.from_ for part in own),
         not all(part.repeats for part in own),
+        not all("files_that_disagree" in part.accept or part.continues is False for part in own),
         any(LINE_NUMBER in part.key and part.continues is None for part in own),
     )
 

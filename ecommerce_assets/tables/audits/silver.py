@@ -10,7 +10,7 @@ from ecommerce_assets.engine.queries import query
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, sample, share_finding
-from ecommerce_assets.tables.audits.fates import HELD, accounted
+from ecommerce_assets.tables.audits.fates import HELD, KNOWN, accounted
 from ecommerce_assets.tables.audits.marked import (
     IS_ROUNDED,
     NAMED_BY_SALES,
@@ -73,7 +73,7 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     ambiguous: dict[date, int] = {}
     repeated: dict[str, tuple[int, Decimal | None]] = {}
     left_out: Decimal | None = None
-    marked = dict.fromkeys(keyed.marks, 0)
+    marked = dict.fromkeys([*keyed.marks, *[f"{KNOWN}{mark}" for mark in keyed.marks]], 0)
     of_run = 0
     for row in accounted(keyed, scope).rows():
         fate = counts[row["fate"]]
@@ -86,7 +86,7 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
             left_out = row["value"] if left_out is None else left_out + (row["value"] or 0)
         else:
             values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
-        for mark in keyed.marks:
+        for mark in marked:
             marked[mark] += row[mark]
         ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
         of_run += row["of_run"]
@@ -112,7 +112,8 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
     if keyed.repeats:
         findings.append(not_repeated(keyed, keyed.repeats, scope, repeated))
     if IS_ROUNDED in keyed.marks:
-        findings.append(in_smallest_unit(keyed, scope, of_run, marked[IS_ROUNDED]))
+        known = marked[f"{KNOWN}{IS_ROUNDED}"]
+        findings.append(in_smallest_unit(keyed, scope, known, marked[IS_ROUNDED]))
     if SELLS_NOTHING in keyed.marks:
         findings.append(named_by_sales(scope, marked[SELLS_NOTHING]))
     if keyed.value:

@@ -76,8 +76,8 @@ def silver_tables(
     sources = [bronze_table(shop, feed.bronze) for feed in feeds]
     kept = _as_received(sources)
     types = kinds_of(kept)
-    amounts = kinds_of(declared.columns)
-    found = [marks_of(feed, amounts) for feed in feeds]
+    amounts, repeats = kinds_of(declared.columns), repeats_of(shop, name)
+    found = [marks_of(feed, amounts, repeats) for feed in feeds]
     # The rows of all sources have the same columns.
     marks = [{mark: of_feed.get(mark, "false") for every in found for mark in every}
              for of_feed in found]  # fmt: skip
@@ -98,7 +98,7 @@ def silver_tables(
         as_received=quarantined(kept),
         kinds=contracts[0].kinds,
         selects=any(part.where for part in shop.declared.tables.get(name, ())),
-        repeats=repeats_of(shop, name),
+        repeats=repeats,
         marks=tuple(marks[0]),
         shop=shop,
     )
