@@ -1,5 +1,12 @@
 """What became of each row of bronze, counted from the candidates and the new snapshot."""
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
 from ecommerce_assets.engine.queries import query
 from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import lies_in
@@ -13,6 +20,51 @@ from ecommerce_assets.tables.provenance import VERSION_ORDER
 
 HELD = "held"
 KNOWN = "known"  # and a mark: the rows of the run for which it is known
+
+
+@dataclass
+class Account:
+    """What `accounted` counts.
+
+    Attributes:
+        counts: by fate, the rows by date.
+        values: by date, the worth of the rows that speak of the table.
+        ambiguous: by date, the rows that name another parent than the current one of their key.
+        repeated: by the way in which rows were replaced, their number and their worth.
+        left_out: the worth of the rows that do not speak of the table; None without any.
+        marked: by mark, the rows of the run that have it; with `KNOWN`, those of which it is known.
+        of_run: the rows of the run.
+    """
+
+    counts: dict[str, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
+    values: dict[date, Decimal] = field(default_factory=dict)
+    ambiguous: dict[date, int] = field(default_factory=dict)
+    repeated: dict[str, tuple[int, Decimal | None]] = field(default_factory=dict)
+    left_out: Decimal | None = None
+    marked: Counter[str] = field(default_factory=Counter)
+    of_run: int = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row of `accounted`."""
+        day, fate, value = row["day"], self.counts[row["fate"]], row["value"]
+        fate[day] = fate.get(day, 0) + row["n"]
+        if row["repeats"]:
+            rows, worth = self.repeated.get(row["repeats"], (0, None))
+            self.repeated[row["repeats"]] = (rows + row["n"], _sum(worth, value))
+        if row["fate"] == "not_selected":
+            self.left_out = _sum(self.left_out, value)
+        else:
+            self.values[day] = _sum(self.values.get(day), value) or Decimal(0)
+        self.marked.update({name: row[name] for name in row.keys() - _COUNTED})
+        self.ambiguous[day] = self.ambiguous.get(day, 0) + row["ambiguous"]
+        self.of_run += row["of_run"]
+
+
+_COUNTED = {"day", "fate", "repeats", "n", "value", "ambiguous", "of_run"}
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return one if other is None else (one or Decimal(0)) + other
 
 
 def accounted(keyed: Keyed, scope: Scope) -> Relation:

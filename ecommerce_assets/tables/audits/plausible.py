@@ -7,10 +7,11 @@ from ecommerce_assets.engine.queries import query
 from ecommerce_assets.model.audit import Finding
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
-from ecommerce_assets.tables.audits.fates import with_fates
+from ecommerce_assets.tables.audits.fates import KNOWN, Account, with_fates
 from ecommerce_assets.tables.audits.marked import (
     IS_ROUNDED,
     NAMED_BY_SALES,
+    SELLS_NOTHING,
     SMALLEST_UNIT,
     renamed,
 )
@@ -59,13 +60,9 @@ def not_repeated(
     )
 
 
-def in_smallest_unit(keyed: Keyed, scope: Scope, rows: int, rounded: int) -> Finding:
-    """Whether amounts have fractions of the currency's smallest unit.
-
-    Args:
-        rows: those of the run.
-        rounded: those of them with such an amount.
-    """
+def in_smallest_unit(keyed: Keyed, scope: Scope, account: Account) -> Finding:
+    """Whether amounts of the run's rows have fractions of the currency's smallest unit."""
+    rows, rounded = account.marked[f"{KNOWN}{IS_ROUNDED}"], account.marked[IS_ROUNDED]
     share = Share(rounded, rows, "tolerance")
     message = (
         f"{rounded:,} of {rows:,} rows ({share.described(scope.thresholds)}) have an amount with "
@@ -91,15 +88,11 @@ def in_smallest_unit(keyed: Keyed, scope: Scope, rows: int, rounded: int) -> Fin
     )
 
 
-def named_by_sales(scope: Scope, marked: int) -> Finding:
-    """Whether products are called what a line says that sells nothing.
-
-    Args:
-        marked: valid rows of the run that sell nothing; without any, nothing is looked for.
-    """
+def named_by_sales(scope: Scope, account: Account) -> Finding:
+    """Whether products are called what a line says that sells nothing."""
     found: list[dict[str, Any]] = []
     products = 0
-    if marked:
+    if account.marked[SELLS_NOTHING]:
         valid = query(
             f"""
             SELECT c.*, k._row_number IS NOT NULL AS is_current

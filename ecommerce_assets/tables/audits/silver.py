@@ -10,7 +10,7 @@ from ecommerce_assets.engine.queries import query
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, sample, share_finding
-from ecommerce_assets.tables.audits.fates import HELD, KNOWN, accounted
+from ecommerce_assets.tables.audits.fates import HELD, Account, accounted
 from ecommerce_assets.tables.audits.marked import (
     IS_ROUNDED,
     NAMED_BY_SALES,
@@ -45,7 +45,6 @@ SELECTED = Check(
     "row at all, unless the run allows it.",
     True,
 )
-FATES = ("not_selected", "quarantined", "current", "superseded", "lost")
 CHECKS_OF_MARKS = {IS_ROUNDED: SMALLEST_UNIT, SELLS_NOTHING: NAMED_BY_SALES}
 
 
@@ -67,29 +66,10 @@ def accounting(keyed: Keyed) -> Audit:
 
 
 def _account(keyed: Keyed, scope: Scope) -> Report:
-    checked = set(scope.dates)
-    counts: dict[str, dict[date, int]] = {fate: {} for fate in (*FATES, HELD)}
-    values: dict[date, Decimal] = {}
-    ambiguous: dict[date, int] = {}
-    repeated: dict[str, tuple[int, Decimal | None]] = {}
-    left_out: Decimal | None = None
-    marked = dict.fromkeys([*keyed.marks, *[f"{KNOWN}{mark}" for mark in keyed.marks]], 0)
-    of_run = 0
+    account = Account()
     for row in accounted(keyed, scope).rows():
-        fate = counts[row["fate"]]
-        fate[row["day"]] = fate.get(row["day"], 0) + row["n"]
-        if row["repeats"]:
-            rows, worth = repeated.get(row["repeats"], (0, None))
-            more = None if row["value"] is None else (worth or 0) + row["value"]
-            repeated[row["repeats"]] = (rows + row["n"], more)
-        if row["fate"] == "not_selected":
-            left_out = row["value"] if left_out is None else left_out + (row["value"] or 0)
-        else:
-            values[row["day"]] = values.get(row["day"], Decimal(0)) + (row["value"] or 0)
-        for mark in marked:
-            marked[mark] += row[mark]
-        ambiguous[row["day"]] = ambiguous.get(row["day"], 0) + row["ambiguous"]
-        of_run += row["of_run"]
+        account.add(row)
+    counts = account.counts
     received = scope.received(scope.dates)
     by_date: list[dict[str, Any]] = [
         {
@@ -102,22 +82,21 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
             "lost": counts["lost"].get(day, 0),
             "found_again": counts["current"].get(day, 0),
         }
-        for day in sorted(checked | counts["lost"].keys())
+        for day in sorted({*scope.dates, *counts["lost"]})
     ]
     findings = [_conserved(scope, by_date), quarantine_share(keyed, scope, by_date)]
     if keyed.selects:
-        findings.append(_selected(keyed, scope, by_date, left_out))
+        findings.append(_selected(keyed, scope, by_date, account.left_out))
     if keyed.parent:
-        findings.append(_unambiguous(keyed, scope, of_run, ambiguous))
+        findings.append(_unambiguous(keyed, scope, account.of_run, account.ambiguous))
     if keyed.repeats:
-        findings.append(not_repeated(keyed, keyed.repeats, scope, repeated))
+        findings.append(not_repeated(keyed, keyed.repeats, scope, account.repeated))
     if IS_ROUNDED in keyed.marks:
-        known = marked[f"{KNOWN}{IS_ROUNDED}"]
-        findings.append(in_smallest_unit(keyed, scope, known, marked[IS_ROUNDED]))
+        findings.append(in_smallest_unit(keyed, scope, account))
     if SELLS_NOTHING in keyed.marks:
-        findings.append(named_by_sales(scope, marked[SELLS_NOTHING]))
+        findings.append(named_by_sales(scope, account))
     if keyed.value:
-        findings.append(_value_as_before(keyed, scope, values))
+        findings.append(_value_as_before(keyed, scope, account.values))
     findings += held_back(keyed, scope, sum(row["quarantined"] for row in by_date))
     return Report(findings, {row["_ingestion_date"]: row["current"] for row in by_date})
 
