@@ -10,6 +10,7 @@ from typing import ClassVar
 from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.landing.source import Source
 from ecommerce_assets.model.dependency import DependencyMapping
+from ecommerce_assets.model.lookup import Lookup
 from ecommerce_assets.syntax_trees import Name
 
 
@@ -96,6 +97,21 @@ class ByKey(Strategy):
     planner = _planner("by_key", "ByKeyPlanner")
     key: str
     on: Mapping[str, DependencyMapping] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LookedUp(ByKey):
+    """Recompute the days whose rows changed, or look up a value that changed.
+
+    The first upstream table holds the rows, the others what they look up. All are partitioned by
+    ingestion date.
+
+    Attributes:
+        lookups: what the rows look up.
+    """
+
+    planner = _planner("looked_up", "LookedUpPlanner")
+    lookups: tuple[Lookup, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[d
     injected = _injected(Path(settings.landing) / MANIFEST)
     found = []
     for table in fed_tables():
-        conditions = {feed.bronze: selected(feed, on_aws=False) for feed in feeds_of(table)}
+        conditions = {feed.rows: selected(feed, on_aws=False) for feed in feeds_of(table)}
         filtered = [
             f"{bronze} where not {wanted}" for bronze, wanted in conditions.items() if wanted
         ]

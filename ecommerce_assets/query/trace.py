@@ -96,7 +96,7 @@ def _parts(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> It
         for feed in feeds_of(silver):
             statement = _versions(silver, feed, ids, on_aws=on_aws)
             order = "ORDER BY 1, fate, _source_file, _row_number"
-            title = f"{feed.bronze}, every version of the rows of {name}, and what became of it"
+            title = f"{feed.rows}, every version of the rows of {name}, and what became of it"
             yield _part(title, statement, order, query, limit)
 
 
@@ -111,7 +111,7 @@ def _of_delivered(table: Table, row: pa.Table, *, on_aws: bool) -> dict[str, str
                 f"{name} = {ansi_literal(_values(row)[name])}" for name in (SOURCE_FILE, ROW_NUMBER)
             )
             found[silver.name] = " UNION ALL ".join(
-                f"SELECT {key_of_received(silver, feed, on_aws=on_aws)} FROM {feed.bronze} "
+                f"SELECT {key_of_received(silver, feed, on_aws=on_aws)} FROM {feed.rows} "
                 f"WHERE {record}"
                 for feed in feeds_of(silver)
             )
@@ -173,7 +173,7 @@ def _facts_of(table: Table, row: pa.Table) -> str:
 def _versions(silver: Table, feed: Feed, ids: str, *, on_aws: bool) -> str:
     """All records of a source with one of these ids, and what became of them."""
     (key,) = silver.key
-    bronze = all_tables()[feed.bronze]
+    bronze = all_tables()[feed.rows]
     text, condition = key_of_received(silver, feed, on_aws=on_aws), selected(feed, on_aws=on_aws)
     received = (
         f"SELECT {text} AS _traced, {condition or 'true'} AS _selected, * FROM {bronze.identifier}"

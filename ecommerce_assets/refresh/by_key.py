@@ -6,6 +6,7 @@ from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.refresh.decision import Decision, Nothing, Whole
 from ecommerce_assets.refresh.inputs import Inputs
+from ecommerce_assets.refresh.keys import AffectedKeys
 from ecommerce_assets.refresh.planner import Planner
 from ecommerce_assets.refresh.replacement import replacement
 from ecommerce_assets.refresh.upstream import NOTHING_CHANGED, Changes, affected_keys
@@ -16,7 +17,7 @@ class ByKeyPlanner(Planner[ByKey]):
 
     def plan(self, inputs: Inputs, changes: Changes) -> Decision:
         """The rows of the affected keys, computed from the upstream rows of these keys."""
-        affected = affected_keys(inputs, changes)
+        affected = self.affected(inputs, changes)
         if isinstance(affected, Whole):
             return affected
         if affected.none:
@@ -25,3 +26,7 @@ class ByKeyPlanner(Planner[ByKey]):
         rows = replacement(inputs, affected, inputs.transformed(upstream))
         dates = tuple(affected.values or ()) if self.strategy.key == INGESTION_DATE else ()
         return replace(rows, dates=dates)
+
+    def affected(self, inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
+        """The affected refresh keys; or why the whole table is affected."""
+        return affected_keys(inputs, changes)

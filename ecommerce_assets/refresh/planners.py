@@ -7,6 +7,7 @@ from ecommerce_assets.model.strategies import (
     Full,
     Landed,
     LatestVersion,
+    LookedUp,
     RunningSums,
     Strategy,
 )
@@ -15,6 +16,7 @@ from ecommerce_assets.refresh.by_key import ByKeyPlanner
 from ecommerce_assets.refresh.full import FullPlanner
 from ecommerce_assets.refresh.landed import LandedPlanner
 from ecommerce_assets.refresh.latest_version import LatestVersionPlanner
+from ecommerce_assets.refresh.looked_up import LookedUpPlanner
 from ecommerce_assets.refresh.planner import Planner
 from ecommerce_assets.refresh.running_sums import RunningSumsPlanner
 
@@ -22,6 +24,7 @@ PLANNERS: dict[type[Strategy], type[Planner[Any]]] = {
     Landed: LandedPlanner,
     LatestVersion: LatestVersionPlanner,
     ByKey: ByKeyPlanner,
+    LookedUp: LookedUpPlanner,
     RunningSums: RunningSumsPlanner,
     Full: FullPlanner,
 }

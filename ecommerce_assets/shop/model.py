@@ -283,6 +283,22 @@ class Value(Part):
         default=None, description="The same in every row."
     )
     sql: str | None = Field(default=None, description="A row-wise expression of DuckDB's SQL.")
+    lookup: str | None = Field(
+        default=None,
+        description="Another source, in which the value is looked up by a key: of its rows with "
+        "that key, the latest one delivered counts.",
+    )
+    key: Names = Field(
+        default=(), description="For `lookup`: the headers of this source that make up the key."
+    )
+    by: Names = Field(
+        default=(),
+        description="For `lookup`: the headers of the other source that make up the key; by "
+        "default, the same as of this one.",
+    )
+    value: str | None = Field(
+        default=None, description="For `lookup`: the header of the value in the other source."
+    )
     map: dict[str, str] = Field(
         default={},
         description="Values to replace, like Germany by DE; compared without regard to case and "
@@ -298,13 +314,20 @@ class Value(Part):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Value":
-        origins = ("column", "columns", "constant", "sql")
+        origins = ("column", "columns", "constant", "sql", "lookup")
         given = [name for name in origins if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "must be a header, a list of headers, or have one of column, constant and sql; it "
-                f"has {' and '.join(given) or 'none'}"
+                "must be a header, a list of headers, or have one of column, constant, sql and "
+                f"lookup; it has {' and '.join(given) or 'none'}"
             )
+        of_lookup = [name for name in ("key", "by", "value") if getattr(self, name)]
+        if self.lookup is None and of_lookup:
+            raise ValueError(f"has {' and '.join(of_lookup)}, which takes lookup")
+        if self.lookup is not None and not (self.key and self.value):
+            raise ValueError("looks up a value: name its header by value, and key, that of the key")
+        if self.by and len(self.by) != len(self.key):
+            raise ValueError("key and by must list as many headers")
         return self
 
 

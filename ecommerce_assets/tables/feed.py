@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.landing.source import FILLED_DOWN, LINE_NUMBER, column_of
+from ecommerce_assets.model.lookup import Lookup
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.shop.expressions import row_expression, text_of
 from ecommerce_assets.shop.model import TableFile, Value
@@ -48,40 +49,40 @@ class Feed:
     Attributes:
         source: its name.
         texts: DuckDB's SQL of the text by column; a column that no source gives is null.
-        written: columns whose text stands in the files, written as `writing` says; the others are
+        writings: by column whose text stands in files, how it is written there; the others are
             constants and results of expressions.
         maps: by column, its values by the texts that they replace, in any letter case.
         where: condition of the rows that speak of the table, null where that can't be told; empty
             for all.
-        writing: how values are written in the files.
         described: by column, where it comes from, for people.
         reads: by column, the bronze columns that it is made of.
+        lookups: what the rows look up in other sources.
         sells: of a product: condition of the rows that are items of orders; empty if its source
             has no items.
     """
 
     source: str
     texts: Mapping[str, str]
-    written: tuple[str, ...]
+    writings: Mapping[str, Writing]
     maps: Mapping[str, Mapping[str, str]]
     where: str
-    writing: Writing
     described: Mapping[str, str]
     reads: Mapping[str, tuple[str, ...]]
+    lookups: tuple[Lookup, ...] = ()
     sells: str = ""
 
     @property
-    def bronze(self) -> str:
-        """Identifier of the bronze table."""
-        return f"bronze.{self.source}"
+    def rows(self) -> str:
+        """Identifier of the table with the rows: bronze, or with what they look up."""
+        return looked_up_table(self.source) if self.lookups else f"bronze.{self.source}"
 
     def times(self, column: str) -> tuple[str, ...]:
         """The patterns of times of a column."""
-        return self.writing.times if column in self.written else (ISO_TIME,)
+        return self.writings[column].times if column in self.writings else (ISO_TIME,)
 
     def writing_of(self, column: str) -> Writing:
         """How the values of a column are written."""
-        return self.writing if column in self.written else COMPUTED
+        return self.writings.get(column, COMPUTED)
 
     def gives(self, column: str) -> bool:
         """Whether any row can have a value in this column."""
@@ -128,18 +129,46 @@ def _feed(declared: "_Declared", columns: Sequence[str], key: str, sells: str) -
     return Feed(
         source=declared.source.name,
         texts={name: sql for name, (sql, _) in texts.items()},
-        written=tuple(name for name, value in values.items() if value and value.column),
+        writings={
+            name: declared.writing(value.lookup)
+            for name, value in values.items()
+            if value and (value.column or value.lookup)
+        },
         maps={
             name: {text.strip(): to for text, to in value.map.items()}
             for name, value in values.items()
             if value and value.map
         },
         where=where,
-        writing=declared.writing(),
         described={name: _described(value) for name, value in values.items()},
         reads={name: read for name, (_, read) in texts.items()},
+        lookups=lookups_of(declared.shop, declared.source.name),
         sells=sells,
     )
+
+
+def looked_up_table(source: str) -> str:
+    """Identifier of the table of a source's rows with what they look up in other sources."""
+    return f"silver.{source}_looked_up"
+
+
+def lookups_of(shop: Shop, source: str) -> tuple[Lookup, ...]:
+    """What the rows of a source look up in other sources, for all tables that it feeds.
+
+    Raises:
+        PipelineError: the shop file names a source or a header that is not there.
+    """
+    found: dict[str, Lookup] = {}
+    for table, parts in shop.declared.tables.items():
+        for part in parts:
+            if part.from_ != source:
+                continue
+            declared = _Declared(shop, table, part)
+            for column, value in part.values.items():
+                if value.lookup is not None:
+                    lookup = declared.lookup(column, value)
+                    found[lookup.column] = lookup
+    return tuple(found.values())
 
 
 def conditions_of(shop: Shop, source: str) -> list[str]:
@@ -171,10 +200,9 @@ def _no_feed(shop: Shop, columns: Iterable[str]) -> Feed:
     return Feed(
         source=shop.declared.tables["orders"][0].from_,
         texts=dict.fromkeys(names, NOTHING),
-        written=(),
+        writings={},
         maps={},
         where="false",
-        writing=Writing(),
         described=dict.fromkeys(names, "not delivered"),
         reads=dict.fromkeys(names, ()),
     )
@@ -184,7 +212,7 @@ class _Declared:
     """What the shop file says about a table's rows of a source, in the bronze table's columns."""
 
     def __init__(self, shop: Shop, table: str, part: TableFile) -> None:
-        self._shop = shop
+        self.shop = shop
         self._table = table
         self._declared = part
         (self.source,) = [s for s in shop.sources if s.name == self._declared.from_]
@@ -226,10 +254,37 @@ class _Declared:
         if value.sql is not None:
             sql, read = self._expression(name, value.sql)
             return text_of(sql), read
+        if value.lookup is not None:
+            lookup = self.lookup(name, value)
+            return quoted(lookup.column), (lookup.column,)
         headers = value.columns if value.columns is not None else (str(value.column),)
         columns = [self._column(name, header) for header in headers]
         read = tuple(map(self._bronze, headers))
         return (columns[0] if value.columns is None else _joined(columns)), read
+
+    def lookup(self, name: str, value: Value) -> Lookup:
+        """What a column looks up."""
+        other = next((s for s in self.shop.sources if s.name == value.lookup), None)
+        if other is None or other is self.source:
+            named, others = str(value.lookup), [s.name for s in self.shop.sources]
+            hint = did_you_mean(named, [one for one in others if one != self.source.name])
+            raise self._mistake(name, f"there is no other source {named!r}.{hint}")
+        own, by = [self._column(name, header) for header in value.key], value.by or value.key
+        for header in (*by, str(value.value)):
+            if header not in other.columns:
+                raise self._mistake(
+                    name,
+                    f"{other.name} has no header {header!r}.{did_you_mean(header, other.columns)}",
+                )
+        return Lookup(
+            table=f"bronze.{other.name}",
+            key=_key(own),
+            by=_key([quoted(column_of(header)) for header in by]),
+            value=quoted(column_of(str(value.value))),
+            column=column_of(f"{other.name} {value.value} by {' '.join(value.key)}"),
+            reads=tuple(map(self._bronze, value.key)),
+            found_in=column_of(str(value.value)),
+        )
 
     def condition(self) -> tuple[str, tuple[str, ...]]:
         """SQL of whether a row speaks of the table, and the columns that it reads; empty for all.
@@ -241,15 +296,15 @@ class _Declared:
         sql, read = self._expression("where", self._declared.where, condition=True)
         return f"TRY(({sql}\n))", read
 
-    def writing(self) -> Writing:
-        """How values are written in the files."""
-        written = self._shop.declared.sources[self.source.name]
+    def writing(self, lookup: str | None = None) -> Writing:
+        """How values are written in the files, or in those in which they are looked up."""
+        written = self.shop.declared.sources[lookup or self.source.name]
         return Writing(
             written.decimal_mark,
             written.thousands,
             written.times,
             written.nulls,
-            written.zone or self._shop.zone,
+            written.zone or self.shop.zone,
         )
 
     def _received(self, header: str) -> str:
@@ -290,9 +345,12 @@ class _Declared:
             raise self._mistake(key, str(error)) from None
 
     def _mistake(self, key: str, text: str) -> PipelineError:
-        return self._shop.mistake_in(
-            self._table, self.source.name, self._called.get(key, key), text
-        )
+        return self.shop.mistake_in(self._table, self.source.name, self._called.get(key, key), text)
+
+
+def _key(columns: Sequence[str]) -> str:
+    """The text of a key; null where a part is empty."""
+    return _joined(columns) if len(columns) > 1 else f"nullif(trim({columns[0]}), '')"
 
 
 def _joined(columns: Sequence[str]) -> str:
@@ -311,6 +369,9 @@ def _replaced(text: str, old: str, new: str) -> str:
 def _described(value: Value | None) -> str:
     if value is None:
         return "not delivered"
-    said = value.sql or value.column or " + ".join(value.columns or ())
+    looked_up = (
+        f"{value.value} of {value.lookup} by {' + '.join(value.key)}" if value.lookup else ""
+    )
+    said = value.sql or value.column or looked_up or " + ".join(value.columns or ())
     said = said or f"always {value.constant!r}"
     return f"{said}, {len(value.map)} values mapped" if value.map else said

@@ -23,13 +23,14 @@ from ecommerce_assets.model.rules import NULLABILITY, row_rules
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables import fed_tables
+from ecommerce_assets.tables import all_tables, fed_tables
 from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.personal import shown
-from ecommerce_assets.tables.silver import contracts_of
+from ecommerce_assets.tables.silver import contracts_of, feeds_of
+from ecommerce_assets.tables.silver.looked_up import WithLookups
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets.trial.doubts import VALUES, blocked, doubtful, doubtful_of_all
-from ecommerce_assets.trial.fates import relation_of, with_fates
+from ecommerce_assets.trial.fates import relation_of, relation_of_table, with_fates
 
 if TYPE_CHECKING:
     # At run time, pandera comes after `model`, which keeps it from loading Spark.
@@ -89,6 +90,12 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
             connection.execute(f"CREATE TABLE {relation_of(source.name)} AS FROM received")
         if not any(found.files.values()):
             raise PipelineError(f"nothing has landed in {landing} for {shop.file}")
+        for table in all_tables().values():
+            if isinstance(table.transform, WithLookups):
+                rows, *_ = table.upstream
+                query = table.transform.whole(rows, relation_of_table)
+                name = relation_of_table(table.identifier)
+                connection.execute(f"CREATE TABLE {name} AS {query}")
         # DuckDB works on few rows in one thread.
         with ThreadPoolExecutor() as pool:
             judged = pool.map(lambda table: _judge(connection, table), fed_tables())
@@ -218,7 +225,8 @@ def _not_selected(
     connection: duckdb.DuckDBPyConnection, shop: Shop, source: Source
 ) -> Iterator[dict[str, Any]]:
     """The rows of a source that each table leaves out, and those that no table selects."""
-    fed = [table for table in fed_tables() if f"bronze.{source.name}" in table.upstream]
+    fed = [table for table in fed_tables()
+           if any(feed.source == source.name for feed in feeds_of(table))]  # fmt: skip
     left_out = f"_source = {ansi_literal(source.name)} AND fate = 'not_selected'"
     valued = [table for table in fed if table.name in VALUES]
     for table in fed:

@@ -205,7 +205,7 @@ def _ids_as_written(table: Table) -> list[str]:
     """The columns of ids that stand in the files."""
     ids = [own for places in IDS.values() for name, own in places if name == table.name]
     feeds = [contract.feed for contract in contracts_of(table)]
-    return [column for column in ids if any(column in feed.written for feed in feeds)]
+    return [column for column in ids if any(column in feed.writings for feed in feeds)]
 
 
 def _ids_that_are_none(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:

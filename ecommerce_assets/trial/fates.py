@@ -5,6 +5,7 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.model.versions import latest_first
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.contract import SOURCE
+from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.tables.silver import contracts_of
 
@@ -14,6 +15,16 @@ def relation_of(source: str) -> str:
     return f"bronze_{source}"
 
 
+def rows_of(feed: Feed) -> str:
+    """The relation with the rows of a feed: of its source, with what they look up in others."""
+    return relation_of_table(feed.rows)
+
+
+def relation_of_table(identifier: str) -> str:
+    """The relation with the rows that a table would hold."""
+    return identifier.replace(".", "_")
+
+
 def with_fates(table: Table) -> str:
     """The query of every received row: its typed values, its version and its `fate`.
 
@@ -21,14 +32,14 @@ def with_fates(table: Table) -> str:
     `quarantined`, `current` or `superseded`. Beside them, the marks of the contract.
 
     Args:
-        table: of silver; the rows of its sources are in the relations of `relation_of`.
+        table: of silver; the rows of its feeds are in the relations of `rows_of`.
     """
     (key,) = table.key
     judged = " UNION ALL ".join(
         f"(SELECT {ansi_literal(contract.feed.source)} AS {SOURCE}, _selected, _reasons, "
         f"{', '.join([*contract.schema.columns, *PROVENANCE, *contract.marks])}, "
         "COLUMNS('^_text_') "
-        f"FROM ({contract.judged(relation_of(contract.feed.source))}))"
+        f"FROM ({contract.judged(rows_of(contract.feed))}))"
         for contract in contracts_of(table)
     )
     newest = latest_first(VERSION_ORDER)

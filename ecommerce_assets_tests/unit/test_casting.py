@@ -192,8 +192,8 @@ def test_a_local_time_is_the_first_of_two_and_is_counted_on_where_there_is_none(
 def test_a_text_is_trimmed_mapped_and_cased_in_this_order(duck: Any) -> None:
     column = pa.Column(types.TEXT, metadata={"case": "upper", "default": "xx"})
     feed = Feed(
-        source="s", texts={}, written=("c",), maps={"c": {"Österreich": "at", "nil": "-"}},
-        where="", writing=Writing(nulls=("-", "NULL")), described={}, reads={},
+        source="s", texts={}, writings={"c": Writing(nulls=("-", "NULL"))}, where="",
+        maps={"c": {"Österreich": "at", "nil": "-"}}, described={}, reads={},
     )  # fmt: skip
     sql = text("c", column, feed, "received")
     for received, expected in (

@@ -31,7 +31,7 @@ def marks_of(feed: Feed, amounts: dict[str, str], told: Repeats | None) -> dict[
         amounts: by column, its type.
         told: which rows are told, if another one of their key replaces them.
     """
-    money = [name for name, kind in amounts.items() if kind == str(MONEY) and name in feed.written]
+    money = [name for name, kind in amounts.items() if kind == str(MONEY) and name in feed.writings]
     found = {IS_ROUNDED: " OR ".join(f"{EXACT}{name} <> {name}" for name in money)}
     if feed.sells:
         found[SELLS_NOTHING] = f"NOT {SELLS} OR price = 0"

@@ -24,7 +24,6 @@ from ecommerce_assets.tables.audits.marked import marks_of
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.repeated import repeats_of
 from ecommerce_assets.tables.audits.silver import accounting
-from ecommerce_assets.tables.bronze import bronze_table
 from ecommerce_assets.tables.casting import trimmed
 from ecommerce_assets.tables.contract import (
     SOURCE,
@@ -36,6 +35,7 @@ from ecommerce_assets.tables.contract import (
 )
 from ecommerce_assets.tables.feed import Feed, feeds_for
 from ecommerce_assets.tables.provenance import VERSION_ORDER, provenance
+from ecommerce_assets.tables.silver.looked_up import rows_table
 from ecommerce_assets.tables.types import REASONS, TEXT, kinds_of
 
 JUDGED = "judged"  # the relation of the rows of all sources, as their contracts give them
@@ -73,7 +73,7 @@ def silver_tables(
     (key,) = [declared.unique] if isinstance(declared.unique, str) else declared.unique
     computed = computed or {}
     feeds = feeds_for(shop, name, declared.columns, key)
-    sources = [bronze_table(shop, feed.bronze) for feed in feeds]
+    sources = [rows_table(shop, feed.source) for feed in feeds]
     kept = _as_received(sources)
     types = kinds_of(kept)
     amounts, repeats = kinds_of(declared.columns), repeats_of(shop, name)
@@ -116,14 +116,14 @@ def silver_tables(
             unique=[key],
         ),
         transform=latest_versions(key, tuple(columns)),
-        upstream=tuple(feed.bronze for feed in feeds),
+        upstream=tuple(feed.rows for feed in feeds),
         origins=_origins(contracts),
-        prepare={contract.feed.bronze: contract for contract in contracts},
+        prepare={contract.feed.rows: contract for contract in contracts},
         refresh=LatestVersion(
             key,
             VERSION_ORDER,
             VALID,
-            {feed.bronze: trimmed(feed.texts[key]) for feed in feeds},
+            {feed.rows: trimmed(feed.texts[key]) for feed in feeds},
         ),
         partitioned_by=partitioned_by,
         audits=(accounting(keyed),),
@@ -204,7 +204,7 @@ def _origins(contracts: Sequence[Contract]) -> dict[str, tuple[tuple[str, str], 
     for contract in contracts:
         reads = {**contract.reads, **{name: (name,) for name in PROVENANCE}}
         for column, read in reads.items():
-            origins = tuple((contract.feed.bronze, name) for name in read)
+            origins = tuple((contract.feed.rows, name) for name in read)
             found[column] = (*found.get(column, ()), *origins)
     return found
 
