@@ -36,6 +36,14 @@ MISTAKES = [
     ("currency", changed('"GBP"', '"EURO"'), "shop.currency: 'EURO' is no currency"),
     ("zone", changed("Europe/London", "Europe/Lundon"),
      "shop.zone: 'Europe/Lundon' is no time zone. Did you mean Europe/London?"),
+    ("no header", changed("number_lines_within", 'header = ["InvoiceNo"]\nnumber_lines_within'),
+     "sources.lines: header: it has no 'StockCode'"),
+    ("header twice", changed("number_lines_within", 'header = ["A", "A"]\nnumber_lines_within'),
+     "sources.lines: header: it has no 'InvoiceNo'"),
+    ("escape", changed("number_lines_within", 'escape = ","\nnumber_lines_within'),
+     "sources.lines: delimiter, quote and escape must differ"),
+    ("doubt", changed('key = "StockCode"', 'key = "StockCode"\naccept = "all"'),
+     "tables.products.accept.0: is 'all'; input should be"),
     ("no TOML", changed('currency = "GBP"', "currency = GBP"), "not TOML"),
     ("unknown key", changed("number_lines_within", "number_line_within"),
      "sources.lines.number_line_within: there is no such key. Did you mean number_lines_within?"),
@@ -163,6 +171,11 @@ def test_several_mistakes_are_several_lines() -> None:
     with pytest.raises(PipelineError) as caught:
         tables_for(ShopFile("our.toml", text))
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "our.toml").write_text(LINES, "utf-8-sig")
+    assert read_shop(tmp_path / "our.toml").declared == ShopFile("our.toml", LINES).declared
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
