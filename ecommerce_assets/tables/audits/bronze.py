@@ -8,6 +8,7 @@ from typing import Any
 from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import days_in
 from ecommerce_assets.landing.layout import INGESTION_DATE, SURPLUS
+from ecommerce_assets.landing.records import CUT_OFF, STRAY_QUOTE
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.refresh.decision import LandingEvidence
@@ -130,22 +131,35 @@ WHOLE = Check(
 )
 
 
-_CUT_OFF = """contains(_rescued_data, '"_cut_off": true')"""
+QUOTES = Check(
+    "quotes_closed",
+    "No quoted field holds line breaks and as many delimiters as whole lines have: a stray quote "
+    "makes the lines up to the next one a part of its field.",
+    False,
+)
 
 
-def _last_record_complete(scope: Scope) -> Report:
-    cut = scope.observed["cut_off"] or 0
-    rows, where = _records(scope.snapshot, _CUT_OFF, scope) if cut else ([], "")
-    finding = Finding(
-        WHOLE,
-        passed=not cut,
-        counts={"files_cut_off": cut},
-        sample=rows,
-        message=f"{cut:,} files end in the middle of a record{where}.",
-        advice="Rows are missing, and the last value may be cut off: have the file delivered "
-        "again, and run its date. If the file is complete, end it with a line end.",
-    )
-    return Report([finding])
+def _of_mark(check: Check, mark: str, said: str, advice: str) -> Audit:
+    """Tells the records that the reader has marked in what it rescued.
+
+    Args:
+        check: that there are none.
+        mark: the key in `_rescued_data`.
+        said: what is wrong with them, behind their number.
+        advice: what to do.
+    """
+    condition = f"""contains(_rescued_data, '"{mark}": true')"""
+    figure = f"records{mark}"
+
+    def tell(scope: Scope) -> Report:
+        number = scope.observed[figure] or 0
+        rows, where = _records(scope.snapshot, condition, scope) if number else ([], "")
+        message = f"{number:,} {said}{where}."
+        counts = {"records": number}
+        finding = Finding(check, not number, counts, rows, advice, message=message)
+        return Report([finding])
+
+    return Audit((check,), tell, observes={figure: f"count_if({condition})"})
 
 
 def _records(rows: Relation, condition: str, scope: Scope) -> tuple[list[dict[str, Any]], str]:
@@ -157,40 +171,19 @@ def _records(rows: Relation, condition: str, scope: Scope) -> tuple[list[dict[st
     return found, f", like {scope.location(found[0]['_source_file'], found[0]['_row_number'])}"
 
 
-last_record_complete = Audit(
-    (WHOLE,),
-    _last_record_complete,
-    observes={"cut_off": f"count_if({_CUT_OFF})"},
+last_record_complete = _of_mark(
+    WHOLE,
+    CUT_OFF,
+    "files end in the middle of a record",
+    "Rows are missing, and the last value may be cut off: have the file delivered again, and run "
+    "its date. If the file is complete, end it with a line end.",
 )
-
-QUOTES = Check(
-    "quotes_closed",
-    "No quoted field holds line breaks and as many delimiters as whole lines have: a stray quote "
-    "makes the lines up to the next one a part of its field.",
-    False,
-)
-_STRAY_QUOTE = """contains(_rescued_data, '"_stray_quote": true')"""
-
-
-def _quotes_closed(scope: Scope) -> Report:
-    odd = scope.observed["stray_quotes"] or 0
-    rows, where = _records(scope.snapshot, _STRAY_QUOTE, scope) if odd else ([], "")
-    finding = Finding(
-        QUOTES,
-        passed=not odd,
-        counts={"records": odd},
-        sample=rows,
-        message=f"{odd:,} records have a quoted field that holds what looks like lines{where}.",
-        advice="If a quote opens there by mistake, the lines that follow are lost in it: have the "
-        'file delivered again, or set quote = "" of the source if it never quotes.',
-    )
-    return Report([finding])
-
-
-quotes_closed = Audit(
-    (QUOTES,),
-    _quotes_closed,
-    observes={"stray_quotes": f"count_if({_STRAY_QUOTE})"},
+quotes_closed = _of_mark(
+    QUOTES,
+    STRAY_QUOTE,
+    "records have a quoted field that holds what looks like lines",
+    "If a quote opens there by mistake, the lines that follow are lost in it: have the file "
+    'delivered again, or set quote = "" of the source if it never quotes.',
 )
 
 
