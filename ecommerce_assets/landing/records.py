@@ -75,11 +75,11 @@ def read_records(
         if header is None:
             return
         if "\0" in "".join(header):
-            raise PipelineError(f"{source_file}: not text{_of_zeros(header)}")
+            raise PipelineError(f"{source_file}: not text{_of_zeros(header, kind)}")
         names = _checked_header(source_file, header, source)
         number, batch = 1, list(islice(records, BATCH))
         if batch and "\0" in "".join(batch[0]) and dialect.header:
-            raise PipelineError(f"{source_file}: not text{_of_zeros(batch[0])}")
+            raise PipelineError(f"{source_file}: not text{_of_zeros(batch[0], kind)}")
         while batch:
             following = list(islice(records, BATCH))
             values, rescued = as_columns(names, batch, columns)
@@ -270,10 +270,16 @@ def _with_lines_in_a_field(
                 break
 
 
-def _of_zeros(header: Sequence[str]) -> str:
-    """What text with characters of zero is; appended to errors."""
-    if "ustar" in "".join(header):
+def _of_zeros(fields: Sequence[str], kind: str) -> str:
+    """What text with characters of zero is; appended to errors.
+
+    Args:
+        kind: a guess by the first bytes.
+    """
+    if "ustar" in "".join(fields):
         return "; it looks like a tar archive within gzip: unpack it, and land its files"
+    if "looks like" in kind:
+        return kind
     return "; it looks like UTF-16: set the source's `encoding` in the shop file to utf-16"
 
 

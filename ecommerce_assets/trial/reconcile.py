@@ -14,7 +14,6 @@ from ecommerce_assets.trial.samples import SIGNS, Column
 MOST = 0.9  # of the orders, from which on amounts add up
 A_FEW = 2  # rows that differ are a mistake of the shop
 A_CENT = "0.011"
-CENTS = 100
 ADDED = (("discount_amount", "-"), ("shipping_amount", "+"), ("tax_amount", "+"))
 
 

@@ -104,6 +104,7 @@ def test_row_numbers_run_on_over_batches(monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.param("id,name\n".encode("utf-16"), "it looks like UTF-16: set the source's `encoding`", id="UTF-16"),
         pytest.param("id,name\n".encode("utf-16-le"), "not text; it looks like UTF-16", id="UTF-16 without a mark"),
         pytest.param("id,name\n".encode("utf-16-be"), "not text; it looks like UTF-16", id="UTF-16 BE"),
+        pytest.param(b"PK\x03\x04\x14\x00\x00\n1,a\n", "not text; it looks like a zip archive or an Excel", id="Excel"),
         pytest.param(b"\x89PNG\r\n\x1a\n\x00", "t/f.csv: not UTF-8", id="a picture"),
     ],
 )  # fmt: skip
