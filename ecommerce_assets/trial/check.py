@@ -25,9 +25,9 @@ from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, fed_tables
 from ecommerce_assets.tables.contract import Contract
+from ecommerce_assets.tables.looked_up import WithLookups
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.silver import contracts_of, feeds_of
-from ecommerce_assets.tables.silver.looked_up import WithLookups
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets.trial.doubts import VALUES, blocked, doubtful, doubtful_of_all
 from ecommerce_assets.trial.fates import relation_of, relation_of_table, with_fates

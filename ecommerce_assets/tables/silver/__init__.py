@@ -33,12 +33,19 @@ from ecommerce_assets.tables.contract import (
     of_all_sources,
     of_shop,
 )
-from ecommerce_assets.tables.feed import Feed, feeds_for
+from ecommerce_assets.tables.feed import Feed, feeds_for, lookups_of
+from ecommerce_assets.tables.looked_up import rows_table
 from ecommerce_assets.tables.provenance import VERSION_ORDER, provenance
-from ecommerce_assets.tables.silver.looked_up import rows_table
 from ecommerce_assets.tables.types import REASONS, TEXT, kinds_of
 
 JUDGED = "judged"  # the relation of the rows of all sources, as their contracts give them
+
+
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """A table for each source whose rows look up values in others."""
+    return tuple(
+        rows_table(shop, source.name) for source in shop.sources if lookups_of(shop, source.name)
+    )
 
 
 def silver_tables(

@@ -148,10 +148,3 @@ def rows_table(shop: Shop, source: str) -> Table:
         partitioned_by=(INGESTION_DATE,),
         may_shrink=True,  # as bronze, whose checks say so
     )
-
-
-def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
-    """A table for each source whose rows look up values."""
-    return tuple(
-        rows_table(shop, source.name) for source in shop.sources if lookups_of(shop, source.name)
-    )
