@@ -15,7 +15,7 @@ from ecommerce_assets.tables.star import CUSTOMER_SALES, SALES_BY_ORDER
 ORDERS = ("order_id string, customer_id string, business_date date, status string, "
           "payment_method string, shipping_country string, discount_amount decimal(12,2)")  # fmt: skip
 ITEMS = ("order_item_id string, order_id string, product_id string, quantity int, "
-         "unit_price decimal(12,2), line_total decimal(12,2)")  # fmt: skip
+         "unit_price decimal(12,2), gross_amount decimal(18,2), line_total decimal(12,2)")  # fmt: skip
 FACTS = ("order_id string, order_date date, customer_key long, product_key long, is_sale boolean, "
          "quantity int, discount decimal(18,2), revenue decimal(18,2)")  # fmt: skip
 WED, THU, NEXT_MON = date(2024, 1, 10), date(2024, 1, 11), date(2024, 1, 15)
@@ -43,7 +43,7 @@ def facts(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
 def sold(spark: SparkSession, discount: str, *amounts: str, status: str = "delivered") -> list[Any]:
     """The facts of one order with items of these amounts."""
     order = ("O1", "C1", WED, status, "paypal", "DE", money(discount))
-    items = [(f"I{n}", "O1", "P1", 1, money(a), money(a)) for n, a in enumerate(amounts)]
+    items = [(f"I{n}", "O1", "P1", 1, *[money(a)] * 3) for n, a in enumerate(amounts)]
     frame = rows_of(
         "fact_sales", spark.createDataFrame([order], ORDERS), spark.createDataFrame(items, ITEMS)
     )
@@ -67,7 +67,7 @@ def test_a_cancelled_order_is_no_sale_and_keeps_its_amounts(spark: SparkSession)
 
 
 def test_an_item_without_an_order_waits(spark: SparkSession) -> None:
-    items = spark.createDataFrame([("I1", "O9", "P1", 1, money("1"), money("1"))], ITEMS)
+    items = spark.createDataFrame([("I1", "O9", "P1", 1, *[money("1")] * 3)], ITEMS)
     assert rows_of("fact_sales", spark.createDataFrame([], ORDERS), items).count() == 0
 
 
