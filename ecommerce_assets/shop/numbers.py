@@ -13,7 +13,15 @@ def number_of(text: str, decimal_mark: str, thousands: str) -> str:
     """The number that a text is; null if it is none, or out of range."""
     trimmed = f"trim({text}, {ansi_literal(WHITE_SPACE)})"
     plain = plain_number(trimmed, decimal_mark, thousands)
-    return if_matches(plain, DECIMAL, f"TRY_CAST({plain} AS {NUMBER})")
+    found = if_matches(plain, DECIMAL, f"TRY_CAST({plain} AS {NUMBER})")
+    if decimal_mark != ".":
+        return found
+    # Few have white space around them, which takes longer to look for than all the rest.
+    whole = ansi_literal(f"^(?:{DECIMAL})$")
+    return (
+        f"CASE WHEN regexp_matches({text}, {whole}) THEN TRY_CAST({text} AS {NUMBER}) "
+        f"ELSE {found} END"
+    )
 
 
 def plain_number(text: str, decimal_mark: str, thousands: str) -> str:
