@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.layout import FOLDER
+from ecommerce_assets.landing.layout import FOLDER, date_folder, day_of_folder
 from ecommerce_assets.landing.records import line_of
 from ecommerce_assets.landing.source import Source
 from ecommerce_assets.landing.store import (
@@ -239,11 +239,10 @@ def below(store: Store, folder: str) -> str:
 
 
 def _folder_date(name: str, where: str) -> date:
-    text = name.removeprefix(FOLDER)
     try:
-        day = date.fromisoformat(text)
+        day = day_of_folder(name)
     except ValueError:
         day = None
-    if not name.startswith(FOLDER) or day is None or day.isoformat() != text:
+    if day is None or date_folder(day) != name:
         raise PipelineError(f"{where}: the folder's name is no date like {FOLDER}2024-01-31")
     return day

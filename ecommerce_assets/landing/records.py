@@ -146,14 +146,19 @@ def record_texts(source_file: str, stream: BinaryIO, source: Source) -> Iterator
         text.detach()
 
 
+def utf_16(first: bytes) -> str:
+    """The codec of UTF-16 text by its first two bytes: a mark, or a character of ASCII."""
+    if first in UTF_16_MARKS:
+        return "utf-16"
+    return "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
+
+
 def _text(source_file: str, stream: BinaryIO, dialect: Dialect) -> io.TextIOWrapper:
     """A file's text; line ends are not translated."""
     raw = gzip.GzipFile(fileobj=stream) if source_file.endswith(GZIP) else stream
     codec = dialect.codec
     if codec == "utf-16" and isinstance(raw, io.BufferedReader | gzip.GzipFile):
-        first = raw.peek(2)[:2]
-        if first not in UTF_16_MARKS:
-            codec = "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
+        codec = utf_16(raw.peek(2)[:2])
     return io.TextIOWrapper(raw, encoding=codec, newline="")
 
 

@@ -17,11 +17,7 @@ def number_of(text: str, decimal_mark: str, thousands: str) -> str:
     if decimal_mark != ".":
         return found
     # Few have white space around them, which takes longer to look for than all the rest.
-    whole = ansi_literal(f"^(?:{DECIMAL})$")
-    return (
-        f"CASE WHEN regexp_matches({text}, {whole}) THEN TRY_CAST({text} AS {NUMBER}) "
-        f"ELSE {found} END"
-    )
+    return f"coalesce({if_matches(text, DECIMAL, f'TRY_CAST({text} AS {NUMBER})')}, {found})"
 
 
 def plain_number(text: str, decimal_mark: str, thousands: str) -> str:

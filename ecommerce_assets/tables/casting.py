@@ -95,8 +95,7 @@ def cast(column: pa.Column, writing: Writing, text: str) -> str:
             f"WHEN lower({text}) IN {_FALSE} THEN false END"
         )
     if kind == str(types.TIMESTAMP):
-        times = ", ".join(time_of(text, pattern, writing.zone) for pattern in writing.times)
-        return times if len(writing.times) == 1 else f"coalesce({times})"
+        return moment(text, writing.times, writing.zone)
     if kind == str(types.DATE):
         return _day(text, writing.times)
     return text
@@ -135,6 +134,17 @@ def _number(text: str, writing: Writing) -> str:
     if writing.computed:
         return text
     return plain_number(text, writing.decimal_mark, writing.thousands)
+
+
+def moment(text: str, patterns: Sequence[str], zone: str) -> str:
+    """The time in UTC by the first pattern that fits; see `time_of`."""
+    times = ", ".join(time_of(text, pattern, zone) for pattern in patterns)
+    return times if len(patterns) == 1 else f"coalesce({times})"
+
+
+def day_in(zone: str, time: str) -> str:
+    """The day of a time in UTC, in a time zone."""
+    return f"CAST(timezone({ansi_literal(zone)}, timezone('UTC', {time})) AS DATE)"
 
 
 def time_of(text: str, pattern: str, zone: str) -> str:

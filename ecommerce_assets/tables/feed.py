@@ -163,10 +163,9 @@ def lookups_of(shop: Shop, source: str) -> tuple[Lookup, ...]:
         for part in parts:
             if part.from_ != source:
                 continue
-            declared = _Declared(shop, table, part)
             for column, value in part.values.items():
                 if value.lookup is not None:
-                    lookup = declared.lookup(column, value)
+                    lookup = _Declared(shop, table, part).lookup(column, value)
                     found[lookup.column] = lookup
     return tuple(found.values())
 

@@ -1,11 +1,11 @@
 """What would become of landed deliveries under a shop file, without writing any table."""
 
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,7 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
                 connection.execute(f"CREATE TABLE {name} AS {query}")
         # DuckDB works on few rows in one thread.
         with ThreadPoolExecutor() as pool:
-            judged = pool.map(lambda table: _judge(connection, table), fed_tables())
-            deque(judged, maxlen=0)
+            list(pool.map(partial(_judge, connection), fed_tables()))
         for table in fed_tables():
             _add_table(connection, table, found)
             fates = found.tables[table.name]

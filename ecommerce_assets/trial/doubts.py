@@ -23,6 +23,7 @@ from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds, exceeds
 from ecommerce_assets.trial.fates import relation_of
 from ecommerce_assets.trial.guess import headers_like
+from ecommerce_assets.trial.samples import NULLS
 
 PARENTS = {"orders": "customer_id", "order_items": "order_id"}
 # Columns of the ids of the same things, by table.
@@ -33,8 +34,8 @@ IDS = {
 }
 # Texts that mean an empty value in some export, in small letters.
 NONE = (
-    "null", "none", "nan", "nil", "n/a", "#n/a", "na", "\\n", "(null)", "undefined", "unknown",
-    "guest", "0", "-", "--", "?",
+    *dict.fromkeys(map(str.lower, NULLS)), "nil", "na", "undefined", "unknown", "guest", "0", "-",
+    "--", "?",
 )  # fmt: skip
 APART = 0.05  # of the orders, from which those without an item are probably not meant
 EXAMPLES = 3

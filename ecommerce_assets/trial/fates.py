@@ -12,7 +12,7 @@ from ecommerce_assets.tables.silver import contracts_of
 
 def relation_of(source: str) -> str:
     """The relation with the rows of a source as bronze would hold them."""
-    return f"bronze_{source}"
+    return relation_of_table(f"bronze.{source}")
 
 
 def rows_of(feed: Feed) -> str:

@@ -12,7 +12,7 @@ from ecommerce_assets.landing.source import LINE_NUMBER, column_of
 from ecommerce_assets.model.shares import percent
 from ecommerce_assets.shop.model import TABLES
 from ecommerce_assets.shop.times import ISO_TIME, read_differently
-from ecommerce_assets.tables.casting import time_of
+from ecommerce_assets.tables.casting import moment
 from ecommerce_assets.trial.guess import AMOUNTS, ROLES, ROWS, SOLD, Draft, draft_of, header_of
 from ecommerce_assets.trial.reconcile import A_FEW, MOST, described, rows_that_differ, totals
 from ecommerce_assets.trial.samples import SIGNS, Column, Sample, samples_of
@@ -63,9 +63,8 @@ def _first_day(orders: Draft, first_partition: date | None) -> Iterator[str]:
     column = orders.column("order_date")
     if column is None or not column.times:
         return
-    times = ", ".join(time_of("text", pattern, "UTC") for pattern in column.times[0])
     (first,) = orders.sample.connection.execute(
-        f"SELECT CAST(min(coalesce({times})) AS DATE) FROM "
+        f"SELECT CAST(min({moment('text', column.times[0], 'UTC')}) AS DATE) FROM "
         f'(SELECT "{column_of(column.header)}" AS text FROM "{orders.sample.name}")'
     ).fetchone() or (None,)
     if first and first_partition and first < first_partition:

@@ -1,6 +1,5 @@
 """Samples of a shop's exports: how they are written, and what their columns hold."""
 
-import codecs
 import csv
 import gzip
 import io
@@ -14,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.landing.records import read_records
+from ecommerce_assets.landing.records import UTF_16_MARKS, read_records, utf_16
 from ecommerce_assets.landing.source import GZIP, Dialect, Source, column_of
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.casting import time_of
@@ -157,11 +156,8 @@ def _dialect(file: Path, data: bytes) -> tuple[Dialect, list[str]]:
 
 def _decoded(data: bytes) -> tuple[str, str]:
     """The text, and its encoding: by a mark, by zeros in it, or what fits."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:LOOKED_AT]:
-        codec = "utf-16"
-        if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            codec = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-        return data.decode(codec, errors="replace"), "utf-16"
+    if data.startswith(UTF_16_MARKS) or b"\0" in data[:LOOKED_AT]:
+        return data.decode(utf_16(data[:2]), errors="replace"), "utf-16"
     try:
         return data.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:

@@ -73,12 +73,13 @@ def accounted(keyed: Keyed, scope: Scope) -> Relation:
     `of_run` are valid rows of the run's deliveries, and those that they superseded; with the marks,
     their number.
     """
-    marks = "".join(f", CASE WHEN of_run THEN {mark} END AS {mark}" for mark in keyed.marks)
-    no_marks = "".join(f", CAST(NULL AS BOOLEAN) AS {mark}" for mark in keyed.marks)
+    counted = [mark for mark in keyed.marks if mark != IS_OWN]
+    marks = "".join(f", CASE WHEN of_run THEN {mark} END AS {mark}" for mark in counted)
+    no_marks = "".join(f", CAST(NULL AS BOOLEAN) AS {mark}" for mark in counted)
     # Of rows that are published already, the marks are not known any more.
     marked = "".join(
         f", count(CASE WHEN {mark} THEN 1 END) AS {mark}, count({mark}) AS {KNOWN}{mark}"
-        for mark in keyed.marks
+        for mark in counted
     )
     return query(
         f"""

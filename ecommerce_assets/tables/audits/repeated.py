@@ -74,11 +74,11 @@ class Repeats:
             received: as which the query knows a row with the columns of `of_delivery`.
             kept: the current row of its key, with its `content`.
         """
-        other = LINES if self.of_lines else DATE if self.in_date else None
+        in_file = _told(FILE if self.in_file else None)
+        in_date = _told(LINES if self.of_lines else DATE if self.in_date else None)
         cases = [
-            f"WHEN {received}.first_file = {received}.last_file THEN {_text(FILE, self.in_file)}",
-            f"WHEN {received}.least_content <> {received}.most_content "
-            f"THEN {_text(other or DATE, other is not None)}",
+            f"WHEN {received}.first_file = {received}.last_file THEN {in_file}",
+            f"WHEN {received}.least_content <> {received}.most_content THEN {in_date}",
         ]
         replaced_in_delivery = (
             f"{received}.place > 1 AND "
@@ -108,8 +108,8 @@ class Repeats:
         return " ".join(text for kind, text in remedies.items() if kind in kinds)
 
 
-def _text(kind: str, told: bool) -> str:
-    return f"'{kind}'" if told else "CAST(NULL AS VARCHAR)"
+def _told(kind: str | None) -> str:
+    return f"'{kind}'" if kind else "CAST(NULL AS VARCHAR)"
 
 
 def repeats_of(shop: Shop, table: str) -> Repeats | None:

@@ -4,7 +4,7 @@ import pandera.pandas as pa
 
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.tables.casting import day_in
 from ecommerce_assets.tables.contract import (
     COUNTRY,
     currencies,
@@ -49,11 +49,6 @@ class Orders(pa.DataFrameModel):
         unique = "order_id"
 
 
-def day_of_order(zone: str) -> str:
-    """SQL of the day of `order_date`, a time in UTC, in a time zone; row-wise, so by DuckDB."""
-    return f"CAST(timezone({ansi_literal(zone)}, timezone('UTC', order_date)) AS DATE)"
-
-
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
     """silver.orders and its quarantine."""
     return silver_tables(
@@ -61,7 +56,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         name="orders",
         model=Orders,
         partitioned_by=("months(order_date)",),
-        computed={"business_date": day_of_order(shop.zone)},
+        computed={"business_date": day_in(shop.zone, "order_date")},
         parent="customer_id",
         value="total_amount",
     )
