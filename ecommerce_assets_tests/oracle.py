@@ -34,23 +34,30 @@ CONTRACT = {
     ),
     "products": (
         "product_id:text name:text category:category price:price",
-        "sku:text description:text subcategory:text brand:text cost:price stock_quantity:stock "
+        "sku:text description:text role:role subcategory:text brand:text cost:price stock_quantity:stock "
         "is_active:flag created_at:stamp updated_at:stamp",
     ),
     "orders": (
         "order_id:text customer_id:text order_date:stamp status:status total_amount:money",
         "payment_method:payment subtotal:money tax_amount:money shipping_amount:money "
-        "discount_amount:money currency:currency shipping_country:country shipping_city:text "
+        "discount_amount:money tip_amount:money prices_include_tax:flag currency:currency shipping_country:country shipping_city:text "
         "updated_at:stamp",
     ),
     "order_items": (
         "order_item_id:text order_id:text product_id:text quantity:quantity unit_price:price",
-        "discount_percent:percent line_total:money updated_at:stamp",
+        "discount_percent:percent discount_amount:money tax_rate:percent tax_amount:money "
+        "line_total:money updated_at:stamp",
+    ),
+    "returns": (
+        "return_id:text order_id:text returned_at:stamp",
+        "order_item_id:text product_id:text customer_id:text quantity:quantity unit_price:price "
+        "amount:money tax_amount:money refund_amount:money reason:text updated_at:stamp",
     ),
 }
 REQUIRED = {t: [c.split(":")[0] for c in required.split()] for t, (required, _) in CONTRACT.items()}
 KINDS = {t: dict(c.split(":") for c in " ".join(both).split()) for t, both in CONTRACT.items()}
 GUEST = "(guest)"
+WHOLE_ORDER = "(whole order)"
 
 # What an empty optional value becomes, and the faults that only several values together show.
 GROSS = "gross_cents(quantity_value, unit_price_exact)"
@@ -58,16 +65,36 @@ FILLED = (
     "filled_cents(quantity_value, unit_price_exact, "
     "if(discount_percent_text IS NULL, 0, discount_percent_exact))"
 )
+OFF = "if(discount_amount_text IS NULL, 0, cents(discount_amount_value))"
+OF_PIECES = "gross_cents(quantity_value, unit_price_exact)"
 DEFAULTS = {
     "discount_amount": "CAST(0 AS DECIMAL(12, 2))",
     "discount_percent": "CAST(0 AS DECIMAL(5, 2))",
-    "line_total": f"TRY_CAST(money({FILLED}) AS DECIMAL(12, 2))",
+    "tip_amount": "CAST(0 AS DECIMAL(12, 2))",
+    "prices_include_tax": "false",
+    "line_total": f"TRY_CAST(money({FILLED} - {OFF}) AS DECIMAL(12, 2))",
+    "role": "'goods'",
+    "amount": f"TRY_CAST(money({OF_PIECES}) AS DECIMAL(12, 2))",
 }
 JOINT_FAULTS = {
     "order_items": {
         "quantity x unit_price": f"{GROSS} > 999999999999999999",
-        "line_total": f"line_total_text IS NULL AND {FILLED} > 999999999999",
-    }
+        "line_total": f"line_total_text IS NULL AND {FILLED} - {OFF} > 999999999999",
+        "discount_amount": (
+            "line_total_text IS NULL AND unit_price_value IS NOT NULL AND "
+            "(discount_percent_text IS NULL OR discount_percent_value IS NOT NULL) "
+            f"AND {FILLED} < {OFF}"
+        ),
+    },
+    "returns": {
+        "quantity, amount and refund_amount": (
+            "quantity_text IS NULL AND amount_text IS NULL AND refund_amount_text IS NULL"
+        ),
+        "quantity x unit_price": f"amount_text IS NULL AND {OF_PIECES} > 999999999999",
+        "tax_amount": (
+            f"tax_amount_value > if(amount_text IS NULL, money({OF_PIECES}), amount_value)"
+        ),
+    },
 }
 
 STAMP = (
@@ -179,6 +206,7 @@ POSSIBLE = "CAST({c} AS DATE) BETWEEN DATE '1970-01-01' AND CAST(_ingestion_date
 
 # The words of the default shop: of each kind, what it may say; None for anything.
 WORDS = {
+    "role": "goods charge",
     "category": "electronics clothing home_garden sports books toys beauty food",
     "status": "pending confirmed shipped delivered cancelled returned",
     "payment": "credit_card debit_card paypal bank_transfer cash_on_delivery",
@@ -307,10 +335,16 @@ class Oracle:
     def silver(self, table: str) -> str:
         """The SELECT of a silver table: the version of each key that is current."""
         defaults = DEFAULTS | {"currency": f"'{self.currency}'"}
+        if table == "returns":
+            defaults |= {"product_id": f"'{WHOLE_ORDER}'", "customer_id": f"'{GUEST}'"}
+        else:
+            defaults = {c: sql for c, sql in defaults.items() if c != "amount"}
         filled = {c: f"coalesce({c}_value, {defaults[c]})" for c in KINDS[table] if c in defaults}
         columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
         if table == "orders":
             columns.append(f"{self.day('order_date_value')} AS business_date")
+        if table == "returns":
+            columns.append(f"{self.day('returned_at_value')} AS business_date")
         if table == "order_items":
             columns.append(f"CAST(money({GROSS}) AS DECIMAL(18, 2)) AS gross_amount")
         return f"""{self.judged(table)}
@@ -339,6 +373,7 @@ class Oracle:
             **{f"silver.{table}": self.silver(table) for table in CONTRACT},
             **{f"silver.{table}_quarantine": self.quarantine(table) for table in CONTRACT},
             "gold.fact_sales": FACT_SALES.replace("{not_sold}", f"({not_sold})"),
+            "gold.fact_returns": FACT_RETURNS.replace("{not_sold}", f"({not_sold})"),
             "gold.dim_date": DIM_DATE,
             **GOLD,
         }
@@ -398,60 +433,168 @@ ORDERS = "count(DISTINCT order_id) AS orders"
 NO_GUEST = f"customer_key <> xxhash64('{GUEST}')"
 UNITS = "CAST(sum(quantity) AS BIGINT) AS units"
 AVERAGE = "money(half_up(sum(cents(revenue)), count(DISTINCT order_id))) AS average_order_value"
+BACK = "CAST(sum(returned_amount) AS DECIMAL(18, 2)) AS returned"
+
+
+def zero(column: str) -> str:
+    """An amount, 0.00 where there is none."""
+    return f"CAST(coalesce({column}, 0) AS DECIMAL(18, 2)) AS {column}"
+
+
+NET = "CAST(coalesce(revenue, 0) - coalesce(returned, 0) AS DECIMAL(18, 2)) AS net_revenue"
 
 
 def revenue_per(period: str) -> str:
     """Return the SELECT of the revenue table of one period, such as `order_date AS order_date`."""
+    column = period.split(" AS ")[-1]
+    sums = ", ".join(
+        f"sum({c}) AS {c}" for c in ("revenue", "discount", "shipping", "tax", "total_paid")
+    )
+    back = period.replace("order_date", "return_date", 1)
     return f"""
-        SELECT {period}, {REVENUE}, CAST(sum(discount) AS DECIMAL(18, 2)) AS discount, {ORDERS},
-            {UNITS}, count(DISTINCT customer_key) FILTER ({NO_GUEST}) AS customers, {AVERAGE}
-        FROM gold.fact_sales WHERE is_sale GROUP BY 1"""
+        WITH sold AS (
+            SELECT {period}, {sums}, {ORDERS}, sum(units) AS units,
+                count(DISTINCT customer_key) FILTER ({NO_GUEST}) AS customers, {AVERAGE}
+            FROM gold.fact_orders WHERE is_sale GROUP BY 1
+        ), back AS (
+            SELECT {back}, {BACK} FROM gold.fact_returns WHERE is_counted GROUP BY 1
+        )
+        SELECT {column}, {zero("revenue")}, {zero("discount")}, coalesce(orders, 0) AS orders,
+            CAST(coalesce(units, 0) AS BIGINT) AS units, coalesce(customers, 0) AS customers,
+            {zero("average_order_value")}, {zero("shipping")}, {zero("tax")},
+            {zero("total_paid")}, {zero("returned")}, {NET}
+        FROM sold FULL JOIN back USING ({column})"""
 
 
 MONTH = "CAST(date_trunc('month', order_date) AS DATE) AS month_start_date"
 
-FACT_SALES = """
+
+def largest_remainder(given: str, amount: str, weight: str, share: str) -> str:
+    """SQL of `given` with the cents of an order's `amount` that each row has in proportion."""
+    whole = f"sum({weight}) OVER (PARTITION BY order_id)"
+    return f"""
+        SELECT * EXCLUDE (floor, rest), floor + if(row_number() OVER (
+                PARTITION BY order_id ORDER BY rest DESC NULLS LAST, order_item_id)
+                <= {amount} - sum(floor) OVER (PARTITION BY order_id), 1, 0) AS {share}
+        FROM (
+            SELECT *, if({whole} > 0, {amount} * {weight} // {whole}, NULL) AS floor,
+                if({whole} > 0, {amount} * {weight} % {whole}, NULL) AS rest FROM {given})"""
+
+
+FACT_SALES = f"""
         WITH lines AS (
-            SELECT i.*, o.business_date AS day, o.customer_id, o.status,
-                o.payment_method, o.shipping_country, cents(i.line_total) AS line_cents,
-                sum(cents(i.line_total)) OVER (PARTITION BY i.order_id) AS order_cents,
+            SELECT i.* EXCLUDE (discount_amount), o.business_date AS day, o.customer_id, o.status,
+                o.payment_method, o.shipping_country, o.prices_include_tax AS included,
+                cents(i.line_total) AS line_cents, cents(o.tax_amount) AS all_tax,
+                coalesce(cents(o.shipping_amount), 0) AS shipping,
                 least(
                     cents(o.discount_amount),
                     sum(cents(i.line_total)) OVER (PARTITION BY i.order_id)
                 ) AS to_share
             FROM silver.order_items AS i JOIN silver.orders AS o ON i.order_id = o.order_id
-        ), parts AS (
-            SELECT *,
-                CASE WHEN order_cents = 0 THEN 0
-                ELSE to_share * line_cents // order_cents END AS whole_cents,
-                CASE WHEN order_cents = 0 THEN 0
-                ELSE to_share * line_cents % order_cents END AS remainder
-            FROM lines
-        ), shares AS (
-            SELECT *, whole_cents + if(
-                row_number() OVER (PARTITION BY order_id ORDER BY remainder DESC, order_item_id)
-                <= to_share - sum(whole_cents) OVER (PARTITION BY order_id), 1, 0
-            ) AS share_cents
-            FROM parts
+        ), shares AS ({largest_remainder("lines", "to_share", "line_cents", "off")}
+        ), paid AS (
+            SELECT *, line_cents - coalesce(off, 0) AS paid FROM shares
+        ), own AS (
+            SELECT *, coalesce(
+                if(included AND tax_amount > 0, least(cents(tax_amount), paid), cents(tax_amount)),
+                half_up(paid * cents(tax_rate), 10000 + if(included, cents(tax_rate), 0))
+            ) AS own_tax FROM paid
+        ), open_tax AS (
+            SELECT *, if(own_tax IS NULL, paid, 0) AS weight,
+                sum(if(own_tax IS NULL, paid, 0)) OVER (PARTITION BY order_id) AS weights,
+                all_tax - sum(coalesce(own_tax, 0)) OVER (PARTITION BY order_id) AS left_tax
+            FROM own
+        ), to_items AS (
+            SELECT *, CASE WHEN left_tax <= 0 OR weights = 0 THEN 0 WHEN NOT included THEN left_tax
+                ELSE least(weights, half_up(left_tax * weights, weights + shipping))
+                END AS items_tax
+            FROM open_tax
+        ), taxed AS ({largest_remainder("to_items", "items_tax", "weight", "part")}
+        ), net AS (
+            SELECT *, coalesce(own_tax, part, 0) AS tax_cents, cents(gross_amount) - paid AS cut
+            FROM taxed
         ), amounts AS (
-            SELECT *, cents(gross_amount) AS all_cents,
-                line_cents - share_cents AS net_cents
-            FROM shares
+            SELECT *, paid - if(included, tax_cents, 0) AS net_cents, cut - CASE
+                WHEN NOT included THEN 0
+                WHEN paid = 0 THEN if(cut > 0 AND tax_rate IS NOT NULL,
+                    half_up(cut * cents(tax_rate), 10000 + cents(tax_rate)), 0)
+                WHEN cut < 0 THEN -half_up(-cut * tax_cents, paid)
+                ELSE half_up(cut * tax_cents, paid) END AS off_cents
+            FROM net
         )
         SELECT xxhash64(order_item_id) AS sale_key, order_item_id, order_id,
             CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS order_date,
             xxhash64(customer_id) AS customer_key, xxhash64(product_id) AS product_key,
-            status, payment_method, shipping_country, status NOT IN {not_sold} AS is_sale, quantity,
-            unit_price, money(all_cents) AS gross_amount, money(all_cents - net_cents) AS discount,
-            money(net_cents) AS revenue
+            status, payment_method, shipping_country, status NOT IN {{not_sold}} AS is_sale,
+            quantity, unit_price, money(net_cents + off_cents) AS gross_amount,
+            money(off_cents) AS discount, money(net_cents) AS revenue, money(tax_cents) AS tax
         FROM amounts"""
+FACT_RETURNS = f"""
+        WITH sold AS (
+            SELECT order_id, order_item_id, product_key, sale_key, cents(revenue) AS rev,
+                cents(tax) AS tax, CAST(quantity AS HUGEINT) AS pieces FROM gold.fact_sales
+        ), matched AS (
+            SELECT r.*, o.order_id IS NOT NULL AS known, o.status, o.business_date AS order_day,
+                o.customer_id AS buyer, coalesce(o.prices_include_tax, false) AS included,
+                cents(o.total_amount) AS total, coalesce(cents(o.shipping_amount), 0) AS shipping,
+                list_filter(coalesce(s.lines, []), lambda x: CASE
+                    WHEN r.order_item_id IS NOT NULL THEN x.order_item_id = r.order_item_id
+                    WHEN r.product_id <> '{WHOLE_ORDER}' THEN x.product_key = xxhash64(r.product_id)
+                    ELSE true END) AS lines, s.rev AS order_rev, s.tax AS order_tax
+            FROM silver.returns r LEFT JOIN silver.orders o USING (order_id)
+            LEFT JOIN (SELECT order_id, list(sold) AS lines, sum(rev) AS rev, sum(tax) AS tax
+                FROM sold GROUP BY 1) s USING (order_id)
+        ), based AS (
+            SELECT *, CAST(list_sum(list_transform(lines, lambda x: x.rev)) AS HUGEINT) AS rev,
+                CAST(list_sum(list_transform(lines, lambda x: x.tax)) AS HUGEINT) AS tax,
+                CAST(list_sum(list_transform(lines, lambda x: x.pieces)) AS HUGEINT) AS pieces,
+                coalesce(total, order_rev + order_tax + shipping) AS paid,
+                (order_item_id IS NOT NULL OR product_id <> '{WHOLE_ORDER}') AND len(lines) = 1
+                    AS of_one
+            FROM matched
+        ), valued AS (
+            SELECT *, CASE
+                WHEN amount IS NOT NULL THEN coalesce(cents(tax_amount), CASE
+                    WHEN included AND rev + tax > 0
+                        THEN least(half_up(cents(amount) * tax, rev + tax), cents(amount))
+                    WHEN NOT included AND rev > 0 THEN half_up(cents(amount) * tax, rev) END, 0)
+                WHEN refund_amount IS NOT NULL THEN
+                    if(refund_amount > 0 AND paid > 0,
+                        coalesce(half_up(cents(refund_amount) * order_tax, paid), 0), 0)
+                ELSE half_up(tax * quantity, pieces) END AS tax_cents
+            FROM based
+        ), amounts AS (
+            SELECT *, CASE
+                WHEN amount IS NOT NULL THEN cents(amount) - if(included, tax_cents, 0)
+                WHEN refund_amount IS NOT NULL THEN if(refund_amount > 0 AND paid > 0,
+                    least(cents(refund_amount), coalesce(
+                        half_up(cents(refund_amount) * order_rev, paid), cents(refund_amount))),
+                    cents(refund_amount))
+                ELSE half_up(rev * quantity, pieces) END AS back
+            FROM valued
+        )
+        SELECT xxhash64(return_id) AS return_key, return_id,
+            if(of_one, lines[1].sale_key, NULL) AS sale_key, order_id,
+            CAST(strftime(business_date, '%Y%m%d') AS INTEGER) AS date_key,
+            business_date AS return_date, coalesce(order_day, business_date) AS order_date,
+            xxhash64(coalesce(buyer, customer_id)) AS customer_key,
+            if(order_item_id IS NOT NULL AND len(lines) = 1, lines[1].product_key,
+                xxhash64(product_id)) AS product_key,
+            reason, known AS is_order_known,
+            coalesce(status NOT IN {{not_sold}}, true) AS is_counted, quantity,
+            money(back) AS returned_amount, money(tax_cents) AS returned_tax,
+            money(coalesce(cents(refund_amount), back + tax_cents)) AS refunded_amount
+        FROM amounts WHERE back IS NOT NULL"""
 DIM_DATE = """
         WITH days AS (
             SELECT CAST(unnest(generate_series(
                 make_date(year(min(business_date)), 1, 1),
                 make_date(year(max(business_date)), 12, 31),
                 INTERVAL 1 DAY
-            )) AS DATE) AS day FROM silver.orders
+            )) AS DATE) AS day FROM (
+                SELECT business_date FROM silver.orders
+                UNION ALL SELECT business_date FROM silver.returns)
         )
         SELECT CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS date,
             CAST(isodow(day) AS INTEGER) AS day_of_week, dayname(day) AS day_name,
@@ -468,10 +611,12 @@ GOLD: dict[str, str] = {
             SELECT *, false AS is_inferred FROM silver.customers
             UNION ALL BY NAME
             SELECT DISTINCT customer_id, customer_id <> '{GUEST}' AS is_inferred
-            FROM silver.orders ANTI JOIN silver.customers USING (customer_id)
+            FROM (SELECT customer_id FROM silver.orders
+                UNION ALL SELECT customer_id FROM silver.returns)
+            ANTI JOIN silver.customers USING (customer_id)
         ), sales AS (
             SELECT customer_key, {ORDERS}, {REVENUE}
-            FROM gold.fact_sales WHERE is_sale GROUP BY 1
+            FROM gold.fact_orders WHERE is_sale GROUP BY 1
         )
         SELECT xxhash64(customer_id) AS customer_key, customer_id, email, first_name, last_name,
             country, city, created_at,
@@ -479,58 +624,124 @@ GOLD: dict[str, str] = {
             WHEN orders IS NULL THEN 'inactive' WHEN orders = 1 THEN 'new'
             WHEN revenue >= 5000.00 THEN 'vip' ELSE 'regular' END AS segment, is_inferred
         FROM members LEFT JOIN sales ON sales.customer_key = xxhash64(members.customer_id)""",
-    "gold.dim_product": """
+    "gold.dim_product": f"""
         WITH members AS (
             SELECT *, false AS is_inferred FROM silver.products
             UNION ALL BY NAME
-            SELECT DISTINCT product_id, 'unknown' AS name, 'unknown' AS category,
-                true AS is_inferred
-            FROM silver.order_items ANTI JOIN silver.products USING (product_id)
+            SELECT DISTINCT product_id,
+                if(product_id = '{WHOLE_ORDER}', 'whole order', 'unknown') AS name,
+                'unknown' AS category, if(product_id = '{WHOLE_ORDER}', 'charge', 'goods') AS role,
+                product_id <> '{WHOLE_ORDER}' AS is_inferred
+            FROM (SELECT product_id FROM silver.order_items
+                UNION ALL SELECT product_id FROM silver.returns)
+            ANTI JOIN silver.products USING (product_id)
         )
         SELECT xxhash64(product_id) AS product_key, product_id, sku,
-            coalesce(name, 'unknown') AS name, coalesce(category, 'unknown') AS category, subcategory,
-            brand, price, cost, is_active, is_inferred
+            coalesce(name, 'unknown') AS name, coalesce(category, 'unknown') AS category, role,
+            subcategory, brand, price, cost, is_active, is_inferred
         FROM members""",
+    "gold.fact_orders": """
+        WITH lines AS (
+            SELECT order_id, count(*) AS items, sum(quantity) AS units, bool_or(is_sale) AS is_sale,
+                sum(cents(gross_amount)) AS gross, sum(cents(discount)) AS off,
+                sum(cents(revenue)) AS rev, sum(cents(tax)) AS tax
+            FROM gold.fact_sales GROUP BY 1
+        ), back AS (
+            SELECT order_id, sum(cents(returned_amount)) AS back,
+                sum(cents(refunded_amount)) AS refund
+            FROM gold.fact_returns GROUP BY 1
+        ), found AS (
+            SELECT *, coalesce(cents(tax_amount), tax, 0) AS order_tax,
+                coalesce(cents(shipping_amount), 0) AS gross_shipping,
+                gross_shipping - if(prices_include_tax AND items > 0, greatest(0, least(
+                    gross_shipping, coalesce(cents(tax_amount) - tax, 0))), 0) AS net_shipping
+            FROM silver.orders LEFT JOIN lines USING (order_id) LEFT JOIN back USING (order_id)
+        )
+        SELECT xxhash64(order_id) AS order_key, order_id,
+            CAST(strftime(business_date, '%Y%m%d') AS INTEGER) AS date_key,
+            business_date AS order_date, xxhash64(customer_id) AS customer_key, status,
+            payment_method, coalesce(is_sale, false) AS is_sale, coalesce(items, 0) AS items,
+            CAST(coalesce(units, 0) AS BIGINT) AS units, money(coalesce(gross, 0)) AS gross_amount,
+            money(coalesce(off, 0)) AS discount, money(coalesce(rev, 0)) AS revenue,
+            money(net_shipping) AS shipping, money(order_tax) AS tax,
+            money(cents(tip_amount)) AS tip,
+            money(coalesce(cents(total_amount),
+                coalesce(rev, 0) + net_shipping + order_tax + cents(tip_amount))) AS total_paid,
+            money(coalesce(back, 0)) AS returned, money(coalesce(refund, 0)) AS refunded
+        FROM found""",
     "gold.daily_revenue": revenue_per("order_date AS order_date"),
     "gold.weekly_revenue": revenue_per(
         "CAST(date_trunc('week', order_date) AS DATE) AS week_start_date"
     ),
     "gold.monthly_revenue": revenue_per(MONTH),
+    "gold.order_revenue_by_cohort": f"""
+        WITH sold AS (
+            SELECT order_date, {ORDERS}, sum(revenue) AS revenue
+            FROM gold.fact_orders WHERE is_sale GROUP BY 1
+        ), back AS (
+            SELECT order_date, count(*) AS returns, {BACK}
+            FROM gold.fact_returns WHERE is_counted GROUP BY 1
+        )
+        SELECT order_date, coalesce(orders, 0) AS orders, {zero("revenue")},
+            coalesce(returns, 0) AS returns, {zero("returned")}, {NET}
+        FROM sold FULL JOIN back USING (order_date)""",
     "gold.orders_per_customer": f"""
-        SELECT customer_key, customer_id, {ORDERS}, {UNITS}, min(order_date) AS first_order_date,
-            max(order_date) AS last_order_date, {AVERAGE}
-        FROM gold.fact_sales JOIN gold.dim_customer USING (customer_key)
+        SELECT customer_key, customer_id, {ORDERS}, CAST(sum(units) AS BIGINT) AS units,
+            min(order_date) AS first_order_date, max(order_date) AS last_order_date, {AVERAGE}
+        FROM gold.fact_orders JOIN gold.dim_customer USING (customer_key)
         WHERE is_sale AND {NO_GUEST} GROUP BY 1, 2""",
     "gold.customer_lifetime_value": f"""
         WITH sales AS (
             SELECT customer_key, {ORDERS}, {REVENUE}
-            FROM gold.fact_sales WHERE is_sale GROUP BY 1
+            FROM gold.fact_orders WHERE is_sale GROUP BY 1
+        ), back AS (
+            SELECT customer_key, count(*) AS returns, {BACK}
+            FROM gold.fact_returns WHERE is_counted GROUP BY 1
         ), valued AS (
             SELECT customer_key, customer_id, segment, coalesce(orders, 0) AS orders,
-                coalesce(revenue, 0) AS lifetime_value
-            FROM gold.dim_customer LEFT JOIN sales USING (customer_key) WHERE {NO_GUEST}
+                {zero("revenue")}, coalesce(returns, 0) AS returns, {zero("returned")},
+                CAST(coalesce(revenue, 0) - coalesce(returned, 0) AS DECIMAL(18, 2))
+                    AS lifetime_value
+            FROM gold.dim_customer LEFT JOIN sales USING (customer_key)
+            LEFT JOIN back USING (customer_key) WHERE {NO_GUEST}
         )
         SELECT *, CAST(row_number() OVER (
             ORDER BY lifetime_value DESC, customer_id) AS INTEGER) AS value_rank
         FROM valued""",
     "gold.top_products": f"""
         WITH sold AS (
-            SELECT product_key, product_id, name, category, {UNITS}, {ORDERS}, {REVENUE}
-            FROM gold.fact_sales JOIN gold.dim_product USING (product_key)
-            WHERE is_sale GROUP BY 1, 2, 3, 4
+            SELECT product_key, {UNITS}, {ORDERS}, {REVENUE}
+            FROM gold.fact_sales WHERE is_sale GROUP BY 1
+        ), back AS (
+            SELECT product_key, count(*) AS returns, sum(quantity) AS units_returned, {BACK}
+            FROM gold.fact_returns WHERE is_counted GROUP BY 1
+        ), figures AS (
+            SELECT product_key, product_id, name, category,
+                CAST(coalesce(units, 0) AS BIGINT) AS units, coalesce(orders, 0) AS orders,
+                {zero("revenue")}, coalesce(returns, 0) AS returns,
+                CAST(coalesce(units_returned, 0) AS BIGINT) AS units_returned, {zero("returned")},
+                {NET}, role = 'goods' AND orders IS NOT NULL AS ranked
+            FROM sold FULL JOIN back USING (product_key) JOIN gold.dim_product USING (product_key)
         )
-        SELECT *, CAST(row_number() OVER (
-            ORDER BY revenue DESC, product_id) AS INTEGER) AS revenue_rank
-        FROM sold""",
+        SELECT * EXCLUDE (ranked), if(ranked, CAST(row_number() OVER (
+            PARTITION BY ranked ORDER BY revenue DESC, product_id) AS INTEGER), NULL)
+            AS revenue_rank
+        FROM figures""",
     "gold.category_performance": f"""
         WITH sold AS (
-            SELECT category, {MONTH}, {REVENUE},
-                CAST(sum(discount) AS DECIMAL(18, 2)) AS discount, {ORDERS}, {UNITS}
+            SELECT category, {MONTH}, {REVENUE}, sum(discount) AS discount, {ORDERS}, {UNITS}
             FROM gold.fact_sales JOIN gold.dim_product USING (product_key)
             WHERE is_sale GROUP BY 1, 2
+        ), back AS (
+            SELECT category, {MONTH.replace("order_date", "return_date")}, {BACK}
+            FROM gold.fact_returns JOIN gold.dim_product USING (product_key)
+            WHERE is_counted GROUP BY 1, 2
         ), months AS (
-            SELECT *, sum(cents(revenue)) OVER (PARTITION BY month_start_date) AS month_cents
-            FROM sold
+            SELECT category, month_start_date, {zero("revenue")}, {zero("discount")},
+                coalesce(orders, 0) AS orders, CAST(coalesce(units, 0) AS BIGINT) AS units,
+                {zero("returned")}, {NET},
+                sum(coalesce(cents(revenue), 0)) OVER (PARTITION BY month_start_date) AS month_cents
+            FROM sold FULL JOIN back USING (category, month_start_date)
         )
         SELECT * EXCLUDE (month_cents),
             CAST(CASE WHEN month_cents = 0 THEN 0 ELSE

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ecommerce_assets_tests.shop import Shop
 
-TABLES = ("customers", "products", "orders", "order_items")
+TABLES = ("customers", "products", "orders", "order_items", "returns")
 DAYS = ("2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02")
 ORDER_DATES = (
     "2024-01-30T23:59:59Z",
@@ -49,6 +49,7 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
             "name": odd("", usual=["Lamp", "Chair"]),
             "category": odd("cars", usual=["home_garden", " TOYS"]),
             "price": odd("-1", "1e3", usual=["10", "9.995", "0"]),
+            "role": odd("gift", usual=["", "goods", "Charge"]),
             "stock_quantity": odd("1.5", usual=["", "2.0"]),
             "updated_at": updated_at,
         }
@@ -61,7 +62,27 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
             "payment_method": odd("shells", usual=["", "paypal"]),
             "subtotal": odd("-5", usual=["", "20.00"]),
             "discount_amount": odd("x", usual=["", "0", "0.01", "3.33", "9999.99"]),
+            "tax_amount": odd("-1", usual=["", "0", "3.33", "19.00", "50"]),
+            "shipping_amount": odd("x", usual=["", "4.90"]),
+            "tip_amount": odd("-1", usual=["", "1"]),
+            "prices_include_tax": odd("perhaps", usual=["", "true", "false"]),
             "total_amount": odd("", usual=["20", "0"]),
+            "updated_at": updated_at,
+        }
+    if table == "returns":
+        return {
+            "return_id": odd("", usual=[key("R", 5)]),
+            "order_id": odd("", f"O{world}-unknown", f"N{world}", usual=[key("O", 4)]),
+            "order_item_id": odd(f"I{world}-unknown", usual=["", "", key("I", 7)]),
+            "product_id": odd(f"P{world}-unknown", usual=["", key("P", 3)]),
+            "customer_id": odd(f"C{world}-unknown", usual=["", key("C", 3)]),
+            "returned_at": odd("", usual=ORDER_DATES),
+            "quantity": odd("-1", usual=["", "1", "2"]),
+            "unit_price": odd("x", usual=["", "", "3.335"]),
+            "amount": odd("-5", usual=["", "", "3.33", "10"]),
+            "tax_amount": odd("99", usual=["", "", "0.50"]),
+            "refund_amount": odd("-5", usual=["", "", "5.00", "0"]),
+            "reason": pick.choice(["", "damaged"]),
             "updated_at": updated_at,
         }
     return {
@@ -71,6 +92,9 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
         "quantity": odd("0", "1.5", "3000000000", usual=["1", "2", "3.0"]),
         "unit_price": odd("-1", "9999999999.99", usual=["0", "10.00", "3.335"]),
         "discount_percent": odd("101", usual=["", "0", "12.5", "100"]),
+        "discount_amount": odd("x", usual=["", "", "0.50", "11"]),
+        "tax_rate": odd("120", usual=["", "", "19", "7.00", "0"]),
+        "tax_amount": odd("-1", usual=["", "", "1.50"]),
         "line_total": odd("-1", "1", usual=["", "10.00", "0"]),
         "updated_at": updated_at,
     }

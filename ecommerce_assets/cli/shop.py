@@ -37,7 +37,7 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
     """Show what the shop file makes of what has landed, without writing a table.
 
     How many rows each table gets, which go to quarantine and why, values that the vocabulary does
-    not know, items whose order no table has, and the revenue by month. The exit code is 1 if a run
+    not know, items whose order no table has, revenue and returns by month. The exit code is 1 if a run
     would not publish a table, or if something is doubtful that the shop file does not answer.
     """
     from ecommerce_assets.query.result import as_json, print_table
@@ -59,7 +59,7 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
          [{"source": name, "files": files} for name, files in found.files.items()]),
         ("Rows that a condition leaves out", found.not_selected),
         ("Items and orders that do not meet", [found.apart] if any(found.apart.values()) else []),
-        ("Revenue by month", found.months),
+        ("Revenue and returns by month", found.months),
     ]  # fmt: skip
     for title, rows in shown:
         print_table(title, rows)

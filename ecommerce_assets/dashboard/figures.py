@@ -130,8 +130,8 @@ def _quarantined(query: Query, source: str) -> list[dict[str, Any]]:
     """Quarantined rows by ingestion date and reason; a row counts once per reason."""
     return _rows(
         query,
-        f"SELECT '{source}' AS source, _ingestion_date AS day, r.reason, count(*) AS number "
-        f"FROM silver.{source}_quarantine CROSS JOIN UNNEST(_reasons) AS r (reason) "
+        f"SELECT '{source}' AS source, _ingestion_date AS day, r.text AS reason, count(*) AS number "
+        f"FROM silver.{source}_quarantine CROSS JOIN UNNEST(_reasons) AS r (text) "
         "GROUP BY 2, 3 ORDER BY 2, 3",
     )
 
@@ -158,19 +158,19 @@ def _examples(query: Query, source: str) -> Iterator[dict[str, Any]]:
     names = list({name.lower(): name for name in names}.values())
     columns = "".join(f'"{name}", ' for name in names)
     rows = query(
-        f"SELECT * FROM (SELECT {columns}_source_file, _row_number, r.reason, "
-        "row_number() OVER (PARTITION BY r.reason ORDER BY _ingestion_date DESC, _source_file, "
+        f"SELECT * FROM (SELECT {columns}_source_file, _row_number, r.text AS why, "
+        "row_number() OVER (PARTITION BY r.text ORDER BY _ingestion_date DESC, _source_file, "
         f"_row_number) AS n FROM silver.{source}_quarantine "
-        f"CROSS JOIN UNNEST(_reasons) AS r (reason)) e WHERE n <= {EXAMPLES} ORDER BY reason, n"
+        f"CROSS JOIN UNNEST(_reasons) AS r (text)) e WHERE n <= {EXAMPLES} ORDER BY why, n"
     )
     for row in rows.to_pylist():
-        words = row["reason"].replace(":", " ").split()
+        words = row["why"].replace(":", " ").split()
         concerned = [name for word in words for name in received.get(word, ())]
         shown = [name for name in (*received[key], *concerned) if name.lower() not in personal]
         values = {name.lower(): value for name, value in row.items()}
         yield {
             "source": source,
-            "reason": row["reason"],
+            "reason": row["why"],
             "file": row["_source_file"],
             "row": row["_row_number"],
             "values": {name: values[name.lower()] for name in dict.fromkeys(shown)},

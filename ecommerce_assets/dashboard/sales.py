@@ -1,4 +1,4 @@
-"""Sales for the page: the order lines of the last days, packed into a text.
+"""Sales for the page: the order lines and returns of the last days, packed into a text.
 
 Distinct counts of customers and orders do not add up over days, products and filters, so the page
 holds the lines themselves, without names or ids of customers and orders, and counts exactly.
@@ -7,6 +7,7 @@ holds the lines themselves, without names or ids of customers and orders, and co
 import base64
 import json
 import zlib
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,9 +18,9 @@ import pyarrow.compute as pc
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables.star import FACTS, GUEST
+from ecommerce_assets.tables.star import GOODS, GUEST, RETURNS, SALES
 
-READS = (FACTS, "gold.dim_customer", "gold.dim_product")
+READS = (SALES, RETURNS, "gold.dim_customer", "gold.dim_product")
 # Of an order: that of the customer, if it is known.
 COUNTRY = "coalesce(country, shipping_country, 'unknown')"
 KEPT_DAYS = 731  # a year, and the one before to compare it with
@@ -27,13 +28,15 @@ EPOCH = date(1970, 1, 1)
 
 
 def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
-    """The order lines of the last days of sales; None without any order.
+    """The order lines and returns of the last days of sales; None without any order.
 
     A line is a product of an order. Amounts are in cents. `packed` holds the `columns`, packed by
     `_planes`: by day, the number of orders; by order, its customer, country, whether it is a sale,
     and the number of lines; by line, product, pieces and revenue; by customer, segment and day of
-    the first sale (days since 1970-01-01 plus 1; 0 for none). Names are positions in the lists of
-    `names`, `guest` is the position of the customer who stands for all guests, or -1.
+    the first sale (days since 1970-01-01 plus 1; 0 for none); by return that counts, its day from
+    the first day on, customer, country, product, reason, pieces and what came back. Names are
+    positions in the lists of `names`, `guest` is the position of the customer who stands for all
+    guests, or -1.
 
     Future dates are errors of the shop and must not displace real ones.
 
@@ -41,36 +44,45 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
         PipelineError: the tables were published while they were read.
     """
     (span,) = query(
-        f"SELECT min(order_date) AS earliest, max(order_date) AS latest FROM {FACTS} "
+        f"SELECT min(order_date) AS earliest, max(order_date) AS latest FROM {SALES} "
         f"WHERE order_date <= DATE '{today}'"
     ).to_pylist()
     if span["latest"] is None:
         return None
-    last = span["latest"]
+    (back,) = query(
+        f"SELECT max(return_date) AS latest FROM {RETURNS} WHERE return_date <= DATE '{today}'"
+    ).to_pylist()
+    last = max(filter(None, (span["latest"], back["latest"])))
     earliest = max(span["earliest"], last - timedelta(days=KEPT_DAYS - 1))
     first = _first_that_fits(query, earliest, last, most_lines)
-    facts = f"{FACTS} WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}'"
+    facts = f"{SALES} WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}'"
+    returned = (
+        f"{RETURNS} WHERE is_counted AND return_date BETWEEN DATE '{first}' AND DATE '{last}'"
+    )
     lines = query(
         f"SELECT order_date, order_id, customer_key, product_key, is_sale, {COUNTRY} AS country, "
         "CAST(sum(quantity) AS bigint) AS pieces, "
         "CAST(sum(CAST(revenue * 100 AS bigint)) AS bigint) AS revenue "
         "FROM (SELECT f.*, d.country FROM gold.dim_customer d "
-        f"JOIN {FACTS} f ON f.customer_key = d.customer_key) c "
+        f"JOIN {SALES} f ON f.customer_key = d.customer_key) c "
         f"WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}' "
         "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 4"
     )
-    customers = _customers(query, facts, last)
-    products = _products(query, facts)
-    countries, country = _named(lines["country"])
+    returns = _returns(query, returned)
+    customers = _customers(query, (facts, returned), last)
+    products = _products(query, (facts, returned))
+    countries = pc.unique(pa.chunked_array([*lines["country"].chunks, *returns["country"].chunks]))
+    countries = countries.sort()
     segments, segment = _named(customers["segment"])
     categories, category = _named(products["category"])
+    reasons, reason = _named(returns["reason"])
     day = _numbers(lines["order_date"].cast(pa.int32())) - (first - EPOCH).days
     order = _numbers(lines["order_id"].combine_chunks().dictionary_encode().indices)
     starts = np.flatnonzero(np.diff(order, prepend=-1))
     columns = {
         "orders": np.bincount(day[starts], minlength=(last - first).days + 1),
         "customer": _places(lines["customer_key"], customers["customer_key"])[starts],
-        "country": country[starts],
+        "country": _places(lines["country"], countries)[starts],
         "is_sale": _numbers(lines["is_sale"].cast(pa.int8()))[starts],
         "lines": np.diff(starts, append=len(order)),
         "product": _places(lines["product_key"], products["product_key"]),
@@ -78,13 +90,21 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
         "revenue": _numbers(lines["revenue"]),
         "segment": segment,
         "first_sale": _numbers(customers["first_sale"].cast(pa.int32()).fill_null(-1)) + 1,
+        "return_day": _numbers(returns["return_date"].cast(pa.int32())) - (first - EPOCH).days,
+        "return_customer": _places(returns["customer_key"], customers["customer_key"]),
+        "return_country": _places(returns["country"], countries),
+        "return_product": _places(returns["product_key"], products["product_key"]),
+        "return_reason": reason,
+        "return_pieces": _numbers(returns["pieces"]),
+        "returned": _numbers(returns["returned"]),
     }
     names = {
-        "countries": countries,
+        "countries": countries.to_pylist(),
         "segments": segments,
         "categories": categories,
+        "reasons": reasons,
         "products": [
-            [row["product_id"], row["name"], int(position), _cents(row["cost"])]
+            [row["product_id"], row["name"], int(position), _cents(row["cost"]), row["is_goods"]]
             for row, position in zip(products.to_pylist(), category, strict=True)
         ],
     }
@@ -114,7 +134,7 @@ def _guest(customers: pa.Table) -> int:
 def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) -> date:
     """The earliest day since which there are at most `most_lines` lines; at least the last."""
     rows = query(
-        f"SELECT order_date, count(*) AS lines FROM {FACTS} WHERE order_date BETWEEN "
+        f"SELECT order_date, count(*) AS lines FROM {SALES} WHERE order_date BETWEEN "
         f"DATE '{earliest}' AND DATE '{last}' GROUP BY 1 ORDER BY 1 DESC"
     ).to_pylist()
     total = 0
@@ -126,28 +146,50 @@ def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) 
     return earliest
 
 
-def _customers(query: Query, facts: str, last: date) -> pa.Table:
-    """Customers of the lines, most lines first: segment, day of the first sale."""
+def _returns(query: Query, returned: str) -> pa.Table:
+    """The returns that count, by day."""
+    return query(
+        "SELECT r.return_date, r.customer_key, r.product_key, "
+        "coalesce(r.reason, 'not given') AS reason, coalesce(r.quantity, 0) AS pieces, "
+        "CAST(r.returned_amount * 100 AS bigint) AS returned, "
+        f"{COUNTRY} AS country FROM (SELECT * FROM {returned}) r "
+        "JOIN gold.dim_customer d ON d.customer_key = r.customer_key "
+        f"LEFT JOIN (SELECT sale_key, shipping_country FROM {SALES}) f ON f.sale_key = r.sale_key "
+        "ORDER BY r.return_date, r.return_id"
+    )
+
+
+def _most_first(key: str, tables: Sequence[str]) -> str:
+    """SQL of the values of a key and how many rows have them."""
+    rows = " UNION ALL ".join(f"SELECT {key} FROM {table}" for table in tables)
+    return f"SELECT {key}, count(*) AS lines FROM ({rows}) k GROUP BY 1"
+
+
+def _customers(query: Query, tables: Sequence[str], last: date) -> pa.Table:
+    """Customers of the lines and returns, most of them first: segment, day of the first sale."""
     return query(
         "SELECT d.customer_key, d.segment, o.first_sale, "
         f"d.customer_id = {ansi_literal(GUEST)} AS is_guest "
         "FROM gold.dim_customer d "
-        f"JOIN (SELECT customer_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
-        "ON f.customer_key = d.customer_key "
+        f"JOIN ({_most_first('customer_key', tables)}) f ON f.customer_key = d.customer_key "
         "LEFT JOIN (SELECT customer_key, min(order_date) AS first_sale "
-        f"FROM {FACTS} WHERE is_sale AND order_date <= DATE '{last}' GROUP BY 1) o "
+        f"FROM {SALES} WHERE is_sale AND order_date <= DATE '{last}' GROUP BY 1) o "
         "ON o.customer_key = d.customer_key "
         "ORDER BY f.lines DESC, d.customer_key"
     )
 
 
-def _products(query: Query, facts: str) -> pa.Table:
-    """Products of the lines, most lines first, with today's unit cost in hundredths of cents."""
+def _products(query: Query, tables: Sequence[str]) -> pa.Table:
+    """Products of the lines and returns, most of them first, with today's unit cost.
+
+    Costs are in hundredths of cents.
+    """
     return query(
-        "SELECT d.product_key, d.product_id, d.name, d.category, "
+        "SELECT d.product_id, d.product_key, d.name, d.category, "
+        f"d.role = {ansi_literal(GOODS)} AS is_goods, "
         "CAST(d.cost * 10000 AS bigint) AS cost FROM gold.dim_product d "
-        f"JOIN (SELECT product_key, count(*) AS lines FROM {facts} GROUP BY 1) f "
-        "ON f.product_key = d.product_key ORDER BY f.lines DESC, d.product_key"
+        f"JOIN ({_most_first('product_key', tables)}) f ON f.product_key = d.product_key "
+        "ORDER BY f.lines DESC, d.product_key"
     )
 
 

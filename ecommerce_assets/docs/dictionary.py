@@ -8,7 +8,7 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.bronze import LANDING
 from ecommerce_assets.tables.personal import personal_columns
-from ecommerce_assets.tables.star import FACTS
+from ecommerce_assets.tables.star import SALES
 
 TITLES = {
     "bronze": "Bronze: as received",
@@ -48,7 +48,7 @@ def _lines() -> Iterator[str]:
 
 
 def _star() -> Iterator[str]:
-    fact = all_tables()[FACTS]
+    fact = all_tables()[SALES]
     joins = [
         (table, next(name for name in table.columns if name in fact.columns))
         for table in tables_of("gold")

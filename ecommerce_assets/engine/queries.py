@@ -171,10 +171,17 @@ def origins_of(
 
 
 def _origins(scope: "Scope", name: str) -> set[tuple[str, str]]:
-    """The columns of tables that a column of a SELECT is made of."""
+    """The columns of tables that a column of a SELECT, or of a UNION, is made of."""
     from sqlglot import exp
 
     assert isinstance(scope.expression, exp.Query)
+    if scope.set_operation_scopes:
+        # The columns of a union go by their place.
+        place = scope.expression.named_selects.index(name)
+        parts = [
+            _origins(part, part.expression.named_selects[place]) for part in scope.set_operation_scopes
+        ]
+        return set().union(*parts)
     (selected,) = [part for part in scope.expression.selects if part.alias_or_name == name]
     found: set[tuple[str, str]] = set()
     for column in selected.find_all(exp.Column):

@@ -97,6 +97,8 @@ BRANDS = ("Alder", "Birke", "Cedra", "Dunmore", "Elmwood", "Fjord", "Garrigue", 
 LINES = ("Classic", "Compact", "Deluxe", "Essential", "Heritage", "Light", "Modern", "Pro")
 PAYMENT_METHODS = ("credit_card", "paypal", "debit_card", "bank_transfer", "cash_on_delivery")
 PAYMENT_WEIGHTS = (38, 30, 17, 10, 5)
+REASONS = ("does not fit", "damaged", "not as described", "changed mind", "too late")
+REASON_WEIGHTS = (38, 12, 17, 28, 5)
 
 COLUMNS = {
     "customers": (
@@ -115,5 +117,9 @@ COLUMNS = {
     "order_items": (
         "order_item_id", "order_id", "product_id", "quantity", "unit_price", "discount_percent",
         "line_total", "updated_at",
+    ),
+    "returns": (
+        "return_id", "order_id", "order_item_id", "product_id", "quantity", "amount",
+        "returned_at", "reason", "updated_at",
     ),
 }  # fmt: skip

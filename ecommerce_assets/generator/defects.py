@@ -42,6 +42,12 @@ QUARANTINED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "discount_above_100": ("discount_percent", "120"),
         "invalid_line_total": ("line_total", "free"),
     },
+    "returns": {
+        "missing_order": ("order_id", ""),
+        "negative_quantity": ("quantity", "-1"),
+        "invalid_returned_at": ("returned_at", "yesterday"),
+        "negative_amount": ("amount", "-9.99"),
+    },
 }
 # The row is valid; surplus data is kept in `_rescued_data`.
 TOO_MANY_FIELDS = "too_many_fields"

@@ -6,7 +6,7 @@ from datetime import date
 from typing import ClassVar
 
 from ecommerce_assets.generator.delivery import Deliveries, File
-from ecommerce_assets.generator.orders import Order, Product
+from ecommerce_assets.generator.orders import Order, Product, Return
 
 # Parts of an order's customer: e-mail, first name, last name, phone.
 Person = tuple[str, str, str, str]
@@ -20,12 +20,14 @@ class Form(ABC):
         discounts_items, discounts_orders: whether there is a place for such discounts; otherwise
             items have reduced prices, and orders no discount.
         names_customers: whether an order says who its customer is.
+        includes_tax: whether prices, discounts and shipping include tax.
     """
 
     files: Mapping[str, File]
     discounts_items: ClassVar[bool] = True
     discounts_orders: ClassVar[bool] = True
     names_customers: ClassVar[bool] = True
+    includes_tax: ClassVar[bool] = False
 
     @abstractmethod
     def ordered(
@@ -36,6 +38,12 @@ class Form(ABC):
     @abstractmethod
     def changed(self, to: Deliveries, day: date, order: Order, person: Person) -> None:
         """Deliver an order that got another status."""
+
+    @abstractmethod
+    def returned(
+        self, to: Deliveries, day: date, order: Order, back: Return, person: Person
+    ) -> None:
+        """Deliver pieces of an order that came back, where there is a place for it."""
 
     @abstractmethod
     def product(

@@ -11,7 +11,7 @@ from ecommerce_assets.generator.catalogue import COLUMNS
 from ecommerce_assets.generator.delivery import Deliveries, File
 from ecommerce_assets.generator.form import Form, Person
 from ecommerce_assets.generator.order_lines import LINES
-from ecommerce_assets.generator.orders import Order, Product, money
+from ecommerce_assets.generator.orders import Order, Product, Return, money
 from ecommerce_assets.generator.people import customer_id, timestamp
 from ecommerce_assets.shop import shipped_shops
 
@@ -76,6 +76,19 @@ class FourFiles(Form):
             order.country, order.city, timestamp(order.changed),
         ]  # fmt: skip
         to.put("orders", day, row)
+
+    def returned(
+        self, to: Deliveries, day: date, order: Order, back: Return, person: Person
+    ) -> None:
+        """The return's row; every other one names its amount."""
+        stamp = timestamp(back.changed)
+        row = [
+            f"R{order.number:09d}-{back.item.position}", _order_id(order),
+            f"{_order_id(order)}-{back.item.position}", back.item.product.product_id,
+            str(back.quantity), "" if order.number % 2 else money(back.amount), stamp, back.reason,
+            stamp,
+        ]  # fmt: skip
+        to.put("returns", day, row)
 
     def product(
         self, to: Deliveries, day: date, product: Product, price: int, stock: int, *, plain: bool

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ecommerce_assets.generator.delivery import Deliveries, File
 from ecommerce_assets.generator.form import Form, Person
-from ecommerce_assets.generator.orders import Item, Order, Product, money
+from ecommerce_assets.generator.orders import Item, Order, Product, Return, money
 from ecommerce_assets.generator.people import customer_id
 from ecommerce_assets.shop import Shop
 
@@ -22,6 +22,7 @@ class Line:
     Attributes:
         person: None for a guest.
         sign: -1 in a credit note.
+        back: what of the order came back.
     """
 
     order: Order
@@ -29,6 +30,12 @@ class Line:
     person: Person | None
     zone: str
     sign: int = 1
+    back: Return | None = None
+
+    @property
+    def pieces_back(self) -> int:
+        """The pieces of the line that came back."""
+        return self.back.quantity if self.back and self.back.item == self.item else 0
 
 
 class OrderLines(Form):
@@ -61,6 +68,12 @@ class OrderLines(Form):
         """The order's lines again; where lines have no status, a credit note for what came back."""
         self._put(to, day, order, person)
 
+    def returned(
+        self, to: Deliveries, day: date, order: Order, back: Return, person: Person
+    ) -> None:
+        """The order's lines once more, with what came back."""
+        self._put(to, day, order, person, back=back)
+
     def product(
         self, to: Deliveries, day: date, product: Product, price: int, stock: int, *, plain: bool
     ) -> None:
@@ -77,12 +90,13 @@ class OrderLines(Form):
         person: Person,
         *,
         sign: int = 1,
+        back: Return | None = None,
         before: date | None = None,
     ) -> None:
         named = None if order.number % GUEST_EVERY == 0 else person
         rows = []
         for item in order.items:
-            line = Line(order, item, named, self._zone, sign)
+            line = Line(order, item, named, self._zone, sign, back)
             rows.append(
                 [
                     ""
@@ -102,7 +116,15 @@ class OrderLines(Form):
 def _paid(line: Line) -> str:
     if line.order.status == "pending":
         return "pending"
+    if line.back:
+        return "refunded" if line.back.paid_back == line.order.total else "partially_refunded"
     return {"cancelled": "voided", "returned": "refunded"}.get(line.order.status, "paid")
+
+
+def _refunded(line: Line) -> str:
+    if line.back:
+        return money(line.back.paid_back)
+    return money(line.order.total if line.order.status == "returned" else 0)
 
 
 def _email(line: Line) -> str:
@@ -117,6 +139,7 @@ class Shopify(OrderLines):
     """Shopify's export of orders: the order's fields stand on its first row only."""
 
     discounts_items = False
+    includes_tax = True
     columns = {
         "Name": lambda line: f"#{line.order.number + 1000}",
         "Email": _email,
@@ -140,12 +163,13 @@ class Shopify(OrderLines):
             _local(line, line.order.changed) if line.order.status == "cancelled" else ""
         ),
         "Payment Method": lambda line: line.order.payment_method,
+        "Refunded Amount": _refunded,
         "Vendor": lambda line: line.item.product.brand,
     }
     first_line_only = (
         "Email", "Financial Status", "Currency", "Subtotal", "Shipping", "Taxes", "Total",
         "Discount Amount", "Shipping Method", "Created at", "Shipping City", "Shipping Country",
-        "Billing Country", "Cancelled at", "Payment Method",
+        "Billing Country", "Cancelled at", "Payment Method", "Refunded Amount",
     )  # fmt: skip
     broken = {
         "invalid_price": ("Lineitem price", "n/a"),
@@ -181,7 +205,11 @@ class WooCommerce(OrderLines):
         "SKU": lambda line: line.item.product.sku,
         "Item #": lambda line: str(line.item.position),
         "Item Name": lambda line: line.item.product.name,
-        "Quantity (- Refund)": lambda line: str(line.item.quantity),
+        "Quantity": lambda line: str(line.item.quantity),
+        "Quantity (- Refund)": lambda line: str(line.item.quantity - line.pieces_back),
+        "Modification Date": lambda line: (
+            (line.back.changed if line.back else line.order.changed).strftime("%Y-%m-%d %H:%M")
+        ),
         "Item Cost": lambda line: money(line.item.price),
     }  # fmt: skip
     broken = {
@@ -202,6 +230,16 @@ class Invoices(OrderLines):
         if order.status in ("cancelled", "returned"):
             note = replace(order, ordered=order.changed)
             self._put(to, day, note, person, sign=-1)
+
+    def returned(
+        self, to: Deliveries, day: date, order: Order, back: Return, person: Person
+    ) -> None:
+        """A credit note of the pieces that came back."""
+        item = replace(
+            back.item, quantity=back.quantity, total=back.amount, total_given=True
+        )
+        note = replace(order, items=(item,), ordered=back.changed)
+        self._put(to, day, note, person, sign=-1)
 
 
 class InvoiceLines(Invoices):

@@ -61,6 +61,7 @@ class Order:
         number: from 1 on.
         customer: the customer's number, from 0 on.
         ordered: when, by the shop's clock.
+        includes_tax: whether the other amounts include the tax.
         country: of delivery, two letters.
         changed: when it got this status.
     """
@@ -78,11 +79,30 @@ class Order:
     city: str
     items: tuple[Item, ...]
     changed: datetime
+    includes_tax: bool = False
 
     @property
     def total(self) -> int:
         """What the customer pays."""
-        return self.subtotal + self.tax + self.shipping - self.discount
+        return self.subtotal + self.shipping - self.discount + self.tax * (not self.includes_tax)
+
+
+@dataclass(frozen=True)
+class Return:
+    """Pieces of an item that came back.
+
+    Attributes:
+        changed: when, by the shop's clock.
+        amount: the item's part of what was paid for them, in the terms of its price.
+        paid_back: the amount with tax.
+    """
+
+    item: Item
+    quantity: int
+    reason: str
+    changed: datetime
+    amount: int
+    paid_back: int
 
 
 def money(cents: int) -> str:

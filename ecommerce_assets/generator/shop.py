@@ -19,11 +19,13 @@ from ecommerce_assets.generator.catalogue import (
     LINES,
     PAYMENT_METHODS,
     PAYMENT_WEIGHTS,
+    REASON_WEIGHTS,
+    REASONS,
 )
 from ecommerce_assets.generator.delivery import MANIFEST, Deliveries
 from ecommerce_assets.generator.form import Form, Person
 from ecommerce_assets.generator.forms import DEFAULT, all_names, form_of
-from ecommerce_assets.generator.orders import Item, Order, Product
+from ecommerce_assets.generator.orders import Item, Order, Product, Return
 from ecommerce_assets.generator.people import country_of, customer_row, pools
 
 WEEKDAYS = (1.10, 1.0, 0.95, 0.95, 1.0, 0.9, 1.15)
@@ -32,6 +34,7 @@ ITEM_WEIGHTS = (35, 30, 18, 10, 7)
 POPULARITY = 1.4  # 1 would sell all products equally; here the best seller has a few percent
 HEAVY_EVERY = 5  # every fifth customer is one of the 20 % ...
 HEAVY_SHARE = 0.8  # ... who make 80 % of the orders
+RETURNED = 0.08  # share of the orders delivered of which something comes back
 OLD_CUSTOMERS = 0.6  # share of customers from before the first day
 
 
@@ -255,13 +258,16 @@ class _Shop:
             discount = min(subtotal, random.choice((500, 1000, subtotal // 10)))
             discount *= self._form.discounts_orders
         shipping = 0 if subtotal >= 5000 else 490
-        tax = (2 * (subtotal - discount) * country.tax_percent + 100) // 200
+        taxed, percent, whole = subtotal - discount, country.tax_percent, 100
+        if self._form.includes_tax:
+            taxed, whole = taxed + shipping, whole + percent
+        tax = (2 * taxed * percent + whole) // (2 * whole)
         city = random.choice(self._pools[country.code].cities)
         status = random.choice(("pending", "confirmed"))
         payment_method = random.choices(PAYMENT_METHODS, PAYMENT_WEIGHTS)[0]
         order = Order(
             number, customer, ordered, status, payment_method, subtotal, tax, shipping, discount,
-            country.code, city, items, ordered,
+            country.code, city, items, ordered, self._form.includes_tax,
         )  # fmt: skip
         outcome = random.random()
         status = (
@@ -273,6 +279,25 @@ class _Shop:
         self._form.ordered(self._deliveries, day, order, person, later)
         updated = replace(order, status=status, changed=self._moment(later))
         self._form.changed(self._deliveries, later, updated, person)
+        if status == "delivered":
+            self._return(later, updated, person)
+
+    def _return(self, delivered: date, order: Order, person: Person) -> None:
+        """Deliver what comes back of an order: of some, pieces of an item."""
+        fixed = Random(f"{self._seed} return {order.number}")
+        if fixed.random() >= RETURNED:
+            return
+        item = fixed.choice(order.items)
+        quantity = fixed.randint(1, item.quantity)
+        paid = item.total - (order.discount * item.total // order.subtotal if order.subtotal else 0)
+        amount = paid * quantity // item.quantity
+        taxed = order.subtotal - order.discount
+        tax = order.tax * amount // taxed if taxed and not order.includes_tax else 0
+        day = delivered + timedelta(days=fixed.randint(2, 20))
+        moment = datetime(day.year, day.month, day.day, fixed.randint(8, 18), fixed.randrange(60))
+        reason = fixed.choices(REASONS, REASON_WEIGHTS)[0]
+        back = Return(item, quantity, reason, moment, amount, amount + tax)
+        self._form.returned(self._deliveries, day, order, back, person)
 
     def _items(self) -> Iterator[Item]:
         random = self._random

@@ -121,23 +121,22 @@ class RunningSums(Strategy):
     All rows of the table are then derived from the sums, since any sum may move the ranks.
 
     Attributes:
-        of: the upstream table that its `prepare` sums.
-        key: the grouping column, in both tables.
-        sums: by column of the prepared table, the column of this table that holds it. The first one
-            is a count: a row exists only if it is not 0.
+        of: by upstream table that its `prepare` sums: by column of the prepared table, the column
+            of this table that holds it. The first one is a count: a prepared row exists only if it
+            is not 0.
+        key: the grouping column, in all these tables.
         on: for other upstream tables, `any_change` of the relevant columns.
     """
 
     planner = _planner("running_sums", "RunningSumsPlanner")
     keeps_sums = True
-    of: str
+    of: Mapping[str, Mapping[str, str]]
     key: str
-    sums: Mapping[str, str]
     on: Mapping[str, DependencyMapping] = field(default_factory=dict)
 
     def visible_columns(self, upstream: str) -> tuple[str, ...]:
-        """For the summed table: only the columns that can be updated incrementally."""
-        return (self.key, *self.sums) if upstream == self.of else ()
+        """For a summed table: only the columns that can be updated incrementally."""
+        return (self.key, *self.of[upstream]) if upstream in self.of else ()
 
 
 @dataclass(frozen=True)

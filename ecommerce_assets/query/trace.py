@@ -14,13 +14,14 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_received, selected
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables import all_tables, contracted_tables, table_named
+from ecommerce_assets.tables import all_tables, contracted_tables, fed_tables, table_named
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.personal import MASK, personal_columns
 from ecommerce_assets.tables.silver import feeds_of
-from ecommerce_assets.tables.star import FACTS
+from ecommerce_assets.tables.star import RETURNS, SALES
 
-# For key columns that the facts lack: the interval of their order dates.
+# For key columns that facts lack: what tells them as well, and the interval of their days.
+INSTEAD = {"order_item_id": "sale_key", "return_id": "order_id"}
 INTERVALS = {"week_start_date": end_of_week, "month_start_date": end_of_month}
 DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
 
@@ -74,14 +75,20 @@ def _parts(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> It
     table = table_named(name)
     row = _row(table, key, query)
     yield Part(f"{table.identifier}, the row", 1, row)
+    fed = {source.name for source in fed_tables()}
     if table.layer == "gold":
-        facts = f"SELECT * FROM {FACTS} WHERE {_facts_of(table, row)}"
+        facts = f"SELECT * FROM {SALES} WHERE {_facts_of(table, row, SALES)}"
         order = "ORDER BY order_date, order_id, order_item_id"
-        yield _part(f"{FACTS}, the rows behind it", facts, order, query, limit)
+        yield _part(f"{SALES}, the rows behind it", facts, order, query, limit)
         wanted = {
             "orders": f"SELECT order_id FROM ({facts}) f",
             "order_items": f"SELECT order_item_id FROM ({facts}) f",
         }
+        if "returns" in fed:
+            returns = f"SELECT * FROM {RETURNS} WHERE {_facts_of(table, row, RETURNS)}"
+            order = "ORDER BY return_date, return_id"
+            yield _part(f"{RETURNS}, the rows behind it", returns, order, query, limit)
+            wanted["returns"] = f"SELECT return_id FROM ({returns}) f"
         for source, dimension in DIMENSIONS.items():
             if f"gold.{dimension}" in (table.identifier, *table.upstream):
                 id_column = all_tables()[f"silver.{source}"].key[0]
@@ -144,29 +151,35 @@ def _values(row: pa.Table) -> dict[str, Any]:
     return dict(values)
 
 
-def _facts_of(table: Table, row: pa.Table) -> str:
-    """SQL condition of the facts behind a row."""
-    facts, values = all_tables()[FACTS], _values(row)
+def _facts_of(table: Table, row: pa.Table, of: str) -> str:
+    """SQL condition of the facts of a table `of` them behind a row."""
+    facts, values = all_tables()[of].columns, _values(row)
+    # What came back counts on its own day, but with its order's in a table of those.
+    by_order = of == SALES or table.name == "order_revenue_by_cohort"
+    day = "order_date" if by_order else "return_date"
     conditions = []
     for column in table.key:
         value, surrogate = values[column], column.replace("_id", "_key")
-        if column in facts.columns:
+        instead = INSTEAD.get(column)
+        if column == "order_date":
+            conditions.append(f"{day} = {ansi_literal(value)}")
+        elif column in facts:
             conditions.append(f"{column} = {ansi_literal(value)}")
-        elif surrogate in values and surrogate in facts.columns:
+        elif surrogate in values and surrogate in facts:
             conditions.append(f"{surrogate} = {ansi_literal(values[surrogate])}")
         elif column in INTERVALS:
             after = INTERVALS[column](value)
             first, end = ansi_literal(value), ansi_literal(after)
-            conditions.append(f"order_date >= {first} AND order_date < {end}")
+            conditions.append(f"{day} >= {first} AND {day} < {end}")
         elif column == "category":
             products = (
                 f"SELECT product_key FROM gold.dim_product WHERE category = {ansi_literal(value)}"
             )
             conditions.append(f"product_key IN ({products})")
+        elif instead in values and instead in facts:
+            conditions.append(f"{instead} = {ansi_literal(values[instead])}")
         else:
-            raise PipelineError(
-                f"{table.identifier} can't be followed: {column} tells no rows of {FACTS}"
-            )
+            raise PipelineError(f"{table.identifier} can't be followed: {column} tells no rows of {of}")
     return " AND ".join(conditions)
 
 

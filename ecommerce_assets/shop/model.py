@@ -21,7 +21,7 @@ from ecommerce_assets.shop.times import ISO_TIME, read_differently, time_forms
 ANY = "any"
 Role = Literal["open", "sale", "cancelled", "returned"]
 NOT_SOLD = ("cancelled", "returned")  # roles
-TABLES = ("customers", "products", "orders", "order_items")
+TABLES = ("customers", "products", "orders", "order_items", "returns")
 TABLES_BY_GRAIN = ("order_items", "orders", "products", "customers")  # the finest first
 NEEDED = ("orders", "order_items")  # the members of the others may be known from these alone
 # ISO 4217, without funds, metals and test codes.
@@ -152,6 +152,11 @@ class Shop(Part):
         default="UTC",
         description="Time zone (IANA) of the business day, and of times without a zone.",
     )
+    prices_include_tax: bool = Field(
+        default=False,
+        description="Whether prices, discounts, shipping and amounts of returns include tax; the "
+        "column of this name of orders says so of one order.",
+    )
 
 
 class FillDown(Part):
@@ -212,6 +217,10 @@ class SourceFile(Part):
     nulls: Names = Field(default=(), description="Texts that mean an empty value, like `NULL`.")
     zone: Zone | None = Field(
         default=None, description="Time zone of its times without one; by default, the shop's."
+    )
+    may_be_absent: bool = Field(
+        default=False,
+        description="Whether a date may have no delivery of it without a warning.",
     )
     number_lines_within: Names = Field(
         default=(),

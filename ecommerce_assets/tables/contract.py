@@ -56,6 +56,11 @@ class CrossFieldRule:
     broken: str
 
 
+def given(name: str) -> str:
+    """SQL of whether a row has a text for a column, for a `CrossFieldRule`."""
+    return f"({_TEXT}{name} IS NOT NULL)"
+
+
 def required(description: str, **checks: Any) -> Any:
     """A required column of a contract; a shop may declare that it may be empty."""
     return _contract_field(description, nullable=False, **checks)
@@ -119,6 +124,11 @@ def currencies(shop: Shop) -> tuple[str, ...]:
 def shop_currency(shop: Shop) -> str:
     """The currency of amounts without one."""
     return shop.currency
+
+
+def prices_include_tax(shop: Shop) -> str:
+    """Whether the prices of an order include tax, unless the order says so."""
+    return str(shop.declared.shop.prices_include_tax).lower()
 
 
 def _words(declared: list[str] | str) -> tuple[str, ...] | None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from ecommerce_assets.engine.duck import connect, must_know_zones
+from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, landed
 from ecommerce_assets.landing.layout import RESCUED
@@ -28,6 +28,7 @@ from ecommerce_assets.tables.contract import Contract
 from ecommerce_assets.tables.looked_up import WithLookups
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.silver import contracts_of, feeds_of
+from ecommerce_assets.tables.star import RETURNS, SALES
 from ecommerce_assets.thresholds import Thresholds
 from ecommerce_assets.trial.doubts import VALUES, blocked, doubtful, doubtful_of_all
 from ecommerce_assets.trial.fates import relation_of, relation_of_table, with_fates
@@ -55,7 +56,7 @@ class Trial:
         doubtful: what a run would publish, and is probably not meant: a sentence for each table.
         apart: current items whose order is not current, and orders without an item; many of them
             mean that the conditions of the two tables contradict each other.
-        months: by month of the business day: revenue, orders sold.
+        months: by month of the business day: revenue, what came back, orders sold.
     """
 
     files: dict[str, int] = field(default_factory=dict)
@@ -111,7 +112,7 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
         found.doubtful += doubtful_of_all(
             connection, shop, found.tables, orders, found.apart["orders_without_item"]
         )
-        found.months = _months(connection, shop)
+        found.months = _months(connection)
     finally:
         connection.close()
     return found
@@ -227,7 +228,8 @@ def _not_selected(
     fed = [table for table in fed_tables()
            if any(feed.source == source.name for feed in feeds_of(table))]  # fmt: skip
     left_out = f"_source = {ansi_literal(source.name)} AND fate = 'not_selected'"
-    valued = [table for table in fed if table.name in VALUES]
+    # What is no return, is no amount that came back.
+    valued = [table for table in fed if table.name in VALUES and table.name != "returns"]
     for table in fed:
         value = f"sum({VALUES[table.name]})" if table in valued else "NULL"
         rows, worth = connection.execute(
@@ -267,18 +269,29 @@ def _apart(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     }
 
 
-def _months(connection: duckdb.DuckDBPyConnection, shop: Shop) -> list[dict[str, Any]]:
-    """Revenue and orders sold by month of the business day."""
+def _months(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Revenue, what came back and orders sold by month of the business day: by gold's queries."""
+    connection.execute("CREATE SCHEMA silver")
+    connection.execute("CREATE SCHEMA gold")
+    connection.execute("CREATE MACRO surrogate_key(text) AS CAST(hash(text) >> 1 AS BIGINT)")
+    fed = {table.name for table in fed_tables()}
+    for name in ("orders", "order_items", "returns"):
+        table = all_tables()[f"silver.{name}"]
+        nothing = ", ".join(f"CAST(NULL AS {kind}) AS {c}" for c, kind in table.kinds.items())
+        rows = (
+            f"FROM main.{name} WHERE fate = 'current'" if name in fed else f"SELECT {nothing} LIMIT 0"
+        )
+        connection.execute(f"CREATE VIEW silver.{name} AS {rows}")
+    for facts in (SALES, RETURNS):
+        query = all_tables()[facts].transform
+        assert isinstance(query, Query)
+        connection.execute(f"CREATE TABLE {facts} AS {query.sql}")
     answer = connection.execute(
-        "WITH items AS (SELECT order_id, sum(line_total) AS total FROM order_items "
-        "WHERE fate = 'current' GROUP BY 1) "
-        "SELECT strftime(o.order_date AT TIME ZONE 'UTC' AT TIME ZONE ?, '%Y-%m') AS month, "
-        "sum(i.total - least(coalesce(o.discount_amount, 0), i.total)) AS revenue, "
-        "count(*) AS orders FROM orders o JOIN items i USING (order_id) "
-        "WHERE o.fate = 'current' AND NOT list_contains(?, o.status) GROUP BY 1 ORDER BY 1",
-        [shop.zone, list(shop.not_sold)],
+        "SELECT strftime(day, '%Y-%m') AS month, sum(revenue), sum(returned), "
+        "sum(revenue) - sum(returned), count(DISTINCT order_id) FROM ("
+        f"SELECT order_date AS day, revenue, 0 AS returned, order_id FROM {SALES} WHERE is_sale "
+        f"UNION ALL SELECT return_date, 0, returned_amount, NULL FROM {RETURNS} WHERE is_counted"
+        ") GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    return [
-        {"month": month, "revenue": Decimal(revenue), "orders": orders}
-        for month, revenue, orders in answer
-    ]
+    names = ("month", "revenue", "returned", "net_revenue", "orders")
+    return [dict(zip(names, row, strict=True)) for row in answer]

@@ -39,7 +39,8 @@ NONE = (
 )  # fmt: skip
 APART = 0.05  # of the orders, from which those without an item are probably not meant
 EXAMPLES = 3
-VALUES = {"order_items": "line_total", "orders": "total_amount"}  # the column of a row's value
+# The column of a row's value.
+VALUES = {"order_items": "line_total", "orders": "total_amount", "returns": "amount"}
 VALID = "(SELECT * FROM {} WHERE fate IN ('current', 'superseded'))"
 
 

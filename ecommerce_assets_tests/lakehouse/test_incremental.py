@@ -30,7 +30,7 @@ from ecommerce_assets.shop import current_shop, using
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.audits import orders
 from ecommerce_assets.tables.audits.orders import ITEMS, ORDERS
-from ecommerce_assets.tables.star import FACTS
+from ecommerce_assets.tables.star import SALES
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences, refused_now
 from ecommerce_assets_tests.drawn_shops import SOURCES, ShopWorlds, shop_file, written
@@ -271,13 +271,13 @@ class Histories(RuleBasedStateMachine):
             return
         Counts.compared += len(made)
         assert differences(self.shop.lakehouse, made, self._bronze_rows(usable), self.oracle) == {}
-        if FACTS in made:
+        if SALES in made:
             self._audited_as_a_whole()
 
     def _audited_as_a_whole(self) -> None:
         """Totals that were brought up to date equal those of all orders and items."""
-        facts = history_of(self.shop.tables, FACTS)
-        kept = facts.totals(str(totals_version(all_tables()[FACTS])))
+        facts = history_of(self.shop.tables, SALES)
+        kept = facts.totals(str(totals_version(all_tables()[SALES])))
         if kept is None or facts.record is None:
             return
         Counts.totals += 1

@@ -115,13 +115,45 @@ function drawValues(range) {
   );
 }
 
+// What came back by reason.
+function drawReasons(range) {
+  const rows = returnsBy(range, view.filters, (n) => sales.return_reason[n]).map((row) => ({
+    ...row,
+    name: sales.names.reasons[row.place],
+    amount: row.returned / 100,
+    shown: money(row.returned),
+  }));
+  chart(
+    "return-reasons",
+    bars(rows.length, "name", "amount", "Reason", "Returned"),
+    [named("Reason"), count("Returns", "returns"), count("Pieces", "pieces"), cents("Returned", "returned")],
+    rows,
+    "Returned by reason",
+  );
+}
+
 let shownProducts = SHOWN_PRODUCTS;
 
 function drawProducts(range) {
-  const rows = byPlace(range, view.filters, (line) => sales.product[line]).map((row, n) => {
-    const [number, name, category, cost] = sales.names.products[row.place];
-    const margin = cost === null || !row.revenue ? null : 1 - (cost * row.pieces) / row.revenue;
-    return { ...row, rank: n + 1, number, name, category: filterName("category", category), margin };
+  const back = new Map(returnsBy(range, view.filters, (n) => sales.return_product[n]).map((row) => [row.place, row]));
+  const sold = byPlace(range, view.filters, (line) => sales.product[line]);
+  const known = new Set(sold.map((row) => row.place));
+  const only = [...back.keys()].filter((place) => !known.has(place));
+  const rows = [...sold, ...only.map((place) => ({ place, revenue: 0, pieces: 0, orders: 0 }))]
+    // Postage, fees and vouchers are no products.
+    .filter((row) => sales.names.products[row.place][4])
+    .map((row, n) => {
+      const [number, name, category, cost] = sales.names.products[row.place];
+      const margin = cost === null || !row.revenue ? null : 1 - (cost * row.pieces) / row.revenue;
+      const returned = back.get(row.place)?.returned ?? 0;
+      const rate = row.revenue ? returned / row.revenue : null;
+      return { ...row, rank: n + 1, number, name, category: filterName("category", category), margin, returned, rate };
+    });
+  const share = (name, key) => ({
+    name,
+    show: (row) => (row[key] === null ? "–" : percent(row[key])),
+    value: (row) => (row[key] === null ? null : row[key].toFixed(4)),
+    number: true,
   });
   const columns = [
     count("Rank", "rank"),
@@ -131,16 +163,13 @@ function drawProducts(range) {
     count("Pieces", "pieces"),
     count("Orders", "orders"),
     revenueColumn,
-    {
-      name: "Gross margin",
-      show: (row) => (row.margin === null ? "–" : percent(row.margin)),
-      value: (row) => (row.margin === null ? null : row.margin.toFixed(4)),
-      number: true,
-    },
+    cents("Returned", "returned"),
+    share("Rate of return", "rate"),
+    share("Gross margin", "margin"),
   ];
   offerCsv("products", columns, rows);
   if (!rows.length) {
-    put("products", note("No product was sold in this period."));
+    put("products", note("No product was sold or came back in this period."));
     return;
   }
   const more = element(
@@ -158,7 +187,7 @@ function drawProducts(range) {
     element(
       "p",
       { class: "more" },
-      `${whole.format(Math.min(shownProducts, rows.length))} of ${plural(rows.length, "product")} sold. `,
+      `${whole.format(Math.min(shownProducts, rows.length))} of ${plural(rows.length, "product")}. `,
       rows.length > shownProducts ? more : "",
     ),
   );

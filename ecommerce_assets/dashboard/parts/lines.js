@@ -1,5 +1,5 @@
 "use strict";
-// The order lines, unpacked, and what is counted in them. Days are numbers from the first day on,
+// The order lines and returns, unpacked, and what is counted in them. Days are numbers from the first day on,
 // amounts are in cents; categories, countries and segments are positions in `sales.names`.
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
@@ -76,6 +76,32 @@ function eachSale(range, filters, see) {
   });
 }
 
+// Returns of the range, by their own day, that the filters leave.
+function eachReturn(range, filters, see) {
+  const { return_day: day, return_customer: customer, return_country: country, return_product: product } = sales;
+  for (let n = 0; n < day.length; n++) {
+    if (day[n] < range.from || day[n] > range.to) continue;
+    if (filters.country !== null && country[n] !== filters.country) continue;
+    if (filters.segment !== null && sales.segment[customer[n]] !== filters.segment) continue;
+    if (filters.category !== null && sales.category[product[n]] !== filters.category) continue;
+    see(n);
+  }
+}
+
+// What came back, by what `placeOf` says of a return; the most first.
+function returnsBy(range, filters, placeOf) {
+  const places = new Map();
+  eachReturn(range, filters, (n) => {
+    const place = placeOf(n);
+    const found = places.get(place) ?? { place, returned: 0, pieces: 0, returns: 0 };
+    found.returned += sales.returned[n];
+    found.pieces += sales.return_pieces[n];
+    found.returns += 1;
+    places.set(place, found);
+  });
+  return [...places.values()].sort((a, b) => b.returned - a.returned || (a.place < b.place ? -1 : 1));
+}
+
 // Counts different customers that come in any order; the guest is none.
 function distinct() {
   const seen = new Set();
@@ -124,9 +150,18 @@ function measures(range, filters) {
       cost += piece * sales.pieces[line];
     }
   });
+  let [returned, returns] = [0, 0];
+  eachReturn(range, filters, (n) => {
+    returned += sales.returned[n];
+    returns += 1;
+  });
   const ratio = (part, whole) => (whole ? part / whole : null);
   return {
     revenue,
+    returned,
+    returns,
+    net: revenue - returned,
+    returnRate: ratio(returned, revenue),
     orders: orders.count,
     placed: placed.count,
     customers: customers.count,
@@ -139,7 +174,7 @@ function measures(range, filters) {
   };
 }
 
-// By span of days, in order: revenue, that of customers (`known`: not of guests), customers, and how
+// By span of days, in order: revenue, what came back, that of customers (`known`: not of guests), customers, and how
 // many of them and how much of it are new.
 // A customer is new in the span of the first sale ever.
 function bySpan(range, filters, spanOf) {
@@ -148,7 +183,15 @@ function bySpan(range, filters, spanOf) {
   for (let day = Math.max(0, range.from); day <= Math.min(sales.days - 1, range.to); day++) {
     names[day] = spanOf(day);
     if (!spans.has(names[day]))
-      spans.set(names[day], { first: day, revenue: 0, known: 0, fresh: 0, customers: distinct(), added: distinct() });
+      spans.set(names[day], {
+        first: day,
+        revenue: 0,
+        returned: 0,
+        known: 0,
+        fresh: 0,
+        customers: distinct(),
+        added: distinct(),
+      });
     spans.get(names[day]).last = day;
   }
   eachSale(range, filters, (line, order, who) => {
@@ -162,11 +205,16 @@ function bySpan(range, filters, spanOf) {
       span.fresh += sales.revenue[line];
     }
   });
+  eachReturn(range, filters, (n) => {
+    spans.get(names[sales.return_day[n]]).returned += sales.returned[n];
+  });
   return [...spans].map(([start, span]) => ({
     start,
     first: span.first,
     last: span.last,
     revenue: span.revenue,
+    returned: span.returned,
+    net: span.revenue - span.returned,
     known: span.known,
     fresh: span.fresh,
     customers: span.customers.count,

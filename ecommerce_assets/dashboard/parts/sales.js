@@ -12,7 +12,23 @@ const TILES = [
     name: "Revenue",
     show: money,
     better: 1,
-    of: () => "Net item revenue: after discounts, before tax and shipping; without cancelled and returned orders.",
+    of: () => "By day of the order: after discounts, before tax and shipping; without cancelled and returned orders.",
+  },
+  {
+    key: "returned",
+    name: "Returned",
+    show: money,
+    better: -1,
+    of: (now) => `By day of the return: what came back in ${plural(now.returns, "return")}.`,
+  },
+  { key: "net", name: "Net revenue", show: money, better: 1, of: () => "Revenue less what came back in the period." },
+  {
+    key: "returnRate",
+    name: "Rate of return",
+    show: percent,
+    better: -1,
+    points: true,
+    of: () => "What came back in the period, of its revenue.",
   },
   {
     key: "orders",
@@ -115,6 +131,8 @@ function drawSales() {
   drawCountries(range);
   drawSegments(range);
   drawValues(range);
+  drawReturns(spans);
+  drawReasons(range);
   drawProducts(range);
   drawCohorts(range);
 }
@@ -154,12 +172,13 @@ function drawPeriod(range, than, comparable) {
   );
 }
 
-const revenueColumn = {
-  name: "Revenue",
-  show: (row) => money(row.revenue),
-  value: (row) => decimal(row.revenue),
+const cents = (name, key) => ({
+  name,
+  show: (row) => money(row[key]),
+  value: (row) => decimal(row[key]),
   number: true,
-};
+});
+const revenueColumn = cents("Revenue", "revenue");
 const count = (name, key) => ({ name, show: (row) => whole.format(row[key]), value: (row) => row[key], number: true });
 const named = (name, key = "name") => ({ name, show: (row) => row[key] });
 
@@ -178,9 +197,28 @@ function drawRevenue(spans) {
         tooltip: tip(["start", spanTitle()], ["shown", "Revenue"]),
       },
     },
-    [named(spanTitle(), "start"), revenueColumn],
+    [named(spanTitle(), "start"), revenueColumn, cents("Returned", "returned"), cents("Net revenue", "net")],
     rows,
     `Revenue by ${view.grain}`,
+    { onClick: zoom },
+  );
+}
+
+function drawReturns(spans) {
+  const rows = spans.map((row) => ({ ...row, amount: row.returned / 100, shown: money(row.returned) }));
+  chart(
+    "returns",
+    {
+      mark: { type: "bar", tooltip: true },
+      encoding: {
+        x: { field: "start", type: "ordinal", title: null, axis: spanAxis },
+        y: amount("amount"),
+        tooltip: tip(["start", spanTitle()], ["shown", "Returned"]),
+      },
+    },
+    [named(spanTitle(), "start"), cents("Returned", "returned")],
+    rows.some((row) => row.returned) ? rows : [],
+    `Returned by ${view.grain}`,
     { onClick: zoom },
   );
 }
@@ -193,12 +231,6 @@ function drawNewCustomers(spans) {
       ["returning", row.returning],
     ].map(([kind, customers]) => ({ ...row, kind, customers, shown: whole.format(customers) })),
   );
-  const cents = (name, key) => ({
-    name,
-    show: (row) => money(row[key]),
-    value: (row) => decimal(row[key]),
-    number: true,
-  });
   chart(
     "new-customers",
     {

@@ -1,25 +1,29 @@
 """Audits of gold: facts join their dimensions, KPIs add up to the facts, orders to their items."""
 
 from decimal import Decimal
-from typing import Any
 
 from ecommerce_assets.engine.queries import query
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
-from ecommerce_assets.tables.star import FACTS, NO_GUEST
+from ecommerce_assets.tables.star import FACTS, NO_GUEST, ORDERS, RETURNS, SALES
 
-TOGETHER = f"Materialize {FACTS} together with its dimensions, which may be older; else the table"
+TOGETHER = f"Materialize {SALES} together with its dimensions, which may be older; else the table"
 
-JOINED = Check("fact_rows_join", "Every row of gold.fact_sales has its row in this table.", True)
+JOINED = Check("fact_rows_join", "Every row of the fact tables has its row in this table.", True)
 RECONCILED = Check(
     "revenue_reconciles",
-    "The table's revenue adds up to that of the sales in gold.fact_sales.",
+    "The table's revenue adds up to that of the sales in the facts.",
+    True,
+)
+CAME_BACK = Check(
+    "returned_reconciles",
+    "What came back adds up to that of the returns that count in gold.fact_returns.",
     True,
 )
 COUNTED = Check(
     "orders_reconcile",
-    "The customers' orders add up to the distinct orders sold in gold.fact_sales.",
+    "The customers' orders add up to the orders sold in gold.fact_orders.",
     True,
 )
 INFERRED = Check(
@@ -29,37 +33,38 @@ INFERRED = Check(
 )
 
 
-def fact_rows_join(key: str, refresh_key: str | None = None) -> Audit:
+def fact_rows_join(key: str) -> Audit:
     """Every fact row joins this dimension on the surrogate key `key`.
 
-    Args:
-        refresh_key: the facts' column with the dimension's refresh key; only facts of affected
-            keys have to be checked.
+    Where that is the dimension's refresh key, only facts of affected keys are checked.
     """
+    tables = [name for name in FACTS if (key, name) != ("product_key", ORDERS)]
 
     def run(scope: Scope) -> Report:
-        facts = scope.upstream[FACTS]
-        if refresh_key:
-            facts = scope.only_affected(facts, refresh_key)
-        orphans = query(
-            f"""
-            SELECT facts.order_item_id, facts.{key} FROM facts
-            ANTI JOIN members ON facts.{key} = members.{key}""",
-            facts=facts,
-            # A broadcast would be another Spark job.
-            members=scope.snapshot.select(key).joined_by("shuffle_hash"),
-        )
-        lost = orphans.count()
+        counts, rows = {}, []
+        for name in tables:
+            facts = scope.only_affected(scope.upstream[name], key)
+            orphans = query(
+                f"""
+                SELECT facts.{FACTS[name]}, facts.{key} FROM facts
+                ANTI JOIN members ON facts.{key} = members.{key}""",
+                facts=facts,
+                # A broadcast would be another Spark job.
+                members=scope.snapshot.select(key).joined_by("shuffle_hash"),
+            )
+            if lost := orphans.count():
+                counts[name] = lost
+                rows += sample(orphans, [FACTS[name]])
         finding = Finding(
             JOINED,
-            passed=not lost,
-            counts={"fact_rows_without_a_match": lost},
-            sample=sample(orphans, ["order_item_id"]) if lost else [],
-            advice="Materialize gold.fact_sales together with this dimension.",
+            passed=not counts,
+            counts={"fact_rows_without_a_match": sum(counts.values()), **counts},
+            sample=rows,
+            advice="Materialize the facts together with this dimension.",
         )
         return Report([finding])
 
-    return Audit((JOINED,), run, against=(FACTS,))
+    return Audit((JOINED,), run, against=tuple(tables))
 
 
 def inferred_members(key: str) -> Audit:
@@ -91,43 +96,48 @@ def inferred_members(key: str) -> Audit:
     return Audit((INFERRED,), run, observes={"inferred": "count_if(is_inferred)"})
 
 
-def revenue_reconciles(column: str, *, guests: bool = True) -> Audit:
-    """The sum of `column` equals the revenue of the rows with `is_sale` in gold.fact_sales.
+AMOUNTS = {
+    SALES: (RECONCILED, "CASE WHEN is_sale THEN revenue END"),
+    ORDERS: (RECONCILED, "CASE WHEN is_sale THEN revenue END"),
+    RETURNS: (CAME_BACK, "CASE WHEN is_counted THEN returned_amount END"),
+}
+
+
+def reconciles(table: str, amount: str, *, guests: bool = True) -> Audit:
+    """The sum of an amount equals that of the facts; theirs is computed once for all tables.
 
     Args:
-        column: of the audited table.
+        table: of the facts.
+        amount: SQL, on the columns of the audited table.
         guests: whether it counts orders without a customer.
     """
+    check, fact = AMOUNTS[table]
+    sums = f"""
+        SELECT sum({fact}) AS of_all, sum(CASE WHEN {NO_GUEST} THEN {fact} END) AS of_customers
+        FROM facts"""
 
     def run(scope: Scope) -> Report:
-        here = scope.observed["revenue"] or Decimal("0.00")
-        sold = _sold(scope)["revenue" if guests else "of_customers"] or Decimal("0.00")
+        here = scope.observed[check.name] or Decimal("0.00")
+        facts = scope.figure(table, "sums", lambda rows: query(sums, facts=rows).rows()[0])
+        there = facts["of_all" if guests else "of_customers"] or Decimal("0.00")
         finding = Finding(
-            RECONCILED,
-            passed=here == sold,
-            counts={"here": str(here), FACTS: str(sold), "difference": str(here - sold)},
-            advice=f"{TOGETHER} loses or duplicates sales: check the grain of its joins.",
+            check,
+            passed=here == there,
+            counts={"here": str(here), table: str(there), "difference": str(here - there)},
+            advice=f"{TOGETHER} loses or duplicates facts: check the grain of its joins.",
         )
         return Report([finding])
 
-    return Audit((RECONCILED,), run, (FACTS,), {"revenue": f"sum({column})"})
-
-
-def _sold(scope: Scope) -> Any:
-    """Revenue of the sales, of all and of those to customers; computed once for all tables."""
-    sums = f"""
-        SELECT sum(revenue) AS revenue, sum(CASE WHEN {NO_GUEST} THEN revenue END) AS of_customers
-        FROM facts WHERE is_sale"""
-    return scope.figure(FACTS, "sold", lambda facts: query(sums, facts=facts).rows()[0])
+    return Audit((check,), run, (table,), {check.name: f"sum({amount})"})
 
 
 def _orders_reconcile(scope: Scope) -> Report:
-    facts = scope.only_affected(scope.upstream[FACTS], "customer_key")
+    facts = scope.only_affected(scope.upstream[ORDERS], "customer_key")
     counted = query(
         f"""
         SELECT 'here' AS side, CAST(sum(orders) AS BIGINT) AS orders FROM customers
         UNION ALL
-        SELECT 'sold' AS side, count(DISTINCT order_id) AS orders FROM facts
+        SELECT 'sold' AS side, count(order_id) AS orders FROM facts
         WHERE is_sale AND {NO_GUEST}""",
         customers=scope.only_affected(scope.snapshot, "customer_key"),
         facts=facts,
@@ -136,11 +146,11 @@ def _orders_reconcile(scope: Scope) -> Report:
     finding = Finding(
         COUNTED,
         passed=orders["here"] == orders["sold"],
-        counts={"here": orders["here"], FACTS: orders["sold"]},
+        counts={"here": orders["here"], ORDERS: orders["sold"]},
         advice=f"{TOGETHER} loses or duplicates orders: check the grain of its joins.",
     )
     average = (scope.observed["orders"] or 0) / scope.rows if scope.rows else 0.0
     return Report([finding], metrics={"average_orders_per_customer": round(average, 4)})
 
 
-orders_reconcile = Audit((COUNTED,), _orders_reconcile, (FACTS,), {"orders": "sum(orders)"})
+orders_reconcile = Audit((COUNTED,), _orders_reconcile, (ORDERS,), {"orders": "sum(orders)"})

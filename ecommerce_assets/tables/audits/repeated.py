@@ -119,7 +119,9 @@ def repeats_of(shop: Shop, table: str) -> Repeats | None:
     is no repeated row.
     """
     declared = shop.declared.tables
-    finer = TABLES_BY_GRAIN[: TABLES_BY_GRAIN.index(table)]
+    # A line that came back is one, whatever else its source feeds.
+    place = TABLES_BY_GRAIN.index(table) if table in TABLES_BY_GRAIN else 0
+    finer = TABLES_BY_GRAIN[:place]
     rows_of = {part.from_ for name in finer for part in declared.get(name, ())}
     own = [part for part in declared.get(table, ()) if part.from_ not in rows_of]
     if not own:

@@ -89,7 +89,7 @@ def bronze_table(shop: Shop, identifier: str) -> Table:
         partitioned_by=(INGESTION_DATE,),
         refresh=Landed(source, kinds_of(schema.columns)),
         audits=(
-            empty_delivery,
+            *([] if declared.may_be_absent else [empty_delivery]),
             every_run_audit,
             last_record_complete,
             quotes_closed,

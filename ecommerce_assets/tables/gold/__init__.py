@@ -8,7 +8,7 @@ from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.model.audit import Audit
 from ecommerce_assets.model.strategies import Full, Strategy
 from ecommerce_assets.model.table import Table
-from ecommerce_assets.tables.audits.gold import revenue_reconciles
+from ecommerce_assets.tables.audits.gold import reconciles
 
 STAR = "star schema"
 
@@ -21,7 +21,7 @@ def gold_table(
     upstream: tuple[str, ...],
     partitioned_by: tuple[str, ...] = (),
     audits: tuple[Audit, ...] = (),
-    revenue: str | None = None,
+    adds_up: Mapping[str, str] | None = None,
     key_checked_apart: bool = False,
     refresh: Strategy | None = None,
     prepare: Mapping[str, Query] | None = None,
@@ -38,7 +38,8 @@ def gold_table(
         upstream: identifiers of its upstream tables.
         partitioned_by: Iceberg partition transforms.
         audits: checks beyond single rows and the key.
-        revenue: the column whose sum must equal the revenue of all sales, if any.
+        adds_up: by table of facts, SQL of the amount whose sum must equal theirs: the revenue of
+            the sales, or what came back.
         refresh: the strategy; by default the whole table is recomputed after any upstream change.
         key_checked_apart: as in `Table`.
         prepare: by upstream table, a query over it that several tables share; computed once a run.
@@ -50,8 +51,7 @@ def gold_table(
     schema.columns = {name: schema.columns[name] for name in own_first}
     prepared = prepare or {}
     relations = [prepared[name].name if name in prepared else name for name in upstream]
-    if revenue:
-        audits = (*audits, revenue_reconciles(revenue))
+    audits = (*audits, *[reconciles(facts, amount) for facts, amount in (adds_up or {}).items()])
     return Table(
         layer="gold",
         name=module.rsplit(".", 1)[-1],

@@ -9,7 +9,7 @@ from ecommerce_assets.shop import Shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits.gold import fact_rows_join, inferred_members
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import CUSTOMER_SALES, GUEST
+from ecommerce_assets.tables.star import CUSTOMER_SALES, GUEST, ORDERS
 from ecommerce_assets.tables.types import FLAG, KEY, TEXT, TIMESTAMP
 
 SEGMENTS = ("guest", "inactive", "new", "vip", "regular")
@@ -17,7 +17,7 @@ VIP_REVENUE = "5000.00"
 
 
 class DimCustomer(pa.DataFrameModel):
-    """One row per customer, plus an inferred member for each id seen only in orders.
+    """One row per customer, plus an inferred member for each id seen only in orders and returns.
 
     Orders without a customer, where the shop file allows them, belong to one member, the guest.
     """
@@ -36,7 +36,7 @@ class DimCustomer(pa.DataFrameModel):
         "(one), vip (revenue of 5000.00 or more), regular; the first that fits.",
     )
     is_inferred: FLAG = pa.Field(
-        description="True while the customer is known only from orders; false for the guest."
+        description="True while the customer is known only from orders and returns; false for the guest."
     )
 
     class Config:
@@ -45,7 +45,9 @@ class DimCustomer(pa.DataFrameModel):
 
 QUERY = f"""
     WITH named AS (
-        SELECT DISTINCT customer_id AS named_id FROM silver.orders
+        SELECT DISTINCT customer_id AS named_id FROM (
+            SELECT customer_id FROM silver.orders UNION ALL SELECT customer_id FROM silver.returns
+        ) AS ids
     ), members AS (
         SELECT coalesce(c.customer_id, n.named_id) AS customer_id, c.email, c.first_name,
             c.last_name, c.country, c.city, c.created_at,
@@ -74,16 +76,17 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
             model=DimCustomer,
             query=QUERY,
             publish_group=STAR,
-            upstream=("silver.customers", "silver.orders", "gold.fact_sales"),
-            prepare={"gold.fact_sales": CUSTOMER_SALES},
+            upstream=("silver.customers", "silver.orders", "silver.returns", ORDERS),
+            prepare={ORDERS: CUSTOMER_SALES},
             refresh=ByKey(
                 "customer_key",
                 on={
                     "silver.customers": by_hash("customer_id"),
                     "silver.orders": by_hash("customer_id", "customer_id"),
-                    "gold.fact_sales": by_column("customer_key"),
+                    "silver.returns": by_hash("customer_id", "customer_id"),
+                    ORDERS: by_column("customer_key"),
                 },
             ),
-            audits=(fact_rows_join("customer_key", "customer_key"), *members),
+            audits=(fact_rows_join("customer_key"), *members),
         ),
     )

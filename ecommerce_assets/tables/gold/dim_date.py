@@ -11,7 +11,7 @@ from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
 class DimDate(pa.DataFrameModel):
-    """One row per day from 1 January of the first to 31 December of the last year with an order."""
+    """One row per day from 1 January of the first to 31 December of the last year with an order or a return."""
 
     date_key: WHOLE = pa.Field(description="The day as yyyymmdd; the key.")
     date: DATE = pa.Field(description="The day.")
@@ -31,11 +31,14 @@ class DimDate(pa.DataFrameModel):
         unique = "date_key"
 
 
-# Every day of the years with orders; none without orders.
+# Every day of the years with orders or returns; none without any.
 QUERY = f"""
     WITH years AS (
         SELECT year(min(business_date)) AS earliest, year(max(business_date)) AS latest
-        FROM silver.orders
+        FROM (
+            SELECT business_date FROM silver.orders
+            UNION ALL SELECT business_date FROM silver.returns
+        ) AS days
     ), days AS (
         SELECT unnest(generate_series(
             make_date(earliest, 1, 1), make_date(latest, 12, 31), INTERVAL 1 DAY)) AS day
@@ -62,7 +65,12 @@ TABLE = gold_table(
     query=QUERY,
     publish_group=STAR,
     may_shrink=True,  # by years, as soon as a wrong order date is corrected
-    upstream=("silver.orders",),
-    refresh=Full(on={"silver.orders": any_change("business_date")}),
+    upstream=("silver.orders", "silver.returns"),
+    refresh=Full(
+        on={
+            "silver.orders": any_change("business_date"),
+            "silver.returns": any_change("business_date"),
+        }
+    ),
     audits=(fact_rows_join("date_key"),),
 )

@@ -14,11 +14,11 @@ from ecommerce_assets.tables.audits.orders import orders_and_items
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.silver import contracts_of, parsed_again
 from ecommerce_assets.tables.silver import orders as silver_orders
-from ecommerce_assets.tables.star import date_key
+from ecommerce_assets.tables.star import date_key, money_of, part_of, shared_out
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY_SUM, PRICE, TEXT, WHOLE
 
 # Not used for rows, but for the audits of the table.
-AUDITED = ("subtotal", "tax_amount", "shipping_amount", "total_amount")
+AUDITED = ("subtotal", "tip_amount", "total_amount")
 
 
 class FactSales(pa.DataFrameModel):
@@ -44,12 +44,20 @@ class FactSales(pa.DataFrameModel):
     )
     quantity: WHOLE = pa.Field(ge=1, description="Pieces.")
     unit_price: PRICE = pa.Field(ge=0, description="Price of a piece, in the shop's currency.")
-    gross_amount: MONEY_SUM = pa.Field(ge=0, description="quantity x unit_price.")
+    gross_amount: MONEY_SUM = pa.Field(
+        ge=0, description="quantity x unit_price, less tax where prices include it."
+    )
     discount: MONEY_SUM = pa.Field(description="gross_amount less revenue.")
     revenue: MONEY_SUM = pa.Field(
         ge=0,
-        description="line_total less the item's share of the order's discount; before tax and "
-        "shipping. Of rows that are no sale as well: sum it where is_sale.",
+        description="line_total less the item's share of the order's discount, and less tax where "
+        "prices include it; before shipping. Of rows that are no sale as well: sum it where "
+        "is_sale.",
+    )
+    tax: MONEY_SUM = pa.Field(
+        ge=0,
+        description="Tax: the item's own; else by its rate; else its share of the order's; 0.00 "
+        "where the shop delivers none.",
     )
 
     class Config:
@@ -59,53 +67,77 @@ class FactSales(pa.DataFrameModel):
 def query(not_sold: Sequence[str]) -> str:
     """Items joined with their orders; items without an order stay in silver until it arrives.
 
-    Each item has its share of its order's discount, in whole cents that add up: proportional to
-    line_total, by the largest remainder method. Shares are rounded down, and the remaining cents go
-    to the largest remainders, ties by order_item_id; they sum to min(discount_amount, sum of
-    line_total). Only items of orders with a discount cost any arithmetic.
+    Each item has its share of its order's discount, in whole cents that add up, proportional to
+    line_total; they sum to min(discount_amount, sum of line_total). The same way, items without a
+    tax of their own share what is left of the order's, proportional to what is paid for them. Where
+    prices include tax, shipping has its part of that as well, and amounts are net of tax.
 
     Args:
         not_sold: the statuses of orders that are no sales.
     """
     statuses = ", ".join(map(ansi_literal, not_sold))
     is_sale = f"status NOT IN ({statuses})" if statuses else "true"
-    one_more = "CASE WHEN place <= cents_left THEN 1 ELSE 0 END"
-    product = "CAST(to_share AS HUGEINT) * CAST(cents AS HUGEINT)"
+    hundred = "CAST(100 AS DECIMAL(5, 2))"
+    with_tax = f"CAST({hundred} + tax_rate AS DECIMAL(5, 2))"
+    below = f"CASE WHEN prices_include_tax THEN {with_tax} ELSE {hundred} END"
     return f"""
-        WITH items AS (
+        WITH joined AS (
             SELECT i.order_item_id, i.order_id, i.product_id, i.quantity, i.unit_price,
-                i.gross_amount, i.line_total, o.customer_id, o.status, o.payment_method,
-                o.shipping_country, o.discount_amount, o.business_date AS order_date,
-                CASE WHEN o.discount_amount > 0 THEN CAST(i.line_total * 100 AS BIGINT) END AS cents
+                i.gross_amount, i.line_total, i.tax_rate, i.tax_amount, o.customer_id, o.status,
+                o.payment_method, o.shipping_country, o.discount_amount,
+                o.business_date AS order_date, o.prices_include_tax,
+                o.tax_amount AS order_tax, coalesce(o.shipping_amount, 0) AS shipping,
+                CASE WHEN o.discount_amount > 0 THEN CAST(i.line_total * 100 AS BIGINT) END
+                    AS line_cents
             FROM silver.order_items AS i JOIN silver.orders AS o ON o.order_id = i.order_id
-        ), orders AS (
-            SELECT *, CAST(sum(cents) OVER (PARTITION BY order_id) AS BIGINT) AS all_cents
-            FROM items
-        ), discounts AS (
-            SELECT *, CASE WHEN all_cents > 0
-                THEN least(CAST(discount_amount * 100 AS BIGINT), all_cents) END AS to_share
-            FROM orders
-        ), floors AS (
-            SELECT *, CAST(({product}) // CAST(all_cents AS HUGEINT) AS BIGINT) AS at_least,
-                CAST(({product}) % CAST(all_cents AS HUGEINT) AS BIGINT) AS remainder
-            FROM discounts
-        ), places AS (
-            SELECT *, to_share - sum(at_least) OVER (PARTITION BY order_id) AS cents_left,
-                row_number() OVER (PARTITION BY order_id
-                    ORDER BY remainder DESC NULLS LAST, order_item_id) AS place
-            FROM floors
-        ), amounts AS (
-            SELECT *, CAST(line_total - CASE WHEN to_share > 0 THEN CAST((at_least
-                    + {one_more}) * 0.01 AS DECIMAL(12, 2))
-                    ELSE 0 END AS DECIMAL(18, 2)) AS revenue
-            FROM places
+        ), discounted AS (
+            SELECT *, least(CAST(discount_amount * 100 AS BIGINT), CAST(sum(line_cents)
+                OVER (PARTITION BY order_id) AS BIGINT)) AS discount_cents
+            FROM joined
+        ), {shared_out("discounted", "discount_cents", "line_cents", "discount_share", "order_item_id")},
+        paid_items AS (
+            SELECT *, CAST(line_total - {money_of("discount_share")} AS DECIMAL(18, 2)) AS paid
+            FROM discount_share
+        ), with_own_tax AS (
+            SELECT *, CASE WHEN tax_amount IS NOT NULL THEN
+                    CASE WHEN prices_include_tax AND tax_amount > paid THEN paid
+                        ELSE CAST(tax_amount AS DECIMAL(18, 2)) END
+                WHEN tax_rate IS NOT NULL THEN {part_of("paid", "tax_rate", below)} END AS own_tax
+            FROM paid_items
+        ), with_rest AS (
+            SELECT *, CASE WHEN own_tax IS NULL THEN CAST(paid * 100 AS BIGINT) END AS paid_cents,
+                CASE WHEN order_tax > 0 THEN order_tax
+                    - sum(coalesce(own_tax, 0)) OVER (PARTITION BY order_id) END AS rest,
+                sum(CASE WHEN own_tax IS NULL THEN paid END) OVER (PARTITION BY order_id) AS untaxed
+            FROM with_own_tax
+        ), with_cents AS (
+            SELECT *, CAST(CASE WHEN rest > 0 AND untaxed > 0 THEN CASE WHEN prices_include_tax
+                    THEN least({part_of("rest", "untaxed", "(untaxed + shipping)")}, untaxed)
+                    ELSE rest END END * 100 AS BIGINT) AS tax_cents
+            FROM with_rest
+        ), {shared_out("with_cents", "tax_cents", "paid_cents", "tax_share", "order_item_id")},
+        taxed AS (
+            SELECT *, coalesce(own_tax, {money_of("tax_share")}) AS tax,
+                CAST(gross_amount - paid AS DECIMAL(18, 2)) AS reduced
+            FROM tax_share
+        ), net AS (
+            SELECT *, CASE WHEN NOT prices_include_tax THEN reduced
+                WHEN paid = 0 AND reduced > 0 AND tax_rate IS NOT NULL
+                    THEN reduced - {part_of("reduced", "tax_rate", with_tax)}
+                WHEN paid = 0 THEN reduced
+                WHEN reduced >= 0 THEN reduced - {part_of("reduced", "tax", "paid")}
+                ELSE reduced + {part_of("(0 - reduced)", "tax", "paid")} END AS discount,
+                CASE WHEN prices_include_tax THEN paid - tax ELSE paid END AS revenue
+            FROM taxed
         )
         SELECT surrogate_key(order_item_id) AS sale_key, order_item_id, order_id,
             {date_key("order_date")} AS date_key, order_date,
             surrogate_key(customer_id) AS customer_key, surrogate_key(product_id) AS product_key,
             status, payment_method, shipping_country, {is_sale} AS is_sale, quantity, unit_price,
-            gross_amount, CAST(gross_amount - revenue AS DECIMAL(18, 2)) AS discount, revenue
-        FROM amounts"""
+            CAST(revenue + discount AS DECIMAL(18, 2)) AS gross_amount,
+            CAST(discount AS DECIMAL(18, 2)) AS discount,
+            CAST(revenue AS DECIMAL(18, 2)) AS revenue, CAST(tax AS DECIMAL(18, 2)) AS tax
+        FROM net"""
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
@@ -130,6 +162,9 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
                         "payment_method",
                         "shipping_country",
                         "discount_amount",
+                        "prices_include_tax",
+                        "tax_amount",
+                        "shipping_amount",
                         *AUDITED,
                     ),
                     "silver.order_items": by_column("order_id"),

@@ -1,16 +1,16 @@
-"""gold.monthly_revenue: what the shop sold, month by month."""
+"""gold.monthly_revenue: what the shop sold and what came back, month by month."""
 
 import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_month
 from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import MEASURES, SALES_BY_ORDER, SalesMeasures
+from ecommerce_assets.tables.star import ORDERS, RETURNS, SalesMeasures, measures_by
 from ecommerce_assets.tables.types import DATE
 
 
 class MonthlyRevenue(SalesMeasures):
-    """One row per month with a sale."""
+    """One row per month with a sale or a return."""
 
     month_start_date: DATE = pa.Field(description="First day of the month.")
 
@@ -18,18 +18,14 @@ class MonthlyRevenue(SalesMeasures):
         unique = "month_start_date"
 
 
-QUERY = f"""
-    SELECT CAST(date_trunc('month', order_date) AS DATE) AS month_start_date, {MEASURES}
-    FROM sales_by_order
-    GROUP BY CAST(date_trunc('month', order_date) AS DATE)"""
-
-
 TABLE = gold_table(
     module=__name__,
     model=MonthlyRevenue,
-    query=QUERY,
-    upstream=("gold.fact_sales",),
-    prepare={"gold.fact_sales": SALES_BY_ORDER},
-    refresh=ByKey("month_start_date", on={"gold.fact_sales": by_month("order_date")}),
-    revenue="revenue",
+    query=measures_by("CAST(date_trunc('month', {day}) AS DATE)", "month_start_date"),
+    upstream=(ORDERS, RETURNS),
+    refresh=ByKey(
+        "month_start_date",
+        on={ORDERS: by_month("order_date"), RETURNS: by_month("return_date")},
+    ),
+    adds_up={ORDERS: "revenue", RETURNS: "returned"},
 )

@@ -6,7 +6,7 @@ from ecommerce_assets.model.dependency import by_column
 from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.tables.audits.gold import orders_reconcile
 from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import CUSTOMER_SALES, NO_GUEST, average
+from ecommerce_assets.tables.star import CUSTOMER_SALES, NO_GUEST, ORDERS, average
 from ecommerce_assets.tables.types import COUNT, DATE, KEY, MONEY_SUM, TEXT
 
 
@@ -38,12 +38,12 @@ TABLE = gold_table(
     module=__name__,
     model=OrdersPerCustomer,
     query=QUERY,
-    upstream=("gold.fact_sales", "gold.dim_customer"),
-    prepare={"gold.fact_sales": CUSTOMER_SALES},
+    upstream=(ORDERS, "gold.dim_customer"),
+    prepare={ORDERS: CUSTOMER_SALES},
     refresh=ByKey(
         "customer_key",
         on={
-            "gold.fact_sales": by_column("customer_key"),
+            ORDERS: by_column("customer_key"),
             "gold.dim_customer": by_column("customer_key", "customer_key", "customer_id"),
         },
     ),

@@ -6,9 +6,11 @@ from ecommerce_assets.landing.layout import INGESTION_DATE
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.amounts import GROSS_AMOUNT, NET_AMOUNT
-from ecommerce_assets.tables.contract import CrossFieldRule, essential, optional, required
+from ecommerce_assets.tables.contract import CrossFieldRule, essential, given, optional, required
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, PERCENT, PRICE, TEXT, TIMESTAMP, WHOLE
+
+PERCENTAGE = {"in_range": {"min_value": 0, "max_value": 100}}
 
 
 class OrderItems(pa.DataFrameModel):
@@ -20,15 +22,21 @@ class OrderItems(pa.DataFrameModel):
     quantity: WHOLE = essential("Pieces.", ge=1)
     unit_price: PRICE = essential("Price of a piece, in the shop's currency.", ge=0)
     discount_percent: PERCENT = optional(
-        "Discount on the item, percent.", default="0", in_range={"min_value": 0, "max_value": 100}
+        "Discount on the item, percent.", default="0", **PERCENTAGE
     )
+    discount_amount: MONEY = optional(
+        "Discount on the item beside discount_percent, in the shop's currency.", default="0", ge=0
+    )
+    tax_rate: PERCENT = optional("Tax on the item, percent.", **PERCENTAGE)
+    tax_amount: MONEY = optional("Tax on the item, in the shop's currency.", ge=0)
     gross_amount: MONEY_SUM = required(
         "Quantity x unit_price, from the digits received, rounded half up; in the shop's currency.",
         ge=0,
     )
     line_total: MONEY = required(
         "Net amount of the item, in the shop's currency; if empty in the source: quantity x "
-        "unit_price x (1 - discount_percent / 100), from the digits received, rounded half up.",
+        "unit_price x (1 - discount_percent / 100), from the digits received, rounded half up, "
+        "less discount_amount.",
         ge=0,
     )
     updated_at: TIMESTAMP = optional("When the shop last changed the row, UTC.")
@@ -56,7 +64,12 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
             CrossFieldRule(
                 "line_total: computed amount out of range",
                 "quantity IS NOT NULL AND unit_price IS NOT NULL AND discount_percent IS NOT NULL "
-                "AND line_total IS NULL",
+                "AND discount_amount IS NOT NULL AND line_total IS NULL",
+            ),
+            CrossFieldRule(
+                "discount_amount: more than the item is worth",
+                f"NOT {given('line_total')} AND line_total < 0 AND quantity >= 1 "
+                "AND unit_price >= 0 AND discount_percent <= 100",
             ),
         ),
     )

@@ -12,13 +12,14 @@ from ecommerce_assets.tables.contract import (
     essential_or,
     optional,
     payment_methods,
+    prices_include_tax,
     required,
     shop_currency,
     statuses,
 )
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.star import GUEST
-from ecommerce_assets.tables.types import DATE, MONEY, TEXT, TIMESTAMP
+from ecommerce_assets.tables.types import DATE, FLAG, MONEY, TEXT, TIMESTAMP
 
 
 class Orders(pa.DataFrameModel):
@@ -37,6 +38,10 @@ class Orders(pa.DataFrameModel):
     shipping_amount: MONEY = optional("Shipping, in the shop's currency.", ge=0)
     discount_amount: MONEY = optional(
         "Discount on the whole order, in the shop's currency.", default="0", ge=0
+    )
+    tip_amount: MONEY = optional("Tip, in the shop's currency.", default="0", ge=0)
+    prices_include_tax: FLAG = optional(
+        "Whether prices, discount and shipping include tax.", default=prices_include_tax
     )
     total_amount: MONEY = required("Amount paid by the customer, in the shop's currency.", ge=0)
     currency: TEXT = optional("Currency.", case="upper", default=shop_currency, words=currencies)

@@ -6,6 +6,7 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.contract import categories, essential, optional, required
 from ecommerce_assets.tables.silver import silver_tables
+from ecommerce_assets.tables.star import GOODS, ROLES
 from ecommerce_assets.tables.types import FLAG, PRICE, TEXT, TIMESTAMP, WHOLE
 
 
@@ -17,6 +18,10 @@ class Products(pa.DataFrameModel):
     name: TEXT = required("Name.")
     description: TEXT = optional("Description on the shop's page.")
     category: TEXT = required("Category, lower case.", case="lower", words=categories)
+    role: TEXT = optional(
+        "goods, or charge: postage, fees, vouchers, samples.", case="lower", default=GOODS,
+        isin=ROLES,
+    )  # fmt: skip
     subcategory: TEXT = optional("Subcategory.")
     brand: TEXT = optional("Brand.")
     price: PRICE = required("List price, in the shop's currency.", ge=0)
