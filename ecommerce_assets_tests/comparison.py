@@ -85,9 +85,7 @@ def refused_now(
         read = {upstream for name in gold for upstream in by.upstream[name]} | {*FACTS}
         create_views(connection, str(lakehouse), " ".join(read))
         found = {name for name in gold if name in ADDS_UP and not _adds_up(connection, name, by)}
-        found |= {
-            name for name in gold if name in MEMBERS and _lacks_members(connection, name, by)
-        }
+        found |= {name for name in gold if name in MEMBERS and _lacks_members(connection, name, by)}
         # They are published together.
         if any(all_tables()[name].publish_group == STAR for name in found):
             found |= {name for name in gold if all_tables()[name].publish_group == STAR}

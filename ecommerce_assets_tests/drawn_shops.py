@@ -64,6 +64,7 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
     """A shop file for these sources; what it makes of their columns is drawn."""
     prefixed = pick.random() < 0.7  # else both number their orders alike
     item_key = pick.choice([("order", "line"), ("order", "sku"), ("order", "_line_number")])
+    returned = pick.random() < 0.6
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in SOURCES:
         headers = HEADERS[name]
@@ -88,6 +89,14 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
              "product_id": headers["sku"], "quantity": headers["quantity"],
              "unit_price": headers["price"], "updated_at": headers["changed"]}
         )  # fmt: skip
+        if returned:
+            tables.setdefault("returns", []).append(
+                {"from": name, "where": f"`{headers['quantity']}` = '-1'", "key": key,
+                 "order_id": order, "product_id": headers["sku"],
+                 "customer_id": headers["customer"], "returned_at": headers["at"],
+                 "quantity": {"constant": "1"}, "unit_price": headers["price"],
+                 "updated_at": headers["changed"]}
+            )  # fmt: skip
         tables.setdefault("products", []).append(
             {"from": name, "key": headers["sku"], "name": headers["title"],
              "category": pick.choice([headers["group"], {"constant": "goods"}]),
@@ -110,7 +119,8 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
     elif pick.random() < 0.2:
         tables["customers"].pop()
     content = {
-        "shop": {"currency": "EUR", "zone": pick.choice(ZONES)},
+        "shop": {"currency": "EUR", "zone": pick.choice(ZONES),
+                 "prices_include_tax": pick.choice([False, True])},
         "sources": {
             name: found | ({"zone": pick.choice(ZONES)} if pick.random() < 0.5 else {})
             for name, found in sources.items()
@@ -152,7 +162,7 @@ def _line(source: str, world: str, pick: random.Random) -> Row:
         "sku": odd("", "A|B\\", usual=[f"P{world}-{pick.randint(1, 3)}"]),
         "title": odd("", "NULL", usual=["Lamp", "Stühle"]),
         "group": odd("cars", "", usual=["Goods", "TOYS"]),
-        "quantity": odd("x", "-1", "1.5", usual=["0", "1", "2", "1200"]),
+        "quantity": odd("x", "1.5", usual=["0", "1", "2", "1200", "-1"]),
         "price": odd("-1", "1e3", "", usual=["0.005", "10.00", "1234.5"]),
         "at": odd("", "2024-02-30 10:00", "2030-01-01 00:00", usual=MOMENTS),
         "status": odd("lost", usual=["paid", "OPEN", "void", ""]),

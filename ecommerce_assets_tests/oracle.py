@@ -71,7 +71,6 @@ DEFAULTS = {
     "discount_amount": "CAST(0 AS DECIMAL(12, 2))",
     "discount_percent": "CAST(0 AS DECIMAL(5, 2))",
     "tip_amount": "CAST(0 AS DECIMAL(12, 2))",
-    "prices_include_tax": "false",
     "line_total": f"TRY_CAST(money({FILLED} - {OFF}) AS DECIMAL(12, 2))",
     "role": "'goods'",
     "amount": f"TRY_CAST(money({OF_PIECES}) AS DECIMAL(12, 2))",
@@ -285,6 +284,7 @@ class Oracle:
 
     zone = "UTC"
     currency = "EUR"
+    includes_tax = False
     not_sold: tuple[str, ...] = ("cancelled", "returned")
     words: Mapping[str, str | None] = WORDS
     sources: Mapping[str, Source] = {
@@ -334,7 +334,10 @@ class Oracle:
 
     def silver(self, table: str) -> str:
         """The SELECT of a silver table: the version of each key that is current."""
-        defaults = DEFAULTS | {"currency": f"'{self.currency}'"}
+        defaults = DEFAULTS | {
+            "currency": f"'{self.currency}'",
+            "prices_include_tax": str(self.includes_tax).lower(),
+        }
         if table == "returns":
             defaults |= {"product_id": f"'{WHOLE_ORDER}'", "customer_id": f"'{GUEST}'"}
         else:
@@ -506,7 +509,7 @@ FACT_SALES = f"""
                 all_tax - sum(coalesce(own_tax, 0)) OVER (PARTITION BY order_id) AS left_tax
             FROM own
         ), to_items AS (
-            SELECT *, CASE WHEN left_tax <= 0 OR weights = 0 THEN 0 WHEN NOT included THEN left_tax
+            SELECT *, CASE WHEN left_tax IS NULL OR left_tax <= 0 OR weights = 0 THEN 0 WHEN NOT included THEN left_tax
                 ELSE least(weights, half_up(left_tax * weights, weights + shipping))
                 END AS items_tax
             FROM open_tax

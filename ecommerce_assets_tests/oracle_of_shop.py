@@ -14,6 +14,7 @@ NUMBERS = ("money", "price", "percent", "stock", "quantity")
 # Spark SQL of the tests' shops, and the same in DuckDB; {name} is the bronze column of a header.
 MEANING = [
     (re.compile(r"`([^`]+)` <> '0'"), "{0} <> '0'"),
+    (re.compile(r"`([^`]+)` = '-1'"), "{0} = '-1'"),
     (re.compile(r"trim\(`([^`]+)`\) <> ''"), "trim({0}) <> ''"),
     (re.compile(r"'T' \|\| `([^`]+)`"), "'T' || {0}"),
     (re.compile(r"if\(trim\(`([^`]+)`\) = '', 'paid', `([^`]+)`\)"),
@@ -33,7 +34,8 @@ class OracleOfShop(Oracle):
         self.not_sold = tuple(
             s for s, role in statuses.items() if role in ("cancelled", "returned")
         )
-        given = {"category": words.get("categories", "any"),
+        self.includes_tax = shop.get("prices_include_tax", False)
+        given = {"role": ["goods", "charge"], "category": words.get("categories", "any"),
                  "payment": words.get("payment_methods", "any"), "status": list(statuses)}  # fmt: skip
         self.words = {kind: None if w == "any" else " ".join(w) for kind, w in given.items()}
         self.sources = {name: _source(name, s) for name, s in self.file["sources"].items()}

@@ -179,7 +179,8 @@ def _origins(scope: "Scope", name: str) -> set[tuple[str, str]]:
         # The columns of a union go by their place.
         place = scope.expression.named_selects.index(name)
         parts = [
-            _origins(part, part.expression.named_selects[place]) for part in scope.set_operation_scopes
+            _origins(part, part.expression.named_selects[place])
+            for part in scope.set_operation_scopes
         ]
         return set().union(*parts)
     (selected,) = [part for part in scope.expression.selects if part.alias_or_name == name]

@@ -235,9 +235,7 @@ class Invoices(OrderLines):
         self, to: Deliveries, day: date, order: Order, back: Return, person: Person
     ) -> None:
         """A credit note of the pieces that came back."""
-        item = replace(
-            back.item, quantity=back.quantity, total=back.amount, total_given=True
-        )
+        item = replace(back.item, quantity=back.quantity, total=back.amount, total_given=True)
         note = replace(order, items=(item,), ordered=back.changed)
         self._put(to, day, note, person, sign=-1)
 

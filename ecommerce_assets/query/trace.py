@@ -179,7 +179,9 @@ def _facts_of(table: Table, row: pa.Table, of: str) -> str:
         elif instead in values and instead in facts:
             conditions.append(f"{instead} = {ansi_literal(values[instead])}")
         else:
-            raise PipelineError(f"{table.identifier} can't be followed: {column} tells no rows of {of}")
+            raise PipelineError(
+                f"{table.identifier} can't be followed: {column} tells no rows of {of}"
+            )
     return " AND ".join(conditions)
 
 

@@ -33,7 +33,9 @@ class RunningSumsPlanner(Planner[RunningSums]):
             return Nothing(why=NOTHING_CHANGED)
         upstream = {name: inputs.whole(name) for name in others}
         upstream |= {name: self._sums(inputs, name, moved.get(name)) for name in summed}
-        why = f"sums brought up to date with the rows of {' and '.join(moved) or 'none'} that changed"
+        why = (
+            f"sums brought up to date with the rows of {' and '.join(moved) or 'none'} that changed"
+        )
         return Rows(why, inputs.transformed(upstream), replace="true")
 
     def _sums(self, inputs: Inputs, name: str, moved: Relation | None) -> Relation:

@@ -279,7 +279,9 @@ def _months(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         table = all_tables()[f"silver.{name}"]
         nothing = ", ".join(f"CAST(NULL AS {kind}) AS {c}" for c, kind in table.kinds.items())
         rows = (
-            f"FROM main.{name} WHERE fate = 'current'" if name in fed else f"SELECT {nothing} LIMIT 0"
+            f"FROM main.{name} WHERE fate = 'current'"
+            if name in fed
+            else f"SELECT {nothing} LIMIT 0"
         )
         connection.execute(f"CREATE VIEW silver.{name} AS {rows}")
     for facts in (SALES, RETURNS):

@@ -10,7 +10,7 @@ from pathlib import Path
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.source import LINE_NUMBER, column_of
 from ecommerce_assets.model.shares import percent
-from ecommerce_assets.shop.model import TABLES
+from ecommerce_assets.shop.model import TABLES_BY_GRAIN
 from ecommerce_assets.shop.times import ISO_TIME, read_differently
 from ecommerce_assets.tables.casting import moment
 from ecommerce_assets.trial.guess import AMOUNTS, ROLES, ROWS, SOLD, Draft, draft_of, header_of
@@ -20,6 +20,7 @@ from ecommerce_assets.trial.samples import SIGNS, Column, Sample, samples_of
 ASK = "# ?"
 GUESSED = "# guessed:"
 CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+INCLUDED = "prices_include_tax"
 FEW = 30  # different values that are listed
 
 
@@ -34,7 +35,7 @@ def propose(files: Sequence[Path], first_partition: date | None = None) -> str:
         PipelineError: a file can't be read, or no file looks like orders.
     """
     samples = samples_of(files)
-    drafts = {table: draft_of(table, samples) for table in TABLES}
+    drafts = {table: draft_of(table, samples) for table in reversed(TABLES_BY_GRAIN)}
     orders, items = drafts["orders"], drafts["order_items"]
     if orders is None or items is None:
         known = ", ".join(header for sample in samples for header in sample.columns)
@@ -55,6 +56,8 @@ def propose(files: Sequence[Path], first_partition: date | None = None) -> str:
         lines += ["", *_source(sample, drafts)]
     for table, draft in drafts.items():
         lines += ["", *(_table(table, draft) if draft else [f"{ASK} no file describes {table}"])]
+    if returned := [*_returns(orders, items)]:
+        lines += ["", *returned]
     return "\n".join([*lines, "", *_vocabulary(orders)]) + "\n"
 
 
@@ -93,7 +96,7 @@ def _adds_up(orders: Draft, items: Draft) -> Iterator[str]:
         draft.sample.cents.update(draft.columns[name] for name in AMOUNTS if draft.column(name))
         yield f"{GUESSED} the amounts of the {whose} are cents: a hundred times the others."
     if orders.column("tax_amount") and found.adds_up and "tax_amount" not in found.with_:
-        yield f"{ASK} the prices include tax, which revenue then counts."
+        orders.guessed[INCLUDED] = "the totals are right without the tax"
 
 
 def _shop(drafts: dict[str, Draft | None]) -> Iterator[str]:
@@ -111,6 +114,8 @@ def _shop(drafts: dict[str, Draft | None]) -> Iterator[str]:
         yield f'currency = "{signs.pop()}"{" " * 20}{GUESSED} by the sign before the amounts'
     else:
         yield f'currency = "EUR"{" " * 20}{ASK} the currency of all amounts'
+    if orders and INCLUDED in orders.guessed:
+        yield f"{INCLUDED} = true{' ' * 12}{GUESSED} {orders.guessed[INCLUDED]}"
     yield f'zone = "UTC"{" " * 24}{ASK} the time zone of the business day, like Europe/Berlin'
 
 
@@ -237,7 +242,7 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
             yield f'{out}discount_percent = {{ sql = "{sql}" }}    {ASK} its values are from 0 to 1'
         else:
             yield _mapped(column, draft)
-    yield from _not_read(table, draft)
+    yield from _not_read(draft)
     yield from _missing(table, draft)
     empty = [
         column
@@ -268,11 +273,41 @@ def _number_in(draft: Draft, header: str) -> str:
     return f"number({text}){' * 0.01' if header in draft.sample.cents else ''}"
 
 
-def _not_read(table: str, draft: Draft) -> Iterator[str]:
-    """Columns that mean something that no table holds."""
-    refunded = header_of("refunded", draft.sample, table) if table == "orders" else None
-    if refunded:
-        yield f"{ASK} {refunded!r} holds refunds, which no figure counts"
+def _returns(orders: Draft, items: Draft) -> Iterator[str]:
+    """What came back: lines of negative quantity, or refunds of orders."""
+    quantity, refunded = items.column("quantity"), header_of("refunded", orders.sample, "orders")
+    draft = items if quantity and quantity.negative else orders
+    if draft is orders and not refunded:
+        return
+    header = quantity.header if draft is items and quantity else str(refunded)
+    sign = "<" if draft is items else ">"
+    yield "[tables.returns]"
+    yield f'from = "{draft.sample.name}"'
+    yield f"where = \"trim(`{header}`) <> '' and number(`{header}`) {sign} 0\""
+    (key,) = draft.key if draft.key and len(draft.key) == 1 else (None,)
+    yield f"key = {json.dumps(key or draft.key or [], ensure_ascii=False)}"
+    yield f"order_id = {_header(orders.key[0] if orders.key else '')}"
+    if draft is items:
+        yield f'quantity = {{ sql = "-number(`{header}`)" }}'
+        if "unit_price" in items.columns:
+            yield _mapped("unit_price", items)
+        if "product_id" in items.columns:
+            yield f"product_id = {_header(items.columns['product_id'])}"
+    else:
+        yield f"refund_amount = {_header(header)}"
+    moment = orders.columns.get("order_date", "")
+    if orders.sample is not draft.sample or not moment:
+        yield f'returned_at = ""{" " * 19}{ASK} which column says when it came back?'
+    else:
+        yield f"returned_at = {_header(moment)}    {GUESSED} no column says when it came back"
+
+
+def _header(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _not_read(draft: Draft) -> Iterator[str]:
+    """Rows that stand for something else."""
     if ROWS in draft.guessed:
         yield f"{ASK} {draft.guessed[ROWS]}"
 
@@ -283,7 +318,7 @@ def _condition(table: str, draft: Draft) -> Iterator[str]:
     found = draft.sample.columns.get(quantity) if quantity else None
     if found and found.negative and table in ("orders", "order_items"):
         where = f"number(`{found.header}`) > 0"
-        yield f'where = "{where}"{" " * 4}{ASK} {found.negative:,} rows are below 0: returns?'
+        yield f'where = "{where}"{" " * 4}{ASK} {found.negative:,} rows below 0 are taken for returns'
     if table == "products" and found and draft.columns.get("price"):
         price = draft.columns["price"]
         yield f'where = "number(`{found.header}`) > 0 and {_number_in(draft, price)} > 0"'

@@ -129,9 +129,11 @@ def test_fields_of_an_order_on_its_first_line_and_refunds(tmp_path: Path) -> Non
     assert down["within"] == ["Name"]
     assert {"Email", "Created at", "Total", "Discount Amount"} <= {*down["columns"]}
     assert "# 'Total' is the items less 'Discount Amount' plus 'Shipping' for 100 %" in draft
-    assert "# ? the prices include tax, which revenue then counts." in draft
-    assert "# ? 'Refunded Amount' holds refunds, which no figure counts" in draft
-    assert revenue(tmp_path, draft, orders_export__csv=SHOPIFY) == Decimal("144.00")
+    assert read["shop"]["prices_include_tax"]
+    returned = read["tables"]["returns"]
+    assert (returned["refund_amount"], returned["key"]) == ("Refunded Amount", "Name")
+    # 18.00 of goods and 5.00 of shipping include a tax of 3.67: 2.87 of the goods' amount.
+    assert revenue(tmp_path, draft, orders_export__csv=SHOPIFY) == 8 * Decimal("15.13")
 
 
 @pytest.mark.parametrize(

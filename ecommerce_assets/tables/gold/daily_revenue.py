@@ -25,8 +25,6 @@ TABLE = gold_table(
     model=DailyRevenue,
     query=measures_by("{day}", "order_date"),
     upstream=(ORDERS, RETURNS),
-    refresh=ByKey(
-        "order_date", on={ORDERS: by_day("order_date"), RETURNS: by_day("return_date")}
-    ),
+    refresh=ByKey("order_date", on={ORDERS: by_day("order_date"), RETURNS: by_day("return_date")}),
     adds_up={ORDERS: "revenue", RETURNS: "returned"},
 )

@@ -57,8 +57,6 @@ TABLE = gold_table(
     model=OrderRevenueByCohort,
     query=QUERY,
     upstream=(ORDERS, RETURNS),
-    refresh=ByKey(
-        "order_date", on={ORDERS: by_day("order_date"), RETURNS: by_day("order_date")}
-    ),
+    refresh=ByKey("order_date", on={ORDERS: by_day("order_date"), RETURNS: by_day("order_date")}),
     adds_up={ORDERS: "revenue", RETURNS: "returned"},
 )

@@ -95,12 +95,11 @@ def silver_tables(
         for feed, marked in zip(feeds, marks, strict=True)
     ]
     columns = of_all_sources(contracts)
+    fed = name in shop.declared.tables
     keyed = Keyed(
         f"silver.{name}",
         key,
-        parent,
-        detail,
-        value,
+        *((parent, detail, value) if fed else (None, None, None)),
         parse=partial(parsed_again, contracts=contracts),
         as_received=quarantined(kept),
         kinds=contracts[0].kinds,
@@ -110,7 +109,7 @@ def silver_tables(
         shop=shop,
     )
     described = inspect.cleandoc(model.__doc__ or "")
-    if name not in shop.declared.tables:
+    if not fed:
         described += "\n\nThe shop file feeds it from no source, so it is empty."
     current = Table(
         layer="silver",

@@ -71,6 +71,8 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
                 "quantity x unit_price: out of range",
                 "quantity IS NOT NULL AND unit_price IS NOT NULL AND amount IS NULL",
             ),
-            CrossFieldRule("tax_amount: more than the amount", "tax_amount > amount AND amount >= 0"),
+            CrossFieldRule(
+                "tax_amount: more than the amount", "tax_amount > amount AND amount >= 0"
+            ),
         ),
     )
