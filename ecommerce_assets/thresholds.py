@@ -24,6 +24,8 @@ class Thresholds:
         inferred_limit: of a dimension's members that only other tables name, without a warning.
         tolerance: of orders, items or value that may disagree, wait or lie in quarantine without
             a warning.
+        money_limit: of the amounts of a run's orders: if more disagree with their items and parts,
+            the facts are not published; 1 never blocks.
     """
 
     quarantine_limit: float = 0.05
@@ -33,6 +35,7 @@ class Thresholds:
     removal_limit: float = 0.2
     inferred_limit: float = 0.05
     tolerance: float = 0.01
+    money_limit: float = 0.05
 
 
 def exceeds(part: float, whole: int, limit: float) -> bool:

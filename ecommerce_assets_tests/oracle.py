@@ -377,6 +377,7 @@ class Oracle:
             **{f"silver.{table}_quarantine": self.quarantine(table) for table in CONTRACT},
             "gold.fact_sales": FACT_SALES.replace("{not_sold}", f"({not_sold})"),
             "gold.fact_returns": FACT_RETURNS.replace("{not_sold}", f"({not_sold})"),
+            "gold.fact_orders": GOLD["gold.fact_orders"],
             "gold.dim_date": DIM_DATE,
             **GOLD,
         }

@@ -38,7 +38,12 @@ VALID = {
         "order_item_id": "I1", "order_id": "O1", "product_id": "P1", "quantity": "1",
         "unit_price": "10.00", "line_total": "10.00", "updated_at": "2024-01-01T10:00:00Z",
     },
+    "returns": {
+        "return_id": "R1", "order_id": "O1", "order_item_id": "I1", "quantity": "1",
+        "returned_at": "2024-01-01T18:00:00Z",
+    },
 }  # fmt: skip
+NEEDED = ("customers", "products", "orders", "order_items")
 
 
 def mistake_in(text: str) -> str:
@@ -82,7 +87,7 @@ class Shop:
         self.file(table, day, name).write_text(text.getvalue(), encoding="utf-8")
 
     def deliver_one_of_each(self, day: str = DAY) -> None:
-        for table in VALID:
+        for table in NEEDED:
             self.deliver(table, {}, day=day)
 
     def run(
@@ -95,6 +100,7 @@ class Shop:
         full_refresh: bool = False,
         identity_limit: float = 1,
         removal_limit: float = 1,
+        money_limit: float = 1,
         allow_removal: bool = False,
         engine: str = "",
     ) -> None:
@@ -102,7 +108,7 @@ class Shop:
         argv = ["--from", first, "--to", last or first, "--landing", str(self.landing),
                 "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit),
                 "--identity-limit", str(identity_limit), "--removal-limit", str(removal_limit),
-                "--allow-removal", str(allow_removal).lower()]  # fmt: skip
+                "--money-limit", str(money_limit), "--allow-removal", str(allow_removal).lower()]  # fmt: skip
         if full_refresh:
             argv += ["--full-refresh", "true"]
         if engine:

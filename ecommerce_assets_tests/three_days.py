@@ -44,7 +44,7 @@ def make(shop: Shop, identifier: str, day: str = DAYS[-1]) -> Published:
     """Materialize one table; what its run says of itself."""
     places = (str(shop.landing), str(shop.lakehouse))
     when = date.fromisoformat(day)
-    arguments = JobArguments((), when, when, *places, Thresholds(1, 1))
+    arguments = JobArguments((), when, when, *places, Thresholds(1, 1, money_limit=1))
     cache = RunCache()
     with open_engine("duckdb", shop.tables) as engine:
         try:

@@ -148,8 +148,8 @@ MUTATIONS = (
     ),
     Mutation(
         "cents left over by rounding the shares of a discount are lost",
-        "tables/gold/fact_sales.py",
-        "'CASE WHEN place <= cents_left THEN 1 ELSE 0 END'",
+        "tables/star.py",
+        "f'CASE WHEN {share}_place <= {share}_left THEN 1 ELSE 0 END'",
         "'0'",
         "test_layers.py::test_discount_shares_add_up_in_whole_cents",
     ),

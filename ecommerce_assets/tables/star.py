@@ -97,6 +97,7 @@ def shared_out(rows: str, to_share: str, weight: str, share: str, tie: str) -> s
     """
     whole, product = f"{share}_whole", f"CAST({to_share} AS HUGEINT) * CAST({weight} AS HUGEINT)"
     below = f"CAST({whole} AS HUGEINT)"
+    one_more = f"CASE WHEN {share}_place <= {share}_left THEN 1 ELSE 0 END"
     return f"""{share}_weighed AS (
             SELECT *, CASE WHEN {to_share} > 0 THEN
                 CAST(sum({weight}) OVER (PARTITION BY order_id) AS BIGINT) END AS {whole}
@@ -114,8 +115,7 @@ def shared_out(rows: str, to_share: str, weight: str, share: str, tie: str) -> s
                     ORDER BY {share}_remainder DESC NULLS LAST, {tie}) AS {share}_place
             FROM {share}_floors
         ), {share} AS (
-            SELECT *, CASE WHEN {share}_least IS NOT NULL THEN {share}_least
-                + CASE WHEN {share}_place <= {share}_left THEN 1 ELSE 0 END END AS {share}
+            SELECT *, CASE WHEN {share}_least IS NOT NULL THEN {share}_least + {one_more} END AS {share}
             FROM {share}_places
         )"""
 

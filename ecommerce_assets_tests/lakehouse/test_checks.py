@@ -39,7 +39,7 @@ def arguments(shop: Shop, limit: float = 1, day: date = DAY) -> JobArguments:
         day,
         day,
         *places,
-        Thresholds(quarantine_limit=limit, identity_limit=1),
+        Thresholds(quarantine_limit=limit, identity_limit=1, money_limit=1),
         full_refresh=True,
     )
 

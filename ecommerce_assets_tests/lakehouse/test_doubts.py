@@ -64,9 +64,10 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
         ("orders_have_items", {"orders": 10, "without_item": 4, "total": "4.00"},
          "4 of 10 orders sold (40 %, limit 1 %), with a total of 4.00 EUR, have no item, e.g. O4."),
         ("order_amounts_agree",
-         {"orders": 10, "disagreeing": 2, "disagreeing_amount": "20.00", "tax_included": 0},
+         {"orders": 10, "disagreeing": 2, "disagreeing_amount": "20.00", "difference": "5.10"},
          "2 of 10 orders, worth 20.00 of 114.99 EUR (17.4 %, limit 1 %), disagree with their items "
-         "or parts, e.g. order_id O5, items_total 10.00, discount_amount 0.00, total_amount 7.50."),
+         "or parts by 5.10, e.g. order_id O5, cause discount_not_read, difference 2.50, items_total "
+         "10.00, discount_amount 0.00, tip_amount 0.00, total_amount 7.50."),
         ("line_totals_agree", {"items": 8, "disagreeing": 1},
          "e.g. order_item_id I6, quantity 2, unit_price 10.0000, discount_percent 0.00, "
          "line_total 61.00."),
@@ -95,7 +96,7 @@ def test_prices_that_include_tax_are_named_as_the_cause(shop: Shop) -> None:
     finding = findings(shop, "gold.fact_sales")["order_amounts_agree"]
     assert warns(finding)
     assert finding.counts["tax_included"] == 1
-    assert finding.advice.startswith("1 of them agree if tax is a part of the prices")
+    assert finding.advice.startswith("1 by 19.00 EUR (tax_included): they agree if tax is a part")
 
 
 def test_totals_that_are_too_low_weigh_as_much_as_the_items(shop: Shop) -> None:

@@ -340,7 +340,7 @@ def test_a_failed_audit_leaves_nothing_behind(shop: Shop) -> None:
     with pytest.raises(PipelineError, match="fact_rows_join"):
         materialize(
             SparkEngine(session), shop.tables, [all_tables()[names[0]], spoilt],
-            JobArguments((), day, day, *places, Thresholds(1, 1)), RunCache(),
+            JobArguments((), day, day, *places, Thresholds(1, 1, money_limit=1)), RunCache(),
         )  # fmt: skip
     for name in names:
         assert history_of(shop.tables, name).snapshot_id == before[name]

@@ -120,17 +120,18 @@ def test_what_decides_nothing_changes_no_version(edit: Edit) -> None:
 
 
 def test_a_changed_query_recomputes_its_table() -> None:
-    table = TABLES["gold.daily_revenue"]
+    table = TABLES["gold.orders_per_customer"]
     assert isinstance(table.transform, Query)
     (shared,) = table.prepare.values()
     assert isinstance(shared, Query)
     other = replace(
-        table.transform, sql=table.transform.sql.replace("sum(discount)", "max(discount)")
+        table.transform,
+        sql=table.transform.sql.replace("s.orders, s.units", "s.units AS orders, s.units"),
     )
     doubled = replace(shared, sql=shared.sql.replace("WHERE is_sale", "WHERE NOT is_sale"))
     versions = [
         table.code_version, replace(table, transform=other).code_version,
-        replace(table, prepare={"gold.fact_sales": doubled}).code_version,
+        replace(table, prepare={"gold.fact_orders": doubled}).code_version,
     ]  # fmt: skip
     assert len(set(versions)) == 3
     latest = TABLES["silver.orders"]
@@ -243,7 +244,7 @@ def read_by_other_code(shop: Shop, first: str, last: str | None = None) -> list[
         SparkEngine(open_session(places[1])),
         open_lakehouse(places[1]),
         [TABLES["bronze.products"]],
-        JobArguments((), start, end, *places, Thresholds(1, 1)),
+        JobArguments((), start, end, *places, Thresholds(1, 1, money_limit=1)),
         RunCache(),
     )
     (finding,) = [one for one in published.findings if one.check.name == "read_by_this_code"]

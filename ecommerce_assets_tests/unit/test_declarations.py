@@ -20,26 +20,40 @@ from tools.mutations import MUTATIONS, REPOSITORY, Mutation, found
 
 PACKAGE = Path(ecommerce_assets.__file__).parent
 # Column by column, so that no column changes unnoticed.
+MEASURES = (
+    "revenue discount orders units customers average_order_value shipping tax total_paid returned "
+    "net_revenue"
+)
 GOLD = {
-    "daily_revenue": "order_date revenue discount orders units customers average_order_value",
-    "weekly_revenue": "week_start_date revenue discount orders units customers average_order_value",
-    "monthly_revenue": "month_start_date revenue discount orders units customers "
-    "average_order_value",
+    "daily_revenue": f"order_date {MEASURES}",
+    "weekly_revenue": f"week_start_date {MEASURES}",
+    "monthly_revenue": f"month_start_date {MEASURES}",
+    "order_revenue_by_cohort": "order_date orders revenue returns returned net_revenue",
     "orders_per_customer": "customer_key customer_id orders units first_order_date "
     "last_order_date average_order_value",
-    "customer_lifetime_value": "customer_key customer_id segment orders lifetime_value value_rank",
-    "top_products": "product_key product_id name category units orders revenue revenue_rank",
-    "category_performance": "category month_start_date revenue discount orders units revenue_share",
+    "customer_lifetime_value": "customer_key customer_id segment orders revenue returns returned "
+    "lifetime_value value_rank",
+    "top_products": "product_key product_id name category units orders revenue returns "
+    "units_returned returned net_revenue revenue_rank",
+    "category_performance": "category month_start_date revenue discount orders units returned "
+    "net_revenue revenue_share",
     "dim_date": "date_key date day_of_week day_name week week_start_date month month_name quarter "
     "year is_weekend",
     "dim_customer": "customer_key customer_id email first_name last_name country city created_at "
     "segment is_inferred",
-    "dim_product": "product_key product_id sku name category subcategory brand price cost "
+    "dim_product": "product_key product_id sku name category role subcategory brand price cost "
     "is_active is_inferred",
     "fact_sales": "sale_key order_item_id order_id date_key order_date customer_key product_key "
-    "status payment_method shipping_country is_sale quantity unit_price gross_amount discount revenue",
+    "status payment_method shipping_country is_sale quantity unit_price gross_amount discount "
+    "revenue tax",
+    "fact_orders": "order_key order_id date_key order_date customer_key status payment_method "
+    "is_sale items units gross_amount discount revenue shipping tax tip total_paid returned "
+    "refunded",
+    "fact_returns": "return_key return_id sale_key order_id date_key return_date order_date "
+    "customer_key product_key reason is_order_known is_counted quantity returned_amount "
+    "returned_tax refunded_amount",
 }
-SOURCES = ("customers", "products", "orders", "order_items")
+SOURCES = ("customers", "products", "orders", "order_items", "returns")
 
 
 def test_the_tables_are_those_of_the_design() -> None:

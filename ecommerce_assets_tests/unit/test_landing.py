@@ -97,13 +97,13 @@ def test_what_is_there_and_not_read_is_named(shop: Shop) -> None:
                  shop.landing / "customers.csv", shop.landing / "orders" / "note.txt",
                  shop.landing / "orders" / f"ingestion_date={NEXT}"):  # fmt: skip
         path.write_text("x")
-    for path in (folder / "more", shop.landing / "Orders", shop.landing / "returns"):
+    for path in (folder / "more", shop.landing / "Orders", shop.landing / "refunds"):
         path.mkdir()
     unread = landed(str(shop.landing), ORDERS, SOURCES, DATE, DATE).unread
     day = f"orders/ingestion_date={DAY}"
     assert sorted(unread) == sorted([
         f"{day}/ORDERS.CSV", f"{day}/orders.csv.zip", f"{day}/more/", "orders_2.CSV", "Orders/",
-        "returns/", "orders/note.txt", f"orders/ingestion_date={NEXT}",
+        "refunds/", "orders/note.txt", f"orders/ingestion_date={NEXT}",
     ])  # fmt: skip
     # Also in a run that has nothing to do: what is not read changes no fingerprint.
     for _ in range(2):

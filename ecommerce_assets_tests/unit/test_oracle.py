@@ -68,6 +68,7 @@ IF,O1,P1,0,1,101,-1
 }
 
 
+MEASURES = "revenue, discount, orders, units, customers, average_order_value"
 # The rows that a hand worked out from LANDED: bars between values, two spaces between rows.
 EXPECTED = {
     "SELECT _row_number, length(customer_id), _rescued_data FROM bronze.customers LIMIT 4": r"""
@@ -106,14 +107,14 @@ EXPECTED = {
         P1|One|books|0.0000|False  P2|Two|toys|1.0000|False  P5|unknown|unknown|None|True
         P6|unknown|unknown|None|True  P7|unknown|unknown|None|True  P8|unknown|unknown|None|True
         PX|unknown|unknown|None|True""",
-    "FROM gold.daily_revenue": """
+    f"SELECT order_date, {MEASURES} FROM gold.daily_revenue": """
         2024-02-01|2.95|0.05|1|3|1|2.95  2024-02-05|5000.00|0.00|2|2|2|2500.00
         2024-02-06|2500.00|0.00|1|2|1|2500.00  2024-02-07|2499.99|0.00|1|1|1|2499.99
         2024-02-11|2.99|0.01|1|2|1|2.99  2024-03-31|0.00|0.45|2|4|1|0.00""",
-    "FROM gold.weekly_revenue": """
+    f"SELECT week_start_date, {MEASURES} FROM gold.weekly_revenue": """
         2024-01-29|2.95|0.05|1|3|1|2.95  2024-02-05|10002.98|0.01|5|7|3|2000.60
         2024-03-25|0.00|0.45|2|4|1|0.00""",
-    "FROM gold.monthly_revenue": """
+    f"SELECT month_start_date, {MEASURES} FROM gold.monthly_revenue": """
         2024-02-01|10005.93|0.06|6|10|4|1667.66  2024-03-01|0.00|0.45|2|4|1|0.00""",
     "SELECT * EXCLUDE (customer_key) FROM gold.orders_per_customer": """
         C1|1|3|2024-02-01|2024-02-01|2.95  C4|2|3|2024-02-05|2024-02-06|2500.00
@@ -123,6 +124,7 @@ EXPECTED = {
     "SELECT revenue_rank, product_id, units, orders, revenue FROM gold.top_products": """
         1|P1|6|3|5002.95  2|P2|2|2|4999.99  3|P5|1|1|1.99  4|P6|1|1|1.00  5|P7|3|1|0.00
         6|P8|1|1|0.00""",
+    "SELECT category, month_start_date, revenue, discount, orders, units, revenue_share "
     "FROM gold.category_performance": """
         books|2024-02-01|5002.95|0.05|3|6|0.499999  toys|2024-02-01|4999.99|0.00|2|2|0.499703
         unknown|2024-02-01|2.99|0.01|1|2|0.000299  unknown|2024-03-01|0.00|0.45|2|4|0.000000""",

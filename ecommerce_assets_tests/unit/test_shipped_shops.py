@@ -10,12 +10,13 @@ from ecommerce_assets_tests.shop import DAY, Shop
 
 D = Decimal
 SHOPIFY = """\
-Name,Email,Financial Status,Currency,Subtotal,Shipping,Taxes,Total,Discount Amount,Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Billing Country,Cancelled at
-#1001,Ann@example.com,paid,EUR,30.00,4.90,5.57,34.90,0.00,2024-01-01 00:30:00 +0100,2,Mug,10.00,MUG,DE,
-#1001,,,,,,,,,,1,Plate,10.00,,,
-#1002,,paid,EUR,9.00,0.00,1.44,9.00,1.00,2024-01-01 12:00:00 +0100,1,Mug,10.00,MUG,,
-#1003,bob@example.com,refunded,EUR,10.00,0.00,1.60,10.00,0.00,2024-01-01 13:00:00 +0100,1,Mug,10.00,MUG,AT,
-#1004,bob@example.com,paid,EUR,10.00,0.00,1.60,10.00,0.00,2024-01-01 14:00:00 +0100,1,Mug,10.00,MUG,AT,2024-01-01 15:00:00 +0100
+Name,Email,Financial Status,Currency,Subtotal,Shipping,Taxes,Total,Discount Amount,Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Billing Country,Cancelled at,Refunded Amount,Lineitem discount
+#1001,Ann@example.com,paid,EUR,30.00,4.90,5.57,34.90,0.00,2024-01-01 00:30:00 +0100,2,Mug,10.00,MUG,DE,,0.00,0.00
+#1001,,,,,,,,,,1,Plate,12.00,,,,,2.00
+#1002,,paid,EUR,9.00,0.00,1.44,9.00,1.00,2024-01-01 12:00:00 +0100,1,Mug,10.00,MUG,,,0.00,0.00
+#1003,bob@example.com,refunded,EUR,10.00,0.00,1.60,10.00,0.00,2024-01-01 13:00:00 +0100,1,Mug,10.00,MUG,AT,,10.00,0.00
+#1004,bob@example.com,paid,EUR,10.00,0.00,1.60,10.00,0.00,2024-01-01 14:00:00 +0100,1,Mug,10.00,MUG,AT,2024-01-01 15:00:00 +0100,10.00,0.00
+#1005,eve@example.com,partially_refunded,EUR,1000.00,0.00,159.66,1000.00,0.00,2024-01-01 14:00:00 +0100,1,Sofa,1000.00,SOFA,AT,,900.00,0.00
 """
 WOOCOMMERCE = """\
 order number,Order Status,Order Date,Order Total Amount,Item #,Item Name,Quantity (- Refund),Item Cost,SKU,Email (Billing),Country Code (Billing),Payment Method Title
@@ -49,20 +50,37 @@ def test_every_shipped_file_is_right(name: str) -> None:
 def test_shopify(shop: Shop) -> None:
     loaded(shop, "shopify", "orders_export", SHOPIFY)
     facts = shop.query(
-        "select order_item_id, order_date, is_sale, revenue, discount from gold.fact_sales order by 1"
+        "select is_sale, revenue, discount, tax, order_date from gold.fact_sales order by sale_key, 1"
     )
-    assert [(*list(fact.values())[2:], str(fact["order_date"])) for fact in facts] == [
-        (True, D("20.00"), D("0.00"), "2024-01-01"), (True, D("10.00"), D("0.00"), "2024-01-01"),
-        (True, D("9.00"), D("1.00"), "2024-01-01"), (False, D("10.00"), D("0.00"), "2024-01-01"),
-        (False, D("10.00"), D("0.00"), "2024-01-01"),
+    assert {str(fact.pop("order_date")) for fact in facts} == {"2024-01-01"}
+    # 4.79 of the tax of 5.57 are the items', the rest is that of shipping.
+    assert sorted(tuple(fact.values()) for fact in facts) == [
+        (False, D("8.40"), D("0.00"), D("1.60")), (True, D("7.56"), D("0.84"), D("1.44")),
+        (True, D("8.40"), D("0.00"), D("1.60")), (True, D("8.40"), D("1.68"), D("1.60")),
+        (True, D("16.81"), D("0.00"), D("3.19")), (True, D("840.34"), D("0.00"), D("159.66")),
     ]  # fmt: skip
+    order = shop.one(
+        "select shipping, tax, total_paid from gold.fact_orders where order_id = '#1001'"
+    )
+    assert order == {"shipping": D("4.12"), "tax": D("5.57"), "total_paid": D("34.90")}
+    returned = shop.query("select order_id, is_counted, returned_amount, refunded_amount "
+                          "from gold.fact_returns order by 1")  # fmt: skip
+    assert [tuple(row.values()) for row in returned] == [
+        ("#1003", True, D("8.40"), D("10.00")), ("#1004", False, D("8.40"), D("10.00")),
+        ("#1005", True, D("756.31"), D("900.00")),
+    ]  # fmt: skip
+    day = shop.one("select revenue, returned, net_revenue from gold.daily_revenue")
+    assert day == {"revenue": D("881.51"), "returned": D("764.71"), "net_revenue": D("116.80")}
     orders = shop.query("select order_id, customer_id, status from silver.orders order by 1")
     assert [tuple(order.values()) for order in orders] == [
         ("#1001", "ann@example.com", "paid"), ("#1002", "(guest)", "paid"),
         ("#1003", "bob@example.com", "refunded"), ("#1004", "bob@example.com", "voided"),
+        ("#1005", "eve@example.com", "partially_refunded"),
     ]  # fmt: skip
     products = shop.query("select product_id, name from silver.products order by 1")
-    assert [tuple(row.values()) for row in products] == [("MUG", "Mug"), ("Plate", "Plate")]
+    assert [tuple(row.values()) for row in products] == [
+        ("MUG", "Mug"), ("Plate", "Plate"), ("SOFA", "Sofa"),
+    ]  # fmt: skip
     # The second line of an order has the day of its first one.
     filled = shop.one("select _filled_down['Created_at'] as day, _line_number as n "
                       "from bronze.orders_export where _row_number = 2")  # fmt: skip
@@ -99,8 +117,10 @@ def test_erp(shop: Shop) -> None:
     ]
     products = shop.query("select product_id, category from gold.dim_product order by 1")
     assert [tuple(row.values()) for row in products] == [("A1", "möbel"), ("A2", "unknown")]
-    line = shop.one("select _row_number as n from bronze.belege where Belegnr = 'G1'")
-    assert line["n"] == 3
+    back = shop.one("select return_id, is_order_known, returned_amount, reason, customer_id "
+                    "from gold.fact_returns join gold.dim_customer using (customer_key)")  # fmt: skip
+    assert back == {"return_id": "G1|1", "is_order_known": False, "returned_amount": D("1234.50"),
+                    "reason": "Gutschrift", "customer_id": "K2"}  # fmt: skip
 
 
 def test_tables_that_no_source_feeds_are_known_by_their_ids(shop: Shop) -> None:

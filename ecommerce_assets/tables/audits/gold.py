@@ -108,27 +108,49 @@ def reconciles(table: str, amount: str, *, guests: bool = True) -> Audit:
 
     Args:
         table: of the facts.
-        amount: SQL, on the columns of the audited table.
+        amount: SQL, on the columns of the audited table, which a run writes as a whole.
         guests: whether it counts orders without a customer.
     """
     check, fact = AMOUNTS[table]
-    sums = f"""
-        SELECT sum({fact}) AS of_all, sum(CASE WHEN {NO_GUEST} THEN {fact} END) AS of_customers
-        FROM facts"""
 
     def run(scope: Scope) -> Report:
         here = scope.observed[check.name] or Decimal("0.00")
-        facts = scope.figure(table, "sums", lambda rows: query(sums, facts=rows).rows()[0])
+        facts = scope.figure(table, "sums", lambda rows: query(_sums(fact), facts=rows).rows()[0])
         there = facts["of_all" if guests else "of_customers"] or Decimal("0.00")
-        finding = Finding(
-            check,
-            passed=here == there,
-            counts={"here": str(here), table: str(there), "difference": str(here - there)},
-            advice=f"{TOGETHER} loses or duplicates facts: check the grain of its joins.",
-        )
-        return Report([finding])
+        return Report([_adds_up(check, table, here, there)])
 
     return Audit((check,), run, (table,), {check.name: f"sum({amount})"})
+
+
+def reconciles_by(key: str, table: str, amount: str) -> Audit:
+    """As `reconciles`, of the rows of the affected keys, where a run writes a part of the table."""
+    check, fact = AMOUNTS[table]
+
+    def run(scope: Scope) -> Report:
+        here, there = [
+            query(_sums(sql), facts=scope.only_affected(rows, key)).rows()[0]["of_all"]
+            for sql, rows in ((amount, scope.snapshot), (fact, scope.upstream[table]))
+        ]
+        nothing = Decimal("0.00")
+        return Report([_adds_up(check, table, here or nothing, there or nothing)])
+
+    return Audit((check,), run, (table,))
+
+
+def _sums(amount: str) -> str:
+    return (
+        f"SELECT sum({amount}) AS of_all, "
+        f"sum(CASE WHEN {NO_GUEST} THEN {amount} END) AS of_customers FROM facts"
+    )
+
+
+def _adds_up(check: Check, table: str, here: Decimal, there: Decimal) -> Finding:
+    return Finding(
+        check,
+        passed=here == there,
+        counts={"here": str(here), table: str(there), "difference": str(here - there)},
+        advice=f"{TOGETHER} loses or duplicates facts: check the grain of its joins.",
+    )
 
 
 def _orders_reconcile(scope: Scope) -> Report:

@@ -16,10 +16,23 @@ from ecommerce_assets.tables.audits import Scope, sample, share_finding
 Parse = Callable[[Relation], Relation]
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
 # Sums over all orders, to which each order adds its own.
+# Why an order's amounts disagree, by the pattern of the difference, and what to do about it.
+CAUSES = {
+    "tax_included": "they agree if tax is a part of the prices: write prices_include_tax = true "
+    "into [shop], or name its column",
+    "tax_beside": "they agree if tax is no part of the prices: write prices_include_tax = false",
+    "discounted_twice": "they agree without the items' discount_amount, which is a part of the "
+    "order's: map only one of them",
+    "edited": "the items are worth more, by one item or as the subtotal says: a line that the "
+    "order no longer has is still counted",
+    "items_missing": "the items are worth less: some were not delivered, or are in quarantine",
+    "discount_not_read": "the customer paid less: a discount may be in a column that is not read "
+    "(see schema_as_usual in bronze)",
+}
 TOTALS = (
     "orders", "orders_amount", "sold", "empty", "empty_amount", "disagreeing",
-    "disagreeing_amount", "tax_included", "items", "items_amount", "waiting", "waiting_amount",
-    "odd_lines", "odd_percents", "discounted",
+    "disagreeing_amount", "difference_amount", "items", "items_amount", "waiting", "waiting_amount",
+    "odd_lines", "odd_percents", "discounted", *CAUSES, *[f"{cause}_amount" for cause in CAUSES],
 )  # fmt: skip
 BELOW_ONE_PERCENT = "discount_percent > 0 AND discount_percent < 1"
 
@@ -35,9 +48,11 @@ EMPTY = Check(
 )
 AMOUNTS = Check(
     "order_amounts_agree",
-    "Subtotal is the sum of the items, and total is subtotal + tax + shipping - discount, to the "
-    "cent; orders worth at most ECOMMERCE_TOLERANCE (1 %) of all disagree.",
-    False,
+    "Subtotal is the sum of the items, and total is subtotal + shipping + tip - discount, plus tax "
+    "where prices do not include it, to the cent; at most ECOMMERCE_TOLERANCE (1 %) of all amounts "
+    "disagree. It blocks above ECOMMERCE_MONEY_LIMIT (5 %) of those of the run's orders, but for items "
+    "that are missing.",
+    True,
 )
 LINES = Check(
     "line_totals_agree",
@@ -73,7 +88,7 @@ def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scop
     """
     known = scope.before
     if known is None or scope.affected is None:
-        figures = compared(scope.upstream, not_sold)
+        figures = of_run = compared(scope.upstream, not_sold)
     else:
         figures, were = [
             compared(
@@ -82,6 +97,7 @@ def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scop
             )
             for tables in (scope.upstream, known.upstream)
         ]
+        of_run = dict(figures)
         for name in TOTALS:
             number = Decimal if name.endswith("_amount") else int
             figures[name] += number(known.totals[name]) - were[name]
@@ -90,7 +106,7 @@ def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scop
     findings = [
         _waiting(scope, figures, currency),
         _empty(scope, figures, currency, not_sold),
-        _amounts(scope, figures, currency, not_sold),
+        _amounts(scope, figures, of_run, currency, not_sold),
         _lines(scope, figures),
         _percents(scope, figures),
     ]
@@ -99,8 +115,13 @@ def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scop
 
 def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[str, Any]:
     """`TOTALS` over the orders and items, and an order that is waited for, as `waits`."""
+    causes = ", ".join(
+        f"count(CASE WHEN cause = '{cause}' THEN 1 END) AS {cause}, "
+        f"sum(CASE WHEN cause = '{cause}' THEN difference END) AS {cause}_amount"
+        for cause in CAUSES
+    )
     (row,) = query(
-        """
+        f"""
         SELECT count(order_id) AS orders,
             sum(CASE WHEN order_id IS NOT NULL THEN worth END) AS orders_amount,
             count(CASE WHEN is_sale THEN 1 END) AS sold,
@@ -108,7 +129,7 @@ def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[st
             sum(CASE WHEN is_empty THEN total_amount END) AS empty_amount,
             count(CASE WHEN disagrees THEN 1 END) AS disagreeing,
             sum(CASE WHEN disagrees THEN worth END) AS disagreeing_amount,
-            count(CASE WHEN disagrees AND tax_is_included THEN 1 END) AS tax_included,
+            sum(CASE WHEN disagrees THEN difference END) AS difference_amount, {causes},
             CAST(sum(items) AS BIGINT) AS items,
             sum(items_total) AS items_amount,
             CAST(sum(CASE WHEN order_id IS NULL THEN items END) AS BIGINT) AS waiting,
@@ -156,13 +177,11 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
     """One row per order with the sums of its items, including orders known only from items."""
     statuses = ", ".join(map(ansi_literal, not_sold))
     is_sale = f"status NOT IN ({statuses})" if statuses else "true"
-    # If tax or shipping is not delivered, the total may only exceed the sum of the other parts.
-    total = """CASE WHEN tax_amount + shipping_amount IS NOT NULL
-        THEN total_amount <> parts + tax_amount + shipping_amount ELSE total_amount < parts END"""
     return query(
         f"""
         WITH per_order AS (
             SELECT order_id AS item_order_id, count(*) AS items, sum(line_total) AS items_total,
+                sum(discount_amount) AS items_off,
                 count(CASE WHEN {is_odd("line_total")} THEN 1 END) AS odd_lines,
                 count(CASE WHEN {BELOW_ONE_PERCENT} THEN 1 END) AS odd_percents,
                 count(CASE WHEN discount_percent > 0 THEN 1 END) AS discounted
@@ -170,22 +189,44 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
         ), orders_and_items AS (
             SELECT *, coalesce(items_total, 0) AS here
             FROM orders FULL JOIN per_order ON orders.order_id = per_order.item_order_id
-        ), compared AS (
-            SELECT *, coalesce(subtotal, here) - discount_amount AS parts,
-                order_id IS NOT NULL AND {is_sale} AS is_sale
+        ), parts AS (
+            SELECT *, order_id IS NOT NULL AND {is_sale} AS is_sale,
+                coalesce(subtotal, here) - discount_amount + tip_amount AS untaxed,
+                CASE WHEN prices_include_tax THEN 0 ELSE tax_amount END AS tax_beside
             FROM orders_and_items
+        ), expected AS (
+            SELECT *, untaxed + tax_beside + shipping_amount AS whole,
+                untaxed + coalesce(shipping_amount, 0) AS without_tax
+            FROM parts
+        ), differences AS (
+            SELECT *, CASE WHEN subtotal <> here THEN here - subtotal
+                WHEN whole IS NOT NULL THEN whole - total_amount
+                -- If tax or shipping is not delivered, the total may only exceed the other parts.
+                WHEN total_amount < untaxed THEN untaxed - total_amount END AS too_much
+            FROM expected
+        ), lines AS (
+            SELECT order_id AS line_order_id, line_total AS amount, count(*) AS times
+            FROM items GROUP BY order_id, line_total
         ), flags AS (
             SELECT *, is_sale AND items IS NULL AS is_empty, greatest(
                     CAST(coalesce(total_amount, 0) AS DECIMAL(18, 2)),
-                    CAST(here AS DECIMAL(18, 2))) AS worth, subtotal <> here AS subtotal_disagrees,
-                {total} AS total_disagrees, tax_amount > 0
-                    AND total_amount = parts + coalesce(shipping_amount, 0) AS tax_is_included
-            FROM compared
+                    CAST(here AS DECIMAL(18, 2))) AS worth,
+                CASE WHEN too_much < 0 THEN 0 - too_much ELSE too_much END AS difference, CASE
+                    WHEN too_much = 0 OR items IS NULL THEN NULL
+                    WHEN NOT prices_include_tax AND tax_amount > 0
+                        AND total_amount = without_tax THEN 'tax_included'
+                    WHEN prices_include_tax AND tax_amount > 0
+                        AND total_amount = without_tax + tax_amount THEN 'tax_beside'
+                    WHEN items_off > 0 AND too_much = 0 - items_off THEN 'discounted_twice'
+                    WHEN too_much > 0 AND (subtotal <> here OR times > 0) THEN 'edited'
+                    WHEN too_much < 0 THEN 'items_missing'
+                    WHEN too_much > 0 THEN 'discount_not_read' END AS cause
+            FROM differences LEFT JOIN lines ON lines.line_order_id = differences.order_id
+                AND lines.amount = differences.too_much
         )
         SELECT order_id, item_order_id, subtotal, items_total, tax_amount, shipping_amount,
-            discount_amount, total_amount, items, odd_lines, odd_percents, discounted, is_sale,
-            is_empty, worth, tax_is_included, coalesce(subtotal_disagrees, false)
-                OR coalesce(total_disagrees, false) AS disagrees
+            discount_amount, tip_amount, total_amount, items, odd_lines, odd_percents, discounted,
+            is_sale, is_empty, worth, difference, cause, cause IS NOT NULL AS disagrees
         FROM flags""",
         orders=tables[ORDERS],
         items=tables[ITEMS],
@@ -199,8 +240,8 @@ def is_odd(line_total: str) -> str:
 
 
 AMOUNT_COLUMNS = (
-    "order_id", "subtotal", "items_total", "tax_amount", "shipping_amount", "discount_amount",
-    "total_amount",
+    "order_id", "cause", "difference", "subtotal", "items_total", "tax_amount", "shipping_amount",
+    "discount_amount", "tip_amount", "total_amount",
 )  # fmt: skip
 
 
@@ -264,40 +305,62 @@ def _empty(
 
 
 def _amounts(
-    scope: Scope, figures: dict[str, Any], currency: str, not_sold: Sequence[str]
+    scope: Scope,
+    figures: dict[str, Any],
+    of_run: dict[str, Any],
+    currency: str,
+    not_sold: Sequence[str],
 ) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
-    worth, whole = figures["disagreeing_amount"], figures["orders_amount"]
-    # By the larger of total and items, since either may be wrong; without any, they count alike.
-    part = orders * float(worth / whole) if whole else disagreeing
-    share = Share(part, orders, "tolerance")
+    share = _share_of_amounts(figures, figures["disagreeing_amount"], "tolerance")
+    # What the run brought is not hidden in the history: it blocks by itself. Items that are missing
+    # may still come, or are in quarantine, which has a limit of its own.
+    stays = of_run["difference_amount"] - of_run["items_missing_amount"]
+    run = _share_of_amounts(of_run, stays, "money_limit", blocks=True)
+    blocked = not run.passes(scope.thresholds)
+    shown = run if blocked else share
     rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "disagrees")
     message = (
-        f"{disagreeing:,} of {orders:,} orders, worth {worth:,} of {whole:,} {currency} "
-        f"({share.described(scope.thresholds)}), disagree with their items or parts"
+        f"{disagreeing:,} of {orders:,} orders, worth {figures['disagreeing_amount']:,} of "
+        f"{figures['orders_amount']:,} {currency} ({share.described(scope.thresholds)}), disagree "
+        f"with their items or parts by {figures['difference_amount']:,}"
     )
+    if blocked:
+        message += f"; of the run's amounts, {run.described(scope.thresholds)}"
     if rows:
         first = {name: value for name, value in rows[0].items() if value is not None}
         message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in first.items())
-    advice = (
-        "Items may be missing or in quarantine, or a discount may be in a column that is not read "
-        "(see schema_as_usual in bronze); otherwise report these orders to the shop."
+    causes = sorted((name for name in CAUSES if figures[name]),
+                    key=lambda name: -figures[f"{name}_amount"])  # fmt: skip
+    advice = " ".join(
+        f"{figures[name]:,} by {figures[f'{name}_amount']:,} {currency} ({name}): {CAUSES[name]}."
+        for name in causes
     )
-    if figures["tax_included"]:
-        advice = (
-            f"{figures['tax_included']:,} of them agree if tax is a part of the prices: revenue "
-            f"then includes it. {advice}"
-        )
+    counts = {"orders": orders, "disagreeing": disagreeing,
+              "disagreeing_amount": str(figures["disagreeing_amount"]),
+              "difference": str(figures["difference_amount"]), "share_of_run": run.value}  # fmt: skip
     return share_finding(
         AMOUNTS,
-        share,
+        shown,
         scope.thresholds,
-        {"orders": orders, "disagreeing": disagreeing, "disagreeing_amount": str(worth),
-         "tax_included": figures["tax_included"]},
+        {**counts, **{name: figures[name] for name in causes}},
         sample=rows,
         message=f"{message}.",
-        advice=advice,
-    )  # fmt: skip
+        advice=advice or "Report these orders to the shop.",
+    )
+
+
+def _share_of_amounts(
+    figures: Mapping[str, Any], amount: Decimal, threshold: str, *, blocks: bool = False
+) -> Share:
+    """The share of an amount in those of the orders, counted as orders of the same share.
+
+    Of orders by the larger of total and items, since either may be wrong; without any, they count
+    alike.
+    """
+    orders, whole = figures["orders"], figures["orders_amount"]
+    part = orders * float(amount / whole) if whole else figures["disagreeing"]
+    return Share(part, orders, threshold, blocks=blocks)
 
 
 def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:

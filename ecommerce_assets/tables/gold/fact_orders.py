@@ -4,6 +4,7 @@ import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_column
 from ecommerce_assets.model.strategies import ByKey
+from ecommerce_assets.tables.audits.gold import reconciles_by
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.star import RETURNS, REVENUE, SALES, date_key
 from ecommerce_assets.tables.types import COUNT, DATE, FLAG, KEY, MONEY_SUM, TEXT, WHOLE
@@ -123,5 +124,5 @@ TABLE = gold_table(
         },
     ),
     partitioned_by=("months(order_date)",),
-    adds_up={SALES: "CASE WHEN is_sale THEN revenue END"},
+    audits=(reconciles_by("order_id", SALES, "CASE WHEN is_sale THEN revenue END"),),
 )
