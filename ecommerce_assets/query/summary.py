@@ -18,7 +18,7 @@ from ecommerce_assets.tables.silver import feeds_of
 MANIFEST = "_manifest.json"
 REASONS = 3
 # The KPIs of the report: query and number of rows. They fit a terminal of 80 columns.
-MEASURES = "revenue, orders, units, average_order_value"
+MEASURES = "revenue, returned, net_revenue, orders"
 KPIS = {
     "monthly_revenue": (
         f"select month_start_date, {MEASURES} from gold.monthly_revenue "
@@ -28,7 +28,7 @@ KPIS = {
         f"select order_date, {MEASURES} from gold.daily_revenue order by order_date desc", 3,
     ),
     "top_products": (
-        "select revenue_rank, name, units, orders, revenue "
+        "select revenue_rank, name, units, revenue, returned "
         "from gold.top_products order by revenue_rank", 3,
     ),
 }  # fmt: skip
