@@ -26,6 +26,8 @@ class Thresholds:
             a warning.
         money_limit: of the amounts of a run's orders: if more disagree with their items and parts,
             the facts are not published; 1 never blocks.
+        absence_limit: of the rows of a table that each delivery holds as a whole: if the latest one
+            lacks more of those that were published, it is not published, unless the run allows it.
     """
 
     quarantine_limit: float = 0.05
@@ -36,6 +38,7 @@ class Thresholds:
     inferred_limit: float = 0.05
     tolerance: float = 0.01
     money_limit: float = 0.05
+    absence_limit: float = 0.05
 
 
 def exceeds(part: float, whole: int, limit: float) -> bool:

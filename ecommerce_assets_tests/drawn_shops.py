@@ -64,7 +64,7 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
     """A shop file for these sources; what it makes of their columns is drawn."""
     prefixed = pick.random() < 0.7  # else both number their orders alike
     item_key = pick.choice([("order", "line"), ("order", "sku"), ("order", "_line_number")])
-    returned = pick.random() < 0.6
+    returned, replaced = pick.random() < 0.6, pick.random() < 0.5
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in SOURCES:
         headers = HEADERS[name]
@@ -87,7 +87,9 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
         tables.setdefault("order_items", []).append(
             {"from": name, **some_lines, "key": key, "order_id": order,
              "product_id": headers["sku"], "quantity": headers["quantity"],
-             "unit_price": headers["price"], "updated_at": headers["changed"]}
+             "unit_price": headers["price"], "updated_at": headers["changed"],
+             **({"replaces": "order"} if replaced else {}),
+             **({"gone": f"`{headers['city']}` = 'gone'"} if pick.random() < 0.3 else {})}
         )  # fmt: skip
         if returned:
             tables.setdefault("returns", []).append(
@@ -112,12 +114,14 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
              "key": headers["customer"], "email": headers["mail"], "country": country,
              "city": headers["city"], "updated_at": headers["changed"],
              "may_be_empty": pick.choice([[], ["email", "country"]]),
-             "warn": pick.choice([[], ["country", "email"]])}
+             "warn": pick.choice([[], ["country", "email"]]),
+             **({"gone": f"`{headers['city']}` = 'gone'"} if pick.random() < 0.5 else {})}
         )  # fmt: skip
     if pick.random() < 0.2:
         del tables["customers"]
     elif pick.random() < 0.2:
         tables["customers"].pop()
+        tables["customers"][0]["complete"] = pick.random() < 0.7
     content = {
         "shop": {"currency": "EUR", "zone": pick.choice(ZONES),
                  "prices_include_tax": pick.choice([False, True])},
@@ -158,7 +162,7 @@ def _line(source: str, world: str, pick: random.Random) -> Row:
         "customer": odd("", "-", usual=[f"C{world}-{pick.randint(1, 2)}"]),
         "mail": odd("nobody", "", usual=["Ann@Example.com", "bob@example.org"]),
         "country": odd("Atlantis", "", usual=["de", "GERMANY", "FR"]),
-        "city": pick.choice(["", "Köln", "a \"city\"; 'quoted', |"]),
+        "city": pick.choice(["", "gone", "Köln", "a \"city\"; 'quoted', |"]),
         "sku": odd("", "A|B\\", usual=[f"P{world}-{pick.randint(1, 3)}"]),
         "title": odd("", "NULL", usual=["Lamp", "Stühle"]),
         "group": odd("cars", "", usual=["Goods", "TOYS"]),

@@ -260,6 +260,7 @@ class Part:
     # By column, SQL of the text as the default shop would write it; `{}` is the text.
     plain: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
+    gone: str = "false"
 
     def exact(self, column: str, kind: str) -> str:
         """The value of a price or percentage, before it is rounded to what silver holds."""
@@ -277,6 +278,12 @@ class Part:
         if column in self.warns:
             return f"coalesce({value}, {CASED.get(kind, '')}({text}))"
         return value
+
+
+NEWEST = (
+    "updated_at_value DESC NULLS LAST, _ingestion_date DESC, "
+    "regexp_replace(_source_file, '\\.csv(\\.gz)?$', '') DESC, _source_file DESC, _row_number DESC"
+)
 
 
 class Oracle:
@@ -324,9 +331,32 @@ class Oracle:
             if k in ("price", "percent")
         )
         return f"""
-            SELECT *, list_sort(list_distinct([{reasons}])) AS _reasons FROM (
+            SELECT *, if(_gone AND {REQUIRED[table][0]}_text IS NOT NULL, [],
+                list_sort(list_distinct([{reasons}]))) AS _reasons FROM (
                 SELECT *, {values} FROM (
-                    SELECT *{source}, {texts} FROM bronze.{part.source} WHERE {part.where}))"""
+                    SELECT *{source}, {texts}, {part.gone} AS _gone
+                    FROM bronze.{part.source} WHERE {part.where}))"""
+
+    def wholes(self, table: str) -> tuple[bool, bool]:
+        """Whether a delivery of an order's lines is the whole order; whether it is the whole table."""
+        return False, False
+
+    def held(self, table: str) -> str:
+        """SQL of the valid rows whose key the latest delivery of the whole has."""
+        key, order = f"{REQUIRED[table][0]}_value", "order_id_value"
+        by_order, complete = self.wholes(table)
+        if not by_order and not complete:
+            return "SELECT * FROM judged WHERE len(_reasons) = 0"
+        latest = "SELECT max(_ingestion_date) AS latest FROM judged"
+        same = f"h._ingestion_date = w.latest AND h.{key} = j.{key}"
+        if by_order:
+            versions = f"{order} AS o, list(_ingestion_date ORDER BY {NEWEST})[1] AS latest"
+            latest = f"SELECT {versions} FROM judged WHERE len(_reasons) = 0 GROUP BY 1"
+            same += f" AND h.{order} = j.{order}"
+        on = f"w.o = j.{order}" if by_order else "true"
+        return f"""
+            SELECT j.* FROM judged j JOIN ({latest}) w ON {on}
+            WHERE len(j._reasons) = 0 AND EXISTS (SELECT 1 FROM judged h WHERE {same})"""
 
     def day(self, moment: str) -> str:
         """The day of a time in the shop's time zone."""
@@ -351,13 +381,11 @@ class Oracle:
         if table == "order_items":
             columns.append(f"CAST(money({GROSS}) AS DECIMAL(18, 2)) AS gross_amount")
         return f"""{self.judged(table)}
-            SELECT {", ".join([*columns, *META])} FROM judged WHERE len(_reasons) = 0
-            QUALIFY row_number() OVER (
-                PARTITION BY {REQUIRED[table][0]}_value
-                ORDER BY updated_at_value DESC NULLS LAST,
-                    _ingestion_date DESC, regexp_replace(_source_file, '\\.csv(\\.gz)?$', '') DESC,
-                    _source_file DESC, _row_number DESC
-            ) = 1"""
+            SELECT {", ".join([*columns, *META])} FROM (
+                SELECT * FROM ({self.held(table)})
+                QUALIFY row_number() OVER (
+                    PARTITION BY {REQUIRED[table][0]}_value ORDER BY {NEWEST}) = 1
+            ) WHERE NOT _gone"""
 
     def quarantine(self, table: str) -> str:
         """The SELECT of a quarantine table: the rows as received, and the columns at fault."""

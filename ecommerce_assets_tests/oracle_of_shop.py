@@ -15,6 +15,7 @@ NUMBERS = ("money", "price", "percent", "stock", "quantity")
 MEANING = [
     (re.compile(r"`([^`]+)` <> '0'"), "{0} <> '0'"),
     (re.compile(r"`([^`]+)` = '-1'"), "{0} = '-1'"),
+    (re.compile(r"`([^`]+)` = 'gone'"), "{0} = 'gone'"),
     (re.compile(r"trim\(`([^`]+)`\) <> ''"), "trim({0}) <> ''"),
     (re.compile(r"'T' \|\| `([^`]+)`"), "'T' || {0}"),
     (re.compile(r"if\(trim\(`([^`]+)`\) = '', 'paid', `([^`]+)`\)"),
@@ -70,7 +71,14 @@ class OracleOfShop(Oracle):
                 needed.append(column)
         where = _meaning(source, part["where"], absent="") if "where" in part else "true"
         zone = file.get("zone", self.zone)
-        return Part(name, texts, needed, where, part.get("warn", ()), plain, zone)
+        gone = _meaning(source, part["gone"], absent="") if "gone" in part else "false"
+        return Part(name, texts, needed, where, part.get("warn", ()), plain, zone, gone)
+
+    def wholes(self, table: str) -> tuple[bool, bool]:
+        parts = self.file["tables"].get(table, [])
+        parts = parts if isinstance(parts, list) else [parts]
+        return (any("replaces" in part for part in parts),
+                any(part.get("complete", False) for part in parts))  # fmt: skip
 
 
 def _listed(value: Any) -> list[Any]:

@@ -74,6 +74,8 @@ class LatestVersion(Strategy):
         order: the columns by which versions are compared, most significant first; a null is lowest.
         valid: the column that is true in valid versions.
         received: by upstream table, DuckDB's SQL of the key, from a row before its preparation.
+        absent: whether deliveries say what is gone by what they lack: then versions of a key are
+            compared with those of others, so with all of them.
     """
 
     planner = _planner("latest_version", "LatestVersionPlanner")
@@ -82,6 +84,7 @@ class LatestVersion(Strategy):
     order: tuple[str, ...]
     valid: str
     received: Mapping[str, str]
+    absent: bool = False
     on: Mapping[str, DependencyMapping] = field(default_factory=dict, init=False)
 
 

@@ -13,8 +13,10 @@ from ecommerce_assets.landing.layout import ROW_NUMBER, SOURCE_FILE
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_received, selected
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, contracted_tables, fed_tables, table_named
+from ecommerce_assets.tables.absence import absence_of
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.personal import MASK, personal_columns
 from ecommerce_assets.tables.silver import feeds_of
@@ -196,15 +198,19 @@ def _versions(silver: Table, feed: Feed, ids: str, *, on_aws: bool) -> str:
     names = [name for name in bronze.columns if not name.startswith("_") and name != key]
     rest = "".join(f', b."{name}"' for name in names)
     same_record = "x._source_file = b._source_file AND x._row_number = b._row_number"
+    # Of a key without a current row, by what later deliveries no longer hold.
+    absent = absence_of(current_shop(), silver.name, key) is not None
+    gone = "WHEN k._row_number IS NULL THEN 'gone' " if absent else ""
+    current = f"LEFT JOIN {silver.identifier} k ON k.{key} = b._traced " if absent else ""
     join_texts = "array_join" if on_aws else "array_to_string"
     return (
         f"SELECT b._traced AS {key}, CASE WHEN s._row_number IS NOT NULL THEN 'current' "
         f"WHEN q._row_number IS NOT NULL THEN 'quarantined: ' || {join_texts}(q._reasons, '; ') "
         "WHEN NOT b._selected THEN 'not selected' "
-        f"ELSE 'superseded' END AS fate, b._source_file, b._row_number{rest} "
+        f"{gone}ELSE 'superseded' END AS fate, b._source_file, b._row_number{rest} "
         f"FROM ({received}) b "
         f"LEFT JOIN {silver.identifier} s ON {same_record.replace('x.', 's.')} "
-        f"LEFT JOIN {silver.identifier}_quarantine q ON {same_record.replace('x.', 'q.')} "
+        f"{current}LEFT JOIN {silver.identifier}_quarantine q ON {same_record.replace('x.', 'q.')} "
         f"WHERE b._traced IN ({ids})"
     )
 

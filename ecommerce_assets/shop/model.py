@@ -377,6 +377,21 @@ class TableFile(BaseModel):
         "an order are further lines of it (true), or newer versions of the lines of the same "
         "numbers (false). Without it, such lines are doubtful.",
     )
+    replaces: Literal["order"] | None = Field(
+        default=None,
+        description="Of order_items: `order` if a date's delivery of an order's lines is the whole "
+        "order, so that lines which it no longer has are gone.",
+    )
+    complete: bool = Field(
+        default=False,
+        description="Whether each date's delivery is the whole table, so that rows which the "
+        "latest one no longer has are gone.",
+    )
+    gone: str = Field(
+        default="",
+        description="A row-wise condition of DuckDB's SQL; a row for which it holds says that its "
+        "key is gone. Such a row needs nothing but the key.",
+    )
     accept: Annotated[tuple[Doubt, ...], BeforeValidator(_listed)] = Field(
         default=(), description="Doubts of `ecommerce shop check` that are answered: it is meant."
     )
@@ -442,6 +457,20 @@ class ShopFile(Part):
                     f"tables.{name}: there is no such table.{did_you_mean(name, TABLES)}"
                 )
             self._check_sources(name, [part.from_ for part in parts])
+            for part in parts:
+                if part.replaces and name != "order_items":
+                    raise ValueError(
+                        f"tables.{name}.replaces: only the lines of orders, order_items, can be "
+                        "replaced as a whole"
+                    )
+                if part.complete and (part.replaces or len(parts) > 1):
+                    raise ValueError(
+                        f"tables.{name}.complete: takes a table of one source, without replaces"
+                    )
+            if len({part.replaces for part in parts}) > 1:
+                raise ValueError(
+                    f"tables.{name}.replaces: must be the same for all sources of the table"
+                )
         for name in NEEDED:
             if name not in self.tables:
                 raise ValueError(f"tables.{name}: the table is missing; say where it comes from")

@@ -41,6 +41,8 @@ SOURCE = "_source"
 # The column that says what became of a row: true if it keeps the contract, false if it breaks it,
 # null if it does not speak of the table.
 VALID = "_is_valid"
+SAYS_GONE = "_says_gone"  # whether a row says that its key is gone; null where that can't be told
+IS_GONE = "_is_gone"  # the mark of a row that says that its key is gone
 
 
 @dataclass(frozen=True)
@@ -353,8 +355,10 @@ class Contract:
         raw = [f"{sql} AS {_RAW}{n}" for n, sql in feed.texts.items() if n in columns]
         raw += [f"{feed.where or 'true'} AS {_SPEAKS}"]
         raw += [f"{feed.sells} AS {SELLS}"] if feed.sells else []
+        raw += [f"{feed.gone} AS {SAYS_GONE}"] if feed.gone else []
         query = f"SELECT {', '.join([*raw, *PROVENANCE, *carried])} FROM {rows}"
-        steps = (texts, casts, values, computed, marks, [f"{self._joined()} AS _joined"], [_LISTED])
+        joined = f"{self._joined()} AS _joined"
+        steps = (texts, casts, values, computed, marks, [joined], [self._listed()])
         for step in filter(None, steps):
             query = f"SELECT *, {', '.join(step)} FROM ({query})"
         return query
@@ -413,16 +417,24 @@ class Contract:
             yield f"TRY({cross.broken})", cross.reason
         if self.feed.where:
             yield f"{_SPEAKS} IS NULL", UNKNOWN
+        if self.feed.gone:
+            yield f"{SAYS_GONE} IS NULL", UNKNOWN_GONE
+
+    def _listed(self) -> str:
+        """The reasons as a list; none of a row that says that its key is gone, and has it."""
+        (key,) = self.schema.unique
+        gone = f"OR ({SAYS_GONE} AND {_TEXT}{key} IS NOT NULL) " if self.feed.gone else ""
+        return (
+            f"CASE WHEN _joined = '' {gone}THEN CAST([] AS VARCHAR[]) "
+            f"ELSE string_split(_joined, {_BETWEEN}) END AS _reasons"
+        )
 
 
 UNKNOWN = "where: can't be told for this row"
+UNKNOWN_GONE = "gone: can't be told for this row"
 _SPEAKS = "_speaks"
 _RAW = "_raw_"
 _TEXT = "_text_"
 _CAST = "_cast_"
 _BETWEEN = "chr(31)"  # ASCII's unit separator; occurs in no reason
 _NONE = ("NULL",)
-_LISTED = (
-    "CASE WHEN _joined = '' THEN CAST([] AS VARCHAR[]) "
-    f"ELSE string_split(_joined, {_BETWEEN}) END AS _reasons"
-)

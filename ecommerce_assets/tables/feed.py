@@ -54,6 +54,7 @@ class Feed:
         maps: by column, its values by the texts that they replace, in any letter case.
         where: condition of the rows that speak of the table, null where that can't be told; empty
             for all.
+        gone: condition of the rows that say that their key is gone; empty for none.
         described: by column, where it comes from, for people.
         reads: by column, the bronze columns that it is made of.
         lookups: what the rows look up in other sources.
@@ -70,6 +71,7 @@ class Feed:
     reads: Mapping[str, tuple[str, ...]]
     lookups: tuple[Lookup, ...] = ()
     sells: str = ""
+    gone: str = ""
 
     @property
     def rows(self) -> str:
@@ -144,6 +146,7 @@ def _feed(declared: "_Declared", columns: Sequence[str], key: str, sells: str) -
         reads={name: read for name, (_, read) in texts.items()},
         lookups=lookups_of(declared.shop, declared.source.name),
         sells=sells,
+        gone=declared.gone(),
     )
 
 
@@ -294,6 +297,13 @@ class _Declared:
             return "", ()
         sql, read = self._expression("where", self._declared.where, condition=True)
         return f"TRY(({sql}\n))", read
+
+    def gone(self) -> str:
+        """SQL of whether a row says that its key is gone; empty for none."""
+        if not self._declared.gone:
+            return ""
+        sql, _ = self._expression("gone", self._declared.gone, condition=True)
+        return f"TRY(({sql}\n))"
 
     def writing(self, lookup: str | None = None) -> Writing:
         """How values are written in the files, or in those in which they are looked up."""

@@ -152,7 +152,7 @@ def _add_table(connection: duckdb.DuckDBPyConnection, table: Table, found: Trial
     fates = dict(
         connection.execute(f"SELECT fate, count(*) FROM {table.name} GROUP BY 1").fetchall()
     )
-    names = ("current", "superseded", "quarantined", "not_selected")
+    names = ("current", "superseded", "gone", "quarantined", "not_selected")
     found.tables[table.name] = {name: fates.get(name, 0) for name in names}
     broken = connection.execute(
         f"SELECT reason, count(*) FROM (SELECT unnest(_reasons) AS reason FROM {table.name} "

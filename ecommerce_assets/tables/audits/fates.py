@@ -10,12 +10,13 @@ from typing import Any
 from ecommerce_assets.engine.queries import query
 from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.intervals import lies_in
-from ecommerce_assets.model.versions import is_lower
+from ecommerce_assets.model.versions import is_lower, latest_first
+from ecommerce_assets.tables.absence import PRESENT
 from ecommerce_assets.tables.audits import Scope
 from ecommerce_assets.tables.audits.marked import IS_OWN
 from ecommerce_assets.tables.audits.quarantine import Keyed
 from ecommerce_assets.tables.audits.repeated import content
-from ecommerce_assets.tables.contract import VALID
+from ecommerce_assets.tables.contract import IS_GONE, VALID
 from ecommerce_assets.tables.provenance import VERSION_ORDER
 
 HELD = "held"
@@ -111,20 +112,31 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
     ]
     same_file = "received._source_file = kept._source_file"
     told, marks = keyed.repeats, "".join(f", {mark}" for mark in keyed.marks)
+    present, speaking, silent = f"1 AS {PRESENT}, false AS {IS_GONE}", "candidates", ""
     repeats, values, of_delivery = "CAST(NULL AS VARCHAR)", "0", "1 AS place"
     if told:
         repeats = f"CASE WHEN {IS_OWN} THEN {told.kind('received', 'kept')} END"
         values = content([*scope.snapshot.columns])
         of_delivery = told.of_delivery("key", "is_valid", VERSION_ORDER)
+    row = (
+        f"{keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail, "
+        f"CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid, {values} AS content{marks}"
+    )
+    if keyed.absence:
+        silent = f"UNION ALL SELECT {row}, {present} FROM candidates WHERE {VALID} IS NULL"
+        present, speaking = f"{PRESENT}, {IS_GONE}", f"({keyed.absence.versions('candidates')}) AS c"
+    # Of the key's rows that the latest deliveries hold, the highest version.
+    in_order = f"PARTITION BY key, is_valid, {PRESENT} ORDER BY {latest_first(VERSION_ORDER)}"
     return query(
         f"""
         WITH rows_received AS (
-            SELECT {keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail,
-                CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid, {values} AS content
-                {marks}
-            FROM candidates
+            SELECT {row}, {present} FROM {speaking} {silent}
+        ), numbered AS (
+            SELECT *, {of_delivery}, row_number() OVER ({in_order}) AS key_place FROM rows_received
         ), received AS (
-            SELECT *, {of_delivery} FROM rows_received
+            SELECT *, {PRESENT} = 0 OR max(CASE WHEN is_valid AND {PRESENT} = 1 AND key_place = 1
+                AND {IS_GONE} THEN 1 ELSE 0 END) OVER (PARTITION BY key) = 1 AS is_absent
+            FROM numbered
         ), kept AS (
             SELECT {keyed.key} AS kept_key, {version}, {parent} AS parent, {detail} AS detail,
                 {values} AS content
@@ -134,6 +146,7 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
             CASE WHEN is_valid IS NULL THEN 'not_selected'
                 WHEN NOT is_valid THEN 'quarantined'
                 WHEN {same_file} AND received._row_number = kept._row_number THEN 'current'
+                WHEN is_absent THEN 'gone'
                 WHEN {is_lower("received", "kept", VERSION_ORDER)} THEN 'superseded'
                 ELSE 'lost' END AS fate,
             value, is_valid AND ({delivered} OR coalesce({replaces}, false)) AS of_run,

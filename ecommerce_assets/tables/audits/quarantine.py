@@ -17,6 +17,7 @@ from ecommerce_assets.model.shares import Share
 from ecommerce_assets.model.versions import is_lower, latest_first
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.sql import ansi_literal
+from ecommerce_assets.tables.absence import Absence
 from ecommerce_assets.tables.audits import WARNING_FRACTION, Scope, sample, share_finding
 from ecommerce_assets.tables.audits.repeated import Repeats
 from ecommerce_assets.tables.casting import IMPLAUSIBLE
@@ -53,6 +54,7 @@ class Keyed:
         repeats: which rows are told, if another one of their key replaces them; None for none.
         marks: the marks of parsed rows.
         shop: the shop.
+        absence: what the deliveries say by what they lack; None for nothing.
     """
 
     table: str
@@ -67,6 +69,7 @@ class Keyed:
     repeats: Repeats | None
     marks: tuple[str, ...]
     shop: Shop
+    absence: Absence | None
 
     @property
     def quarantine(self) -> str:

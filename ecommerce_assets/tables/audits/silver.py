@@ -45,6 +45,12 @@ SELECTED = Check(
     "row at all, unless the run allows it.",
     True,
 )
+ABSENT = Check(
+    "rows_absent",
+    "At most ECOMMERCE_ABSENCE_LIMIT (5 %) of the published rows are no longer in the latest "
+    "delivery, which is the whole table, unless the run allows it.",
+    True,
+)
 CHECKS_OF_MARKS = {IS_ROUNDED: SMALLEST_UNIT, SELLS_NOTHING: NAMED_BY_SALES}
 
 
@@ -61,6 +67,7 @@ def accounting(keyed: Keyed) -> Audit:
     checks += [NOT_REPEATED] if keyed.repeats else []
     checks += [check for mark, check in CHECKS_OF_MARKS.items() if mark in keyed.marks]
     checks += [VALUE_AS_BEFORE] if keyed.value else []
+    checks += [ABSENT] if keyed.absence and keyed.absence.complete else []
     checks += checks_of_held_back(keyed)
     return Audit(tuple(checks), partial(_account, keyed))
 
@@ -77,7 +84,8 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
             "bronze": received.get(day, 0),
             "not_selected": counts["not_selected"].get(day, 0),
             "current": counts[HELD].get(day, 0),
-            "superseded": counts["superseded"].get(day, 0),
+            "superseded": counts["superseded"].get(day, 0) + counts["gone"].get(day, 0),
+            "gone": counts["gone"].get(day, 0),
             "quarantined": counts["quarantined"].get(day, 0),
             "lost": counts["lost"].get(day, 0),
             "found_again": counts["current"].get(day, 0),
@@ -97,6 +105,8 @@ def _account(keyed: Keyed, scope: Scope) -> Report:
         findings.append(named_by_sales(scope, account))
     if keyed.value:
         findings.append(_value_as_before(keyed, scope, account.values))
+    if keyed.absence and keyed.absence.complete:
+        findings.append(_absent(keyed, scope))
     findings += held_back(keyed, scope, sum(row["quarantined"] for row in by_date))
     return Report(findings, {row["_ingestion_date"]: row["current"] for row in by_date})
 
@@ -110,20 +120,48 @@ def _conserved(scope: Scope, by_date: list[dict[str, Any]]) -> Finding:
         or row["bronze"]
         != row["not_selected"] + row["current"] + row["superseded"] + row["quarantined"]
     ]
-    names = ("bronze", "not_selected", "current", "superseded", "quarantined", "lost")
+    names = ("bronze", "not_selected", "current", "superseded", "gone", "quarantined", "lost")
     total = {name: sum(row[name] for row in by_date) for name in names}
     not_selected = f"{total['not_selected']:,} not selected, " if total["not_selected"] else ""
+    gone = f" ({total['gone']:,} by absence)" if total["gone"] else ""
     return Finding(
         CONSERVED,
         passed=not wrong,
         counts={"dates": len(scope.dates), "dates_that_fail": len(wrong), **total},
         sample=wrong[:SAMPLE_ROWS],
         message=f"{total['bronze']:,} rows of bronze: {not_selected}{total['current']:,} current, "
-        f"{total['superseded']:,} superseded, {total['quarantined']:,} quarantined, "
+        f"{total['superseded']:,} superseded{gone}, {total['quarantined']:,} quarantined, "
         f"{total['lost']:,} lost.",
         advice="Rows were lost or added: this is a defect of the transformation, not of the "
         "delivery. The published table is unchanged.",
         by_date=by_date if len(by_date) > 1 else [],
+    )
+
+
+def _absent(keyed: Keyed, scope: Scope) -> Finding:
+    """How many published rows the latest delivery of the whole table lacks."""
+    published = scope.consult(keyed.table)
+    gone, whole, rows = 0, 0, []
+    if published is not None:
+        left = query(
+            f"SELECT published.{keyed.key} FROM published "
+            f"ANTI JOIN kept ON published.{keyed.key} = kept.{keyed.key}",
+            published=published,
+            kept=scope.snapshot.select(keyed.key),
+        )
+        gone, whole = left.count(), published.count()
+        rows = sample(left, [keyed.key]) if gone else []
+    share = Share(gone, whole, "absence_limit", blocks=not scope.allow_removal)
+    return share_finding(
+        ABSENT,
+        share,
+        scope.thresholds,
+        {"rows_before": whole, "absent": gone},
+        sample=rows,
+        message=f"{gone:,} of {whole:,} rows ({share.described(scope.thresholds)}) are in the "
+        "latest delivery of the whole table no longer.",
+        advice="Is the delivery complete? If it is, run it with --allow-removal (allow_removal in "
+        "the launchpad).",
     )
 
 

@@ -20,12 +20,15 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.model.versions import latest_first
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.sql import ansi_literal, quoted
+from ecommerce_assets.tables.absence import PRESENT, Absence, absence_of
 from ecommerce_assets.tables.audits.marked import marks_of
 from ecommerce_assets.tables.audits.quarantine import Keyed, quarantined_rows
 from ecommerce_assets.tables.audits.repeated import repeats_of
 from ecommerce_assets.tables.audits.silver import accounting
 from ecommerce_assets.tables.casting import trimmed
 from ecommerce_assets.tables.contract import (
+    IS_GONE,
+    SAYS_GONE,
     SOURCE,
     VALID,
     Contract,
@@ -86,6 +89,10 @@ def silver_tables(
     amounts, repeats = kinds_of(declared.columns), repeats_of(shop, name)
     found = [marks_of(feed, amounts, repeats) for feed in feeds]
     # The rows of all sources have the same columns.
+    absence = absence_of(shop, name, key)
+    if absence and absence.gone:
+        found = [{**marked, IS_GONE: SAYS_GONE if feed.gone else "false"}
+                 for marked, feed in zip(found, feeds, strict=True)]  # fmt: skip
     marks = [{mark: of_feed.get(mark, "false") for every in found for mark in every}
              for of_feed in found]  # fmt: skip
     contracts = [
@@ -105,8 +112,9 @@ def silver_tables(
         kinds=contracts[0].kinds,
         selects=any(part.where for part in shop.declared.tables.get(name, ())),
         repeats=repeats,
-        marks=tuple(marks[0]),
+        marks=tuple(mark for mark in marks[0] if mark != IS_GONE),
         shop=shop,
+        absence=absence,
     )
     described = inspect.cleandoc(model.__doc__ or "")
     if not fed:
@@ -121,7 +129,7 @@ def silver_tables(
             "updated_at; ties by ingestion date, file and row number.",
             unique=[key],
         ),
-        transform=latest_versions(key, tuple(columns)),
+        transform=latest_versions(key, tuple(columns), absence),
         upstream=tuple(feed.rows for feed in feeds),
         origins=_origins(contracts),
         prepare={contract.feed.rows: contract for contract in contracts},
@@ -130,6 +138,7 @@ def silver_tables(
             VERSION_ORDER,
             VALID,
             {feed.rows: trimmed(feed.texts[key]) for feed in feeds},
+            absence is not None,
         ),
         partitioned_by=partitioned_by,
         audits=(accounting(keyed),),
@@ -241,9 +250,24 @@ def parsed_again(quarantine: Relation, *, contracts: Sequence[Contract]) -> Rela
     )
 
 
-def latest_versions(key: str, columns: Sequence[str]) -> Query:
-    """One row per key: the latest of its valid versions, by `VERSION_ORDER`."""
+def latest_versions(key: str, columns: Sequence[str], absence: Absence | None = None) -> Query:
+    """One row per key: the latest of its valid versions, by `VERSION_ORDER`.
+
+    Of what later deliveries no longer hold, none.
+    """
     listed = ", ".join([*columns, *PROVENANCE])
+    if absence:
+        return Query(
+            f"""
+            SELECT {listed} FROM (
+                SELECT {listed}, {IS_GONE}, row_number() OVER (PARTITION BY {key}
+                    ORDER BY {latest_first(VERSION_ORDER)}) AS _version
+                FROM ({absence.versions(JUDGED)}) AS present WHERE {VALID} AND {PRESENT} = 1
+            ) AS versions
+            WHERE _version = 1 AND NOT {IS_GONE}""",
+            (JUDGED,),
+            is_of_all=True,
+        )
     return Query(
         f"""
         SELECT {listed} FROM (
