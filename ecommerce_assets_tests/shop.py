@@ -101,6 +101,7 @@ class Shop:
         identity_limit: float = 1,
         removal_limit: float = 1,
         money_limit: float = 1,
+        absence_limit: float = 1,
         allow_removal: bool = False,
         engine: str = "",
     ) -> None:
@@ -108,7 +109,8 @@ class Shop:
         argv = ["--from", first, "--to", last or first, "--landing", str(self.landing),
                 "--lakehouse", str(self.lakehouse), "--quarantine-limit", str(limit),
                 "--identity-limit", str(identity_limit), "--removal-limit", str(removal_limit),
-                "--money-limit", str(money_limit), "--allow-removal", str(allow_removal).lower()]  # fmt: skip
+                "--money-limit", str(money_limit), "--absence-limit",
+                str(absence_limit), "--allow-removal", str(allow_removal).lower()]  # fmt: skip
         if full_refresh:
             argv += ["--full-refresh", "true"]
         if engine:

@@ -35,7 +35,7 @@ def different(shop: Shop, last: int = len(DAYS) - 1) -> dict[str, list]:
     days = [date.fromisoformat(day) for day in DAYS[: last + 1]]
     rows = {
         table: oracle.DEFAULT.bronze(shop.landing, table, days)
-        for table in ("customers", "products", "orders", "order_items")
+        for table in ("customers", "products", "orders", "order_items", "returns")
     }
     return differences(shop.lakehouse, all_tables(), rows)
 

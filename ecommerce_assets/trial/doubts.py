@@ -88,7 +88,8 @@ def doubtful(
         fates: the table's rows by fate.
     """
     found: list[tuple[Doubt, str]] = []
-    if fates["not_selected"] and not sum(fates.values()) - fates["not_selected"]:
+    none_selected = fates["not_selected"] and fates["not_selected"] == sum(fates.values())
+    if none_selected and table.name != "returns":  # it may be that nothing came back
         found.append(
             (
                 "nothing_selected",

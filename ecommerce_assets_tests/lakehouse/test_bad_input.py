@@ -155,6 +155,7 @@ def test_wrong_arguments(shop: Shop, argv: dict[str, str], said: str) -> None:
 
 def test_of_a_run_that_is_stopped_no_further_table_is_begun(shop: Shop) -> None:
     shop.deliver_one_of_each()
+    shop.deliver("returns", {})
     stop = Event()
     begun: list[str] = []
 

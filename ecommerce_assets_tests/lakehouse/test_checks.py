@@ -28,6 +28,7 @@ DAY = date(2024, 1, 1)
 @pytest.fixture(scope="module")
 def healthy(module_shop: Shop) -> Shop:
     module_shop.deliver_one_of_each()
+    module_shop.deliver("returns", {})
     module_shop.run_all()
     return module_shop
 
@@ -112,7 +113,12 @@ SPOILT = [
     ("gold.daily_revenue", "revenue_reconciles", with_value("revenue", 11)),
     ("gold.weekly_revenue", "revenue_reconciles", lambda f: f.where("false")),
     ("gold.monthly_revenue", "revenue_reconciles", with_value("revenue", 11)),
-    ("gold.customer_lifetime_value", "revenue_reconciles", with_value("lifetime_value", 1)),
+    ("gold.daily_revenue", "returned_reconciles", with_value("returned", 11)),
+    ("gold.fact_orders", "revenue_reconciles", with_value("revenue", 1)),
+    ("gold.fact_returns", "unique_key", doubled),
+    ("gold.order_revenue_by_cohort", "returned_reconciles", lambda f: f.where("false")),
+    ("gold.customer_lifetime_value", "revenue_reconciles", with_value("revenue", 1)),
+    ("gold.customer_lifetime_value", "returned_reconciles", with_value("returned", 1)),
     ("gold.top_products", "revenue_reconciles", with_value("revenue", 1)),
     ("gold.category_performance", "revenue_reconciles", with_value("revenue", 1)),
     ("gold.category_performance", "ranges", with_value("revenue_share", 1.5)),
@@ -154,6 +160,7 @@ def test_every_kind_of_check_is_proven_to_fail() -> None:
     proven |= {"rows_kept"}  # test_lost_data
     proven |= {"all_files_read"}  # test_landing
     proven |= {"read_by_this_code"}  # test_code_version
+    proven |= {"returns_within_sales", "returns_after_orders", "returns_have_amounts"}  # test_money
     proven |= {"keys_not_repeated"}  # test_repeated
     proven |= {"amounts_in_smallest_unit"}  # test_amounts; as named_by_sales of shops of lines
     proven |= {

@@ -165,6 +165,8 @@ def test_daily_revenue(sold: Shop) -> None:
     assert row == {
         "order_date": date(2024, 1, 1), "revenue": D("29.01"), "discount": D("20.99"),
         "orders": 3, "units": 5, "customers": 3, "average_order_value": D("9.67"),
+        "shipping": D("0.00"), "tax": D("0.00"), "total_paid": D("30.00"), "returned": D("0.00"),
+        "net_revenue": D("29.01"),
     }  # fmt: skip
 
 

@@ -124,7 +124,10 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
     )
     if keyed.absence:
         silent = f"UNION ALL SELECT {row}, {present} FROM candidates WHERE {VALID} IS NULL"
-        present, speaking = f"{PRESENT}, {IS_GONE}", f"({keyed.absence.versions('candidates')}) AS c"
+        present, speaking = (
+            f"{PRESENT}, {IS_GONE}",
+            f"({keyed.absence.versions('candidates')}) AS c",
+        )
     # Of the key's rows that the latest deliveries hold, the highest version.
     in_order = f"PARTITION BY key, is_valid, {PRESENT} ORDER BY {latest_first(VERSION_ORDER)}"
     return query(

@@ -23,8 +23,9 @@ CAUSES = {
     "tax_beside": "they agree if tax is no part of the prices: write prices_include_tax = false",
     "discounted_twice": "they agree without the items' discount_amount, which is a part of the "
     "order's: map only one of them",
-    "edited": "the items are worth more, by one item or as the subtotal says: a line that the "
-    "order no longer has is still counted",
+    "edited": "the items are worth more, by the dearest or the cheapest of them or as the subtotal "
+    "says: a line that the order no longer has may still be counted; if a delivery holds whole "
+    'orders, write replaces = "order" into tables.order_items',
     "items_missing": "the items are worth less: some were not delivered, or are in quarantine",
     "discount_not_read": "the customer paid less: a discount may be in a column that is not read "
     "(see schema_as_usual in bronze)",
@@ -181,7 +182,8 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
         f"""
         WITH per_order AS (
             SELECT order_id AS item_order_id, count(*) AS items, sum(line_total) AS items_total,
-                sum(discount_amount) AS items_off,
+                sum(discount_amount) AS items_off, max(line_total) AS dearest,
+                min(line_total) AS cheapest,
                 count(CASE WHEN {is_odd("line_total")} THEN 1 END) AS odd_lines,
                 count(CASE WHEN {BELOW_ONE_PERCENT} THEN 1 END) AS odd_percents,
                 count(CASE WHEN discount_percent > 0 THEN 1 END) AS discounted
@@ -204,9 +206,6 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
                 -- If tax or shipping is not delivered, the total may only exceed the other parts.
                 WHEN total_amount < untaxed THEN untaxed - total_amount END AS too_much
             FROM expected
-        ), lines AS (
-            SELECT order_id AS line_order_id, line_total AS amount, count(*) AS times
-            FROM items GROUP BY order_id, line_total
         ), flags AS (
             SELECT *, is_sale AND items IS NULL AS is_empty, greatest(
                     CAST(coalesce(total_amount, 0) AS DECIMAL(18, 2)),
@@ -218,11 +217,11 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
                     WHEN prices_include_tax AND tax_amount > 0
                         AND total_amount = without_tax + tax_amount THEN 'tax_beside'
                     WHEN items_off > 0 AND too_much = 0 - items_off THEN 'discounted_twice'
-                    WHEN too_much > 0 AND (subtotal <> here OR times > 0) THEN 'edited'
+                    WHEN too_much > 0 AND (subtotal <> here OR too_much = dearest
+                        OR too_much = cheapest) THEN 'edited'
                     WHEN too_much < 0 THEN 'items_missing'
                     WHEN too_much > 0 THEN 'discount_not_read' END AS cause
-            FROM differences LEFT JOIN lines ON lines.line_order_id = differences.order_id
-                AND lines.amount = differences.too_much
+            FROM differences
         )
         SELECT order_id, item_order_id, subtotal, items_total, tax_amount, shipping_amount,
             discount_amount, tip_amount, total_amount, items, odd_lines, odd_percents, discounted,

@@ -132,8 +132,7 @@ def repeats_of(shop: Shop, table: str) -> Repeats | None:
         not all(part.repeats for part in own),
         not all("files_that_disagree" in part.accept or part.continues is False for part in own),
         any(
-            LINE_NUMBER in part.key and part.continues is None and not part.replaces
-            for part in own
+            LINE_NUMBER in part.key and part.continues is None and not part.replaces for part in own
         ),
     )
 

@@ -184,7 +184,8 @@ def _selected(
         message += f"; {left:,}{worth} do not, by where: {conditions}"
     return Finding(
         SELECTED,
-        passed=not rows or left < rows,
+        # It may be that nothing came back.
+        passed=not rows or left < rows or name == "returns",
         severity="ERROR" if blocks and not scope.allow_removal else "WARN",
         counts={"rows": rows, "not_selected": left}
         | ({} if left_out is None else {"not_selected_value": str(left_out)}),
