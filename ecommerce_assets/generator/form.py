@@ -21,6 +21,7 @@ class Form(ABC):
             items have reduced prices, and orders no discount.
         names_customers: whether an order says who its customer is.
         includes_tax: whether prices, discounts and shipping include tax.
+        whole_orders: whether an order that changed comes again as a whole, so may have lost an item.
     """
 
     files: Mapping[str, File]
@@ -28,6 +29,7 @@ class Form(ABC):
     discounts_orders: ClassVar[bool] = True
     names_customers: ClassVar[bool] = True
     includes_tax: ClassVar[bool] = False
+    whole_orders: ClassVar[bool] = False
 
     @abstractmethod
     def ordered(

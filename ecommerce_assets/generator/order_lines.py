@@ -140,6 +140,7 @@ class Shopify(OrderLines):
 
     discounts_items = False
     includes_tax = True
+    whole_orders = True
     columns = {
         "Name": lambda line: f"#{line.order.number + 1000}",
         "Email": _email,
@@ -181,6 +182,7 @@ class Shopify(OrderLines):
 class WooCommerce(OrderLines):
     """WooCommerce's orders by Advanced Order Export: the order's fields stand in each row."""
 
+    whole_orders = True
     discounts_items = False
     columns = {
         "Order Number": lambda line: str(line.order.number),

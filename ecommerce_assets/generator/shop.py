@@ -35,6 +35,7 @@ POPULARITY = 1.4  # 1 would sell all products equally; here the best seller has 
 HEAVY_EVERY = 5  # every fifth customer is one of the 20 % ...
 HEAVY_SHARE = 0.8  # ... who make 80 % of the orders
 RETURNED = 0.08  # share of the orders delivered of which something comes back
+EDITED = 0.04  # share of the orders that lose an item, where they come again as a whole
 OLD_CUSTOMERS = 0.6  # share of customers from before the first day
 
 
@@ -258,10 +259,7 @@ class _Shop:
             discount = min(subtotal, random.choice((500, 1000, subtotal // 10)))
             discount *= self._form.discounts_orders
         shipping = 0 if subtotal >= 5000 else 490
-        taxed, percent, whole = subtotal - discount, country.tax_percent, 100
-        if self._form.includes_tax:
-            taxed, whole = taxed + shipping, whole + percent
-        tax = (2 * taxed * percent + whole) // (2 * whole)
+        tax = self._tax(subtotal - discount, shipping, country.tax_percent)
         city = random.choice(self._pools[country.code].cities)
         status = random.choice(("pending", "confirmed"))
         payment_method = random.choices(PAYMENT_METHODS, PAYMENT_WEIGHTS)[0]
@@ -278,9 +276,28 @@ class _Shop:
         person = self._person(customer, ordered)
         self._form.ordered(self._deliveries, day, order, person, later)
         updated = replace(order, status=status, changed=self._moment(later))
+        if self._form.whole_orders and Random(f"{self._seed} edit {number}").random() < EDITED:
+            updated = self._edited(updated, country.tax_percent)
         self._form.changed(self._deliveries, later, updated, person)
         if status == "delivered":
             self._return(later, updated, person)
+
+    def _edited(self, order: Order, tax_percent: int) -> Order:
+        """An order without its last item, if it has several."""
+        items = order.items[:-1]
+        if not items:
+            return order
+        subtotal = sum(item.total for item in items)
+        discount = min(order.discount, subtotal)
+        tax = self._tax(subtotal - discount, order.shipping, tax_percent)
+        return replace(order, items=items, subtotal=subtotal, discount=discount, tax=tax)
+
+    def _tax(self, paid: int, shipping: int, percent: int) -> int:
+        """The tax of what is paid for items; of prices that include it, that of shipping as well."""
+        taxed, whole = paid, 100
+        if self._form.includes_tax:
+            taxed, whole = paid + shipping, whole + percent
+        return (2 * taxed * percent + whole) // (2 * whole)
 
     def _return(self, delivered: date, order: Order, person: Person) -> None:
         """Deliver what comes back of an order: of some, pieces of an item."""
