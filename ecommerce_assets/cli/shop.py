@@ -37,8 +37,8 @@ def check(landing: str | None, limit: int | None, json_output: bool) -> None:
     """Show what the shop file makes of what has landed, without writing a table.
 
     How many rows each table gets, which go to quarantine and why, values that the vocabulary does
-    not know, items whose order no table has, revenue and returns by month. The exit code is 1 if a run
-    would not publish a table, or if something is doubtful that the shop file does not answer.
+    not know, items whose order no table has, revenue and returns by month. The exit code is 1 if a
+    run would not publish a table, or if something is doubtful that the shop file does not answer.
     """
     from ecommerce_assets.query.result import as_json, print_table
     from ecommerce_assets.settings import Settings, absolute

@@ -130,7 +130,8 @@ def _quarantined(query: Query, source: str) -> list[dict[str, Any]]:
     """Quarantined rows by ingestion date and reason; a row counts once per reason."""
     return _rows(
         query,
-        f"SELECT '{source}' AS source, _ingestion_date AS day, r.text AS reason, count(*) AS number "
+        f"SELECT '{source}' AS source, _ingestion_date AS day, r.text AS reason, "
+        "count(*) AS number "
         f"FROM silver.{source}_quarantine CROSS JOIN UNNEST(_reasons) AS r (text) "
         "GROUP BY 2, 3 ORDER BY 2, 3",
     )

@@ -178,11 +178,11 @@ def _origins(scope: "Scope", name: str) -> set[tuple[str, str]]:
     if scope.set_operation_scopes:
         # The columns of a union go by their place.
         place = scope.expression.named_selects.index(name)
-        parts = [
-            _origins(part, part.expression.named_selects[place])
-            for part in scope.set_operation_scopes
-        ]
-        return set().union(*parts)
+        united: set[tuple[str, str]] = set()
+        for part in scope.set_operation_scopes:
+            assert isinstance(part.expression, exp.Query)
+            united |= _origins(part, part.expression.named_selects[place])
+        return united
     (selected,) = [part for part in scope.expression.selects if part.alias_or_name == name]
     found: set[tuple[str, str]] = set()
     for column in selected.find_all(exp.Column):

@@ -21,7 +21,7 @@ class Form(ABC):
             items have reduced prices, and orders no discount.
         names_customers: whether an order says who its customer is.
         includes_tax: whether prices, discounts and shipping include tax.
-        whole_orders: whether an order that changed comes again as a whole, so may have lost an item.
+        whole_orders: whether an order that changed comes again as a whole; some lose an item then.
     """
 
     files: Mapping[str, File]

@@ -293,7 +293,7 @@ class _Shop:
         return replace(order, items=items, subtotal=subtotal, discount=discount, tax=tax)
 
     def _tax(self, paid: int, shipping: int, percent: int) -> int:
-        """The tax of what is paid for items; of prices that include it, that of shipping as well."""
+        """The tax of what is paid for items; where prices include it, of shipping as well."""
         taxed, whole = paid, 100
         if self._form.includes_tax:
             taxed, whole = paid + shipping, whole + percent

@@ -115,7 +115,8 @@ def shared_out(rows: str, to_share: str, weight: str, share: str, tie: str) -> s
                     ORDER BY {share}_remainder DESC NULLS LAST, {tie}) AS {share}_place
             FROM {share}_floors
         ), {share} AS (
-            SELECT *, CASE WHEN {share}_least IS NOT NULL THEN {share}_least + {one_more} END AS {share}
+            SELECT *, CASE WHEN {share}_least IS NOT NULL THEN {share}_least + {one_more} END
+                AS {share}
             FROM {share}_places
         )"""
 

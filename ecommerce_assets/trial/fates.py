@@ -3,8 +3,8 @@
 from ecommerce_assets.landing.layout import PROVENANCE
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.model.versions import latest_first
-from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.shop import current_shop
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.absence import PRESENT, absence_of
 from ecommerce_assets.tables.contract import IS_GONE, SOURCE, VALID
 from ecommerce_assets.tables.feed import Feed

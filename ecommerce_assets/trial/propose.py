@@ -318,7 +318,8 @@ def _condition(table: str, draft: Draft) -> Iterator[str]:
     found = draft.sample.columns.get(quantity) if quantity else None
     if found and found.negative and table in ("orders", "order_items"):
         where = f"number(`{found.header}`) > 0"
-        yield f'where = "{where}"{" " * 4}{ASK} {found.negative:,} rows below 0 are taken for returns'
+        told = f"{found.negative:,} rows below 0 are taken for returns"
+        yield f'where = "{where}"{" " * 4}{ASK} {told}'
     if table == "products" and found and draft.columns.get("price"):
         price = draft.columns["price"]
         yield f'where = "number(`{found.header}`) > 0 and {_number_in(draft, price)} > 0"'

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.query.trace import trace
 from ecommerce_assets.query.local import connect
+from ecommerce_assets.query.trace import trace
 from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import shipped_shops, using
 from ecommerce_assets.trial.check import check

@@ -51,8 +51,8 @@ AMOUNTS = Check(
     "order_amounts_agree",
     "Subtotal is the sum of the items, and total is subtotal + shipping + tip - discount, plus tax "
     "where prices do not include it, to the cent; at most ECOMMERCE_TOLERANCE (1 %) of all amounts "
-    "disagree. It blocks above ECOMMERCE_MONEY_LIMIT (5 %) of those of the run's orders, but for items "
-    "that are missing.",
+    "disagree. It blocks above ECOMMERCE_MONEY_LIMIT (5 %) of those of the run's orders, but for "
+    "items that are missing.",
     True,
 )
 LINES = Check(
@@ -335,9 +335,13 @@ def _amounts(
         f"{figures[name]:,} by {figures[f'{name}_amount']:,} {currency} ({name}): {CAUSES[name]}."
         for name in causes
     )
-    counts = {"orders": orders, "disagreeing": disagreeing,
-              "disagreeing_amount": str(figures["disagreeing_amount"]),
-              "difference": str(figures["difference_amount"]), "share_of_run": run.value}  # fmt: skip
+    counts = {
+        "orders": orders,
+        "disagreeing": disagreeing,
+        "disagreeing_amount": str(figures["disagreeing_amount"]),
+        "difference": str(figures["difference_amount"]),
+        "share_of_run": run.value,
+    }
     return share_finding(
         AMOUNTS,
         shown,

@@ -86,8 +86,8 @@ def _within(scope: Scope, returns: Relation, currency: str) -> Finding:
     )
     rows = []
     if row["exceeding"]:
-        rows = sample(returns.where("exceeds").select("return_id", "order_id", "quantity",
-                                                      "returned_amount"), ["return_id"])  # fmt: skip
+        columns = ("return_id", "order_id", "quantity", "returned_amount")
+        rows = sample(returns.where("exceeds").select(*columns), ["return_id"])
         message += f", e.g. {rows[0]['return_id']} of order {rows[0]['order_id']}"
     return share_finding(
         WITHIN,

@@ -36,7 +36,8 @@ class DimCustomer(pa.DataFrameModel):
         "(one), vip (revenue of 5000.00 or more), regular; the first that fits.",
     )
     is_inferred: FLAG = pa.Field(
-        description="True while the customer is known only from orders and returns; false for the guest."
+        description="True while the customer is known only from orders and returns; false for the "
+        "guest."
     )
 
     class Config:

@@ -11,7 +11,7 @@ from ecommerce_assets.tables.types import DATE, FLAG, TEXT, WHOLE
 
 
 class DimDate(pa.DataFrameModel):
-    """One row per day from 1 January of the first to 31 December of the last year with an order or a return."""
+    """One row per day of the years with an order or a return, and of those between."""
 
     date_key: WHOLE = pa.Field(description="The day as yyyymmdd; the key.")
     date: DATE = pa.Field(description="The day.")

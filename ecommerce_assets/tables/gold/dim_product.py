@@ -16,7 +16,7 @@ UNKNOWN = "unknown"
 
 
 class DimProduct(pa.DataFrameModel):
-    """One row per product, plus an inferred member for each id seen only in order items and returns.
+    """One row per product, plus an inferred member for each id seen only in items and returns.
 
     Returns of an amount, of no single product, belong to one member, the whole order.
     """

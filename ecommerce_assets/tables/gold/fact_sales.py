@@ -77,6 +77,7 @@ def query(not_sold: Sequence[str]) -> str:
     """
     statuses = ", ".join(map(ansi_literal, not_sold))
     is_sale = f"status NOT IN ({statuses})" if statuses else "true"
+    tie = "order_item_id"
     hundred = "CAST(100 AS DECIMAL(5, 2))"
     with_tax = f"CAST({hundred} + tax_rate AS DECIMAL(5, 2))"
     below = f"CASE WHEN prices_include_tax THEN {with_tax} ELSE {hundred} END"
@@ -94,7 +95,7 @@ def query(not_sold: Sequence[str]) -> str:
             SELECT *, least(CAST(discount_amount * 100 AS BIGINT), CAST(sum(line_cents)
                 OVER (PARTITION BY order_id) AS BIGINT)) AS discount_cents
             FROM joined
-        ), {shared_out("discounted", "discount_cents", "line_cents", "discount_share", "order_item_id")},
+        ), {shared_out("discounted", "discount_cents", "line_cents", "discount_share", tie)},
         paid_items AS (
             SELECT *, CAST(line_total - {money_of("discount_share")} AS DECIMAL(18, 2)) AS paid
             FROM discount_share
@@ -115,7 +116,7 @@ def query(not_sold: Sequence[str]) -> str:
                     THEN least({part_of("rest", "untaxed", "(untaxed + shipping)")}, untaxed)
                     ELSE rest END END * 100 AS BIGINT) AS tax_cents
             FROM with_rest
-        ), {shared_out("with_cents", "tax_cents", "paid_cents", "tax_share", "order_item_id")},
+        ), {shared_out("with_cents", "tax_cents", "paid_cents", "tax_share", tie)},
         taxed AS (
             SELECT *, coalesce(own_tax, {money_of("tax_share")}) AS tax,
                 CAST(gross_amount - paid AS DECIMAL(18, 2)) AS reduced

@@ -87,14 +87,8 @@ def silver_tables(
     kept = _as_received(sources)
     types = kinds_of(kept)
     amounts, repeats = kinds_of(declared.columns), repeats_of(shop, name)
-    found = [marks_of(feed, amounts, repeats) for feed in feeds]
-    # The rows of all sources have the same columns.
     absence = absence_of(shop, name, key)
-    if absence and absence.gone:
-        found = [{**marked, IS_GONE: SAYS_GONE if feed.gone else "false"}
-                 for marked, feed in zip(found, feeds, strict=True)]  # fmt: skip
-    marks = [{mark: of_feed.get(mark, "false") for every in found for mark in every}
-             for of_feed in found]  # fmt: skip
+    marks = _marks(feeds, [marks_of(feed, amounts, repeats) for feed in feeds])
     contracts = [
         Contract(
             of_shop(declared, shop, name, feed, computed), computed, rules, feed, marked, types
@@ -144,6 +138,15 @@ def silver_tables(
         audits=(accounting(keyed),),
     )
     return current, _quarantine(current, sources, kept)
+
+
+def _marks(feeds: Sequence[Feed], found: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The marks of each source's rows; the rows of all sources have the same columns."""
+    if any(feed.gone for feed in feeds):
+        found = [{**marks, IS_GONE: SAYS_GONE if feed.gone else "false"}
+                 for marks, feed in zip(found, feeds, strict=True)]  # fmt: skip
+    names = [name for marks in found for name in marks]
+    return [{name: marks.get(name, "false") for name in names} for marks in found]
 
 
 def _as_received(sources: Sequence[Table]) -> dict[str, pa.Column]:

@@ -65,7 +65,9 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         rules=(
             CrossFieldRule(
                 "quantity, amount and refund_amount: one of them is needed",
-                f"NOT {given('quantity')} AND NOT {given('amount')} AND NOT {given('refund_amount')}",
+                " AND ".join(
+                    f"NOT {given(name)}" for name in ("quantity", "amount", "refund_amount")
+                ),
             ),
             CrossFieldRule(
                 "quantity x unit_price: out of range",
