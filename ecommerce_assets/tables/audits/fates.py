@@ -155,7 +155,7 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
             value, is_valid AND ({delivered} OR coalesce({replaces}, false)) AS of_run,
             received.parent <> kept.parent
                 OR ({same_file} AND received.detail <> kept.detail) AS another,
-            CASE WHEN is_valid THEN {repeats} END AS repeats,
+            CASE WHEN is_valid AND NOT is_absent THEN {repeats} END AS repeats,
             received._source_file, received._row_number{marks}, kept._source_file AS kept_file,
             kept._row_number AS kept_row_number
         FROM received LEFT JOIN kept ON received.key = kept.kept_key""",
