@@ -80,6 +80,12 @@ def shown(module_shop: Shop) -> Shop:
                  "unit_price": "7.00", "quantity": "2", "line_total": "14.00"},
             ]  # fmt: skip
     shop.deliver("orders", *orders)
+    shop.deliver("returns", *[
+        {"return_id": f"R{n}", "order_id": order["order_id"], "order_item_id": f"J{order['order_id']}",
+         "returned_at": f"{days[min(n + 5, len(days) - 1)]}T12:00:00Z",
+         "reason": "damaged" if n % 3 else ""}
+        for n, order in enumerate(orders[:40:4])
+    ])  # fmt: skip
     shop.deliver(
         "order_items", *items, {"order_item_id": "I-waits", "order_id": "never"},
         {"order_item_id": "I-waits-2", "order_id": "bad"},
@@ -125,12 +131,20 @@ def expected_tiles(shop: Shop, first: date, last: date, where: str = "true") -> 
         "sum(revenue) filter (is_sale and cost is not null) as costed, "
         "sum(quantity * cost) filter (is_sale) as cost from chosen"
     )
+    back = shop.one(
+        "select coalesce(sum(returned_amount), 0) as returned from gold.fact_returns r "
+        f"{JOINS} where is_counted and return_date between date '{first}' and date '{last}' "
+        f"and {where}"
+    )["returned"]
     cents = int(row["revenue"] * 100)
     orders, customers, placed, costed = (
         row["orders"], row["customers"], row["placed"], row["costed"],
     )  # fmt: skip
     return {
         "Revenue": euros(row["revenue"]),
+        "Returned": euros(back),
+        "Net revenue": euros(row["revenue"] - back).replace("€-", "-€"),
+        "Rate of return": f"{100 * back / row['revenue']:.1f} %" if row["revenue"] else NO_FIGURE,
         "Orders": str(orders),
         "Average order value": euros(Decimal((2 * cents + orders) // (2 * orders)) / 100)
         if orders else NO_FIGURE,  # half up, in cents
@@ -196,8 +210,8 @@ def test_what_the_shop_file_leaves_out_is_said_where_returns_are_shown(
     assert "0.0 %" not in tile
     assert NO_FIGURE in tile
     assert (
-        "No status of the shop file means cancelled or returned. Lines that it leaves out are in no "
-        "figure, by tables.orders.where: regexp_matches(InvoiceNo, '^[0-9]') and number(Quantity)"
+        "No status of the shop file means cancelled or returned. Lines that it leaves out are no "
+        "sales, by tables.orders.where: regexp_matches(InvoiceNo, '^[0-9]') and number(Quantity)"
     ) in tile
 
 
@@ -245,8 +259,8 @@ def test_revenue_by_day_week_and_month(
         for row in shown.query(f"select strftime({column}, '{form}') as day, revenue "
                                f"from gold.{table}")
     }  # fmt: skip
-    found = {day: amount for day, amount in opened.rows("revenue") if amount != "€0.00"}
-    assert found == expected
+    found = {day: amount for day, amount, *_ in opened.rows("revenue") if amount != "€0.00"}
+    assert found == {day: amount for day, amount in expected.items() if amount != "€0.00"}
     bars = opened.page.locator("#revenue svg path[aria-roledescription=bar]")
     expect(bars).to_have_count(len(opened.rows("revenue")))
 
@@ -401,7 +415,13 @@ SALES = "2023-02-09", "2024-02-11"
 QUALITY = "2024-01-01", "2024-02-11"
 # By place of a table of the page: the rows of its CSV, by a query over the published tables.
 TABLES = {
-    "revenue": "select week_start_date, revenue from gold.weekly_revenue order by 1",
+    "revenue": """
+        select week_start_date, revenue, returned, net_revenue from gold.weekly_revenue
+        order by 1""",
+    "returns": "select week_start_date, returned from gold.weekly_revenue order by 1",
+    "return-reasons": """
+        select coalesce(reason, 'not given'), count(*), sum(quantity), sum(returned_amount)
+        from gold.fact_returns where is_counted group by 1 order by 4 desc""",
     "new-customers": """
         with first_sale as (select customer_key, min(order_date) as day from gold.fact_sales
             where is_sale group by 1),
@@ -429,15 +449,15 @@ TABLES = {
             (200, 'up to €200'), (500, 'up to €500'), (1000, 'up to €1,000'),
             (2000, 'up to €2,000'), (5000, 'up to €5,000'))
         select name, count(customer_key) from classes left join gold.customer_lifetime_value
-            on lifetime_value > 0 and lifetime_value <= upper
-            and lifetime_value > coalesce((select max(c.upper) from classes c
+            on revenue > 0 and revenue <= upper
+            and revenue > coalesce((select max(c.upper) from classes c
                 where c.upper < classes.upper), 0)
         where upper <= (select min(upper) from classes
-            where upper >= (select max(lifetime_value) from gold.customer_lifetime_value))
+            where upper >= (select max(revenue) from gold.customer_lifetime_value))
         group by name, upper order by upper""",
     "products": """
         select revenue_rank, t.name, product_id, replace(t.category, '_', ' '), units, orders,
-            revenue, round(1 - units * cost / revenue, 4)
+            revenue, returned, printf('%.4f', returned / revenue), round(1 - units * cost / revenue, 4)
         from gold.top_products t join gold.dim_product using (product_id) order by 1""",
     "cohorts": """
         with first_sale as (select customer_key, min(order_date) as day from gold.fact_sales
@@ -487,8 +507,9 @@ def test_every_column_of_every_table_is_that_of_a_query(opened: Opened, shown: S
             tuple("" if value is None else str(value) for value in row.values())
             for row in shown.query(sql.format(months=months))
         ]
-        if place in ("revenue", "new-customers"):  # weeks without an order are zeros
+        if place in ("revenue", "returns", "new-customers"):  # weeks without an order are zeros
             found = [row for row in found if any(float(cell) for cell in row[1:])]
+            expected = [row for row in expected if any(float(cell) for cell in row[1:])]
         if place == "countries":
             expected = [(CSV_COUNTRIES[code], *rest) for code, *rest in expected]
         if place == "cohorts":  # months to come have no figure
@@ -512,7 +533,8 @@ def test_the_page_of_data_quality(opened: Opened, shown: Shop) -> None:
     tiles = opened.tiles("quality-tiles")
     bronze = shown.one(
         "select (select count(*) from bronze.orders) + (select count(*) from bronze.order_items) "
-        "+ (select count(*) from bronze.customers) + (select count(*) from bronze.products) as n"
+        "+ (select count(*) from bronze.customers) + (select count(*) from bronze.products) "
+        "+ (select count(*) from bronze.returns) as n"
     )
     assert tiles["Rows in bronze"] == f"{bronze['n']:,}"
     assert (tiles["Rows in quarantine"], tiles["Late rows"], tiles["Items waiting"]) == (
@@ -596,7 +618,7 @@ def test_light_dark_and_a_phone(browser: Browser, shown: Shop) -> None:
         # No column is lost: each cell of a product is within the screen, beside its name.
         cells = opened.page.locator("#products tbody tr").first.locator("td")
         boxes = [cell.bounding_box() for cell in cells.all()]
-        assert len(boxes) == 8
+        assert len(boxes) == 10
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
         opened.close()
     assert len({page for page, _ in colours}) == len({bar for _, bar in colours}) == 2
@@ -665,7 +687,9 @@ def test_the_lines_name_nobody(shown: Shop) -> None:
     found = json.loads(re.search(
         r'id="figures">(.*?)</script>', shown.dashboard.read_text("utf-8"), re.S)[1])  # fmt: skip
     names = zlib.decompress(base64.b64decode(found["sales"]["names"])).decode()
-    assert json.loads(names).keys() == {"countries", "segments", "categories", "products"}
+    assert json.loads(names).keys() == {
+        "countries", "segments", "categories", "products", "reasons",
+    }  # fmt: skip
     text = json.dumps(found["sales"]) + names
     assert not re.search(r"C[0-3]\b|ada@|Lovelace", text)
 

@@ -59,6 +59,9 @@ def materialize(
     )  # fmt: skip
 
 
+FACTS = ("gold/fact_orders", "gold/fact_returns", "gold/fact_sales")
+
+
 def test_the_graph(tmp_path: Path) -> None:
     """A change of the graph is a visible change here."""
     defs = definitions(Shop(tmp_path))
@@ -71,20 +74,25 @@ def test_the_graph(tmp_path: Path) -> None:
     }
     expected = {
         **{f"bronze/{t}": [f"landing/{t}"] for t in
-           ("customers", "products", "orders", "order_items")},
+           ("customers", "products", "orders", "order_items", "returns")},
         **{f"silver/{t}{kind}": [f"bronze/{t}"] for kind in ("", "_quarantine")
-           for t in ("customers", "products", "orders", "order_items")},
+           for t in ("customers", "products", "orders", "order_items", "returns")},
         "gold/fact_sales": ["silver/order_items", "silver/orders"],
-        "gold/dim_date": ["gold/fact_sales", "silver/orders"],
-        "gold/dim_customer": ["gold/fact_sales", "silver/customers", "silver/orders"],
-        "gold/dim_product": ["gold/fact_sales", "silver/order_items", "silver/products"],
-        "gold/daily_revenue": ["gold/fact_sales"],
-        "gold/weekly_revenue": ["gold/fact_sales"],
-        "gold/monthly_revenue": ["gold/fact_sales"],
-        "gold/orders_per_customer": ["gold/dim_customer", "gold/fact_sales"],
-        "gold/customer_lifetime_value": ["gold/dim_customer", "gold/fact_sales"],
-        "gold/top_products": ["gold/dim_product", "gold/fact_sales"],
-        "gold/category_performance": ["gold/dim_product", "gold/fact_sales"],
+        "gold/fact_returns": ["gold/fact_sales", "silver/orders", "silver/returns"],
+        "gold/fact_orders": ["gold/fact_returns", "gold/fact_sales", "silver/orders"],
+        "gold/dim_date": [*FACTS, "silver/orders", "silver/returns"],
+        "gold/dim_customer": [*FACTS, "silver/customers", "silver/orders", "silver/returns"],
+        "gold/dim_product": ["gold/fact_returns", "gold/fact_sales", "silver/order_items",
+                             "silver/products", "silver/returns"],
+        "gold/daily_revenue": ["gold/fact_orders", "gold/fact_returns"],
+        "gold/weekly_revenue": ["gold/fact_orders", "gold/fact_returns"],
+        "gold/monthly_revenue": ["gold/fact_orders", "gold/fact_returns"],
+        "gold/order_revenue_by_cohort": ["gold/fact_orders", "gold/fact_returns"],
+        "gold/orders_per_customer": ["gold/dim_customer", "gold/fact_orders"],
+        "gold/customer_lifetime_value": ["gold/dim_customer", "gold/fact_orders",
+                                         "gold/fact_returns"],
+        "gold/top_products": ["gold/dim_product", "gold/fact_returns", "gold/fact_sales"],
+        "gold/category_performance": ["gold/dim_product", "gold/fact_returns", "gold/fact_sales"],
         "sales_dashboard": sorted(name.replace(".", "/") for name in all_tables()
                                   if name.startswith("gold")),
     }  # fmt: skip

@@ -53,7 +53,7 @@ run "default" {
   }
 
   assert {
-    condition     = toset(keys(aws_athena_named_query.kpi)) == toset(["category_performance", "customer_lifetime_value", "daily_revenue", "monthly_revenue", "orders_per_customer", "top_products", "weekly_revenue"])
+    condition     = toset(keys(aws_athena_named_query.kpi)) == toset(["category_performance", "customer_lifetime_value", "daily_revenue", "monthly_revenue", "order_revenue_by_cohort", "orders_per_customer", "top_products", "weekly_revenue"])
     error_message = "A named query for each KPI."
   }
 }

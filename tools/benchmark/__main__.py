@@ -46,7 +46,7 @@ ORDERS_A_DAY = 5_000
 SAMPLE_SECONDS = 0.1
 GROWN = 5  # tables named
 GOLD = (
-    "fact_sales", "dim_date", "dim_customer", "dim_product", "daily_revenue", "weekly_revenue",
+    "fact_sales", "fact_returns", "fact_orders", "dim_date", "dim_customer", "dim_product", "daily_revenue", "weekly_revenue",
     "monthly_revenue", "orders_per_customer", "customer_lifetime_value", "top_products",
     "category_performance",
 )  # fmt: skip

@@ -74,7 +74,7 @@ const TILES = [
         ? `${whole.format(now.placed - now.orders)} of ${plural(now.placed, "order")} with items.`
         : "No status of the shop file means cancelled or returned.";
       return left_out.length
-        ? `${counted} Lines that it leaves out are in no figure, by ${left_out.join(" and ")}.`
+        ? `${counted} Lines that it leaves out are no sales, by ${left_out.join(" and ")}.`
         : counted;
     },
   },
