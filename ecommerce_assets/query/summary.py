@@ -80,6 +80,8 @@ def print_summary(settings: Settings) -> None:
 
 def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     injected = _injected(Path(settings.landing) / MANIFEST)
+    # The manifest counts by source, of those that were written; nothing may have come back.
+    of_tables = any(table.name in injected for table in fed_tables())
     found = []
     for table in fed_tables():
         conditions = {feed.rows: selected(feed, on_aws=False) for feed in feeds_of(table)}
@@ -98,8 +100,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[d
         }
         superseded = 2 * counts["delivered"] - sum(counts.values())
         row: dict[str, Any] = {"table": table.name, **counts, "superseded": superseded}
-        if table.name in injected or (injected and table.name == "returns"):
-            # The generator's manifest lists what it has written; nothing may have come back.
+        if of_tables:
             row["injected"] = sum(injected.get(table.name, Counter()).values())
         found.append(row)
     return found
