@@ -229,7 +229,9 @@ class PublishGroup:
             raise AuditFailed(table, findings)
         if version := audit.totals_version(table):
             branch.remember(own.totals, version)
-        if table.identifier != next(iter(self._tables)) and (left := members_that_leave(written)):
+        # Of this group, the tables whose rows must find theirs in this one.
+        facts = {name for own_audit in table.audits for name in own_audit.against} & {*self._tables}
+        if facts and (left := members_that_leave(written)):
             more = Overwrite(written.inputs.published, left, written.columns, replace="false")
             branch.keep(partial(self._engine.overwrite, more, summary={}))
         seconds = perf_counter() - started

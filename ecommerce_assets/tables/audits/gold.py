@@ -123,7 +123,10 @@ def reconciles(table: str, amount: str, *, guests: bool = True) -> Audit:
 
 
 def reconciles_by(key: str, table: str, amount: str) -> Audit:
-    """As `reconciles`, of the rows of the affected keys, where a run writes a part of the table."""
+    """As `reconciles`, of the rows of the affected keys, where a run writes a part of the table.
+
+    The table of the facts is one of its upstream tables.
+    """
     check, fact = AMOUNTS[table]
 
     def run(scope: Scope) -> Report:
@@ -134,7 +137,7 @@ def reconciles_by(key: str, table: str, amount: str) -> Audit:
         nothing = Decimal("0.00")
         return Report([_adds_up(check, table, here or nothing, there or nothing)])
 
-    return Audit((check,), run, (table,))
+    return Audit((check,), run)
 
 
 def _sums(amount: str) -> str:
