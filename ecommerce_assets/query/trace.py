@@ -10,13 +10,12 @@ import pyarrow.compute as pc
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.intervals import end_of_month, end_of_week
 from ecommerce_assets.landing.layout import ROW_NUMBER, SOURCE_FILE
+from ecommerce_assets.model.strategies import LatestVersion
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_received, selected
-from ecommerce_assets.shop import current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, contracted_tables, fed_tables, table_named
-from ecommerce_assets.tables.absence import absence_of
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.personal import MASK, personal_columns
 from ecommerce_assets.tables.silver import feeds_of
@@ -199,7 +198,7 @@ def _versions(silver: Table, feed: Feed, ids: str, *, on_aws: bool) -> str:
     rest = "".join(f', b."{name}"' for name in names)
     same_record = "x._source_file = b._source_file AND x._row_number = b._row_number"
     # Of a key without a current row, by what later deliveries no longer hold.
-    absent = absence_of(current_shop(), silver.name, key) is not None
+    absent = isinstance(silver.refresh, LatestVersion) and silver.refresh.absent
     gone = "WHEN k._row_number IS NULL THEN 'gone' " if absent else ""
     current = f"LEFT JOIN {silver.identifier} k ON k.{key} = b._traced " if absent else ""
     join_texts = "array_join" if on_aws else "array_to_string"

@@ -293,17 +293,17 @@ class _Declared:
 
         It is null where that can't be told. What a file lacks is an empty text.
         """
-        if not self._declared.where:
-            return "", ()
-        sql, read = self._expression("where", self._declared.where, condition=True)
-        return f"TRY(({sql}\n))", read
+        return self._condition("where", self._declared.where)
 
     def gone(self) -> str:
         """SQL of whether a row says that its key is gone; empty for none."""
-        if not self._declared.gone:
-            return ""
-        sql, _ = self._expression("gone", self._declared.gone, condition=True)
-        return f"TRY(({sql}\n))"
+        return self._condition("gone", self._declared.gone)[0]
+
+    def _condition(self, key: str, declared: str) -> tuple[str, tuple[str, ...]]:
+        if not declared:
+            return "", ()
+        sql, read = self._expression(key, declared, condition=True)
+        return f"TRY(({sql}\n))", read
 
     def writing(self, lookup: str | None = None) -> Writing:
         """How values are written in the files, or in those in which they are looked up."""

@@ -259,26 +259,19 @@ def latest_versions(key: str, columns: Sequence[str], absence: Absence | None = 
     Of what later deliveries no longer hold, none.
     """
     listed = ", ".join([*columns, *PROVENANCE])
+    rows, mark, left_out = JUDGED, "", ""
+    counted = VALID
     if absence:
-        return Query(
-            f"""
-            SELECT {listed} FROM (
-                SELECT {listed}, {IS_GONE}, row_number() OVER (PARTITION BY {key}
-                    ORDER BY {latest_first(VERSION_ORDER)}) AS _version
-                FROM ({absence.versions(JUDGED)}) AS present WHERE {VALID} AND {PRESENT} = 1
-            ) AS versions
-            WHERE _version = 1 AND NOT {IS_GONE}""",
-            (JUDGED,),
-            is_of_all=True,
-        )
+        rows, mark = f"({absence.versions(JUDGED)}) AS present", f", {IS_GONE}"
+        counted, left_out = f"{VALID} AND {PRESENT} = 1", f" AND NOT {IS_GONE}"
     return Query(
         f"""
         SELECT {listed} FROM (
-            SELECT {listed}, row_number() OVER (PARTITION BY {key}
+            SELECT {listed}{mark}, row_number() OVER (PARTITION BY {key}
                 ORDER BY {latest_first(VERSION_ORDER)}) AS _version
-            FROM {JUDGED} WHERE {VALID}
+            FROM {rows} WHERE {counted}
         ) AS versions
-        WHERE _version = 1""",
+        WHERE _version = 1{left_out}""",
         (JUDGED,),
         is_of_all=True,
     )
