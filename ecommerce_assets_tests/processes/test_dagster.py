@@ -163,7 +163,7 @@ def test_metadata_of_a_materialization(month, instance: dg.DagsterInstance) -> N
     assert kpi["average_orders_per_customer"].value == 1.0
     lineage = metadata("gold.daily_revenue", LAST)["dagster/column_lineage"].value
     assert lineage.deps_by_column["revenue"] == [
-        dg.TableColumnDep(dg.AssetKey(["gold", "fact_sales"]), "revenue")
+        dg.TableColumnDep(dg.AssetKey(["gold", "fact_orders"]), "revenue")
     ]
     lineage = metadata("bronze.orders", LAST)["dagster/column_lineage"].value
     assert lineage.deps_by_column["status"] == [

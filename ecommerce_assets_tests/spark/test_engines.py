@@ -49,6 +49,8 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shop]:
     for engine, shop in shops.items():
         for number, day in enumerate(DAYS):
             deliver(shop, number)
+            shop.deliver("returns", {"return_id": f"R{number}", "order_id": f"O{number}",
+                                     "order_item_id": f"I{number}", "returned_at": day}, day=day)  # fmt: skip
             run_all(shop, OTHER[engine] if number == 1 else engine, day)
     return shops
 
