@@ -616,8 +616,14 @@ FACT_RETURNS = f"""
             reason, known AS is_order_known,
             coalesce(status NOT IN {{not_sold}}, true) AS is_counted, quantity,
             money(back) AS returned_amount, money(tax_cents) AS returned_tax,
-            money(coalesce(cents(refund_amount), back + tax_cents)) AS refunded_amount
-        FROM amounts WHERE back IS NOT NULL"""
+            money(coalesce(cents(refund_amount), back + tax_cents)) AS refunded_amount,
+            coalesce(of_one AND (sum(quantity) OVER item > pieces
+                OR sum(back) OVER item > rev + count(*) OVER item), false)
+            OR coalesce(sum(back) OVER whole > order_rev + count(*) OVER whole, false)
+                AS exceeds_sale
+        FROM amounts WHERE back IS NOT NULL
+        WINDOW item AS (PARTITION BY if(of_one, lines[1].sale_key, NULL)),
+            whole AS (PARTITION BY order_id)"""
 DIM_DATE = """
         WITH days AS (
             SELECT CAST(unnest(generate_series(

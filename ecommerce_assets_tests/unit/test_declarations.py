@@ -51,7 +51,7 @@ GOLD = {
     "refunded",
     "fact_returns": "return_key return_id sale_key order_id date_key return_date order_date "
     "customer_key product_key reason is_order_known is_counted quantity returned_amount "
-    "returned_tax refunded_amount",
+    "returned_tax refunded_amount exceeds_sale",
 }
 SOURCES = ("customers", "products", "orders", "order_items", "returns")
 

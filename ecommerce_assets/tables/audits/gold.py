@@ -41,25 +41,26 @@ def fact_rows_join(key: str) -> Audit:
     tables = [name for name in FACTS if (key, name) != ("product_key", ORDERS)]
 
     def run(scope: Scope) -> Report:
-        counts, rows = {}, []
-        for name in tables:
-            facts = scope.only_affected(scope.upstream[name], key)
-            orphans = query(
-                f"""
-                SELECT facts.{FACTS[name]}, facts.{key} FROM facts
-                ANTI JOIN members ON facts.{key} = members.{key}""",
-                facts=facts,
-                # A broadcast would be another Spark job.
-                members=scope.snapshot.select(key).joined_by("shuffle_hash"),
-            )
-            if lost := orphans.count():
-                counts[name] = lost
-                rows += sample(orphans, [FACTS[name]])
+        facts = {name.replace(".", "_"): scope.only_affected(scope.upstream[name], key)
+                 for name in tables}  # fmt: skip
+        ids = " UNION ALL ".join(
+            f"SELECT '{name}' AS facts, {FACTS[name]} AS id, {key} FROM {name.replace('.', '_')}"
+            for name in tables
+        )
+        orphans = query(
+            f"""
+            SELECT named.facts, named.id, named.{key} FROM ({ids}) AS named
+            ANTI JOIN members ON named.{key} = members.{key}""",
+            **facts,
+            # A broadcast would be another Spark job.
+            members=scope.snapshot.select(key).joined_by("shuffle_hash"),
+        )
+        lost = orphans.count()
         finding = Finding(
             JOINED,
-            passed=not counts,
-            counts={"fact_rows_without_a_match": sum(counts.values()), **counts},
-            sample=rows,
+            passed=not lost,
+            counts={"fact_rows_without_a_match": lost},
+            sample=sample(orphans, ["facts", "id"]) if lost else [],
             advice="Materialize the facts together with this dimension.",
         )
         return Report([finding])
@@ -128,14 +129,20 @@ def reconciles_by(key: str, table: str, amount: str) -> Audit:
     The table of the facts is one of its upstream tables.
     """
     check, fact = AMOUNTS[table]
+    sums = f"""
+        SELECT sum(here) AS here, sum(there) AS there FROM (
+            SELECT {amount} AS here, CAST(NULL AS DECIMAL(18, 2)) AS there FROM snapshot
+            UNION ALL SELECT CAST(NULL AS DECIMAL(18, 2)) AS here, {fact} AS there FROM facts
+        ) AS both"""
 
     def run(scope: Scope) -> Report:
-        here, there = [
-            query(_sums(sql), facts=scope.only_affected(rows, key)).rows()[0]["of_all"]
-            for sql, rows in ((amount, scope.snapshot), (fact, scope.upstream[table]))
-        ]
-        nothing = Decimal("0.00")
-        return Report([_adds_up(check, table, here or nothing, there or nothing)])
+        (found,) = query(
+            sums,
+            snapshot=scope.only_affected(scope.snapshot, key),
+            facts=scope.only_affected(scope.upstream[table], key),
+        ).rows()
+        here, there = (found[side] or Decimal("0.00") for side in ("here", "there"))
+        return Report([_adds_up(check, table, here, there)])
 
     return Audit((check,), run)
 

@@ -52,6 +52,11 @@ class FactReturns(pa.DataFrameModel):
         "returned_tax.",
     )
 
+    exceeds_sale: FLAG = pa.Field(
+        description="Whether more came back than was sold of its item or of its order, in pieces "
+        "or in revenue; a cent of each return apart, for rounding."
+    )
+
     class Config:
         unique = "return_id"
 
@@ -133,6 +138,14 @@ def query(not_sold: Sequence[str]) -> str:
                     WHEN refund_amount IS NOT NULL THEN refunded_tax
                     ELSE tax_of_pieces END, 0) AS returned_tax
             FROM of_refund
+        ), counted AS (
+            SELECT *, sum(quantity) OVER (PARTITION BY sale_key) AS item_pieces,
+                sum(returned_amount) OVER (PARTITION BY sale_key) AS item_amount,
+                count(*) OVER (PARTITION BY sale_key) AS item_times,
+                sum(returned_amount) OVER (PARTITION BY order_id) AS order_amount,
+                count(*) OVER (PARTITION BY order_id) AS order_times
+            FROM valued
+            WHERE returned_amount IS NOT NULL
         )
         SELECT surrogate_key(return_id) AS return_key, return_id, sale_key, order_id,
             {date_key("return_date")} AS date_key, return_date, order_date,
@@ -140,9 +153,12 @@ def query(not_sold: Sequence[str]) -> str:
             is_counted, quantity, CAST(returned_amount AS {money}) AS returned_amount,
             CAST(returned_tax AS {money}) AS returned_tax,
             CAST(coalesce(refund_amount, returned_amount + returned_tax) AS {money})
-                AS refunded_amount
-        FROM valued
-        WHERE returned_amount IS NOT NULL"""
+                AS refunded_amount,
+            coalesce(sale_key IS NOT NULL AND (item_pieces > sold_quantity
+                OR item_amount > revenue + item_times * 0.01), false)
+                OR coalesce(order_amount > order_revenue + order_times * 0.01, false)
+                AS exceeds_sale
+        FROM counted"""
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
