@@ -152,7 +152,10 @@ def _add_table(connection: duckdb.DuckDBPyConnection, table: Table, found: Trial
     fates = dict(
         connection.execute(f"SELECT fate, count(*) FROM {table.name} GROUP BY 1").fetchall()
     )
-    names = ("current", "superseded", "gone", "quarantined", "not_selected")
+    names = ["current", "superseded", "quarantined", "not_selected"]
+    parts = [part for of_table in current_shop().declared.tables.values() for part in of_table]
+    if any(part.replaces or part.complete or part.gone for part in parts):
+        names.insert(2, "gone")
     found.tables[table.name] = {name: fates.get(name, 0) for name in names}
     broken = connection.execute(
         f"SELECT reason, count(*) FROM (SELECT unnest(_reasons) AS reason FROM {table.name} "

@@ -24,14 +24,16 @@ const run = (code) => vm.runInContext(code, context);
 const plain = (code) => JSON.parse(run(`JSON.stringify(${code})`));
 
 // Three days from 2024-01-30 on. Order 0 (customer 0) has two lines, order 1 (customer 1) is cancelled,
-// order 2 (customer 0) is on the third day. Products: 0 of category 0 with a cost, 1 of category 1 without.
+// order 2 (customer 0) is on the third day. Something came back on the second and on the third. Products: 0 of category 0 with a cost, 1 of category 1 without.
 run(`
   dayZero = Date.parse("2024-01-30") / DAY;
   sales = {
     guest: -1, days: 3, orders: [1, 1, 1], dayStart: [0, 1, 2, 3], lineStart: [0, 2, 3, 4], orderDay: [0, 1, 2],
     customer: [0, 1, 0], is_sale: [1, 0, 1], product: [0, 1, 0, 0], pieces: [1, 2, 1, 3],
     revenue: [1000, 500, 9900, 3000], country: [0, 1, 0], segment: [0, 0], category: [0, 1], firstSale: [0, NaN],
-    names: { products: [["P1", "Chair", 0, 400], ["P2", "Lamp", 1, null]] },
+    return_day: [1, 2], return_customer: [0, 1], return_country: [0, 1], return_product: [0, 1],
+    return_reason: [0, 1], return_pieces: [1, 2], returned: [300, 200],
+    names: { products: [["P1", "Chair", 0, 400, true], ["P2", "Lamp", 1, null, true]], reasons: ["damaged", "late"] },
   };
   none = { category: null, country: null, segment: null };
 `);
@@ -46,8 +48,16 @@ test("measures count orders, customers and units once, and margins where a cost 
   assert.deepEqual([found.orders, found.placed, found.customers, found.added], [2, 3, 1, 1]);
   assert.equal(found.average, 2250);
   assert.equal(found.lost, 1 / 3);
+  assert.deepEqual([found.returned, found.returns, found.net, found.returnRate], [500, 2, 4000, 500 / 4500]);
   assert.equal(found.costed, 4000 / 4500);
   assert.equal(found.margin, (4000 - 400 - 3 * 400) / 4000);
+});
+
+test("returns count by their own day, product and country", () => {
+  const one = plain("returnsBy({ from: 2, to: 2 }, none, (n) => sales.return_reason[n])");
+  assert.deepEqual(one, [{ place: 1, returned: 200, pieces: 2, returns: 1 }]);
+  assert.equal(plain("measures({ from: 0, to: 2 }, { ...none, category: 0 })").returned, 300);
+  assert.equal(plain("measures({ from: 0, to: 2 }, { ...none, country: 1 })").returned, 200);
 });
 
 test("the guest counts in revenue and orders, and is no customer", () => {
