@@ -26,8 +26,15 @@ class LatestVersionPlanner(Planner[LatestVersion]):
         """The latest versions of the keys found in the changed deliveries."""
         dates = _dates(changes)
         if self.strategy.absent:
-            rows = self._of_all(inputs, changes)
-            return replace(rows, written=inputs.table.transform(rows.written))
+            evidence = self._of_all(inputs, changes)
+            return Rows(
+                f"{len(dates):,} deliveries changed, which say by what they lack what is gone",
+                inputs.table.transform(evidence.candidates),
+                replace="true",
+                dates=tuple(dates),
+                is_whole=True,
+                evidence=evidence,
+            )
         delivered = _delivered(inputs, dates)
         published = inputs.published_rows()
         some_replaced = any(partitions.removed for partitions in changes.values())
@@ -99,27 +106,20 @@ class LatestVersionPlanner(Planner[LatestVersion]):
 
     def judged(self, inputs: Inputs, changes: Changes, rows: Rows) -> Rows:
         """The rows of a whole table, judged by the changed deliveries and the published rows."""
-        if self.strategy.absent:
-            return replace(self._of_all(inputs, changes), why=rows.why, written=rows.written)
         dates = _dates(changes)
+        if self.strategy.absent:
+            evidence = self._of_all(inputs, changes)
+            return replace(rows, dates=tuple(dates), evidence=evidence)
         delivered = _delivered(inputs, dates)
         others = inputs.published_rows().where(f"NOT {lies_in(INGESTION_DATE, dates)}")
         candidates = all_rows([delivered, self.as_candidates(others, delivered)])
         evidence = VersionEvidence(candidates, self._replaced(inputs, changes))
         return replace(rows, dates=tuple(dates), evidence=evidence)
 
-    def _of_all(self, inputs: Inputs, changes: Changes) -> Rows:
+    def _of_all(self, inputs: Inputs, changes: Changes) -> VersionEvidence:
         """All versions, of which what the latest deliveries lack is told."""
         candidates = all_rows(inputs.whole(bronze) for bronze in inputs.table.upstream)
-        dates = _dates(changes)
-        return Rows(
-            f"{len(dates):,} deliveries changed, which say by what they lack what is gone",
-            candidates,
-            replace="true",
-            dates=tuple(dates),
-            is_whole=True,
-            evidence=VersionEvidence(candidates, self._replaced(inputs, changes)),
-        )
+        return VersionEvidence(candidates, self._replaced(inputs, changes))
 
     def _replaced(self, inputs: Inputs, changes: Changes) -> Relation | None:
         """The parsed rows of deliveries that have been replaced or removed; None without any."""

@@ -1,5 +1,7 @@
 """Surrogate keys, and the measures that every KPI shares, as parts of queries."""
 
+from collections.abc import Sequence
+
 import pandera.pandas as pa
 
 from ecommerce_assets.engine.queries import Query
@@ -39,6 +41,17 @@ class SalesMeasures(pa.DataFrameModel):
     total_paid: MONEY_SUM = pa.Field(ge=0, description="What the orders' customers paid.")
     returned: MONEY_SUM = pa.Field(ge=0, description=RETURNED)
     net_revenue: MONEY_SUM = pa.Field(description=NET_REVENUE)
+
+
+def is_sold(not_sold: Sequence[str], status: str = "status") -> str:
+    """SQL of whether an order is a sale, by its status.
+
+    Args:
+        not_sold: the statuses of orders that are no sales.
+        status: SQL of the order's.
+    """
+    statuses = ", ".join(map(ansi_literal, not_sold))
+    return f"{status} NOT IN ({statuses})" if statuses else "true"
 
 
 def average(amount: str, count: str) -> str:

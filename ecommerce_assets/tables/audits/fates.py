@@ -112,7 +112,6 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
     ]
     same_file = "received._source_file = kept._source_file"
     told, marks = keyed.repeats, "".join(f", {mark}" for mark in keyed.marks)
-    present, speaking, silent = f"1 AS {PRESENT}, false AS {IS_GONE}", "candidates", ""
     repeats, values, of_delivery = "CAST(NULL AS VARCHAR)", "0", "1 AS place"
     if told:
         repeats = f"CASE WHEN {IS_OWN} THEN {told.kind('received', 'kept')} END"
@@ -122,24 +121,26 @@ def with_fates(keyed: Keyed, scope: Scope) -> Relation:
         f"{keyed.key} AS key, {version}, {parent} AS parent, {detail} AS detail, "
         f"CAST({value} AS DECIMAL(18, 2)) AS value, {VALID} AS is_valid, {values} AS content{marks}"
     )
+    rows, place, is_absent = f"SELECT {row} FROM candidates", "", "false"
     if keyed.absence:
-        silent = f"UNION ALL SELECT {row}, {present} FROM candidates WHERE {VALID} IS NULL"
-        present, speaking = (
-            f"{PRESENT}, {IS_GONE}",
-            f"({keyed.absence.versions('candidates')}) AS c",
-        )
-    # Of the key's rows that the latest deliveries hold, the highest version.
-    in_order = f"PARTITION BY key, is_valid, {PRESENT} ORDER BY {latest_first(VERSION_ORDER)}"
+        rows = f"""
+            SELECT {row}, {PRESENT}, {IS_GONE}
+            FROM ({keyed.absence.versions("candidates")}) AS speaking
+            UNION ALL SELECT {row}, 1 AS {PRESENT}, false AS {IS_GONE} FROM candidates
+            WHERE {VALID} IS NULL"""
+        # Of the key's rows that the latest deliveries hold, the highest version.
+        place = f""", row_number() OVER (PARTITION BY key, is_valid, {PRESENT}
+            ORDER BY {latest_first(VERSION_ORDER)}) AS key_place"""
+        is_absent = f"""{PRESENT} = 0 OR max(CASE WHEN is_valid AND {PRESENT} = 1
+            AND key_place = 1 AND {IS_GONE} THEN 1 ELSE 0 END) OVER (PARTITION BY key) = 1"""
     return query(
         f"""
         WITH rows_received AS (
-            SELECT {row}, {present} FROM {speaking} {silent}
+            {rows}
         ), numbered AS (
-            SELECT *, {of_delivery}, row_number() OVER ({in_order}) AS key_place FROM rows_received
+            SELECT *, {of_delivery}{place} FROM rows_received
         ), received AS (
-            SELECT *, {PRESENT} = 0 OR max(CASE WHEN is_valid AND {PRESENT} = 1 AND key_place = 1
-                AND {IS_GONE} THEN 1 ELSE 0 END) OVER (PARTITION BY key) = 1 AS is_absent
-            FROM numbered
+            SELECT *, {is_absent} AS is_absent FROM numbered
         ), kept AS (
             SELECT {keyed.key} AS kept_key, {version}, {parent} AS parent, {detail} AS detail,
                 {values} AS content

@@ -12,10 +12,10 @@ from ecommerce_assets.model.shares import Share
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.amounts import NET_OF_GROSS, OFF_BY
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
+from ecommerce_assets.tables.star import is_sold
 
 Parse = Callable[[Relation], Relation]
 ORDERS, ITEMS = "silver.orders", "silver.order_items"
-# Sums over all orders, to which each order adds its own.
 # Why an order's amounts disagree, by the pattern of the difference, and what to do about it.
 CAUSES = {
     "tax_included": "they agree if tax is a part of the prices: write prices_include_tax = true "
@@ -30,6 +30,7 @@ CAUSES = {
     "discount_not_read": "the customer paid less: a discount may be in a column that is not read "
     "(see schema_as_usual in bronze)",
 }
+# Sums over all orders, to which each order adds its own.
 TOTALS = (
     "orders", "orders_amount", "sold", "empty", "empty_amount", "disagreeing",
     "disagreeing_amount", "difference_amount", "items", "items_amount", "waiting", "waiting_amount",
@@ -176,8 +177,6 @@ def _largest(scope: Scope, not_sold: Sequence[str], flag: str) -> list[dict[str,
 
 def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
     """One row per order with the sums of its items, including orders known only from items."""
-    statuses = ", ".join(map(ansi_literal, not_sold))
-    is_sale = f"status NOT IN ({statuses})" if statuses else "true"
     return query(
         f"""
         WITH per_order AS (
@@ -192,7 +191,7 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
             SELECT *, coalesce(items_total, 0) AS here
             FROM orders FULL JOIN per_order ON orders.order_id = per_order.item_order_id
         ), parts AS (
-            SELECT *, order_id IS NOT NULL AND {is_sale} AS is_sale,
+            SELECT *, order_id IS NOT NULL AND {is_sold(not_sold)} AS is_sale,
                 coalesce(subtotal, here) - discount_amount + tip_amount AS untaxed,
                 CASE WHEN prices_include_tax THEN 0 ELSE tax_amount END AS tax_beside
             FROM orders_and_items

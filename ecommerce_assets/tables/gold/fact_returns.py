@@ -11,7 +11,7 @@ from ecommerce_assets.shop import Shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits.returns import returns_and_sales
 from ecommerce_assets.tables.gold import STAR, gold_table
-from ecommerce_assets.tables.star import WHOLE_ORDER, date_key, part_of
+from ecommerce_assets.tables.star import WHOLE_ORDER, date_key, is_sold, part_of
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY_SUM, TEXT, WHOLE
 
 
@@ -51,7 +51,6 @@ class FactReturns(pa.DataFrameModel):
         description="What was paid back; where that is not delivered: returned_amount + "
         "returned_tax.",
     )
-
     exceeds_sale: FLAG = pa.Field(
         description="Whether more came back than was sold of its item or of its order, in pieces "
         "or in revenue; a cent of each return apart, for rounding."
@@ -69,8 +68,6 @@ def query(not_sold: Sequence[str]) -> str:
     Args:
         not_sold: the statuses of orders that are no sales.
     """
-    statuses = ", ".join(map(ansi_literal, not_sold))
-    is_sale = f"coalesce(o.status NOT IN ({statuses}), true)" if statuses else "true"
     whole = ansi_literal(WHOLE_ORDER)
     money = "DECIMAL(18, 2)"
     base = "CASE WHEN r.order_item_id IS NOT NULL THEN i.{0} WHEN r.product_id <> {1} THEN p.{0}"
@@ -96,7 +93,8 @@ def query(not_sold: Sequence[str]) -> str:
                 coalesce(o.business_date, r.business_date) AS order_date,
                 coalesce(o.customer_id, r.customer_id) AS customer_id,
                 coalesce(i.product_key, surrogate_key(r.product_id)) AS product_key,
-                o.order_id IS NOT NULL AS is_order_known, {is_sale} AS is_counted,
+                o.order_id IS NOT NULL AS is_order_known,
+                coalesce({is_sold(not_sold, "o.status")}, true) AS is_counted,
                 coalesce(o.prices_include_tax, false) AS prices_include_tax,
                 {of_product} AS sale_key, {sold["revenue"]} AS revenue, {sold["tax"]} AS tax,
                 {sold["quantity"]} AS sold_quantity,

@@ -9,12 +9,11 @@ from ecommerce_assets.model.dependency import by_column
 from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.audits.orders import orders_and_items
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.silver import contracts_of, parsed_again
 from ecommerce_assets.tables.silver import orders as silver_orders
-from ecommerce_assets.tables.star import date_key, money_of, part_of, shared_out
+from ecommerce_assets.tables.star import date_key, is_sold, money_of, part_of, shared_out
 from ecommerce_assets.tables.types import DATE, FLAG, KEY, MONEY_SUM, PRICE, TEXT, WHOLE
 
 # Not used for rows, but for the audits of the table.
@@ -75,8 +74,6 @@ def query(not_sold: Sequence[str]) -> str:
     Args:
         not_sold: the statuses of orders that are no sales.
     """
-    statuses = ", ".join(map(ansi_literal, not_sold))
-    is_sale = f"status NOT IN ({statuses})" if statuses else "true"
     tie = "order_item_id"
     hundred = "CAST(100 AS DECIMAL(5, 2))"
     with_tax = f"CAST({hundred} + tax_rate AS DECIMAL(5, 2))"
@@ -134,7 +131,8 @@ def query(not_sold: Sequence[str]) -> str:
         SELECT surrogate_key(order_item_id) AS sale_key, order_item_id, order_id,
             {date_key("order_date")} AS date_key, order_date,
             surrogate_key(customer_id) AS customer_key, surrogate_key(product_id) AS product_key,
-            status, payment_method, shipping_country, {is_sale} AS is_sale, quantity, unit_price,
+            status, payment_method, shipping_country, {is_sold(not_sold)} AS is_sale,
+            quantity, unit_price,
             CAST(revenue + discount AS DECIMAL(18, 2)) AS gross_amount,
             CAST(discount AS DECIMAL(18, 2)) AS discount,
             CAST(revenue AS DECIMAL(18, 2)) AS revenue, CAST(tax AS DECIMAL(18, 2)) AS tax

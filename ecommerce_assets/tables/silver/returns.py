@@ -58,7 +58,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         model=Returns,
         computed={
             "business_date": day_in(shop.zone, "returned_at"),
-            "amount": f"CAST({GROSS_AMOUNT} AS {MONEY})",
+            "amount": GROSS_AMOUNT,
         },
         parent="order_id",
         value="amount",
