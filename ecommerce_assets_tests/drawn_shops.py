@@ -123,7 +123,7 @@ def shop_file(sources: Mapping[str, dict[str, Any]], pick: random.Random) -> str
         tables["customers"].pop()
         tables["customers"][0]["complete"] = pick.random() < 0.7
     content = {
-        "shop": {"currency": "EUR", "zone": pick.choice(ZONES),
+        "shop": {"currency": pick.choice(["EUR", "EUR", "JPY", "KWD"]), "zone": pick.choice(ZONES),
                  "prices_include_tax": pick.choice([False, True])},
         "sources": {
             name: found | ({"zone": pick.choice(ZONES)} if pick.random() < 0.5 else {})

@@ -51,11 +51,33 @@ CONTRACT = {
     "returns": (
         "return_id:text order_id:text returned_at:stamp",
         "order_item_id:text product_id:text customer_id:text quantity:quantity unit_price:price "
-        "amount:money tax_amount:money refund_amount:money reason:text updated_at:stamp",
+        "amount:money tax_amount:money refund_amount:money currency:currency reason:text updated_at:stamp",
     ),
+    "exchange_rates": ("rate_id:text rate_date:day currency:code rate:rate", "updated_at:stamp"),
 }
 REQUIRED = {t: [c.split(":")[0] for c in required.split()] for t, (required, _) in CONTRACT.items()}
 KINDS = {t: dict(c.split(":") for c in " ".join(both).split()) for t, both in CONTRACT.items()}
+# A rate has no number: its key is made of its currency and day.
+MADE = {"rate_id": ("currency", "rate_date")}
+NO_DECIMALS = [
+    "BIF",
+    "CLP",
+    "DJF",
+    "GNF",
+    "ISK",
+    "JPY",
+    "KMF",
+    "KRW",
+    "PYG",
+    "RWF",
+    "UGX",
+    "VND",
+    "VUV",
+    "XAF",
+    "XOF",
+    "XPF",
+]
+THREE_DECIMALS = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
 GUEST = "(guest)"
 WHOLE_ORDER = "(whole order)"
 
@@ -65,20 +87,20 @@ FILLED = (
     "filled_cents(quantity_value, unit_price_exact, "
     "if(discount_percent_text IS NULL, 0, discount_percent_exact))"
 )
-OFF = "if(discount_amount_text IS NULL, 0, cents(discount_amount_value))"
+OFF = "if(discount_amount_text IS NULL, 0, fine(discount_amount_value))"
 OF_PIECES = "gross_cents(quantity_value, unit_price_exact)"
 DEFAULTS = {
-    "discount_amount": "CAST(0 AS DECIMAL(12, 2))",
+    "discount_amount": "of_fine(0)",
     "discount_percent": "CAST(0 AS DECIMAL(5, 2))",
-    "tip_amount": "CAST(0 AS DECIMAL(12, 2))",
-    "line_total": f"TRY_CAST(money({FILLED} - {OFF}) AS DECIMAL(12, 2))",
+    "tip_amount": "of_fine(0)",
+    "line_total": f"of_fine({FILLED} - {OFF})",
     "role": "'goods'",
-    "amount": f"TRY_CAST(money({OF_PIECES}) AS DECIMAL(12, 2))",
+    "amount": f"of_fine({OF_PIECES})",
 }
 JOINT_FAULTS = {
     "order_items": {
-        "quantity x unit_price": f"{GROSS} > 999999999999999999",
-        "line_total": f"line_total_text IS NULL AND {FILLED} - {OFF} > 999999999999",
+        "quantity x unit_price": f"{GROSS} > most_gross()",
+        "line_total": f"line_total_text IS NULL AND {FILLED} - {OFF} > most_fine()",
         "discount_amount": (
             "line_total_text IS NULL AND unit_price_value IS NOT NULL AND "
             "(discount_percent_text IS NULL OR discount_percent_value IS NOT NULL) "
@@ -89,18 +111,25 @@ JOINT_FAULTS = {
         "quantity, amount and refund_amount": (
             "quantity_text IS NULL AND amount_text IS NULL AND refund_amount_text IS NULL"
         ),
-        "quantity x unit_price": f"amount_text IS NULL AND {OF_PIECES} > 999999999999",
+        "quantity x unit_price": f"amount_text IS NULL AND {OF_PIECES} > most_fine()",
         "tax_amount": (
-            f"tax_amount_value > if(amount_text IS NULL, money({OF_PIECES}), amount_value)"
+            f"tax_amount_value > if(amount_text IS NULL, of_fine({OF_PIECES}), amount_value)"
         ),
     },
+    "exchange_rates": {"rate": "currency_value = own() AND rate_value <> 1"},
 }
 
 STAMP = (
     r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?"
     r"\s?([Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?"
 )
+LOCAL = r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?)?"
 ZONE = r"'[T ].*([+-])(\d{2}):?(\d{2})?$'"
+
+
+def decimals(currency: str) -> int:
+    """How many decimals a currency has, by ISO 4217."""
+    return 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2
 
 
 def one_of(values: str, cased: str = "lower") -> str:
@@ -111,17 +140,16 @@ def one_of(values: str, cased: str = "lower") -> str:
 
 # DuckDB's own ** and / give doubles: powers of ten are written out, division is // on integers.
 MACROS = {
+    "percent(x)": "CAST(CAST(x AS DECIMAL(18, 2)) * 100 AS HUGEINT)",
     "trimmed(s)": f"nullif(trim(s, '{WHITE}'), '')",
-    "cents(x)": "CAST(CAST(x AS DECIMAL(22, 2)) * 100 AS HUGEINT)",
-    "money(c)": "TRY_CAST(TRY_CAST(c AS DECIMAL(20, 0)) * 0.01 AS DECIMAL(18, 2))",
     "half_up(n, d)": "(2 * CAST(n AS HUGEINT) + d) // (2 * CAST(d AS HUGEINT))",
     # Of a price in hundred-millionths, and a percentage in millionths.
-    "gross_cents(quantity, price)": "half_up(CAST(quantity AS HUGEINT) * price, 1000000)",
+    "gross_cents(quantity, price)": "half_up(CAST(quantity AS HUGEINT) * price, below_fine())",
     "filled_cents(quantity, price, percent)": """
         CASE WHEN quantity IS NOT NULL AND price IS NOT NULL AND percent IS NOT NULL THEN coalesce(
             TRY(half_up(CAST(quantity AS HUGEINT) * price * (100000000 - percent),
-                CAST(100000000000000 AS HUGEINT))),
-            CAST(1000000000000000000000 AS HUGEINT)) END""",
+                100000000 * CAST(below_fine() AS HUGEINT))),
+            CAST(10000000000000000000000000000 AS HUGEINT)) END""",
     "exact(s, digits)": r"""
         CASE WHEN regexp_full_match(s, '[+-]?(\d+\.?\d*|\.\d+)') THEN
             if(s[1] = '-', -1, 1) * (
@@ -168,15 +196,21 @@ MACROS = {
     "read_stock(s)": "CASE WHEN whole(s) >= 0 THEN whole(s) END",
     "read_quantity(s)": "CASE WHEN whole(s) >= 1 THEN whole(s) END",
     "read_money(s)": """
-        CASE WHEN hundredths(s) BETWEEN 0 AND 999999999999
-        THEN TRY_CAST(money(hundredths(s)) AS DECIMAL(12, 2)) END""",
+        CASE WHEN exact(s, fine_digits()) BETWEEN 0 AND most_fine()
+        THEN of_fine(exact(s, fine_digits())) END""",
+    "read_code(s)": "CASE WHEN regexp_full_match(upper(s), '[A-Z]{3}') THEN upper(s) END",
+    "read_rate(s)": """
+        CASE WHEN exact(s, 8) BETWEEN 1 AND 1000000000000000
+        THEN TRY_CAST(CAST(exact(s, 8) AS DECIMAL(18, 0)) * CAST(0.00000001 AS DECIMAL(8, 8)) AS DECIMAL(18, 8)) END""",
+    "read_day(s)": rf"""
+        CASE WHEN regexp_full_match(s, '{LOCAL}') AND left(s, 4) <> '0000' THEN TRY_CAST(left(s, 10) AS DATE) END""",
     "read_price(s)": """
         CASE WHEN ten_thousandths(s) BETWEEN 0 AND 999999999999999999
         THEN TRY_CAST(TRY_CAST(ten_thousandths(s) AS DECIMAL(22, 0)) * 0.0001 AS DECIMAL(18, 4))
         END""",
     "read_percent(s)": """
         CASE WHEN hundredths(s) BETWEEN 0 AND 10000
-        THEN TRY_CAST(money(hundredths(s)) AS DECIMAL(5, 2)) END""",
+        THEN TRY_CAST(CAST(hundredths(s) AS DECIMAL(18, 0)) * 0.01 AS DECIMAL(5, 2)) END""",
     "read_stamp(s)": rf"""
         CASE WHEN regexp_full_match(s, '{STAMP}') AND left(s, 4) <> '0000' THEN
             TRY_CAST(left(s, 10) AS DATE)
@@ -212,7 +246,7 @@ WORDS = {
 }
 # How a value that breaks a rule is kept, where the shop wants it kept.
 CASED = {"email": "lower", "category": "lower", "status": "lower", "payment": "lower",
-         "country": "upper", "currency": "upper"}  # fmt: skip
+         "country": "upper", "currency": "upper", "code": "upper"}  # fmt: skip
 
 
 @dataclass
@@ -270,6 +304,8 @@ class Part:
         """The value of a column's text: null if it breaks the contract."""
         text = f"{column}_text"
         value = f"read_{kind}({self.plain.get(column, '{}').format(text)})"
+        if kind == "day":
+            return f"CASE WHEN {POSSIBLE.format(c=value)} THEN {value} END"
         if kind == "stamp":
             if self.zone != "UTC":
                 there = f"({value} AT TIME ZONE '{self.zone}') AT TIME ZONE 'UTC'"
@@ -289,19 +325,77 @@ NEWEST = (
 class Oracle:
     """The rules for the default shop; another shop says otherwise."""
 
+    def __init__(self, currency: str = "EUR", *others: str) -> None:
+        self.currency, self.others = currency, others
+
     zone = "UTC"
-    currency = "EUR"
     includes_tax = False
     not_sold: tuple[str, ...] = ("cancelled", "returned")
     words: Mapping[str, str | None] = WORDS
     sources: Mapping[str, Source] = {
-        table: Source(table, {c: c for c in kinds}, REQUIRED[table], table)
+        table: Source(table, {c: c for c in kinds if c not in MADE},
+                      [c for c in REQUIRED[table] if c not in MADE], table)
         for table, kinds in KINDS.items()
-    }
+    }  # fmt: skip
+
+    @property
+    def digits(self) -> set[int]:
+        """How many decimals the currencies have."""
+        return {decimals(one) for one in (self.currency, *self.others)}
+
+    @property
+    def tables(self) -> list[str]:
+        """The source tables of this shop."""
+        return [table for table in CONTRACT if table != "exchange_rates" or self.others]
+
+    def of_money(self) -> dict[str, str]:
+        """The macros of amounts: in silver as received, in gold in smallest units."""
+        fine = 2 if self.digits == {2} else 8
+        scale, fraction = (
+            max(2, *self.digits),
+            "CAST(CAST({} AS DECIMAL(28, 0)) * {} AS DECIMAL(18, {}))",
+        )
+        own = decimals(self.currency)
+        lists = {n: ", ".join(f"'{c}'" for c in ("", *codes)) for n, codes in
+                 ((0, NO_DECIMALS), (3, THREE_DECIMALS))}  # fmt: skip
+        size = {0: "1.000", 2: "0.010", 3: "0.001"}
+        return {
+            "own()": f"'{self.currency}'",
+            "fine_digits()": str(fine),
+            "below_fine()": str(10 ** (8 - fine)),
+            "most_fine()": f"CAST('{'9' * (12 if fine == 2 else 24)}' AS HUGEINT)",
+            "most_gross()": f"CAST('{'9' * (18 if fine == 2 else 24)}' AS HUGEINT)",
+            "fine(x)": f"CAST(CAST(x AS DECIMAL(29, {fine})) * {10**fine} AS HUGEINT)",
+            "of_fine(c)": (
+                f"TRY_CAST(TRY_CAST(c AS DECIMAL(30, 0)) * CAST({10**-fine:.{fine}f} AS DECIMAL({fine}, {fine}))"
+                f" AS DECIMAL({'12, 2' if fine == 2 else '24, 8'}))"
+            ),
+            "of_gross(c)": (
+                f"TRY_CAST(TRY_CAST(c AS DECIMAL(30, 0)) * CAST({10**-fine:.{fine}f} AS DECIMAL({fine}, {fine}))"
+                f" AS DECIMAL({'18, 2' if fine == 2 else '24, 8'}))"
+            ),
+            "per(c)": f"CASE WHEN c IN ({lists[0]}) THEN 1 WHEN c IN ({lists[3]}) THEN 1000 ELSE 100 END",
+            # An amount of silver in the smallest units of a currency; these as money; converted.
+            "units(x, c)": f"half_up(fine(x) * per(c), {10**fine})",
+            "amount(u, c)": fraction.format(
+                "u", "CASE per(c) WHEN 1 THEN 1.000 WHEN 100 THEN 0.010 ELSE 0.001 END", scale
+            ),
+            "converted(u, c, rate)": (
+                "half_up(u * CAST(CAST(rate AS DECIMAL(28, 8)) * 100000000 AS HUGEINT) * per(own()), "
+                "CAST(per(c) AS HUGEINT) * 100000000)"
+            ),
+            # The same of the reporting currency.
+            "cents(x)": "CAST(CAST(x AS DECIMAL(28, 3)) * per(own()) AS HUGEINT)",
+            "money(c)": fraction.format("c", size[own], scale),
+        }
 
     def parts(self, table: str) -> list[Part]:
         """The sources of a table."""
-        texts = {column: f"trimmed({column})" for column in KINDS[table]}
+        texts = {column: f"trimmed({column})" for column in KINDS[table] if column not in MADE}
+        for column, (one, other) in MADE.items():
+            if column in KINDS[table]:
+                both = f"trim({one}) <> '' AND trim({other}) <> ''"
+                texts[column] = f"CASE WHEN {both} THEN trim({one}) || '|' || trim({other}) END"
         return [Part(table, texts, REQUIRED[table])]
 
     def judged(self, table: str) -> str:
@@ -369,9 +463,12 @@ class Oracle:
             "prices_include_tax": str(self.includes_tax).lower(),
         }
         if table == "returns":
+            del defaults["currency"]
             defaults |= {"product_id": f"'{WHOLE_ORDER}'", "customer_id": f"'{GUEST}'"}
         else:
             defaults = {c: sql for c, sql in defaults.items() if c != "amount"}
+        if table == "exchange_rates":
+            defaults = {}
         filled = {c: f"coalesce({c}_value, {defaults[c]})" for c in KINDS[table] if c in defaults}
         columns = [f"{filled.get(c, f'{c}_value')} AS {c}" for c in KINDS[table]]
         if table == "orders":
@@ -379,7 +476,7 @@ class Oracle:
         if table == "returns":
             columns.append(f"{self.day('returned_at_value')} AS business_date")
         if table == "order_items":
-            columns.append(f"CAST(money({GROSS}) AS DECIMAL(18, 2)) AS gross_amount")
+            columns.append(f"of_gross({GROSS}) AS gross_amount")
         return f"""{self.judged(table)}
             SELECT {", ".join([*columns, *META])} FROM (
                 SELECT * FROM ({self.held(table)})
@@ -400,14 +497,19 @@ class Oracle:
     def sql(self) -> dict[str, str]:
         """By table of silver and gold, its SELECT."""
         not_sold = ", ".join(f"'{status}'" for status in self.not_sold) or "''"
+        rates = {"gold.daily_exchange_rates": RATES} if self.others else {}
+        known = RATES_OF_DAY if self.others else NO_RATES
+        others = ", ".join(f"'{one}'" for one in self.others)
         return {
-            **{f"silver.{table}": self.silver(table) for table in CONTRACT},
-            **{f"silver.{table}_quarantine": self.quarantine(table) for table in CONTRACT},
-            "gold.fact_sales": FACT_SALES.replace("{not_sold}", f"({not_sold})"),
-            "gold.fact_returns": FACT_RETURNS.replace("{not_sold}", f"({not_sold})"),
-            "gold.fact_orders": GOLD["gold.fact_orders"],
-            "gold.dim_date": DIM_DATE,
-            **GOLD,
+            **{f"silver.{table}": self.silver(table) for table in self.tables},
+            **{f"silver.{table}_quarantine": self.quarantine(table) for table in self.tables},
+            **{
+                name: sql.replace("{not_sold}", f"({not_sold})")
+                .replace("{rates}", known)
+                .replace("{others}", others)
+                .replace("DECIMAL(18, 2)", f"DECIMAL(18, {max(2, *self.digits)})")
+                for name, sql in {**rates, **FACTS, **GOLD}.items()
+            },
         }
 
     @cached_property
@@ -429,9 +531,10 @@ class Oracle:
             f"read_{kind}(s)": "lower(s)" if words is None else one_of(words)
             for kind, words in self.words.items()
         }
-        of_words["read_currency(s)"] = one_of(self.currency, "upper")
-        for head, body in {**MACROS, **of_words}.items():
-            con.execute(f"CREATE MACRO {head} AS {body}")
+        of_words["read_currency(s)"] = one_of(" ".join((self.currency, *self.others)), "upper")
+        first = {"half_up(n, d)": MACROS["half_up(n, d)"]}
+        for head, body in {**first, **self.of_money(), **MACROS, **of_words}.items():
+            con.execute(f"CREATE OR REPLACE MACRO {head} AS {body}")
         return con
 
     def bronze(self, landing: Path, source: str, days: Iterable[date]) -> list[tuple]:
@@ -513,24 +616,53 @@ def largest_remainder(given: str, amount: str, weight: str, share: str) -> str:
                 if({whole} > 0, {amount} * {weight} % {whole}, NULL) AS rest FROM {given})"""
 
 
+# The rate of a day: the latest on or before it, of at most seven days before.
+RATES = """
+        WITH given AS (
+            SELECT currency, rate_date, rate FROM silver.exchange_rates
+            WHERE currency IN ({others})
+            QUALIFY row_number() OVER (PARTITION BY currency, rate_date ORDER BY
+                updated_at DESC NULLS LAST, _ingestion_date DESC,
+                regexp_replace(_source_file, '\\.csv(\\.gz)?$', '') DESC, _source_file DESC,
+                _row_number DESC) = 1
+        ), days AS (
+            SELECT DISTINCT currency, rate_date + n AS day
+            FROM given, (SELECT unnest([0, 1, 2, 3, 4, 5, 6, 7]) AS n)
+        )
+        SELECT d.currency, d.day AS date, g.rate_date, g.rate AS exchange_rate
+        FROM days d ASOF JOIN given g ON d.currency = g.currency AND d.day >= g.rate_date"""
+RATES_OF_DAY = """(
+            SELECT currency, date, rate_date, exchange_rate FROM gold.daily_exchange_rates
+            UNION ALL SELECT own(), CAST(day AS DATE), NULL, 1 FROM (SELECT unnest(generate_series(
+                DATE '1969-01-01', DATE '2040-12-31', INTERVAL 1 DAY)) AS day))"""
+NO_RATES = """(
+            SELECT own() AS currency, CAST(day AS DATE) AS date, CAST(NULL AS DATE) AS rate_date,
+                CAST(1 AS DECIMAL(18, 8)) AS exchange_rate
+            FROM (SELECT unnest(generate_series(
+                DATE '1969-01-01', DATE '2040-12-31', INTERVAL 1 DAY)) AS day))"""
 FACT_SALES = f"""
         WITH lines AS (
-            SELECT i.* EXCLUDE (discount_amount), o.business_date AS day, o.customer_id, o.status,
+            SELECT i.* EXCLUDE (discount_amount, tax_amount, gross_amount),
+                o.business_date AS day, o.customer_id, o.status,
                 o.payment_method, o.shipping_country, o.prices_include_tax AS included,
-                cents(i.line_total) AS line_cents, cents(o.tax_amount) AS all_tax,
-                coalesce(cents(o.shipping_amount), 0) AS shipping,
+                o.currency, x.exchange_rate AS rate, x.rate_date,
+                units(i.gross_amount, o.currency) AS gross, units(i.tax_amount, o.currency) AS own_given,
+                units(i.line_total, o.currency) AS line_cents,
+                units(o.tax_amount, o.currency) AS all_tax,
+                coalesce(units(o.shipping_amount, o.currency), 0) AS shipping,
                 least(
-                    cents(o.discount_amount),
-                    sum(cents(i.line_total)) OVER (PARTITION BY i.order_id)
+                    units(o.discount_amount, o.currency),
+                    sum(units(i.line_total, o.currency)) OVER (PARTITION BY i.order_id)
                 ) AS to_share
             FROM silver.order_items AS i JOIN silver.orders AS o ON i.order_id = o.order_id
+            JOIN {{rates}} AS x ON x.currency = o.currency AND x.date = o.business_date
         ), shares AS ({largest_remainder("lines", "to_share", "line_cents", "off")}
         ), paid AS (
             SELECT *, line_cents - coalesce(off, 0) AS paid FROM shares
         ), own AS (
             SELECT *, coalesce(
-                if(included AND tax_amount > 0, least(cents(tax_amount), paid), cents(tax_amount)),
-                half_up(paid * cents(tax_rate), 10000 + if(included, cents(tax_rate), 0))
+                if(included AND own_given > 0, least(own_given, paid), own_given),
+                half_up(paid * percent(tax_rate), 10000 + if(included, percent(tax_rate), 0))
             ) AS own_tax FROM paid
         ), open_tax AS (
             SELECT *, if(own_tax IS NULL, paid, 0) AS weight,
@@ -544,32 +676,47 @@ FACT_SALES = f"""
             FROM open_tax
         ), taxed AS ({largest_remainder("to_items", "items_tax", "weight", "part")}
         ), net AS (
-            SELECT *, coalesce(own_tax, part, 0) AS tax_cents, cents(gross_amount) - paid AS cut
+            SELECT *, coalesce(own_tax, part, 0) AS tax_cents, gross - paid AS cut
             FROM taxed
         ), amounts AS (
             SELECT *, paid - if(included, tax_cents, 0) AS net_cents, cut - CASE
                 WHEN NOT included THEN 0
                 WHEN paid = 0 THEN if(cut > 0 AND tax_rate IS NOT NULL,
-                    half_up(cut * cents(tax_rate), 10000 + cents(tax_rate)), 0)
+                    half_up(cut * percent(tax_rate), 10000 + percent(tax_rate)), 0)
                 WHEN cut < 0 THEN -half_up(-cut * tax_cents, paid)
                 ELSE half_up(cut * tax_cents, paid) END AS off_cents
             FROM net
+        ), here AS (
+            SELECT *, converted(net_cents + off_cents, currency, rate) AS gross_here,
+                converted(net_cents, currency, rate) AS net_here,
+                converted(tax_cents, currency, rate) AS tax_here
+            FROM amounts
         )
         SELECT xxhash64(order_item_id) AS sale_key, order_item_id, order_id,
             CAST(strftime(day, '%Y%m%d') AS INTEGER) AS date_key, day AS order_date,
             xxhash64(customer_id) AS customer_key, xxhash64(product_id) AS product_key,
             status, payment_method, shipping_country, status NOT IN {{not_sold}} AS is_sale,
-            quantity, unit_price, money(net_cents + off_cents) AS gross_amount,
-            money(off_cents) AS discount, money(net_cents) AS revenue, money(tax_cents) AS tax
-        FROM amounts"""
+            quantity, unit_price, money(gross_here) AS gross_amount,
+            money(gross_here - net_here) AS discount, money(net_here) AS revenue,
+            money(tax_here) AS tax, currency, rate AS exchange_rate, rate_date,
+            amount(net_cents + off_cents, currency) AS original_gross_amount,
+            amount(net_cents, currency) AS original_revenue,
+            amount(tax_cents, currency) AS original_tax
+        FROM here"""
 FACT_RETURNS = f"""
         WITH sold AS (
-            SELECT order_id, order_item_id, product_key, sale_key, cents(revenue) AS rev,
-                cents(tax) AS tax, CAST(quantity AS HUGEINT) AS pieces FROM gold.fact_sales
+            SELECT order_id, order_item_id, product_key, sale_key,
+                CAST(original_revenue * per(currency) AS HUGEINT) AS rev,
+                CAST(original_tax * per(currency) AS HUGEINT) AS tax,
+                CAST(quantity AS HUGEINT) AS pieces FROM gold.fact_sales
         ), matched AS (
-            SELECT r.*, o.order_id IS NOT NULL AS known, o.status, o.business_date AS order_day,
+            SELECT r.* EXCLUDE (amount, tax_amount, refund_amount), o.order_id IS NOT NULL AS known,
+                o.status, o.business_date AS order_day,
                 o.customer_id AS buyer, coalesce(o.prices_include_tax, false) AS included,
-                cents(o.total_amount) AS total, coalesce(cents(o.shipping_amount), 0) AS shipping,
+                x.currency AS of, x.exchange_rate AS rate, x.rate_date,
+                units(r.amount, of) AS amount, units(r.tax_amount, of) AS tax_amount,
+                units(r.refund_amount, of) AS refund_amount,
+                units(o.total_amount, of) AS total, coalesce(units(o.shipping_amount, of), 0) AS shipping,
                 list_filter(coalesce(s.lines, []), lambda x: CASE
                     WHEN r.order_item_id IS NOT NULL THEN x.order_item_id = r.order_item_id
                     WHEN r.product_id <> '{WHOLE_ORDER}' THEN x.product_key = xxhash64(r.product_id)
@@ -577,6 +724,10 @@ FACT_RETURNS = f"""
             FROM silver.returns r LEFT JOIN silver.orders o USING (order_id)
             LEFT JOIN (SELECT order_id, list(sold) AS lines, sum(rev) AS rev, sum(tax) AS tax
                 FROM sold GROUP BY 1) s USING (order_id)
+            JOIN {{rates}} AS x ON x.currency = coalesce(o.currency, r.currency, own())
+                AND x.date = coalesce(o.business_date, r.business_date)
+            WHERE r.currency IS NOT DISTINCT FROM coalesce(o.currency, r.currency)
+                OR r.currency IS NULL
         ), based AS (
             SELECT *, CAST(list_sum(list_transform(lines, lambda x: x.rev)) AS HUGEINT) AS rev,
                 CAST(list_sum(list_transform(lines, lambda x: x.tax)) AS HUGEINT) AS tax,
@@ -587,24 +738,27 @@ FACT_RETURNS = f"""
             FROM matched
         ), valued AS (
             SELECT *, CASE
-                WHEN amount IS NOT NULL THEN coalesce(cents(tax_amount), CASE
+                WHEN amount IS NOT NULL THEN coalesce(tax_amount, CASE
                     WHEN included AND rev + tax > 0
-                        THEN least(half_up(cents(amount) * tax, rev + tax), cents(amount))
-                    WHEN NOT included AND rev > 0 THEN half_up(cents(amount) * tax, rev) END, 0)
+                        THEN least(half_up(amount * tax, rev + tax), amount)
+                    WHEN NOT included AND rev > 0 THEN half_up(amount * tax, rev) END, 0)
                 WHEN refund_amount IS NOT NULL THEN
                     if(refund_amount > 0 AND paid > 0,
-                        coalesce(half_up(cents(refund_amount) * order_tax, paid), 0), 0)
+                        coalesce(half_up(refund_amount * order_tax, paid), 0), 0)
                 ELSE half_up(tax * quantity, pieces) END AS tax_cents
             FROM based
         ), amounts AS (
             SELECT *, CASE
-                WHEN amount IS NOT NULL THEN cents(amount) - if(included, tax_cents, 0)
+                WHEN amount IS NOT NULL THEN amount - if(included, tax_cents, 0)
                 WHEN refund_amount IS NOT NULL THEN if(refund_amount > 0 AND paid > 0,
-                    least(cents(refund_amount), coalesce(
-                        half_up(cents(refund_amount) * order_rev, paid), cents(refund_amount))),
-                    cents(refund_amount))
+                    least(refund_amount, coalesce(
+                        half_up(refund_amount * order_rev, paid), refund_amount)),
+                    refund_amount)
                 ELSE half_up(rev * quantity, pieces) END AS back
             FROM valued
+        ), here AS (
+            SELECT *, converted(back, of, rate) AS back_here, converted(tax_cents, of, rate) AS tax_here
+            FROM amounts WHERE back IS NOT NULL
         )
         SELECT xxhash64(return_id) AS return_key, return_id,
             if(of_one, lines[1].sale_key, NULL) AS sale_key, order_id,
@@ -615,13 +769,15 @@ FACT_RETURNS = f"""
                 xxhash64(product_id)) AS product_key,
             reason, known AS is_order_known,
             coalesce(status NOT IN {{not_sold}}, true) AS is_counted, quantity,
-            money(back) AS returned_amount, money(tax_cents) AS returned_tax,
-            money(coalesce(cents(refund_amount), back + tax_cents)) AS refunded_amount,
+            money(back_here) AS returned_amount, money(tax_here) AS returned_tax,
+            money(coalesce(converted(refund_amount, of, rate), back_here + tax_here))
+                AS refunded_amount,
+            of AS currency, rate AS exchange_rate, rate_date, amount(back, of) AS original_amount,
             coalesce(of_one AND (sum(quantity) OVER item > pieces
                 OR sum(back) OVER item > rev + count(*) OVER item), false)
             OR coalesce(sum(back) OVER whole > order_rev + count(*) OVER whole, false)
                 AS exceeds_sale
-        FROM amounts WHERE back IS NOT NULL
+        FROM here
         WINDOW item AS (PARTITION BY if(of_one, lines[1].sale_key, NULL)),
             whole AS (PARTITION BY order_id)"""
 DIM_DATE = """
@@ -643,7 +799,55 @@ DIM_DATE = """
             isodow(day) >= 6 AS is_weekend
         FROM days"""
 
+FACT_ORDERS = """
+        WITH lines AS (
+            SELECT order_id, count(*) AS items, sum(quantity) AS units, bool_or(is_sale) AS is_sale,
+                sum(cents(gross_amount)) AS gross, sum(cents(discount)) AS off,
+                sum(cents(revenue)) AS rev, sum(cents(tax)) AS tax,
+                sum(CAST(original_revenue * per(currency) AS HUGEINT)) AS rev_there,
+                sum(CAST(original_tax * per(currency) AS HUGEINT)) AS tax_there
+            FROM gold.fact_sales GROUP BY 1
+        ), back AS (
+            SELECT order_id, sum(cents(returned_amount)) AS back,
+                sum(cents(refunded_amount)) AS refund
+            FROM gold.fact_returns GROUP BY 1
+        ), found AS (
+            SELECT * EXCLUDE (date, tax_amount),
+                units(tax_amount, currency) AS tax_given,
+                coalesce(tax_given, tax_there, 0) AS order_tax,
+                units(tip_amount, currency) AS tip_there,
+                coalesce(units(shipping_amount, currency), 0) AS gross_shipping,
+                gross_shipping - if(prices_include_tax AND items > 0, greatest(0, least(
+                    gross_shipping, coalesce(tax_given - tax_there, 0))), 0) AS net_shipping,
+                coalesce(units(total_amount, currency),
+                    coalesce(rev_there, 0) + net_shipping + order_tax + tip_there) AS total
+            FROM silver.orders LEFT JOIN lines USING (order_id) LEFT JOIN back USING (order_id)
+            JOIN (SELECT currency, date, date AS business_date, rate_date, exchange_rate
+                FROM {rates}) USING (currency, business_date)
+        )
+        SELECT xxhash64(order_id) AS order_key, order_id,
+            CAST(strftime(business_date, '%Y%m%d') AS INTEGER) AS date_key,
+            business_date AS order_date, xxhash64(customer_id) AS customer_key, status,
+            payment_method, coalesce(is_sale, false) AS is_sale, coalesce(items, 0) AS items,
+            CAST(coalesce(units, 0) AS BIGINT) AS units, money(coalesce(gross, 0)) AS gross_amount,
+            money(coalesce(off, 0)) AS discount, money(coalesce(rev, 0)) AS revenue,
+            money(converted(net_shipping, currency, exchange_rate)) AS shipping,
+            money(if(tax_given IS NULL, coalesce(tax, 0),
+                converted(tax_given, currency, exchange_rate))) AS tax,
+            money(converted(tip_there, currency, exchange_rate)) AS tip,
+            money(converted(total, currency, exchange_rate)) AS total_paid,
+            money(coalesce(back, 0)) AS returned, money(coalesce(refund, 0)) AS refunded,
+            currency, exchange_rate, rate_date, amount(coalesce(rev_there, 0), currency)
+                AS original_revenue, amount(total, currency) AS original_total_paid
+        FROM found"""
+FACTS = {
+    "gold.fact_sales": FACT_SALES,
+    "gold.fact_returns": FACT_RETURNS,
+    "gold.fact_orders": FACT_ORDERS,
+}
+
 GOLD: dict[str, str] = {
+    "gold.dim_date": DIM_DATE,
     "gold.dim_customer": f"""
         WITH members AS (
             SELECT *, false AS is_inferred FROM silver.customers
@@ -678,35 +882,6 @@ GOLD: dict[str, str] = {
             coalesce(name, 'unknown') AS name, coalesce(category, 'unknown') AS category, role,
             subcategory, brand, price, cost, is_active, is_inferred
         FROM members""",
-    "gold.fact_orders": """
-        WITH lines AS (
-            SELECT order_id, count(*) AS items, sum(quantity) AS units, bool_or(is_sale) AS is_sale,
-                sum(cents(gross_amount)) AS gross, sum(cents(discount)) AS off,
-                sum(cents(revenue)) AS rev, sum(cents(tax)) AS tax
-            FROM gold.fact_sales GROUP BY 1
-        ), back AS (
-            SELECT order_id, sum(cents(returned_amount)) AS back,
-                sum(cents(refunded_amount)) AS refund
-            FROM gold.fact_returns GROUP BY 1
-        ), found AS (
-            SELECT *, coalesce(cents(tax_amount), tax, 0) AS order_tax,
-                coalesce(cents(shipping_amount), 0) AS gross_shipping,
-                gross_shipping - if(prices_include_tax AND items > 0, greatest(0, least(
-                    gross_shipping, coalesce(cents(tax_amount) - tax, 0))), 0) AS net_shipping
-            FROM silver.orders LEFT JOIN lines USING (order_id) LEFT JOIN back USING (order_id)
-        )
-        SELECT xxhash64(order_id) AS order_key, order_id,
-            CAST(strftime(business_date, '%Y%m%d') AS INTEGER) AS date_key,
-            business_date AS order_date, xxhash64(customer_id) AS customer_key, status,
-            payment_method, coalesce(is_sale, false) AS is_sale, coalesce(items, 0) AS items,
-            CAST(coalesce(units, 0) AS BIGINT) AS units, money(coalesce(gross, 0)) AS gross_amount,
-            money(coalesce(off, 0)) AS discount, money(coalesce(rev, 0)) AS revenue,
-            money(net_shipping) AS shipping, money(order_tax) AS tax,
-            money(cents(tip_amount)) AS tip,
-            money(coalesce(cents(total_amount),
-                coalesce(rev, 0) + net_shipping + order_tax + cents(tip_amount))) AS total_paid,
-            money(coalesce(back, 0)) AS returned, money(coalesce(refund, 0)) AS refunded
-        FROM found""",
     "gold.daily_revenue": revenue_per("order_date AS order_date"),
     "gold.weekly_revenue": revenue_per(
         "CAST(date_trunc('week', order_date) AS DATE) AS week_start_date"
@@ -913,4 +1088,4 @@ def xxhash64(text: str, seed: int = 42) -> int:
     return h - (1 << 64) if h >> 63 else h
 
 
-DEFAULT = Oracle()
+DEFAULT = Oracle("EUR", "PLN")

@@ -30,7 +30,7 @@ class OracleOfShop(Oracle):
         self.file: dict[str, Any] = tomllib.loads(text)
         shop, words = self.file["shop"], self.file["vocabulary"]
         self.zone = shop.get("zone", "UTC")
-        self.currency = shop["currency"]
+        super().__init__(shop["currency"], *words.get("currencies", []))
         statuses = words["statuses"]
         self.not_sold = tuple(
             s for s, role in statuses.items() if role in ("cancelled", "returned")

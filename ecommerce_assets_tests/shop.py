@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from ecommerce_assets.jobs.run import run_layer
 from ecommerce_assets.lakehouse.catalog import Lakehouse, open_lakehouse
 from ecommerce_assets.query.local import connect
 from ecommerce_assets.shop import Shop as ShopFile
-from ecommerce_assets.shop import current_shop
-from ecommerce_assets.tables import LAYERS, tables_for
+from ecommerce_assets.shop import current_shop, shipped_shops
+from ecommerce_assets.tables import LAYERS, all_tables, tables_for
 
 DAY = "2024-01-01"
 SOURCES = current_shop().sources
@@ -42,7 +43,9 @@ VALID = {
         "return_id": "R1", "order_id": "O1", "order_item_id": "I1", "quantity": "1",
         "returned_at": "2024-01-01T18:00:00Z",
     },
+    "exchange_rates": {"rate_date": "2024-01-01", "currency": "PLN", "rate": "1.25"},
 }  # fmt: skip
+RATES = "exchange_rates"
 NEEDED = ("customers", "products", "orders", "order_items")
 
 
@@ -53,6 +56,17 @@ def mistake_in(text: str) -> str:
     (line,) = str(caught.value).splitlines()
     assert line.startswith("our.toml: ")
     return line
+
+
+def of_currencies(own: str, *others: str) -> ShopFile:
+    """The default shop with another reporting currency, and other ones beside it, if any."""
+    text = shipped_shops()["default"].text.replace('currency = "EUR"', f'currency = "{own}"', 1)
+    named = f"currencies = {json.dumps(others)}" if others else ""
+    text = text.replace('currencies = ["PLN"]', named)
+    if not others:
+        before, _, after = text.partition("[tables.exchange_rates]")
+        text = before + after[after.index("[vocabulary]") :]
+    return ShopFile("our.toml", text)
 
 
 class Shop:
@@ -111,11 +125,22 @@ class Shop:
                 "--identity-limit", str(identity_limit), "--removal-limit", str(removal_limit),
                 "--money-limit", str(money_limit), "--absence-limit",
                 str(absence_limit), "--allow-removal", str(allow_removal).lower()]  # fmt: skip
+        if layer == "gold" and "fact_" in tables:
+            self.rates()
         if full_refresh:
             argv += ["--full-refresh", "true"]
         if engine:
             argv += ["--engine", engine]
         run_layer(layer, [*argv, "--tables", tables] if tables else argv)
+
+    def rates(self) -> None:
+        """Make the tables of the rates, which all facts read, unless they are there or not meant."""
+        where = ["--from", DAY, "--to", DAY, "--landing", str(self.landing), "--lakehouse",
+                 str(self.lakehouse)]  # fmt: skip
+        for name in (f"bronze.{RATES}", f"silver.{RATES}", f"gold.daily_{RATES}"):
+            if name in all_tables() and self.tables.find(name) is None:
+                layer, table = name.split(".")
+                run_layer(layer, [*where, "--tables", table])
 
     @property
     def tables(self) -> Lakehouse:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ecommerce_assets_tests.shop import Shop
 
-TABLES = ("customers", "products", "orders", "order_items", "returns")
+TABLES = ("customers", "products", "orders", "order_items", "returns", "exchange_rates")
 DAYS = ("2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02")
 ORDER_DATES = (
     "2024-01-30T23:59:59Z",
@@ -20,12 +20,20 @@ ORDER_DATES = (
     "2024-02-29",
     "2023-12-31",
 )
+# Seven days before an order, and eight.
+RATE_DATES = ("2023-12-23", "2023-12-24", "2024-01-23", "2024-01-24", "2024-01-31", "2024-02-21",
+              "2024-02-22")  # fmt: skip
 UPDATED = ("", "2024-01-01", "2024-02-01T00:00:00Z", "2024-02-01T00:00:00.000001Z", "2024-03-01")
 Row = dict[str, str]
 
 
-def _row(table: str, world: str, pick: random.Random) -> Row:
-    """A row of a table: mostly valid, of few keys, so that keys meet again."""
+def _row(table: str, world: str, pick: random.Random, others: Sequence[str]) -> Row:
+    """A row of a table: mostly valid, of few keys, so that keys meet again.
+
+    Args:
+        others: the currencies beside the shop's own.
+    """
+    other = pick.choice(others or ("SEK",))
 
     def key(kind: str, number: int) -> str:
         return f"{kind}{world}-{pick.randint(1, number)}"
@@ -67,6 +75,7 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
             "tip_amount": odd("-1", usual=["", "1"]),
             "prices_include_tax": odd("perhaps", usual=["", "true", "false"]),
             "total_amount": odd("", usual=["20", "0"]),
+            "currency": odd("USD", f"{other.lower()} ", usual=["", other]),
             "updated_at": updated_at,
         }
     if table == "returns":
@@ -82,7 +91,15 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
             "amount": odd("-5", usual=["", "", "3.33", "10"]),
             "tax_amount": odd("99", usual=["", "", "0.50"]),
             "refund_amount": odd("-5", usual=["", "", "5.00", "0"]),
+            "currency": odd("USD", usual=["", "", other]),
             "reason": pick.choice(["", "damaged"]),
+            "updated_at": updated_at,
+        }
+    if table == "exchange_rates":
+        return {
+            "rate_date": odd("", "2024-02-30", "2024-01-31T00:00", "1969-12-31", usual=RATE_DATES),
+            "currency": odd("", other.lower(), "EUR", "pounds", "SEK", usual=[other]),
+            "rate": odd("0", "-1", "x", "0.000000004", "1", usual=["1.16", "1.17345678", "0.5"]),
             "updated_at": updated_at,
         }
     return {
@@ -90,12 +107,12 @@ def _row(table: str, world: str, pick: random.Random) -> Row:
         "order_id": odd(f"O{world}-unknown", usual=[key("O", 4)]),
         "product_id": odd(f"P{world}-unknown", usual=[key("P", 3)]),
         "quantity": odd("0", "1.5", "3000000000", usual=["1", "2", "3.0"]),
-        "unit_price": odd("-1", "9999999999.99", usual=["0", "10.00", "3.335"]),
+        "unit_price": odd("-1", "9999999999.99", usual=["0", "10.00", "3.3349"]),
         "discount_percent": odd("101", usual=["", "0", "12.5", "100"]),
         "discount_amount": odd("x", usual=["", "", "0.50", "11"]),
         "tax_rate": odd("120", usual=["", "", "19", "7.00", "0"]),
         "tax_amount": odd("-1", usual=["", "", "1.50"]),
-        "line_total": odd("-1", "1", usual=["", "10.00", "0"]),
+        "line_total": odd("-1", "1", "7.4996", usual=["", "10.00", "0"]),
         "updated_at": updated_at,
     }
 
@@ -106,6 +123,7 @@ class Worlds:
 
     shop: Shop
     worlds: int
+    others: Sequence[str] = ("PLN",)
     rows: dict[tuple[str, str], dict[str, list[Row]]] = field(default_factory=dict)
 
     does: ClassVar[tuple[str, ...]] = (
@@ -115,7 +133,8 @@ class Worlds:
     def deliver(self, table: str, day: str, seed: int) -> None:
         """Every world does something to one delivery: adds to it, corrects it, empties it."""
         delivery = self.rows.setdefault((table, day), {})
-        for number in range(self.worlds):
+        # Rates are those of all worlds; so that some are missing, one delivers them.
+        for number in range(1 if table == "exchange_rates" else self.worlds):
             world = str(number)
             pick = random.Random(f"{seed}-{table}-{day}-{world}")
             rows = delivery.setdefault(world, [])
@@ -138,7 +157,7 @@ class Worlds:
                 self._land(table, when, [row for part in parts.values() for row in part])
 
     def _row(self, table: str, world: str, pick: random.Random) -> Row:
-        return _row(table, world, pick)
+        return _row(table, world, pick, self.others)
 
     def _land(self, table: str, day: str, rows: list[Row]) -> None:
         if rows:

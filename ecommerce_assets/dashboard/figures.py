@@ -8,7 +8,7 @@ from ecommerce_assets.dashboard.sales import READS, sales
 from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_quarantined, received_columns
 from ecommerce_assets.shop import current_shop
-from ecommerce_assets.shop.model import NEEDED
+from ecommerce_assets.shop.model import NEEDED, digits_of
 from ecommerce_assets.tables import all_tables, fed_tables
 from ecommerce_assets.tables.personal import personal_columns
 
@@ -50,9 +50,12 @@ def figures(
     return {
         "built_at": built_at.astimezone(UTC).isoformat(timespec="seconds"),
         "currency": current_shop().currency,
+        "digits": digits_of(current_shop().currency),
         "zone": current_shop().zone,
         "orders": _orders(),
-        "sales": sales(query, built_at.date(), most_lines),
+        "sales": sales(
+            query, built_at.date(), most_lines, 10 ** digits_of(current_shop().currency)
+        ),
         "delivered": {source: _delivered(query, source) for source in sources()},
         "quality": _quality(query, snapshots, on_aws=on_aws),
     }

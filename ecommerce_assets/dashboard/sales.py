@@ -27,18 +27,22 @@ KEPT_DAYS = 731  # a year, and the one before to compare it with
 EPOCH = date(1970, 1, 1)
 
 
-def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
+def sales(query: Query, today: date, most_lines: int, units: int) -> dict[str, Any] | None:
     """The order lines and returns of the last days of sales; None without any order.
 
-    A line is a product of an order. Amounts are in cents. `packed` holds the `columns`, packed by
-    `_planes`: by day, the number of orders; by order, its customer, country, whether it is a sale,
-    and the number of lines; by line, product, pieces and revenue; by customer, segment and day of
-    the first sale (days since 1970-01-01 plus 1; 0 for none); by return that counts, its day from
-    the first day on, customer, country, product, reason, pieces and what came back. Names are
-    positions in the lists of `names`, `guest` is the position of the customer who stands for all
-    guests, or -1.
+    A line is a product of an order. Amounts are in smallest units of the reporting currency.
+    `packed` holds the `columns`, packed by `_planes`: by day, the number of orders; by order, its
+    customer, country, currency, whether it is a sale, and the number of lines; by line, product,
+    pieces and revenue; by customer, segment and day of the first sale (days since 1970-01-01 plus
+    1; 0 for none); by return that counts, its day from the first day on, customer, country,
+    currency, product, reason, pieces and what came back. Names are positions in the lists of
+    `names`, `guest` is the position of the customer who stands for all guests, or -1.
 
     Future dates are errors of the shop and must not displace real ones.
+
+    Args:
+        most_lines: the most order lines.
+        units: how many of the smallest units make 1.
 
     Raises:
         PipelineError: the tables were published while they were read.
@@ -60,19 +64,18 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
         f"{RETURNS} WHERE is_counted AND return_date BETWEEN DATE '{first}' AND DATE '{last}'"
     )
     lines = query(
-        f"SELECT order_date, order_id, customer_key, product_key, is_sale, {COUNTRY} AS country, "
-        "CAST(sum(quantity) AS bigint) AS pieces, "
-        "CAST(sum(CAST(revenue * 100 AS bigint)) AS bigint) AS revenue "
+        "SELECT order_date, order_id, customer_key, product_key, is_sale, "
+        f"{COUNTRY} AS country, currency, CAST(sum(quantity) AS bigint) AS pieces, "
+        f"CAST(sum(CAST(revenue * {units} AS bigint)) AS bigint) AS revenue "
         "FROM (SELECT f.*, d.country FROM gold.dim_customer d "
         f"JOIN {SALES} f ON f.customer_key = d.customer_key) c "
         f"WHERE order_date BETWEEN DATE '{first}' AND DATE '{last}' "
-        "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 4"
+        "GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 4"
     )
-    returns = _returns(query, returned)
+    returns = _returns(query, returned, units)
     customers = _customers(query, (facts, returned), last)
-    products = _products(query, (facts, returned))
-    countries = pc.unique(pa.chunked_array([*lines["country"].chunks, *returns["country"].chunks]))
-    countries = countries.sort()
+    products = _products(query, (facts, returned), units)
+    countries, currencies = (_of_both(name, lines, returns) for name in ("country", "currency"))
     segments, segment = _named(customers["segment"])
     categories, category = _named(products["category"])
     reasons, reason = _named(returns["reason"])
@@ -83,6 +86,7 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
         "orders": np.bincount(day[starts], minlength=(last - first).days + 1),
         "customer": _places(lines["customer_key"], customers["customer_key"])[starts],
         "country": _places(lines["country"], countries)[starts],
+        "currency": _places(lines["currency"], currencies)[starts],
         "is_sale": _numbers(lines["is_sale"].cast(pa.int8()))[starts],
         "lines": np.diff(starts, append=len(order)),
         "product": _places(lines["product_key"], products["product_key"]),
@@ -93,6 +97,7 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
         "return_day": _numbers(returns["return_date"].cast(pa.int32())) - (first - EPOCH).days,
         "return_customer": _places(returns["customer_key"], customers["customer_key"]),
         "return_country": _places(returns["country"], countries),
+        "return_currency": _places(returns["currency"], currencies),
         "return_product": _places(returns["product_key"], products["product_key"]),
         "return_reason": reason,
         "return_pieces": _numbers(returns["pieces"]),
@@ -100,11 +105,12 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     }
     names = {
         "countries": countries.to_pylist(),
+        "currencies": currencies.to_pylist(),
         "segments": segments,
         "categories": categories,
         "reasons": reasons,
         "products": [
-            [row["product_id"], row["name"], int(position), _cents(row["cost"]), row["is_goods"]]
+            [row["product_id"], row["name"], int(position), _cost(row["cost"]), row["is_goods"]]
             for row, position in zip(products.to_pylist(), category, strict=True)
         ],
     }
@@ -119,8 +125,13 @@ def sales(query: Query, today: date, most_lines: int) -> dict[str, Any] | None:
     }
 
 
-def _cents(hundredths: int | None) -> float | int | None:
-    """Cents from hundredths of cents; few costs have any."""
+def _of_both(name: str, lines: pa.Table, returns: pa.Table) -> pa.Array:
+    """The distinct values of a column of lines and returns, sorted."""
+    return pc.unique(pa.chunked_array([*lines[name].chunks, *returns[name].chunks])).sort()
+
+
+def _cost(hundredths: int | None) -> float | int | None:
+    """Smallest units from hundredths of them; few costs have any."""
     if hundredths is None or hundredths % 100:
         return hundredths and hundredths / 100
     return hundredths // 100
@@ -146,12 +157,12 @@ def _first_that_fits(query: Query, earliest: date, last: date, most_lines: int) 
     return earliest
 
 
-def _returns(query: Query, returned: str) -> pa.Table:
+def _returns(query: Query, returned: str, units: int) -> pa.Table:
     """The returns that count, by day."""
     return query(
-        "SELECT r.return_date, r.customer_key, r.product_key, "
+        "SELECT r.return_date, r.customer_key, r.product_key, r.currency, "
         "coalesce(r.reason, 'not given') AS reason, coalesce(r.quantity, 0) AS pieces, "
-        "CAST(r.returned_amount * 100 AS bigint) AS returned, "
+        f"CAST(r.returned_amount * {units} AS bigint) AS returned, "
         f"{COUNTRY} AS country FROM (SELECT * FROM {returned}) r "
         "JOIN gold.dim_customer d ON d.customer_key = r.customer_key "
         f"LEFT JOIN (SELECT sale_key, shipping_country FROM {SALES}) f ON f.sale_key = r.sale_key "
@@ -179,15 +190,15 @@ def _customers(query: Query, tables: Sequence[str], last: date) -> pa.Table:
     )
 
 
-def _products(query: Query, tables: Sequence[str]) -> pa.Table:
+def _products(query: Query, tables: Sequence[str], units: int) -> pa.Table:
     """Products of the lines and returns, most of them first, with today's unit cost.
 
-    Costs are in hundredths of cents.
+    Costs are in hundredths of the smallest unit.
     """
     return query(
         "SELECT d.product_id, d.product_key, d.name, d.category, "
         f"d.role = {ansi_literal(GOODS)} AS is_goods, "
-        "CAST(d.cost * 10000 AS bigint) AS cost FROM gold.dim_product d "
+        f"CAST(d.cost * {units * 100} AS bigint) AS cost FROM gold.dim_product d "
         f"JOIN ({_most_first('product_key', tables)}) f ON f.product_key = d.product_key "
         "ORDER BY f.lines DESC, d.product_key"
     )

@@ -12,12 +12,14 @@ class Country:
         locale: faker's locale for names, cities, streets and phones.
         weight: relative number of customers.
         tax_percent: value added tax, whole percent.
+        currency: of its orders, where the shop has several.
     """
 
     code: str
     locale: str
     weight: int
     tax_percent: int
+    currency: str = "EUR"
 
 
 COUNTRIES = (
@@ -27,10 +29,15 @@ COUNTRIES = (
     Country("ES", "es_ES", 11, 21),
     Country("NL", "nl_NL", 9, 21),
     Country("AT", "de_AT", 6, 20),
-    Country("PL", "pl_PL", 6, 23),
+    Country("PL", "pl_PL", 6, 23, "PLN"),
     Country("PT", "pt_PT", 4, 23),
     Country("DK", "da_DK", 3, 25),
 )
+
+
+# By currency beside EUR: what a price of 1 EUR is there, and EUR for one unit on the first day.
+PRICES = {"PLN": 4}
+RATES = {"PLN": 0.2320}
 
 
 @dataclass(frozen=True)
@@ -122,4 +129,5 @@ COLUMNS = {
         "return_id", "order_id", "order_item_id", "product_id", "quantity", "amount",
         "returned_at", "reason", "updated_at",
     ),
+    "exchange_rates": ("rate_date", "currency", "rate", "updated_at"),
 }  # fmt: skip

@@ -48,6 +48,11 @@ QUARANTINED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "invalid_returned_at": ("returned_at", "yesterday"),
         "negative_amount": ("amount", "-9.99"),
     },
+    "exchange_rates": {
+        "rate_of_zero": ("rate", "0"),
+        "negative_rate": ("rate", "-0.23"),
+        "invalid_rate_date": ("rate_date", "2024-02-30"),
+    },
 }
 # The row is valid; surplus data is kept in `_rescued_data`.
 TOO_MANY_FIELDS = "too_many_fields"

@@ -6,7 +6,7 @@ from datetime import date
 from typing import ClassVar
 
 from ecommerce_assets.generator.delivery import Deliveries, File
-from ecommerce_assets.generator.orders import Order, Product, Return
+from ecommerce_assets.generator.orders import Order, Product, Rate, Return
 
 # Parts of an order's customer: e-mail, first name, last name, phone.
 Person = tuple[str, str, str, str]
@@ -21,6 +21,7 @@ class Form(ABC):
             items have reduced prices, and orders no discount.
         names_customers: whether an order says who its customer is.
         includes_tax: whether prices, discounts and shipping include tax.
+        has_rates: whether orders may have several currencies, whose rates are delivered.
         whole_orders: whether an order that changed comes again as a whole; some lose an item then.
     """
 
@@ -30,6 +31,7 @@ class Form(ABC):
     names_customers: ClassVar[bool] = True
     includes_tax: ClassVar[bool] = False
     whole_orders: ClassVar[bool] = False
+    has_rates: ClassVar[bool] = False
 
     @abstractmethod
     def ordered(
@@ -56,3 +58,6 @@ class Form(ABC):
     @abstractmethod
     def customer(self, to: Deliveries, day: date, row: list[str]) -> None:
         """Deliver a new or changed customer, where there is a place for it."""
+
+    def rate(self, to: Deliveries, day: date, rate: Rate) -> None:  # noqa: B027
+        """Deliver an exchange rate, where there is a place for it."""

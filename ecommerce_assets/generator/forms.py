@@ -11,11 +11,12 @@ from ecommerce_assets.generator.catalogue import COLUMNS
 from ecommerce_assets.generator.delivery import Deliveries, File
 from ecommerce_assets.generator.form import Form, Person
 from ecommerce_assets.generator.order_lines import LINES
-from ecommerce_assets.generator.orders import Order, Product, Return, money
+from ecommerce_assets.generator.orders import Order, Product, Rate, Return, money
 from ecommerce_assets.generator.people import customer_id, timestamp
 from ecommerce_assets.shop import shipped_shops
 
 DEFAULT = "default"
+ONCE_A_DAY = "exchange_rates"  # a rate comes again on another day alone
 
 
 def form_of(name: str) -> Form:
@@ -46,10 +47,13 @@ class FourFiles(Form):
     """A file for each of customers, products, orders and order items."""
 
     names_customers = False
+    has_rates = True
 
     def __init__(self) -> None:
         self.files = {
-            table: File(table, tuple(columns), defects.QUARANTINED[table])
+            table: File(
+                table, tuple(columns), defects.QUARANTINED[table], together=table == ONCE_A_DAY
+            )
             for table, columns in COLUMNS.items()
         }
 
@@ -72,7 +76,7 @@ class FourFiles(Form):
         row = [
             _order_id(order), customer_id(order.customer), timestamp(order.ordered), order.status,
             order.payment_method, money(order.subtotal), money(order.tax), money(order.shipping),
-            money(order.discount) if order.discount else "", money(order.total), "EUR",
+            money(order.discount) if order.discount else "", money(order.total), order.currency,
             order.country, order.city, timestamp(order.changed),
         ]  # fmt: skip
         to.put("orders", day, row)
@@ -107,6 +111,11 @@ class FourFiles(Form):
     def customer(self, to: Deliveries, day: date, row: list[str]) -> None:
         """A customer's row."""
         to.put("customers", day, row)
+
+    def rate(self, to: Deliveries, day: date, rate: Rate) -> None:
+        """A rate's row."""
+        row = [rate.day.isoformat(), rate.currency, f"{rate.rate:.6f}", timestamp(rate.changed)]
+        to.put("exchange_rates", day, row)
 
 
 def _order_id(order: Order) -> str:

@@ -1,7 +1,7 @@
 """What happens in the shop: orders, and the items in them; amounts in whole cents."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Order:
         customer: the customer's number, from 0 on.
         ordered: when, by the shop's clock.
         includes_tax: whether the other amounts include the tax.
+        currency: of all amounts.
         country: of delivery, two letters.
         changed: when it got this status.
     """
@@ -80,6 +81,7 @@ class Order:
     items: tuple[Item, ...]
     changed: datetime
     includes_tax: bool = False
+    currency: str = "EUR"
 
     @property
     def total(self) -> int:
@@ -103,6 +105,21 @@ class Return:
     changed: datetime
     amount: int
     paid_back: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a currency is worth.
+
+    Attributes:
+        rate: EUR for one unit.
+        changed: when it was set.
+    """
+
+    currency: str
+    day: date
+    rate: float
+    changed: datetime
 
 
 def money(cents: int) -> str:

@@ -19,13 +19,15 @@ from ecommerce_assets.generator.catalogue import (
     LINES,
     PAYMENT_METHODS,
     PAYMENT_WEIGHTS,
+    PRICES,
+    RATES,
     REASON_WEIGHTS,
     REASONS,
 )
 from ecommerce_assets.generator.delivery import MANIFEST, Deliveries
 from ecommerce_assets.generator.form import Form, Person
 from ecommerce_assets.generator.forms import DEFAULT, all_names, form_of
-from ecommerce_assets.generator.orders import Item, Order, Product, Return
+from ecommerce_assets.generator.orders import Item, Order, Product, Rate, Return
 from ecommerce_assets.generator.people import country_of, customer_row, pools
 
 WEEKDAYS = (1.10, 1.0, 0.95, 0.95, 1.0, 0.9, 1.15)
@@ -36,6 +38,8 @@ HEAVY_EVERY = 5  # every fifth customer is one of the 20 % ...
 HEAVY_SHARE = 0.8  # ... who make 80 % of the orders
 RETURNED = 0.08  # share of the orders delivered of which something comes back
 EDITED = 0.04  # share of the orders that lose an item, where they come again as a whole
+CORRECTED = 0.04  # share of the exchange rates that come again on the next working day
+DAYS_OF_RATES = 7  # before the first day
 OLD_CUSTOMERS = 0.6  # share of customers from before the first day
 
 
@@ -207,6 +211,35 @@ class _Shop:
                 self._prices[product] = max(99, int(self._prices[product] * change))
                 self._deliver_product(product, day, plain=True)
         self._welcome(number, day)
+        if self._form.has_rates:
+            self._deliver_rates(number, day)
+
+    def _deliver_rates(self, number: int, day: date) -> None:
+        """Deliver the rates of a working day; on the first day, of the week before as well."""
+        before = [day - timedelta(days=n) for n in range(DAYS_OF_RATES, 0, -1)]
+        for currency in RATES:
+            for one in before if number == 0 else ():
+                self._deliver_rate(day, self._rate(currency, one, corrected=True))
+            self._deliver_rate(day, self._rate(currency, day))
+            last = day - timedelta(days=3 if day.weekday() == 0 else 1)
+            right = self._rate(currency, last, corrected=True)
+            if last >= self._start and day.weekday() < 5 and right != self._rate(currency, last):
+                self._deliver_rate(day, right)
+
+    def _deliver_rate(self, day: date, rate: Rate) -> None:
+        if rate.day.weekday() < 5:
+            self._form.rate(self._deliveries, day, rate)
+
+    def _rate(self, currency: str, day: date, *, corrected: bool = False) -> Rate:
+        """A day's rate: within 3 % of the first one. Some are wrong until they are corrected."""
+        fixed = Random(f"{self._seed} {currency} {day}")
+        rate = round(RATES[currency] * (1 + (fixed.random() - 0.5) * 0.06), 6)
+        changed = datetime.combine(day, datetime.min.time()).replace(hour=16)
+        if fixed.random() < CORRECTED:
+            if corrected:
+                return Rate(currency, day, rate, changed + timedelta(hours=17))
+            rate = round(rate * 1.01, 6)
+        return Rate(currency, day, rate, changed)
 
     def _product(self, number: int) -> Product:
         fixed = Random(self._seed * 7919 + number)
@@ -252,20 +285,22 @@ class _Shop:
         number = self._next_order
         self._next_order += 1
         ordered = self._moment(day)
-        items = tuple(self._items())
+        currency = country.currency if self._form.has_rates else "EUR"
+        prices = PRICES.get(currency, 1)
+        items = tuple(self._items(prices))
         subtotal = sum(item.total for item in items)
         discount = 0
         if random.random() < 0.08:
-            discount = min(subtotal, random.choice((500, 1000, subtotal // 10)))
+            discount = min(subtotal, random.choice((500 * prices, 1000 * prices, subtotal // 10)))
             discount *= self._form.discounts_orders
-        shipping = 0 if subtotal >= 5000 else 490
+        shipping = 0 if subtotal >= 5000 * prices else 490 * prices
         tax = self._tax(subtotal - discount, shipping, country.tax_percent)
         city = random.choice(self._pools[country.code].cities)
         status = random.choice(("pending", "confirmed"))
         payment_method = random.choices(PAYMENT_METHODS, PAYMENT_WEIGHTS)[0]
         order = Order(
             number, customer, ordered, status, payment_method, subtotal, tax, shipping, discount,
-            country.code, city, items, ordered, self._form.includes_tax,
+            country.code, city, items, ordered, self._form.includes_tax, currency,
         )  # fmt: skip
         outcome = random.random()
         status = (
@@ -316,11 +351,16 @@ class _Shop:
         back = Return(item, quantity, reason, moment, amount, amount + tax)
         self._form.returned(self._deliveries, day, order, back, person)
 
-    def _items(self) -> Iterator[Item]:
+    def _items(self, prices: int) -> Iterator[Item]:
+        """The items of an order.
+
+        Args:
+            prices: what a price of 1 EUR is in the order's currency.
+        """
         random = self._random
         for position in range(1, random.choices((1, 2, 3, 4, 5), ITEM_WEIGHTS)[0] + 1):
             product = self._ranking[int(self._products * random.random() ** POPULARITY)]
-            price = self._prices[product]
+            price = self._prices[product] * prices
             quantity = 1 if random.random() < 0.75 else random.randint(2, 4)
             percent = random.choice((5, 10, 15, 20)) if random.random() < 0.12 else 0
             if not self._form.discounts_items:

@@ -5,6 +5,7 @@ refresh key of an upstream row. Without a mapping, any change of the upstream ta
 keys, which is always correct.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecommerce_assets.intervals import EndOf, end_of_day, end_of_month, end_of_week
@@ -23,6 +24,8 @@ class DependencyMapping:
         computed: whether the key is computed from the column instead of being its value.
         unless_in: another upstream table, whose rows determine their keys alone: keys found there
             are not affected.
+        through: other upstream tables, whose rows that match have the keys in `column`: for each,
+            the columns of the upstream row, and those of that table which equal them.
     """
 
     key: str | None = None
@@ -31,6 +34,7 @@ class DependencyMapping:
     end_of: EndOf | None = None
     computed: bool = False
     unless_in: str | None = None
+    through: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
     @property
     def is_value(self) -> bool:
@@ -57,6 +61,18 @@ def by_hash(column: str, *columns: str, unless_in: str | None = None) -> Depende
     """The refresh key is the surrogate key of the natural key `column`."""
     key = f"surrogate_key({column})"
     return DependencyMapping(key, columns or None, column, computed=True, unless_in=unless_in)
+
+
+def by_match(column: str, through: Mapping[str, Mapping[str, str]]) -> DependencyMapping:
+    """The refresh keys are the `column` of the rows of other upstream tables that match.
+
+    The transformation sees the whole table.
+
+    Args:
+        through: by such a table: by column of the upstream row, the table's that equals it.
+    """
+    matches = tuple((table, tuple(same.items())) for table, same in through.items())
+    return DependencyMapping(column=column, computed=True, through=matches)
 
 
 def by_day(column: str) -> DependencyMapping:

@@ -16,6 +16,7 @@ from ecommerce_assets.query.engine import Query
 from ecommerce_assets.query.feeds import key_of_received, selected
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, contracted_tables, fed_tables, table_named
+from ecommerce_assets.tables.currencies import RATES
 from ecommerce_assets.tables.feed import Feed
 from ecommerce_assets.tables.personal import MASK, personal_columns
 from ecommerce_assets.tables.silver import feeds_of
@@ -81,6 +82,9 @@ def _parts(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> It
         facts = f"SELECT * FROM {SALES} WHERE {_facts_of(table, row, SALES)}"
         order = "ORDER BY order_date, order_id, order_item_id"
         yield _part(f"{SALES}, the rows behind it", facts, order, query, limit)
+        behind = [facts]
+        if table.identifier == RATES:
+            behind.append(f"SELECT * FROM {RATES} WHERE {_is(row, *table.key)}")
         wanted = {
             "orders": f"SELECT order_id FROM ({facts}) f",
             "order_items": f"SELECT order_item_id FROM ({facts}) f",
@@ -89,7 +93,15 @@ def _parts(name: str, key: str, query: Query, *, limit: int, on_aws: bool) -> It
             returns = f"SELECT * FROM {RETURNS} WHERE {_facts_of(table, row, RETURNS)}"
             order = "ORDER BY return_date, return_id"
             yield _part(f"{RETURNS}, the rows behind it", returns, order, query, limit)
+            behind.append(returns)
             wanted["returns"] = f"SELECT return_id FROM ({returns}) f"
+        if "exchange_rates" in fed:
+            rated = [f"SELECT currency, rate_date FROM ({part}) r" for part in behind]
+            wanted["exchange_rates"] = (
+                "SELECT x.rate_id FROM silver.exchange_rates x "
+                f"JOIN ({' UNION ALL '.join(rated)}) f "
+                "ON f.currency = x.currency AND f.rate_date = x.rate_date"
+            )
         for source, dimension in DIMENSIONS.items():
             if f"gold.{dimension}" in (table.identifier, *table.upstream):
                 id_column = all_tables()[f"silver.{source}"].key[0]
@@ -115,9 +127,7 @@ def _of_delivered(table: Table, row: pa.Table, *, on_aws: bool) -> dict[str, str
         if table.identifier == silver.identifier:
             found[silver.name] = f"SELECT {ansi_literal(_values(row)[silver.key[0]])}"
         elif table.identifier in (f"{silver.identifier}_quarantine", *silver.upstream):
-            record = " AND ".join(
-                f"{name} = {ansi_literal(_values(row)[name])}" for name in (SOURCE_FILE, ROW_NUMBER)
-            )
+            record = _is(row, SOURCE_FILE, ROW_NUMBER)
             found[silver.name] = " UNION ALL ".join(
                 f"SELECT {key_of_received(silver, feed, on_aws=on_aws)} FROM {feed.rows} "
                 f"WHERE {record}"
@@ -152,6 +162,12 @@ def _values(row: pa.Table) -> dict[str, Any]:
     return dict(values)
 
 
+def _is(row: pa.Table, *columns: str) -> str:
+    """SQL condition of the rows with a row's values in these columns."""
+    values = _values(row)
+    return " AND ".join(f"{column} = {ansi_literal(values[column])}" for column in columns)
+
+
 def _facts_of(table: Table, row: pa.Table, of: str) -> str:
     """SQL condition of the facts of a table `of` them behind a row."""
     facts, values = all_tables()[of].columns, _values(row)
@@ -162,7 +178,7 @@ def _facts_of(table: Table, row: pa.Table, of: str) -> str:
     for column in table.key:
         value, surrogate = values[column], column.replace("_id", "_key")
         instead = INSTEAD.get(column)
-        if column == "order_date":
+        if column in ("order_date", "date"):
             conditions.append(f"{day} = {ansi_literal(value)}")
         elif column in facts:
             conditions.append(f"{column} = {ansi_literal(value)}")

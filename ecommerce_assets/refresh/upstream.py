@@ -1,6 +1,6 @@
 """What changed upstream since the published snapshot, and which keys that affects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from ecommerce_assets.engine.queries import all_rows, query
@@ -65,7 +65,9 @@ def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
             return Whole(why=f"much of {name} changed")
         if mapping.columns:
             rows = differing(rows, mapping.columns)
-        if mapping.key is not None:
+        if mapping.through:
+            found += _matching_keys(inputs, rows, mapping)
+        elif mapping.key is not None:
             keys = keys_of(rows, mapping.key)
             found.append(inputs.not_determined_elsewhere(keys, mapping))
         elif not rows.is_empty:
@@ -74,6 +76,22 @@ def affected_keys(inputs: Inputs, changes: Changes) -> AffectedKeys | Whole:
     if not found:
         return AffectedKeys(of_days, sorted(days), inputs.limits)
     return inputs.collected(all_rows([*found, of_days] if days else found))
+
+
+def _matching_keys(
+    inputs: Inputs, rows: Relation, mapping: DependencyMapping
+) -> Iterator[Relation]:
+    """The refresh keys of the rows of other upstream tables that match changed rows.
+
+    Keys whose row in such a table changed are found by its own mapping.
+    """
+    for table, same in mapping.through:
+        matches = " AND ".join(f"others.{other} = changed.{own}" for own, other in same)
+        yield query(
+            f"SELECT others.{mapping.column} AS {KEY} FROM others SEMI JOIN changed ON {matches}",
+            others=inputs.now(table),
+            changed=rows.joined_by("broadcast"),
+        )
 
 
 def rows_that_changed(inputs: Inputs, name: str, partitions: Partitions) -> Relation | None:

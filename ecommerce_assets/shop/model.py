@@ -21,7 +21,7 @@ from ecommerce_assets.shop.times import ISO_TIME, read_differently, time_forms
 ANY = "any"
 Role = Literal["open", "sale", "cancelled", "returned"]
 NOT_SOLD = ("cancelled", "returned")  # roles
-TABLES = ("customers", "products", "orders", "order_items", "returns")
+TABLES = ("customers", "products", "orders", "order_items", "returns", "exchange_rates")
 TABLES_BY_GRAIN = ("order_items", "orders", "products", "customers")  # the finest first
 NEEDED = ("orders", "order_items")  # the members of the others may be known from these alone
 # ISO 4217, without funds, metals and test codes.
@@ -35,6 +35,10 @@ _CODES = (
     "USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
 )
 CURRENCIES = frozenset(_CODES.split())
+# Digits of the smallest unit after the point, by ISO 4217; of all others, two.
+_OF_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_OF_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_DIGITS = dict.fromkeys(_OF_NONE.split(), 0) | dict.fromkeys(_OF_THREE.split(), 3)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -55,6 +59,11 @@ def _currency(name: str) -> str:
             f"{name!r} is no currency; it must be a code of ISO 4217 like EUR, GBP or USD"
         )
     return name
+
+
+def digits_of(currency: str) -> int:
+    """The digits of a currency's smallest unit after the point: 2 of EUR, 0 of JPY, 3 of KWD."""
+    return _DIGITS.get(currency, 2)
 
 
 def _encoding(name: str) -> str:
@@ -146,7 +155,7 @@ class Shop(Part):
     """The shop as a whole."""
 
     currency: Annotated[str, AfterValidator(_currency)] = Field(
-        description="Currency of all amounts, ISO 4217."
+        description="Reporting currency, ISO 4217: of all figures, and of orders that name none."
     )
     zone: Zone = Field(
         default="UTC",
@@ -425,6 +434,11 @@ class Vocabulary(Part):
     payment_methods: Words = Field(
         default="any", description="Payment methods, in any letter case; or `any`."
     )
+    currencies: tuple[Annotated[str, AfterValidator(_currency)], ...] = Field(
+        default=(),
+        description="Currencies that orders may have beside the shop's, ISO 4217; they take the "
+        "table exchange_rates.",
+    )
     statuses: Annotated[dict[str, Role], Field(min_length=1), AfterValidator(_small_with_roles)] = (
         Field(
             description="The role of each order status, in any letter case. Orders whose status is "
@@ -474,6 +488,17 @@ class ShopFile(Part):
         for name in NEEDED:
             if name not in self.tables:
                 raise ValueError(f"tables.{name}: the table is missing; say where it comes from")
+        others = sorted({*self.vocabulary.currencies} - {self.shop.currency})
+        if others and "exchange_rates" not in self.tables:
+            raise ValueError(
+                f"vocabulary.currencies: {', '.join(others)} can't be converted: say where "
+                "tables.exchange_rates comes from"
+            )
+        if "exchange_rates" in self.tables and not others:
+            raise ValueError(
+                "tables.exchange_rates: nothing is converted: name the currencies that orders may "
+                f"have beside {self.shop.currency} in vocabulary.currencies"
+            )
         return self
 
     def _check_sources(self, table: str, names: list[str]) -> None:

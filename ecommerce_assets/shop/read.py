@@ -71,8 +71,18 @@ class Shop:
 
     @property
     def currency(self) -> str:
-        """The currency of all amounts, ISO 4217."""
+        """The reporting currency, ISO 4217."""
         return self.declared.shop.currency
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """The currencies that orders may have, the reporting currency first."""
+        return tuple(dict.fromkeys((self.currency, *self.declared.vocabulary.currencies)))
+
+    @property
+    def unconverted(self) -> str:
+        """What an amount is in before it is converted, for people: EUR, or EUR or GBP."""
+        return " or ".join(self.currencies)
 
     @property
     def zone(self) -> str:

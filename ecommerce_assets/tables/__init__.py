@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from ecommerce_assets.errors import PipelineError, did_you_mean
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop, current_shop
+from ecommerce_assets.tables.currencies import currencies_of, in_scale
 from ecommerce_assets.tables.queries import check_query
 
 LAYERS = ("bronze", "silver", "gold")
@@ -35,7 +36,8 @@ def tables_for(shop: Shop) -> dict[str, Table]:
     Raises:
         PipelineError: as `all_tables`.
     """
-    found = {table.identifier: table for table in _declared(shop)}
+    currencies = currencies_of(shop)
+    found = {table.identifier: in_scale(table, currencies) for table in _declared(shop)}
     ordered: dict[str, Table] = {}
 
     def visit(table: Table, path: tuple[str, ...]) -> None:

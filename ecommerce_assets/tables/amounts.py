@@ -13,13 +13,21 @@ EXACT_TYPES = {
 }  # fmt: skip
 _GROSS = f"{EXACT}unit_price * quantity"
 _PAID = "CAST((100 - {}) * CAST('0.01' AS DECIMAL(2, 2)) AS DECIMAL({}, {}))"
-# Quantity x unit_price, and that less the discounts, to the cent; null if any of them is.
-GROSS_AMOUNT = f"round({_GROSS}, 2)"
 _EXACTLY_PAID = _PAID.format(f"{EXACT}discount_percent", 10, 8)
-NET_AMOUNT = f"round(CAST({_GROSS} AS DECIMAL(28, 8)) * {_EXACTLY_PAID}, 2) - discount_amount"
 # An item's net amount as silver's columns give it, in both engines; and how far it may be off,
 # since they hold a gross amount in cents and two digits of a percentage.
 NET_OF_GROSS = (
     f"(round(gross_amount * {_PAID.format('discount_percent', 6, 4)}, 2) - discount_amount)"
 )
-OFF_BY = "0.01 + gross_amount * 0.0001"
+OFF_BY = "{unit} + gross_amount * 0.0001"
+
+
+def gross_amount(digits: int) -> str:
+    """SQL of quantity x unit_price, to so many digits; null if one of them is."""
+    return f"round({_GROSS}, {digits})"
+
+
+def net_amount(digits: int) -> str:
+    """SQL of quantity x unit_price less the discounts, to so many digits; null if any is."""
+    paid = f"CAST({_GROSS} AS DECIMAL(28, 8)) * {_EXACTLY_PAID}"
+    return f"round({paid}, {digits}) - discount_amount"

@@ -119,12 +119,12 @@ def statuses(shop: Shop) -> tuple[str, ...]:
 
 
 def currencies(shop: Shop) -> tuple[str, ...]:
-    """The only currency that amounts may have."""
-    return (shop.currency,)
+    """The currencies that amounts may have."""
+    return shop.currencies
 
 
 def shop_currency(shop: Shop) -> str:
-    """The currency of amounts without one."""
+    """The currency of orders that name none."""
     return shop.currency
 
 

@@ -18,7 +18,7 @@ GOODS, CHARGE = ROLES = ("goods", "charge")
 # The guest stands for many people.
 NO_GUEST = f"customer_key <> surrogate_key({ansi_literal(GUEST)})"
 
-REVENUE = "Revenue in the shop's currency: after discounts, before tax and shipping."
+REVENUE = "Revenue in the reporting currency: after discounts, before tax and shipping."
 RETURNED = "Revenue that came back in the interval, whenever it was ordered."
 NET_REVENUE = "revenue less returned."
 
@@ -33,8 +33,8 @@ class SalesMeasures(pa.DataFrameModel):
     customers: COUNT = pa.Field(ge=0, description="Distinct customers; guests are not counted.")
     average_order_value: MONEY_SUM = pa.Field(
         ge=0,
-        description="Average order value: revenue / orders, rounded half up to the cent; 0.00 "
-        "without an order.",
+        description="Average order value: revenue / orders, rounded half up to the "
+        "currency's smallest unit; 0.00 without an order.",
     )
     shipping: MONEY_SUM = pa.Field(ge=0, description="Shipping of the orders, before tax.")
     tax: MONEY_SUM = pa.Field(ge=0, description="Tax on the orders.")
@@ -54,9 +54,13 @@ def is_sold(not_sold: Sequence[str], status: str = "status") -> str:
     return f"{status} NOT IN ({statuses})" if statuses else "true"
 
 
-def average(amount: str, count: str) -> str:
-    """SQL of `amount / count` as money, rounded once, half up; neither is negative."""
-    return f"CAST({rounded_ratio(amount, count, 2)} AS {MONEY_SUM})"
+def average(amount: str, count: str, digits: int = 2) -> str:
+    """SQL of `amount / count` as money, rounded once, half up; neither is negative.
+
+    Args:
+        digits: of the reporting currency's smallest unit after the point.
+    """
+    return f"CAST({rounded_ratio(amount, count, digits)} AS {MONEY_SUM})"
 
 
 def share_of(part: str, whole: str) -> str:
@@ -66,46 +70,34 @@ def share_of(part: str, whole: str) -> str:
 
 
 def rounded_ratio(numerator: str, denominator: str, digits: int) -> str:
-    """SQL of two non-negative numbers of at most two digits divided, half up to `digits`.
+    """SQL of two non-negative numbers of at most three digits divided, half up to `digits`.
 
     In whole numbers: the engines divide decimals in ways of their own, and a second rounding is not
     always half up.
     """
-    above, below = cents(numerator), cents(denominator)
+    above, below = thousandths(numerator), thousandths(denominator)
     whole = f"({above} * {2 * 10**digits} + {below}) // (2 * {below})"
     return f"CAST({whole} AS DECIMAL(28, 0)) * {10**-digits:.{digits}f}"
 
 
-def part_of(amount: str, part: str, whole: str) -> str:
-    """SQL of `amount x part / whole` as money, rounded once, half up.
-
-    Args:
-        amount, part, whole: SQL of numbers of at most two digits, none of them negative; the
-            whole is not 0.
-    """
-    below = cents(whole)
-    product = f"2 * {cents(amount)} * {cents(part)} + {below}"
-    return f"CAST(CAST(({product}) // (2 * {below}) AS DECIMAL(28, 0)) * 0.01 AS {MONEY_SUM})"
-
-
-def cents(number: str) -> str:
-    """SQL of a number of at most two digits, in hundredths."""
-    return f"CAST(CAST({number} AS DECIMAL(38, 2)) * 100 AS HUGEINT)"
+def thousandths(number: str) -> str:
+    """SQL of a number of at most three digits, in thousandths."""
+    return f"CAST(CAST({number} AS DECIMAL(38, 3)) * 1000 AS HUGEINT)"
 
 
 def shared_out(rows: str, to_share: str, weight: str, share: str, tie: str) -> str:
     """SQL of common table expressions that share out an order's amount among its rows.
 
-    In whole cents that add up, proportional to the weights, by the largest remainder method: shares
-    are rounded down, and the remaining cents go to the largest remainders, ties by `tie`.
+    In whole units that add up, proportional to the weights, by the largest remainder method: shares
+    are rounded down, and the remaining units go to the largest remainders, ties by `tie`.
 
     Args:
         rows: the relation of the rows, which have an order_id.
-        to_share: its column with the order's whole cents, the same in all rows of an order; null
+        to_share: its column with the order's whole units, the same in all rows of an order; null
             or 0 for none, at most the sum of the weights.
-        weight: its column with the row's whole cents; null or 0 for none.
+        weight: its column with the row's whole units; null or 0 for none.
         share: name of the relation of the rows with their shares; its column with the share's
-            whole cents has the same name, and is null where nothing is shared out.
+            whole units has the same name, and is null where nothing is shared out.
         tie: a column.
     """
     whole, product = f"{share}_whole", f"CAST({to_share} AS HUGEINT) * CAST({weight} AS HUGEINT)"
@@ -134,22 +126,18 @@ def shared_out(rows: str, to_share: str, weight: str, share: str, tie: str) -> s
         )"""
 
 
-def money_of(whole_cents: str) -> str:
-    """SQL of whole cents as money; 0.00 of null."""
-    return f"CAST(coalesce({whole_cents}, 0) * 0.01 AS {MONEY_SUM})"
-
-
 def date_key(day: str) -> str:
     """SQL of a day as an int yyyymmdd."""
     return f"CAST(strftime({day}, '%Y%m%d') AS INTEGER)"
 
 
-def measures_by(interval: str, column: str) -> str:
+def measures_by(interval: str, column: str, digits: int) -> str:
     """The query of the measures of intervals, over the orders and the returns.
 
     Args:
         interval: SQL of the first day of the interval, with `{day}` for a day.
         column: its name.
+        digits: as of `average`.
     """
     money = ("revenue", "discount", "shipping", "tax", "total_paid")
     sums = ", ".join(f"CAST(sum({name}) AS {MONEY_SUM}) AS {name}" for name in money)
@@ -164,7 +152,7 @@ def measures_by(interval: str, column: str) -> str:
             SELECT {interval.format(day="order_date")} AS first_day, {sums},
                 count(order_id) AS orders, CAST(sum(units) AS BIGINT) AS units,
                 count(DISTINCT CASE WHEN {NO_GUEST} THEN customer_key END) AS customers,
-                {average("sum(revenue)", "count(order_id)")} AS average_order_value
+                {average("sum(revenue)", "count(order_id)", digits)} AS average_order_value
             FROM {ORDERS}
             WHERE is_sale
             GROUP BY {interval.format(day="order_date")}

@@ -25,6 +25,7 @@ from ecommerce_assets.shop import Shop, current_shop
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import all_tables, fed_tables
 from ecommerce_assets.tables.contract import Contract
+from ecommerce_assets.tables.currencies import RATES
 from ecommerce_assets.tables.looked_up import WithLookups
 from ecommerce_assets.tables.personal import shown
 from ecommerce_assets.tables.silver import contracts_of, feeds_of
@@ -278,19 +279,22 @@ def _months(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     connection.execute("CREATE SCHEMA gold")
     connection.execute("CREATE MACRO surrogate_key(text) AS CAST(hash(text) >> 1 AS BIGINT)")
     fed = {table.name for table in fed_tables()}
-    for name in ("orders", "order_items", "returns"):
-        table = all_tables()[f"silver.{name}"]
+    facts = [name for name in (RATES, SALES, RETURNS) if name in all_tables()]
+    for identifier in dict.fromkeys(read for name in facts for read in all_tables()[name].upstream):
+        if identifier in facts:
+            continue
+        table, name = all_tables()[identifier], identifier.removeprefix("silver.")
         nothing = ", ".join(f"CAST(NULL AS {kind}) AS {c}" for c, kind in table.kinds.items())
         rows = (
             f"FROM main.{name} WHERE fate = 'current'"
             if name in fed
             else f"SELECT {nothing} LIMIT 0"
         )
-        connection.execute(f"CREATE VIEW silver.{name} AS {rows}")
-    for facts in (SALES, RETURNS):
-        query = all_tables()[facts].transform
+        connection.execute(f"CREATE VIEW {identifier} AS {rows}")
+    for identifier in facts:
+        query = all_tables()[identifier].transform
         assert isinstance(query, Query)
-        connection.execute(f"CREATE TABLE {facts} AS {query.sql}")
+        connection.execute(f"CREATE TABLE {identifier} AS {query.sql}")
     answer = connection.execute(
         "SELECT strftime(day, '%Y-%m') AS month, sum(revenue), sum(returned), "
         "sum(revenue) - sum(returned), count(DISTINCT order_id) FROM ("

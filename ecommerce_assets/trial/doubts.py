@@ -172,7 +172,7 @@ def _repeated(
     ).fetchone() or ("", "", 0, "", 0)
     one, kept_file, kept_row, file, row = example
     yield (
-        f"{table.identifier}: {replaced(found, shop.currency)}; e.g. {key} {shown(key, one)!r}: "
+        f"{table.identifier}: {replaced(found, shop.unconverted)}; e.g. {key} {shown(key, one)!r}: "
         f"{kept_file} record {kept_row:,} in place of {file} record {row:,}. "
         f"{repeats.remedy(found)}"
     )
@@ -277,8 +277,8 @@ def _named_by_no_sale(connection: duckdb.DuckDBPyConnection, shop: Shop) -> str:
     if not number:
         return ""
     return (
-        f"{number:,} products, with items worth {revenue or 0:,} {shop.currency}, have name and "
-        f"price from a line that sells nothing, like {one!r}, which is called {name!r}. Take "
+        f"{number:,} products, with items worth {revenue or 0:,.2f} {shop.unconverted}, have name "
+        f"and price from a line that sells nothing, like {one!r}, which is called {name!r}. Take "
         "products from the lines that are sold: write into tables.products.where what "
         "tables.order_items.where says, and that the price is above 0."
     )

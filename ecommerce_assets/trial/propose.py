@@ -110,6 +110,13 @@ def _shop(drafts: dict[str, Draft | None]) -> Iterator[str]:
     }  # fmt: skip
     if currency and len(currency.values) == 1:
         yield f'currency = "{currency.values[0]}"'
+    elif currency and currency.values:
+        yield f'currency = "{currency.values[0]}"{" " * 20}{ASK} the reporting currency'
+        yield (
+            f"{ASK} orders are in {', '.join(currency.values)}. List those beside the reporting "
+            "currency as currencies in [vocabulary], and say where [tables.exchange_rates] comes "
+            "from; until then, such orders go to quarantine"
+        )
     elif len(signs) == 1:
         yield f'currency = "{signs.pop()}"{" " * 20}{GUESSED} by the sign before the amounts'
     else:

@@ -156,6 +156,7 @@ def test_wrong_arguments(shop: Shop, argv: dict[str, str], said: str) -> None:
 def test_of_a_run_that_is_stopped_no_further_table_is_begun(shop: Shop) -> None:
     shop.deliver_one_of_each()
     shop.deliver("returns", {})
+    shop.deliver("exchange_rates", {})
     stop = Event()
     begun: list[str] = []
 

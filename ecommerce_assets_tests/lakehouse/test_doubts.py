@@ -59,7 +59,7 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
         ("items_without_order",
          {"items": 2, "of_items": 8, "waiting_amount": "20.00", "order_in_quarantine": 1,
           "order_not_delivered": 1},
-         "2 of 8 items (25 %, limit 1 %), worth 20.00 EUR, have no order: the orders of 1 are in "
+         "2 of 8 items (25 %, limit 1 %), worth 20.00 EUR or PLN, have no order: the orders of 1 are in "
          "quarantine, those of 1 were not delivered."),
         ("orders_have_items", {"orders": 10, "without_item": 4, "total": "4.00"},
          "4 of 10 orders sold (40 %, limit 1 %), with a total of 4.00 EUR, have no item, e.g. O4."),
@@ -67,7 +67,7 @@ def doubtful(module_shop: Shop) -> dict[str, Finding]:
          {"orders": 10, "disagreeing": 2, "disagreeing_amount": "20.00", "difference": "5.10"},
          "2 of 10 orders, worth 20.00 of 114.99 EUR (17.4 %, limit 1 %), disagree with their items "
          "or parts by 5.10, e.g. order_id O5, cause discount_not_read, difference 2.50, items_total "
-         "10.00, discount_amount 0.00, tip_amount 0.00, total_amount 7.50."),
+         "10.00, discount_amount 0.00, tip_amount 0.00, total_amount 7.50, currency EUR."),
         ("line_totals_agree", {"items": 8, "disagreeing": 1},
          "e.g. order_item_id I6, quantity 2, unit_price 10.0000, discount_percent 0.00, "
          "line_total 61.00."),
@@ -291,7 +291,7 @@ def test_few_quarantined_rows_that_hold_most_of_the_value(shop: Shop) -> None:
     assert warns(value)
     assert value.counts["share"] == 0.912409
     assert (
-        "1,000.00 EUR of 1,096.00 (91.2 %, limit 1 %), by total_amount, lie in quarantine"
+        "1,000.00 EUR or PLN of 1,096.00 (91.2 %, limit 1 %), by total_amount, lie in quarantine"
         in value.message
     )
     # Also for later dates, until a valid version comes.
@@ -316,7 +316,7 @@ def test_a_newer_version_in_quarantine_leaves_an_older_one_counting(shop: Shop) 
     assert finding.counts == {"keys": 1, "share": 0.5, "limit": 0.01, "value": "10.00"}
     assert finding.message == (
         "1 of 2 keys (50 %, limit 1 %) have their newest version in quarantine; an older one counts, "
-        "worth 10.00 EUR. "
+        "worth 10.00 EUR or PLN. "
         "E.g. order_id O1: orders/ingestion_date=2024-01-02/rows.csv line 2 is quarantined."
     )
     # The check is of the table, so another date's run says it as well; until it is corrected.

@@ -29,13 +29,13 @@ from ecommerce_assets.shop import Shop as ShopFile
 from ecommerce_assets.shop import current_shop, using
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.audits import orders
-from ecommerce_assets.tables.audits.orders import ITEMS, ORDERS
+from ecommerce_assets.tables.currencies import currencies_of
 from ecommerce_assets.tables.star import SALES
 from ecommerce_assets_tests import oracle
 from ecommerce_assets_tests.comparison import differences, refused_now
 from ecommerce_assets_tests.drawn_shops import SOURCES, ShopWorlds, shop_file, written
 from ecommerce_assets_tests.oracle_of_shop import OracleOfShop
-from ecommerce_assets_tests.shop import Shop
+from ecommerce_assets_tests.shop import Shop, of_currencies
 from ecommerce_assets_tests.worlds import DAYS, TABLES, Worlds
 
 WORLDS = 40
@@ -67,6 +67,14 @@ LIMITS = st.sampled_from(
         Limits(finding_changes=FREE, **AS_IF_LARGE),
         Limits(finding_changes=ALWAYS_WHOLE),
     ]
+)
+# Of the default shop, the reporting currency first: the smallest unit of JPY is 1, of KWD 0.001.
+CURRENCIES = (
+    ("EUR", "PLN"),
+    ("EUR", "PLN"),
+    ("EUR", "JPY", "KWD", "PLN"),
+    ("KWD", "JPY"),
+    ("JPY", "EUR"),
 )
 ENGINE = st.sampled_from([*["duckdb"] * 9, "spark"])  # One run in ten starts or uses a JVM.
 HOW = st.sampled_from(["alone", "killed", "two at once"])
@@ -103,8 +111,11 @@ class Histories(RuleBasedStateMachine):
 
     def opened(self, seed: int) -> None:
         """Take the shop's deliveries and its oracle."""
-        self.worlds = Worlds(self.shop, WORLDS)
-        self.oracle = oracle.DEFAULT
+        own, *others = CURRENCIES[seed % len(CURRENCIES)]
+        self.worlds = Worlds(self.shop, WORLDS, others)
+        self.oracle = oracle.Oracle(own, *others)
+        self.given = ExitStack()
+        self.given.enter_context(using(of_currencies(own, *others)))
 
     def source(self, table: str) -> str:
         """The source that is meant by a table of the default shop."""
@@ -126,6 +137,8 @@ class Histories(RuleBasedStateMachine):
             table.__dict__.pop("code_version", None)
         if hasattr(self, "folder"):
             self.folder.cleanup()
+        if hasattr(self, "given"):
+            self.given.close()
 
     @rule(
         deliveries=DELIVERIES,
@@ -282,9 +295,12 @@ class Histories(RuleBasedStateMachine):
             return
         Counts.totals += 1
         with closing(EmbeddedEngine(self.shop.tables)) as engine:
-            sources = facts.record.sources
-            tables = {name: engine.table(name, sources[name]) for name in (ORDERS, ITEMS)}
-            found = orders.compared(tables, current_shop().not_sold)
+            tables = {name: engine.table(name, at) for name, at in facts.record.sources.items()}
+            now = current_shop()
+            how = orders.Compared(
+                now.not_sold, currencies_of(now), now.unconverted, lambda rows: rows
+            )
+            found = orders.compared(tables, how)
         assert {name: Decimal(kept[name]) for name in orders.TOTALS} == {
             name: found[name] for name in orders.TOTALS
         }
@@ -332,11 +348,6 @@ class HistoriesOfShops(Histories):
         self.given.enter_context(using(ShopFile("drawn.toml", text)))
         self.oracle = OracleOfShop(text)
         Counts.shops += 1
-
-    def teardown(self) -> None:
-        super().teardown()
-        if hasattr(self, "given"):
-            self.given.close()
 
 
 def _refusals(error: PipelineError) -> dict[str, str]:

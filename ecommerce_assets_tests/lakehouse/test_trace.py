@@ -26,6 +26,7 @@ def traced(module_shop: Shop) -> Shop:
     shop.deliver("orders", {}, {"order_id": "O2", "order_date": "2024-01-08"})
     shop.deliver("order_items", {}, {"order_item_id": "I2", "order_id": "O2", "product_id": "P2"})
     shop.deliver("returns", {"returned_at": "2024-01-08"})
+    shop.deliver("exchange_rates", {})
     shop.deliver("orders", {"updated_at": LATER, "status": "shipped"}, {"status": "lost"},
                  day="2024-01-02")  # fmt: skip
     shop.run_all("2024-01-01", "2024-01-02")

@@ -45,15 +45,17 @@ GOLD = {
     "is_active is_inferred",
     "fact_sales": "sale_key order_item_id order_id date_key order_date customer_key product_key "
     "status payment_method shipping_country is_sale quantity unit_price gross_amount discount "
-    "revenue tax",
+    "revenue tax currency exchange_rate rate_date original_gross_amount original_revenue "
+    "original_tax",
     "fact_orders": "order_key order_id date_key order_date customer_key status payment_method "
     "is_sale items units gross_amount discount revenue shipping tax tip total_paid returned "
-    "refunded",
+    "refunded currency exchange_rate rate_date original_revenue original_total_paid",
     "fact_returns": "return_key return_id sale_key order_id date_key return_date order_date "
     "customer_key product_key reason is_order_known is_counted quantity returned_amount "
-    "returned_tax refunded_amount exceeds_sale",
+    "returned_tax refunded_amount currency exchange_rate rate_date original_amount exceeds_sale",
+    "daily_exchange_rates": "currency date rate_date exchange_rate",
 }
-SOURCES = ("customers", "products", "orders", "order_items", "returns")
+SOURCES = ("customers", "products", "orders", "order_items", "returns", "exchange_rates")
 
 
 def test_the_tables_are_those_of_the_design() -> None:
@@ -113,7 +115,7 @@ def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.Mon
         shop.deliver_one_of_each()
         shop.run("bronze")
         shop.run("silver")
-        shop.run("gold", "fact_sales,revenue_by_payment_method")
+        shop.run("gold", "daily_exchange_rates,fact_sales,revenue_by_payment_method")
         row = shop.one("select * from gold.revenue_by_payment_method")
         assert tuple(map(str, row.values())) == ("unknown", "1", "10.00")
     finally:

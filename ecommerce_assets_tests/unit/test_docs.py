@@ -9,7 +9,14 @@ import pytest
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.shop import shipped_shops
 from ecommerce_assets.tables import all_tables
-from ecommerce_assets.tables.silver import customers, order_items, orders, products, returns
+from ecommerce_assets.tables.silver import (
+    customers,
+    exchange_rates,
+    order_items,
+    orders,
+    products,
+    returns,
+)
 from tools.shop_pages import pages
 
 REPOSITORY = Path(__file__).parents[2]
@@ -58,7 +65,7 @@ def test_the_page_on_shop_files_lists_every_column_and_what_may_be_empty() -> No
     listed = {name: cells for name, *cells in found if "(key)" in cells[0]}
     models = {"orders": orders.Orders, "order_items": order_items.OrderItems,
               "products": products.Products, "customers": customers.Customers,
-              "returns": returns.Returns}  # fmt: skip
+              "returns": returns.Returns, "exchange_rates": exchange_rates.ExchangeRates}  # fmt: skip
     for table, model in models.items():
         wanted: list[list[str]] = [[], [], []]
         for name, column in model.to_schema().columns.items():

@@ -20,7 +20,7 @@ from ecommerce_assets.shop import shipped_shops, using
 from ecommerce_assets.trial.check import Trial, check
 from ecommerce_assets_tests.shop import Shop
 
-TABLES = ("customers", "products", "orders", "order_items", "returns")
+TABLES = ("customers", "products", "orders", "order_items", "exchange_rates", "returns")
 
 
 def make(folder: Path, **options) -> dict:
@@ -143,7 +143,7 @@ def test_the_pipeline_catches_what_the_manifest_counts(shop: Shop) -> None:
     shop.run("bronze", first=first, last=last)
     shop.run("silver", first=first, last=last)
     seen = {"late": 0, "duplicates": 0}
-    for table in TABLES[:-1]:  # in so few days, nothing comes back
+    for table in TABLES[:4]:  # in so few days, there are few rates, and nothing comes back
         days = manifest["tables"][table]
         for day, counts in days.items():
             for kind in seen:

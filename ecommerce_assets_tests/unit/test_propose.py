@@ -186,3 +186,15 @@ def test_headers_without_a_name_or_twice_and_values_that_never_meet(tmp_path: Pa
     rows = "1,2024-01-01,C,P,1,,2.00,a,b,\n2,2024-01-02,C,Q,,3.00,,a,b,\n"
     _, read = drafted(tmp_path, sales__csv=text + rows)
     assert "note" not in str(read["sources"])
+
+
+def test_orders_of_several_currencies_are_asked_about(tmp_path: Path) -> None:
+    orders = "order_id,customer_id,order_date,status,total,currency\n" + "".join(
+        f"{n},C{n},2024-01-0{n},paid,10.00,{'GBP' if n == 3 else 'SEK'}\n" for n in range(1, 9)
+    )
+    items = "order_id,item_id,product_id,quantity,price\n" + "".join(
+        f"{n},{n},P{n},1,10.00\n" for n in range(1, 9)
+    )
+    draft, read = drafted(tmp_path, orders__csv=orders, order_items__csv=items)
+    assert read["shop"]["currency"] == "SEK"
+    assert "orders are in SEK, GBP. List those beside the reporting currency" in draft

@@ -66,6 +66,9 @@ ROWS = [
     "hash(x, i) = hash(x, i), hash(i, id) = hash(id, i), hash(x, NULL) = hash(NULL, x), hash(m) = hash(s)",
     "t >= DATE '2023-12-31' AND t < DATE '2024-01-01', i IS NOT DISTINCT FROM id, x IS NOT DISTINCT FROM NULL",
     "round(CAST(p AS DECIMAL(28, 4)) * CAST(CASE WHEN m < 100 AND m > -100 THEN m END AS DECIMAL(6, 2)), 2), round(p, 2), round(CAST(s AS DECIMAL(20, 2)) * 0.015, 2)",
+    # All digits of a product of 19 and 18; half a cent up, and the most that there may be.
+    "CAST(s AS DECIMAL(19, 2)) * p, round(CAST(m AS DECIMAL(19, 2)) * CAST(0.00012345 AS DECIMAL(18, 8)), 2), round(CAST(s AS DECIMAL(19, 2)) * CAST(1.00500000 AS DECIMAL(18, 8)), 2), round(CAST(s AS DECIMAL(19, 3)) * CAST(9999999999.99999999 AS DECIMAL(18, 8)), 3), round(CAST(m AS DECIMAL(19, 2)) * CAST(0.5 AS DECIMAL(18, 8)), 0)",
+    "CAST(CASE WHEN year(d) < 9999 THEN d END + INTERVAL 7 DAY AS DATE), CAST(CASE WHEN year(d) < 9999 THEN d END + INTERVAL 1 DAY AS DATE)",
     "replace(x, 'a', ''), replace(replace(x, 'a', 'bb'), 'b', '\t'), replace(x, 'ä', 'a'), replace(NULL, 'a', x), replace(x, '.', '\\')",
     "surrogate_key(x), surrogate_key('(guest)'), surrogate_key(x) <> surrogate_key('a')",
 ]  # fmt: skip
@@ -93,6 +96,7 @@ QUERIES = [
     "SELECT a.id, b.id AS other FROM (SELECT * FROM edges WHERE i > 0) AS a FULL JOIN (SELECT * FROM edges WHERE b) AS b ON b.x = a.x",
     "WITH one AS (SELECT id, i FROM edges WHERE i IS NOT NULL), two AS (SELECT *, i * CAST(2 AS BIGINT) AS twice FROM one) SELECT * FROM two ORDER BY id",
     "WITH ends AS (SELECT year(min(d)) AS first FROM edges WHERE d > DATE '2000-01-01'), days AS (SELECT unnest(generate_series(make_date(first, 1, 1), make_date(first, 12, 31), INTERVAL 1 DAY)) AS day FROM ends) SELECT CAST(day AS DATE) AS day, week(day) AS week, CAST(date_trunc('week', day) AS DATE) AS monday FROM days",
+    "SELECT id, CAST(day AS DATE) AS day FROM (SELECT id, unnest(generate_series(d, CAST(d + INTERVAL 7 DAY AS DATE), INTERVAL 1 DAY)) AS day FROM edges WHERE d < DATE '9999-01-01') AS days",
     "WITH ends AS (SELECT year(min(d)) AS first FROM edges WHERE id > 100), days AS (SELECT unnest(generate_series(make_date(first, 1, 1), make_date(first, 12, 31), INTERVAL 1 DAY)) AS day FROM ends WHERE first IS NOT NULL) SELECT CAST(day AS DATE) AS day FROM days",
 ]  # fmt: skip
 
@@ -225,6 +229,9 @@ MISTAKES = [
     ("count(order_id)", "surrogate_key(order_date)", "of other arguments than it was proved for"),
     ("count(order_id)", "count(CAST(timezone('Europe/Berlin', order_date) AS DATE))", "timezone"),
     ("count(order_id)", "count(revenue * 0.0001 * 0.0001)", "of more than 6 digits after the point"),
+    ("count(order_id)", "count(revenue * CAST(1 AS DECIMAL(18, 8)))", "of more than 6 digits after the point"),
+    ("count(order_id)", "count(CAST(revenue AS DECIMAL(20, 2)) * CAST(1 AS DECIMAL(18, 8)))",
+     "of more than 6 digits after the point"),
     ("count(order_id)", "count(coalesce(order_id, 7))", "of different types"),
     ("order_date AS first_day", "order_date + 1 AS first_day", "is not proved"),
 ]  # fmt: skip
@@ -272,7 +279,8 @@ def test_lineage_is_read_off_the_query() -> None:
         ("silver.order_items", "order_id"), ("silver.order_items", "order_item_id"),
         ("silver.order_items", "tax_amount"), ("silver.order_items", "tax_rate"),
         ("silver.orders", "tax_amount"), ("silver.orders", "prices_include_tax"),
-        ("silver.orders", "shipping_amount"),
+        ("silver.orders", "shipping_amount"), ("silver.orders", "currency"),
+        ("gold.daily_exchange_rates", "exchange_rate"),
     }  # fmt: skip
     item = lineage_of(tables["silver.order_items"], tables)
     assert ("bronze.order_items", "quantity") in item["line_total"]

@@ -17,8 +17,9 @@ MONEY = "decimal(12,2)"
 ORDERS = (
     "order_id string, customer_id string, business_date date, status string, payment_method string,"
     f" shipping_country string, discount_amount {MONEY}, prices_include_tax boolean,"
-    f" tax_amount {MONEY}, shipping_amount {MONEY}"
+    f" tax_amount {MONEY}, shipping_amount {MONEY}, currency string"
 )
+RATES = "currency string, date date, rate_date date, exchange_rate decimal(18,8)"
 ITEMS = (
     "order_item_id string, order_id string, product_id string, quantity int, unit_price "
     f"decimal(18,4), gross_amount decimal(18,2), line_total {MONEY}, tax_rate decimal(5,2), "
@@ -80,13 +81,17 @@ def sold(
     included: bool = False,
     tax: str = "0",
     shipping: str = "0",
+    currency: str = "EUR",
 ) -> list[Any]:
     """The facts of one order with items of these amounts."""
     order = ("O1", "C1", WED, status, "paypal", "DE", money(discount), included, money(tax),
-             money(shipping))  # fmt: skip
+             money(shipping), currency)  # fmt: skip
     items = [(f"I{n}", "O1", "P1", 1, *[money(a)] * 3, None, None) for n, a in enumerate(amounts)]
     frame = rows_of(
-        "fact_sales", spark.createDataFrame([order], ORDERS), spark.createDataFrame(items, ITEMS)
+        "fact_sales",
+        spark.createDataFrame([order], ORDERS),
+        spark.createDataFrame(items, ITEMS),
+        spark.createDataFrame([("PLN", WED, date(2024, 1, 8), money("0.25"))], RATES),
     )
     return list(frame.orderBy("order_item_id").collect())
 
@@ -109,7 +114,20 @@ def test_a_cancelled_order_is_no_sale_and_keeps_its_amounts(spark: SparkSession)
 
 def test_an_item_without_an_order_waits(spark: SparkSession) -> None:
     items = spark.createDataFrame([("I1", "O9", "P1", 1, *[money("1")] * 3, None, None)], ITEMS)
-    assert rows_of("fact_sales", spark.createDataFrame([], ORDERS), items).count() == 0
+    none = [spark.createDataFrame([], kinds) for kinds in (ORDERS, RATES)]
+    assert rows_of("fact_sales", none[0], items, none[1]).count() == 0
+
+
+def test_an_order_is_converted_item_by_item_and_waits_without_a_rate(spark: SparkSession) -> None:
+    rows = sold(spark, "0.05", "10.03", "10.00", currency="PLN", tax="2.00")
+    assert [row["original_revenue"] for row in rows] == [money("10.00"), money("9.98")]
+    # 2.50, and half a cent up: 2.495.
+    assert [row["revenue"] for row in rows] == [money("2.50"), money("2.50")]
+    assert [row["tax"] for row in rows] == [money("0.25"), money("0.25")]
+    assert {(row["exchange_rate"], row["rate_date"]) for row in rows} == {
+        (money("0.25000000"), date(2024, 1, 8))
+    }
+    assert sold(spark, "0", "10.00", currency="SEK") == []
 
 
 def test_tax_that_prices_include_is_shared_out_in_whole_cents(spark: SparkSession) -> None:

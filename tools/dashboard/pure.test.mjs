@@ -10,6 +10,7 @@ const PARTS = new URL("../../ecommerce_assets/dashboard/parts/", import.meta.url
 const figures = {
   built_at: "2024-03-01T00:00:00+00:00",
   currency: "EUR",
+  digits: 2,
   orders: { can_be_lost: true, left_out: [] },
   sales: null,
   quality: { quarantined: [], late: [] },
@@ -30,12 +31,12 @@ run(`
   sales = {
     guest: -1, days: 3, orders: [1, 1, 1], dayStart: [0, 1, 2, 3], lineStart: [0, 2, 3, 4], orderDay: [0, 1, 2],
     customer: [0, 1, 0], is_sale: [1, 0, 1], product: [0, 1, 0, 0], pieces: [1, 2, 1, 3],
-    revenue: [1000, 500, 9900, 3000], country: [0, 1, 0], segment: [0, 0], category: [0, 1], firstSale: [0, NaN],
-    return_day: [1, 2], return_customer: [0, 1], return_country: [0, 1], return_product: [0, 1],
+    revenue: [1000, 500, 9900, 3000], country: [0, 1, 0], currency: [0, 0, 1], segment: [0, 0], category: [0, 1], firstSale: [0, NaN],
+    return_day: [1, 2], return_customer: [0, 1], return_country: [0, 1], return_currency: [0, 1], return_product: [0, 1],
     return_reason: [0, 1], return_pieces: [1, 2], returned: [300, 200],
     names: { products: [["P1", "Chair", 0, 400, true], ["P2", "Lamp", 1, null, true]], reasons: ["damaged", "late"] },
   };
-  none = { category: null, country: null, segment: null };
+  none = { category: null, country: null, segment: null, currency: null };
 `);
 
 test("starts of counts", () => {
@@ -74,6 +75,11 @@ test("the guest counts in revenue and orders, and is no customer", () => {
 test("filters leave the lines of one category, and no others", () => {
   assert.equal(plain("measures({ from: 0, to: 2 }, { ...none, category: 1 })").revenue, 500);
   assert.equal(plain("measures({ from: 0, to: 2 }, { ...none, country: 1 })").orders, 0);
+});
+
+test("the filter of a currency leaves the orders and returns that have it", () => {
+  const found = plain("measures({ from: 0, to: 2 }, { ...none, currency: 1 })");
+  assert.deepEqual([found.revenue, found.orders, found.returned], [3000, 1, 200]);
 });
 
 test("a range without days has no figure, and no error", () => {

@@ -32,7 +32,7 @@ function drawCategories(range) {
     const key = `${row.month} ${colour}`;
     const known = summed.get(key) ?? { ...row, colour, revenue: 0, place: own.has(row.place) ? row.place : null };
     known.revenue += row.revenue;
-    summed.set(key, { ...known, amount: known.revenue / 100, shown: money(known.revenue) });
+    summed.set(key, { ...known, amount: known.revenue / UNITS, shown: money(known.revenue) });
   }
   chart(
     "categories",
@@ -69,7 +69,7 @@ function drawBy(id, name, title, range, placeOf) {
   const rows = byPlace(range, { ...view.filters, [name]: null }, placeOf).map((row) => ({
     ...row,
     name: filterName(name, row.place),
-    amount: row.revenue / 100,
+    amount: row.revenue / UNITS,
     shown: money(row.revenue),
     faint: view.filters[name] !== null && view.filters[name] !== row.place,
   }));
@@ -91,11 +91,17 @@ function drawSegments(range) {
   drawBy("segments", "segment", "Segment", range, (line, order, who) => sales.segment[who]);
 }
 
+// Of a shop whose orders have one currency, there is nothing to compare.
+function drawCurrencies(range) {
+  byId("card-currencies").hidden = sales.names.currencies.length < 2;
+  drawBy("currencies", "currency", "Currency", range, (line, order) => sales.currency[order]);
+}
+
 function drawValues(range) {
   const counts = CLASSES.map(() => 0);
   for (const { place, revenue } of byPlace(range, view.filters, (line, order, who) => who)) {
     if (place === sales.guest) continue;
-    counts[CLASSES.findIndex((to) => revenue <= to * 100)] += 1;
+    counts[CLASSES.findIndex((to) => revenue <= to * UNITS)] += 1;
   }
   const rows = counts.map((customers, n) => ({
     customers,
@@ -120,13 +126,13 @@ function drawReasons(range) {
   const rows = returnsBy(range, view.filters, (n) => sales.return_reason[n]).map((row) => ({
     ...row,
     name: sales.names.reasons[row.place],
-    amount: row.returned / 100,
+    amount: row.returned / UNITS,
     shown: money(row.returned),
   }));
   chart(
     "return-reasons",
     bars(rows.length, "name", "amount", "Reason", "Returned"),
-    [named("Reason"), count("Returns", "returns"), count("Pieces", "pieces"), cents("Returned", "returned")],
+    [named("Reason"), count("Returns", "returns"), count("Pieces", "pieces"), units("Returned", "returned")],
     rows,
     "Returned by reason",
   );
@@ -163,7 +169,7 @@ function drawProducts(range) {
     count("Pieces", "pieces"),
     count("Orders", "orders"),
     revenueColumn,
-    cents("Returned", "returned"),
+    units("Returned", "returned"),
     share("Rate of return", "rate"),
     share("Gross margin", "margin"),
   ];

@@ -1,16 +1,21 @@
 // How figures, tables and charts are shown. What is shown is always text, never markup.
 
 const inCurrency = { style: "currency", currency: figures.currency };
-const amounts = new Intl.NumberFormat(undefined, { ...inCurrency, minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const UNITS = 10 ** figures.digits; // the smallest ones of the currency, in which amounts are counted
+const amounts = new Intl.NumberFormat(undefined, {
+  ...inCurrency,
+  minimumFractionDigits: figures.digits,
+  maximumFractionDigits: figures.digits,
+});
 const wholeAmounts = new Intl.NumberFormat(undefined, { ...inCurrency, maximumFractionDigits: 0 });
 const whole = new Intl.NumberFormat();
 const oneDigit = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const countryNames = new Intl.DisplayNames(undefined, { type: "region", fallback: "code" });
-const money = (cents) => amounts.format(cents / 100);
+const money = (units) => amounts.format(units / UNITS);
 const percent = (share) => `${oneDigit.format(share * 100)} %`;
-const decimal = (cents) => (cents / 100).toFixed(2);
+const decimal = (units) => (units / UNITS).toFixed(figures.digits);
 const countryName = (code) => (/^[A-Z]{2}$/.test(code) ? countryNames.of(code) : code);
 const spaced = (name) => name.replaceAll("_", " ");
 const plural = (n, one, many = `${one}s`) => `${whole.format(n)} ${n === 1 ? one : many}`;

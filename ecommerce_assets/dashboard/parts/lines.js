@@ -1,6 +1,6 @@
 "use strict";
 // The order lines and returns, unpacked, and what is counted in them. Days are numbers from the first day on,
-// amounts are in cents; categories, countries and segments are positions in `sales.names`.
+// amounts are in smallest units of the currency; categories, countries and the like are positions in `sales.names`.
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const DAY = 86_400_000;
@@ -57,12 +57,13 @@ function startsOf(counts) {
 
 // Lines of the range that the filters leave. A filter is a place, or null for all.
 function eachLine(range, filters, see) {
-  const { dayStart, lineStart, customer, country, segment, category, product, days } = sales;
+  const { dayStart, lineStart, customer, country, currency, segment, category, product, days } = sales;
   const end = dayStart[Math.max(0, Math.min(days, range.to + 1))];
   for (let order = dayStart[Math.max(0, Math.min(days, range.from))]; order < end; order++) {
     const who = customer[order];
     if (filters.country !== null && country[order] !== filters.country) continue;
     if (filters.segment !== null && segment[who] !== filters.segment) continue;
+    if (filters.currency !== null && currency[order] !== filters.currency) continue;
     for (let line = lineStart[order]; line < lineStart[order + 1]; line++) {
       if (filters.category !== null && category[product[line]] !== filters.category) continue;
       see(line, order, who);
@@ -84,6 +85,7 @@ function eachReturn(range, filters, see) {
     if (filters.country !== null && country[n] !== filters.country) continue;
     if (filters.segment !== null && sales.segment[customer[n]] !== filters.segment) continue;
     if (filters.category !== null && sales.category[product[n]] !== filters.category) continue;
+    if (filters.currency !== null && sales.return_currency[n] !== filters.currency) continue;
     see(n);
   }
 }

@@ -130,6 +130,7 @@ function drawSales() {
   drawCategories(range);
   drawCountries(range);
   drawSegments(range);
+  drawCurrencies(range);
   drawValues(range);
   drawReturns(spans);
   drawReasons(range);
@@ -172,13 +173,13 @@ function drawPeriod(range, than, comparable) {
   );
 }
 
-const cents = (name, key) => ({
+const units = (name, key) => ({
   name,
   show: (row) => money(row[key]),
   value: (row) => decimal(row[key]),
   number: true,
 });
-const revenueColumn = cents("Revenue", "revenue");
+const revenueColumn = units("Revenue", "revenue");
 const count = (name, key) => ({ name, show: (row) => whole.format(row[key]), value: (row) => row[key], number: true });
 const named = (name, key = "name") => ({ name, show: (row) => row[key] });
 
@@ -186,7 +187,7 @@ const named = (name, key = "name") => ({ name, show: (row) => row[key] });
 const zoom = (row) => step({ from: row.first, to: row.last, ranged: true, asked: null, grain: "day" });
 
 function drawRevenue(spans) {
-  const rows = spans.map((row) => ({ ...row, amount: row.revenue / 100, shown: money(row.revenue) }));
+  const rows = spans.map((row) => ({ ...row, amount: row.revenue / UNITS, shown: money(row.revenue) }));
   chart(
     "revenue",
     {
@@ -197,7 +198,7 @@ function drawRevenue(spans) {
         tooltip: tip(["start", spanTitle()], ["shown", "Revenue"]),
       },
     },
-    [named(spanTitle(), "start"), revenueColumn, cents("Returned", "returned"), cents("Net revenue", "net")],
+    [named(spanTitle(), "start"), revenueColumn, units("Returned", "returned"), units("Net revenue", "net")],
     rows,
     `Revenue by ${view.grain}`,
     { onClick: zoom },
@@ -205,7 +206,7 @@ function drawRevenue(spans) {
 }
 
 function drawReturns(spans) {
-  const rows = spans.map((row) => ({ ...row, amount: row.returned / 100, shown: money(row.returned) }));
+  const rows = spans.map((row) => ({ ...row, amount: row.returned / UNITS, shown: money(row.returned) }));
   chart(
     "returns",
     {
@@ -216,7 +217,7 @@ function drawReturns(spans) {
         tooltip: tip(["start", spanTitle()], ["shown", "Returned"]),
       },
     },
-    [named(spanTitle(), "start"), cents("Returned", "returned")],
+    [named(spanTitle(), "start"), units("Returned", "returned")],
     rows.some((row) => row.returned) ? rows : [],
     `Returned by ${view.grain}`,
     { onClick: zoom },
@@ -246,8 +247,8 @@ function drawNewCustomers(spans) {
       named(spanTitle(), "start"),
       count("New customers", "added"),
       count("Returning customers", "returning"),
-      cents("Revenue of new customers", "fresh"),
-      cents("Revenue of returning customers", "again"),
+      units("Revenue of new customers", "fresh"),
+      units("Revenue of returning customers", "again"),
     ],
     rows,
     `New and returning customers by ${view.grain}`,

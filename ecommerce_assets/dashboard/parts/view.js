@@ -12,8 +12,8 @@ const PRESETS = [
 ];
 const GRAINS = { day: "Day", week: "Week", month: "Month" };
 const COMPARED = { before: "Days before", year: "A year before" };
-const FILTERS = { category: "categories", country: "countries", segment: "segments" };
-const NO_FILTERS = { category: null, country: null, segment: null };
+const FILTERS = { category: "categories", country: "countries", segment: "segments", currency: "currencies" };
+const NO_FILTERS = { category: null, country: null, segment: null, currency: null };
 
 const view = {
   page: "sales",
@@ -161,7 +161,7 @@ const filterBy = (name, place) =>
 
 const filterName = (name, place) => {
   const text = sales.names[FILTERS[name]][place];
-  return name === "country" ? countryName(text) : spaced(text);
+  return name === "country" ? countryName(text) : name === "currency" ? text : spaced(text);
 };
 
 // ---- the controls
@@ -189,6 +189,7 @@ function drawControls() {
   for (const [name, list] of Object.entries(FILTERS)) {
     const options = (sales?.names[list] ?? []).map((text, place) => [filterName(name, place), place]);
     options.sort(([a], [b]) => a.localeCompare(b));
+    byId(name).hidden = name === "currency" && options.length < 2;
     byId(name).append(
       element("option", { value: "" }, `All ${list}`),
       ...options.map(([text, place]) => element("option", { value: place }, text)),

@@ -1,8 +1,10 @@
 """Marks of received rows that silver does not show: rounded amounts, lines that sell nothing."""
 
 from ecommerce_assets.model.audit import Check
+from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.amounts import EXACT
 from ecommerce_assets.tables.audits.repeated import Repeats
+from ecommerce_assets.tables.currencies import AS_RECEIVED, Currencies
 from ecommerce_assets.tables.feed import SELLS, Feed
 from ecommerce_assets.tables.types import MONEY
 
@@ -23,16 +25,26 @@ NAMED_BY_SALES = Check(
 )
 
 
-def marks_of(feed: Feed, amounts: dict[str, str], told: Repeats | None) -> dict[str, str]:
+def marks_of(
+    feed: Feed, amounts: dict[str, str], told: Repeats | None, currencies: Currencies
+) -> dict[str, str]:
     """By mark, SQL of the condition of a row of this feed.
 
     Args:
         feed: where the columns come from.
         amounts: by column, its type.
         told: which rows are told, if another one of their key replaces them.
+        currencies: of the amounts.
     """
-    money = [name for name, kind in amounts.items() if kind == str(MONEY) and name in feed.writings]
-    found = {IS_ROUNDED: " OR ".join(f"{EXACT}{name} <> {name}" for name in money)}
+    kinds = (str(MONEY), str(AS_RECEIVED))
+    money = [name for name, kind in amounts.items() if kind in kinds and name in feed.writings]
+    if currencies.are_of_two_digits:
+        rounded = [f"{EXACT}{name} <> {name}" for name in money]
+    else:
+        # Of an item, whose currency is its order's, to the most digits that one of them has.
+        own = "currency" if "currency" in amounts else ansi_literal("")
+        rounded = [f"{name} <> {currencies.rounded(name, own)}" for name in money]
+    found = {IS_ROUNDED: " OR ".join(rounded)}
     if feed.sells:
         found[SELLS_NOTHING] = f"NOT {SELLS} OR price = 0"
     if told:

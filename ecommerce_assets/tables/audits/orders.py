@@ -1,6 +1,7 @@
 """Audit of the fact table: are the published orders and items complete, and do they agree?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from ecommerce_assets.model.shares import Share
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.amounts import NET_OF_GROSS, OFF_BY
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
+from ecommerce_assets.tables.currencies import Currencies
 from ecommerce_assets.tables.star import is_sold
 
 Parse = Callable[[Relation], Relation]
@@ -32,15 +34,21 @@ CAUSES = {
 }
 # Sums over all orders, to which each order adds its own.
 TOTALS = (
-    "orders", "orders_amount", "sold", "empty", "empty_amount", "disagreeing",
-    "disagreeing_amount", "difference_amount", "items", "items_amount", "waiting", "waiting_amount",
-    "odd_lines", "odd_percents", "discounted", *CAUSES, *[f"{cause}_amount" for cause in CAUSES],
+    "orders", "orders_amount", "unrated", "sold", "empty", "empty_amount", "disagreeing",
+    "disagreeing_amount", "difference_amount", "items", "waiting", "waiting_amount", "odd_lines",
+    "odd_percents", "discounted", *CAUSES, *[f"{cause}_amount" for cause in CAUSES],
 )  # fmt: skip
 BELOW_ONE_PERCENT = "discount_percent > 0 AND discount_percent < 1"
 
 WAITING = Check(
     "items_without_order",
     "At most ECOMMERCE_TOLERANCE (1 %) of the order items have no order yet.",
+    False,
+)
+RATED = Check(
+    "orders_have_rates",
+    "At most ECOMMERCE_TOLERANCE (1 %) of the orders wait for an exchange rate of their currency, "
+    "of their day or of the 7 days before.",
     False,
 )
 EMPTY = Check(
@@ -69,20 +77,31 @@ PERCENTS = Check(
 )
 
 
-def orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse) -> Audit:
-    """Compare all published orders with all published items.
+@dataclass(frozen=True)
+class Compared:
+    """How a shop's orders and items are compared.
 
-    Args:
+    Attributes:
         not_sold: the statuses of orders that are not sales.
-        currency: of all amounts.
+        currencies: of the orders.
+        unconverted: the currencies of amounts that are not converted, for people.
         parse: returns typed values of orders in quarantine.
     """
-    checks = (WAITING, EMPTY, AMOUNTS, LINES, PERCENTS)
-    run = partial(_orders_and_items, not_sold, currency, parse)
-    return Audit(checks, run, keeps_totals=True)
+
+    not_sold: Sequence[str]
+    currencies: Currencies
+    unconverted: str
+    parse: Parse
 
 
-def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scope: Scope) -> Report:
+def orders_and_items(how: Compared) -> Audit:
+    """Compare all published orders with all published items."""
+    rated = (RATED,) if how.currencies.others else ()
+    checks = (WAITING, *rated, EMPTY, AMOUNTS, LINES, PERCENTS)
+    return Audit(checks, partial(_orders_and_items, how), keeps_totals=True)
+
+
+def _orders_and_items(how: Compared, scope: Scope) -> Report:
     """The totals of all published orders and items.
 
     Where those of the published snapshot are known, only the affected orders are compared, as they
@@ -90,50 +109,53 @@ def _orders_and_items(not_sold: Sequence[str], currency: str, parse: Parse, scop
     """
     known = scope.before
     if known is None or scope.affected is None:
-        figures = of_run = compared(scope.upstream, not_sold)
+        figures = of_run = compared(scope.upstream, how)
     else:
         figures, were = [
-            compared(
-                {name: scope.only_affected(tables[name], "order_id") for name in (ORDERS, ITEMS)},
-                not_sold,
-            )
-            for tables in (scope.upstream, known.upstream)
+            compared(_affected(scope, tables), how) for tables in (scope.upstream, known.upstream)
         ]
         of_run = dict(figures)
         for name in TOTALS:
             number = Decimal if name.endswith("_amount") else int
             figures[name] += number(known.totals[name]) - were[name]
     totals = {name: figures[name] for name in TOTALS}
-    figures["waiting_held"] = _held(scope, parse) if figures["waiting"] else 0
+    figures["waiting_held"] = _held(scope, how.parse) if figures["waiting"] else 0
     findings = [
-        _waiting(scope, figures, currency),
-        _empty(scope, figures, currency, not_sold),
-        _amounts(scope, figures, of_run, currency, not_sold),
-        _lines(scope, figures),
+        _waiting(scope, figures, how.unconverted),
+        *([_rated(scope, figures, how.currencies)] if how.currencies.others else []),
+        _empty(scope, figures, how),
+        _amounts(scope, figures, of_run, how),
+        _lines(scope, figures, how.currencies),
         _percents(scope, figures),
     ]
     return Report(findings, totals=totals)
 
 
-def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[str, Any]:
+def _affected(scope: Scope, tables: Mapping[str, Relation]) -> dict[str, Relation]:
+    """The tables with the orders and items of the affected orders alone."""
+    affected = {name: scope.only_affected(tables[name], "order_id") for name in (ORDERS, ITEMS)}
+    return {**tables, **affected}
+
+
+def compared(tables: Mapping[str, Relation], how: Compared) -> dict[str, Any]:
     """`TOTALS` over the orders and items, and an order that is waited for, as `waits`."""
     causes = ", ".join(
         f"count(CASE WHEN cause = '{cause}' THEN 1 END) AS {cause}, "
-        f"sum(CASE WHEN cause = '{cause}' THEN difference END) AS {cause}_amount"
+        f"sum(CASE WHEN cause = '{cause}' THEN worth_of_difference END) AS {cause}_amount"
         for cause in CAUSES
     )
     (row,) = query(
         f"""
         SELECT count(order_id) AS orders,
             sum(CASE WHEN order_id IS NOT NULL THEN worth END) AS orders_amount,
+            count(CASE WHEN order_id IS NOT NULL AND exchange_rate IS NULL THEN 1 END) AS unrated,
             count(CASE WHEN is_sale THEN 1 END) AS sold,
             count(CASE WHEN is_empty THEN 1 END) AS empty,
-            sum(CASE WHEN is_empty THEN total_amount END) AS empty_amount,
+            sum(CASE WHEN is_empty THEN worth END) AS empty_amount,
             count(CASE WHEN disagrees THEN 1 END) AS disagreeing,
             sum(CASE WHEN disagrees THEN worth END) AS disagreeing_amount,
-            sum(CASE WHEN disagrees THEN difference END) AS difference_amount, {causes},
+            sum(CASE WHEN disagrees THEN worth_of_difference END) AS difference_amount, {causes},
             CAST(sum(items) AS BIGINT) AS items,
-            sum(items_total) AS items_amount,
             CAST(sum(CASE WHEN order_id IS NULL THEN items END) AS BIGINT) AS waiting,
             sum(CASE WHEN order_id IS NULL THEN items_total END) AS waiting_amount,
             CAST(sum(odd_lines) AS BIGINT) AS odd_lines,
@@ -141,7 +163,7 @@ def compared(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> dict[st
             CAST(sum(discounted) AS BIGINT) AS discounted,
             min(CASE WHEN order_id IS NULL THEN item_order_id END) AS waits
         FROM joined""",
-        joined=joined(tables, not_sold),
+        joined=joined(tables, how),
     ).rows()
     return {name: value or 0 if name in TOTALS else value for name, value in row.items()}
 
@@ -162,39 +184,42 @@ def _held(scope: Scope, parse: Parse) -> int:
     ).count()
 
 
-def _largest(scope: Scope, not_sold: Sequence[str], flag: str) -> list[dict[str, Any]]:
+def _largest(scope: Scope, how: Compared, flag: str) -> list[dict[str, Any]]:
     """The affected order of the greatest total among those for which a flag holds, as a sample."""
-    affected = {name: scope.only_affected(scope.upstream[name], "order_id")
-                for name in (ORDERS, ITEMS)}  # fmt: skip
+    columns = (*AMOUNT_COLUMNS, "currency") if how.currencies.others else AMOUNT_COLUMNS
     found = query(
         f"""
-        SELECT {", ".join(AMOUNT_COLUMNS)} FROM joined WHERE {flag}
-        ORDER BY total_amount DESC NULLS LAST, order_id DESC""",
-        joined=joined(affected, not_sold),
+        SELECT {", ".join(columns)} FROM joined WHERE {flag}
+        ORDER BY worth DESC NULLS LAST, total_amount DESC NULLS LAST, order_id DESC""",
+        joined=joined(_affected(scope, scope.upstream), how),
     )
     return found.rows(1)
 
 
-def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
+def joined(tables: Mapping[str, Relation], how: Compared) -> Relation:
     """One row per order with the sums of its items, including orders known only from items."""
+    money = how.currencies
     return query(
         f"""
         WITH per_order AS (
             SELECT order_id AS item_order_id, count(*) AS items, sum(line_total) AS items_total,
                 sum(discount_amount) AS items_off, max(line_total) AS dearest,
                 min(line_total) AS cheapest,
-                count(CASE WHEN {is_odd("line_total")} THEN 1 END) AS odd_lines,
+                count(CASE WHEN {is_odd("line_total", money)} THEN 1 END) AS odd_lines,
                 count(CASE WHEN {BELOW_ONE_PERCENT} THEN 1 END) AS odd_percents,
                 count(CASE WHEN discount_percent > 0 THEN 1 END) AS discounted
             FROM items GROUP BY order_id
         ), orders_and_items AS (
             SELECT *, coalesce(items_total, 0) AS here
             FROM orders FULL JOIN per_order ON orders.order_id = per_order.item_order_id
+        ), rated AS (
+            SELECT o.*, {money.rate("o.currency")} FROM orders_and_items AS o
+            {money.joined("o.currency", "o.business_date", "rates")}
         ), parts AS (
-            SELECT *, order_id IS NOT NULL AND {is_sold(not_sold)} AS is_sale,
+            SELECT *, order_id IS NOT NULL AND {is_sold(how.not_sold)} AS is_sale,
                 coalesce(subtotal, here) - discount_amount + tip_amount AS untaxed,
                 CASE WHEN prices_include_tax THEN 0 ELSE tax_amount END AS tax_beside
-            FROM orders_and_items
+            FROM rated
         ), expected AS (
             SELECT *, untaxed + tax_beside + shipping_amount AS whole,
                 untaxed + coalesce(shipping_amount, 0) AS without_tax
@@ -207,8 +232,8 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
             FROM expected
         ), flags AS (
             SELECT *, is_sale AND items IS NULL AS is_empty, greatest(
-                    CAST(coalesce(total_amount, 0) AS DECIMAL(18, 2)),
-                    CAST(here AS DECIMAL(18, 2))) AS worth,
+                    CAST(coalesce(total_amount, 0) AS {money.kind}),
+                    CAST(here AS {money.kind})) AS worth,
                 CASE WHEN too_much < 0 THEN 0 - too_much ELSE too_much END AS difference, CASE
                     WHEN too_much = 0 OR items IS NULL THEN NULL
                     WHEN NOT prices_include_tax AND tax_amount > 0
@@ -224,16 +249,19 @@ def joined(tables: Mapping[str, Relation], not_sold: Sequence[str]) -> Relation:
         )
         SELECT order_id, item_order_id, subtotal, items_total, tax_amount, shipping_amount,
             discount_amount, tip_amount, total_amount, items, odd_lines, odd_percents, discounted,
-            is_sale, is_empty, worth, difference, cause, cause IS NOT NULL AS disagrees
+            is_sale, is_empty, currency, exchange_rate, {money.converted("worth")} AS worth,
+            difference, {money.converted("difference")} AS worth_of_difference, cause,
+            cause IS NOT NULL AS disagrees
         FROM flags""",
-        orders=tables[ORDERS],
-        items=tables[ITEMS],
+        **money.in_smallest_units(orders=tables[ORDERS], items=tables[ITEMS]),
+        **money.rates(tables),
     )
 
 
-def is_odd(line_total: str) -> str:
+def is_odd(line_total: str, currencies: Currencies) -> str:
     """SQL: whether an item's total is further off what its parts make than rounding explains."""
-    most, least = f"{NET_OF_GROSS} + {OFF_BY}", f"{NET_OF_GROSS} - ({OFF_BY})"
+    off_by = OFF_BY.format(unit=currencies.largest_unit)
+    most, least = f"{NET_OF_GROSS} + {off_by}", f"{NET_OF_GROSS} - ({off_by})"
     return f"({line_total} > {most} OR {line_total} < {least})"
 
 
@@ -249,7 +277,7 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     counts = {"items": waiting, "of_items": items, "waiting_amount": str(figures["waiting_amount"])}
     message = (
         f"{waiting:,} of {items:,} items ({share.described(scope.thresholds)}), worth "
-        f"{figures['waiting_amount']:,} {currency}, have no order"
+        f"{figures['waiting_amount']:,.2f} {currency}, have no order"
     )
     rows: list[dict[str, Any]] = []
     advice = "They enter gold.fact_sales as soon as their order arrives."
@@ -278,15 +306,49 @@ def _waiting(scope: Scope, figures: dict[str, Any], currency: str) -> Finding:
     )
 
 
-def _empty(
-    scope: Scope, figures: dict[str, Any], currency: str, not_sold: Sequence[str]
-) -> Finding:
+def _rated(scope: Scope, figures: dict[str, Any], currencies: Currencies) -> Finding:
+    unrated, orders = figures["unrated"], figures["orders"]
+    share = Share(unrated, orders, "tolerance")
+    rows = []
+    message = (
+        f"{unrated:,} of {orders:,} orders ({share.described(scope.thresholds)}) wait for a rate"
+    )
+    if unrated:
+        left = query(
+            f"""
+            SELECT o.order_id, o.currency, o.business_date FROM orders AS o
+            ANTI JOIN rates AS x ON x.currency = o.currency AND x.date = o.business_date
+            WHERE o.currency <> {ansi_literal(currencies.own)}""",
+            orders=scope.upstream[ORDERS],
+            **currencies.rates(scope.upstream),
+        )
+        rows = sample(left, ["business_date", "order_id"])
+    if rows:
+        first = rows[0]
+        message += (
+            f", e.g. order {first['order_id']} for one of {first['currency']} on "
+            f"{first['business_date']} or within the 7 days before"
+        )
+    return share_finding(
+        RATED,
+        share,
+        scope.thresholds,
+        {"orders": orders, "without_rate": unrated},
+        sample=rows,
+        message=f"{message}.",
+        advice="No figure counts them, and they enter as soon as the rate arrives: deliver "
+        "exchange_rates of these days; rates that break the contract are in "
+        "silver.exchange_rates_quarantine.",
+    )
+
+
+def _empty(scope: Scope, figures: dict[str, Any], how: Compared) -> Finding:
     empty, sold = figures["empty"], figures["sold"]
     share = Share(empty, sold, "tolerance")
-    rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "is_empty")
+    rows = [] if share.passes(scope.thresholds) else _largest(scope, how, "is_empty")
     message = (
         f"{empty:,} of {sold:,} orders sold ({share.described(scope.thresholds)}), with a "
-        f"total of {figures['empty_amount']:,} {currency}, have no item"
+        f"total of {figures['empty_amount']:,} {how.currencies.own}, have no item"
     )
     if rows:
         message += f", e.g. {rows[0]['order_id']}"
@@ -306,10 +368,10 @@ def _amounts(
     scope: Scope,
     figures: dict[str, Any],
     of_run: dict[str, Any],
-    currency: str,
-    not_sold: Sequence[str],
+    how: Compared,
 ) -> Finding:
     disagreeing, orders = figures["disagreeing"], figures["orders"]
+    currency = how.currencies.own
     share = _share_of_amounts(figures, figures["disagreeing_amount"], "tolerance")
     # What the run brought is not hidden in the history: it blocks by itself. Items that are missing
     # may still come, or are in quarantine, which has a limit of its own.
@@ -317,7 +379,7 @@ def _amounts(
     run = _share_of_amounts(of_run, stays, "money_limit", blocks=True)
     blocked = not run.passes(scope.thresholds)
     shown = run if blocked else share
-    rows = [] if share.passes(scope.thresholds) else _largest(scope, not_sold, "disagrees")
+    rows = [] if share.passes(scope.thresholds) else _largest(scope, how, "disagrees")
     message = (
         f"{disagreeing:,} of {orders:,} orders, worth {figures['disagreeing_amount']:,} of "
         f"{figures['orders_amount']:,} {currency} ({share.described(scope.thresholds)}), disagree "
@@ -365,7 +427,7 @@ def _share_of_amounts(
     return Share(part, orders, threshold, blocks=blocks)
 
 
-def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
+def _lines(scope: Scope, figures: dict[str, Any], currencies: Currencies) -> Finding:
     odd, items = figures["odd_lines"], figures["items"]
     share = Share(odd, items, "tolerance")
     rows: list[dict[str, Any]] = []
@@ -375,7 +437,7 @@ def _lines(scope: Scope, figures: dict[str, Any]) -> Finding:
     )
     if not share.passes(scope.thresholds):
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
-        off = scope.upstream[ITEMS].where(is_odd("line_total"))
+        off = scope.upstream[ITEMS].where(is_odd("line_total", currencies))
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())

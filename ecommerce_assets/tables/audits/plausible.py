@@ -31,7 +31,7 @@ def not_repeated(
     Args:
         kinds: by way, as `Repeats.kind` says it, the rows and the sum of their values.
     """
-    message, rows = replaced(kinds, keyed.shop.currency), list[dict[str, Any]]()
+    message, rows = replaced(kinds, keyed.shop.unconverted), list[dict[str, Any]]()
     if kinds:
         told = query(
             "SELECT key, _source_file, _row_number, kept_file, kept_row_number, value, repeats "
@@ -66,7 +66,7 @@ def in_smallest_unit(keyed: Keyed, scope: Scope, account: Account) -> Finding:
     share = Share(rounded, rows, "tolerance")
     message = (
         f"{rounded:,} of {rows:,} rows ({share.described(scope.thresholds)}) have an amount with "
-        f"a fraction of the smallest unit of {keyed.shop.currency}, which is rounded"
+        f"a fraction of the smallest unit of {keyed.shop.unconverted}, which is rounded"
     )
     found = []
     if rounded:

@@ -277,7 +277,7 @@ def _newest(keyed: Keyed, scope: Scope, row: Any) -> Finding:
         "newest version in quarantine; an older one counts"
     )
     if keyed.value:
-        message += f", worth {row['stale_value'] or Decimal('0.00'):,} {keyed.shop.currency}"
+        message += f", worth {row['stale_value'] or 0:,.2f} {keyed.shop.unconverted}"
     if not share.passes(scope.thresholds):
         stale = query("SELECT * FROM joined WHERE stale ORDER BY key", joined=row["joined"])
         found = stale.rows(1)[0]
@@ -310,7 +310,7 @@ def _value_quarantined(keyed: Keyed, scope: Scope, row: Any) -> Finding:
         share,
         scope.thresholds,
         {"quarantined_value": str(held), "published_value": str(published)},
-        message=f"{held:,} {keyed.shop.currency} of {whole:,} "
+        message=f"{held:,.2f} {keyed.shop.unconverted} of {whole:,.2f} "
         f"({share.described(scope.thresholds)}), by {keyed.value}, lie in quarantine.",
         advice=f"No figure counts them: have the rows in {keyed.quarantine} corrected and "
         "delivered again.",
@@ -324,7 +324,8 @@ def _no_value_quarantined(keyed: Keyed, scope: Scope) -> Finding:
         share,
         scope.thresholds,
         {"quarantined_value": "0.00"},
-        message=f"0 {keyed.shop.currency} ({share.described(scope.thresholds)}) lie in quarantine.",
+        message=f"0 {keyed.shop.unconverted} ({share.described(scope.thresholds)}) lie in "
+        "quarantine.",
     )
 
 

@@ -154,7 +154,7 @@ def replaced(kinds: Mapping[str, tuple[int, Decimal | None]], currency: str) -> 
     ways = ", ".join(f"{kinds[kind][0]:,} {_PLACES[kind]}" for kind in _PLACES if kind in kinds)
     valued = any(value is not None for _, value in kinds.values())
     return (
-        f"{rows:,} rows{f' worth {worth:,} {currency}' if valued else ''} do not count, since "
+        f"{rows:,} rows{f' worth {worth:,.2f} {currency}' if valued else ''} do not count, since "
         f"another row has their key: {ways}"
         if rows
         else "No row is replaced by another one of its delivery"

@@ -6,6 +6,7 @@ from ecommerce_assets.engine.queries import query
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
+from ecommerce_assets.tables.currencies import Currencies
 
 WITHIN = Check(
     "returns_within_sales",
@@ -17,29 +18,25 @@ AFTER = Check("returns_after_orders", "No return is dated before its order.", Fa
 WAITING = Check(
     "returns_have_amounts",
     "At most ECOMMERCE_TOLERANCE (1 %) of the returns wait, since they name pieces of an item that "
-    "is not known, and no amount.",
+    "is not known, and no amount; or since their order waits for a rate, or has another currency.",
     False,
 )
 EARLY = "is_order_known AND return_date < order_date"
 
 
-def returns_and_sales(currency: str) -> Audit:
-    """Whether the returns fit the sales of their orders, as their rows say.
-
-    Args:
-        currency: of all amounts.
-    """
+def returns_and_sales(currencies: Currencies) -> Audit:
+    """Whether the returns fit the sales of their orders, as their rows say."""
     observed = {
         "exceeding": "count_if(exceeds_sale)",
         "exceeding_amount": "sum(CASE WHEN exceeds_sale THEN returned_amount END)",
         "early": f"count_if({EARLY})",
     }
-    run = partial(_returns_and_sales, currency)
+    run = partial(_returns_and_sales, currencies)
     return Audit((WITHIN, AFTER, WAITING), run, observes=observed)
 
 
-def _returns_and_sales(currency: str, scope: Scope) -> Report:
-    return Report([_within(scope, currency), _after(scope), _waiting(scope)])
+def _returns_and_sales(currencies: Currencies, scope: Scope) -> Report:
+    return Report([_within(scope, currencies.own), _after(scope), _waiting(scope, currencies)])
 
 
 def _within(scope: Scope, currency: str) -> Finding:
@@ -87,7 +84,7 @@ def _after(scope: Scope) -> Finding:
     )
 
 
-def _waiting(scope: Scope) -> Finding:
+def _waiting(scope: Scope, currencies: Currencies) -> Finding:
     returns = scope.upstream_rows("silver.returns")
     waiting = max(returns - scope.rows, 0)
     share = Share(waiting, returns, "tolerance")
@@ -102,7 +99,10 @@ def _waiting(scope: Scope) -> Finding:
         )
         rows = sample(left, ["return_id"])
     if rows:
-        message += f" for the item that they name, e.g. {rows[0]['return_id']}"
+        causes = " for the item that they name"
+        if currencies.others:
+            causes += ", or for their order's rate, or are in another currency than it"
+        message += f"{causes}, e.g. {rows[0]['return_id']}"
     return share_finding(
         WAITING,
         share,

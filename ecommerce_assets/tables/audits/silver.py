@@ -175,7 +175,7 @@ def _selected(
     blocks = nothing and exceeds(left, rows, scope.thresholds.removal_limit)
     message = f"{rows - left:,} of {rows:,} rows speak of {name}"
     if left:
-        worth = "" if left_out is None else f", worth {left_out:,} {keyed.shop.currency},"
+        worth = "" if left_out is None else f", worth {left_out:,.2f} {keyed.shop.unconverted},"
         conditions = " or ".join(
             f"{part.where!r} of {part.from_}"
             for part in keyed.shop.declared.tables[name]
@@ -322,8 +322,8 @@ def _value_as_before(keyed: Keyed, scope: Scope, values: dict[date, Decimal]) ->
     if other:
         worst = max(other, key=lambda found: abs(found["value"] - found["value_before"]))
         message += (
-            f"; the {keyed.value} of {worst['date']} adds up to {worst['value']:,}, "
-            f"before {worst['value_before']:,}"
+            f"; the {keyed.value} of {worst['date']} adds up to {worst['value']:,.2f}, "
+            f"before {worst['value_before']:,.2f}"
         )
     return Finding(
         VALUE_AS_BEFORE,

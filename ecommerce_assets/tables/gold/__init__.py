@@ -1,14 +1,18 @@
 """Gold: the star schema and the KPIs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandera.pandas as pa
 
 from ecommerce_assets.engine.queries import Query
 from ecommerce_assets.model.audit import Audit
-from ecommerce_assets.model.strategies import Full, Strategy
+from ecommerce_assets.model.dependency import DependencyMapping
+from ecommerce_assets.model.strategies import ByKey, Full, Strategy
 from ecommerce_assets.model.table import Table
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.shop.model import digits_of
 from ecommerce_assets.tables.audits.gold import reconciles
+from ecommerce_assets.tables.star import ORDERS, RETURNS, measures_by
 
 STAR = "star schema"
 
@@ -65,4 +69,31 @@ def gold_table(
         prepare=prepared,
         publish_group=publish_group,
         may_shrink=may_shrink,
+    )
+
+
+def revenue_table(
+    shop: Shop,
+    *,
+    module: str,
+    model: type[pa.DataFrameModel],
+    interval: str,
+    by: Callable[[str], DependencyMapping],
+) -> Table:
+    """What the shop sold and what came back, by interval.
+
+    Args:
+        module: `__name__` of the declaring module.
+        model: the measures, and the first day of the interval as the key.
+        interval: SQL of that day, with `{day}` for a day.
+        by: the dependency mapping by a day's column.
+    """
+    (key,) = list(model.to_schema().unique or [])
+    return gold_table(
+        module=module,
+        model=model,
+        query=measures_by(interval, key, digits_of(shop.currency)),
+        upstream=(ORDERS, RETURNS),
+        refresh=ByKey(key, on={ORDERS: by("order_date"), RETURNS: by("return_date")}),
+        adds_up={ORDERS: "revenue", RETURNS: "returned"},
     )

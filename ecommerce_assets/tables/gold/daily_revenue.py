@@ -3,9 +3,10 @@
 import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_day
-from ecommerce_assets.model.strategies import ByKey
-from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import ORDERS, RETURNS, SalesMeasures, measures_by
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.tables.gold import revenue_table
+from ecommerce_assets.tables.star import SalesMeasures
 from ecommerce_assets.tables.types import DATE
 
 
@@ -20,11 +21,7 @@ class DailyRevenue(SalesMeasures):
         unique = "order_date"
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=DailyRevenue,
-    query=measures_by("{day}", "order_date"),
-    upstream=(ORDERS, RETURNS),
-    refresh=ByKey("order_date", on={ORDERS: by_day("order_date"), RETURNS: by_day("return_date")}),
-    adds_up={ORDERS: "revenue", RETURNS: "returned"},
-)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.daily_revenue."""
+    interval = "{day}"
+    return (revenue_table(shop, module=__name__, model=DailyRevenue, interval=interval, by=by_day),)

@@ -3,9 +3,10 @@
 import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_month
-from ecommerce_assets.model.strategies import ByKey
-from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import ORDERS, RETURNS, SalesMeasures, measures_by
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.tables.gold import revenue_table
+from ecommerce_assets.tables.star import SalesMeasures
 from ecommerce_assets.tables.types import DATE
 
 
@@ -18,14 +19,9 @@ class MonthlyRevenue(SalesMeasures):
         unique = "month_start_date"
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=MonthlyRevenue,
-    query=measures_by("CAST(date_trunc('month', {day}) AS DATE)", "month_start_date"),
-    upstream=(ORDERS, RETURNS),
-    refresh=ByKey(
-        "month_start_date",
-        on={ORDERS: by_month("order_date"), RETURNS: by_month("return_date")},
-    ),
-    adds_up={ORDERS: "revenue", RETURNS: "returned"},
-)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.monthly_revenue."""
+    interval = "CAST(date_trunc('month', {day}) AS DATE)"
+    return (
+        revenue_table(shop, module=__name__, model=MonthlyRevenue, interval=interval, by=by_month),
+    )

@@ -3,9 +3,10 @@
 import pandera.pandas as pa
 
 from ecommerce_assets.model.dependency import by_week
-from ecommerce_assets.model.strategies import ByKey
-from ecommerce_assets.tables.gold import gold_table
-from ecommerce_assets.tables.star import ORDERS, RETURNS, SalesMeasures, measures_by
+from ecommerce_assets.model.table import Table
+from ecommerce_assets.shop import Shop
+from ecommerce_assets.tables.gold import revenue_table
+from ecommerce_assets.tables.star import SalesMeasures
 from ecommerce_assets.tables.types import DATE
 
 
@@ -18,14 +19,9 @@ class WeeklyRevenue(SalesMeasures):
         unique = "week_start_date"
 
 
-TABLE = gold_table(
-    module=__name__,
-    model=WeeklyRevenue,
-    query=measures_by("CAST(date_trunc('week', {day}) AS DATE)", "week_start_date"),
-    upstream=(ORDERS, RETURNS),
-    refresh=ByKey(
-        "week_start_date",
-        on={ORDERS: by_week("order_date"), RETURNS: by_week("return_date")},
-    ),
-    adds_up={ORDERS: "revenue", RETURNS: "returned"},
-)
+def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
+    """gold.weekly_revenue."""
+    interval = "CAST(date_trunc('week', {day}) AS DATE)"
+    return (
+        revenue_table(shop, module=__name__, model=WeeklyRevenue, interval=interval, by=by_week),
+    )

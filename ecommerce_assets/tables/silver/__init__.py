@@ -36,10 +36,11 @@ from ecommerce_assets.tables.contract import (
     of_all_sources,
     of_shop,
 )
+from ecommerce_assets.tables.currencies import currencies_of
 from ecommerce_assets.tables.feed import Feed, feeds_for, lookups_of
 from ecommerce_assets.tables.looked_up import rows_table
 from ecommerce_assets.tables.provenance import VERSION_ORDER, provenance
-from ecommerce_assets.tables.types import REASONS, TEXT, kinds_of
+from ecommerce_assets.tables.types import REASONS, TEXT, kinds_of, with_types
 
 JUDGED = "judged"  # the relation of the rows of all sources, as their contracts give them
 
@@ -74,12 +75,13 @@ def silver_tables(
         rules: rules on several values of a row.
         parent: the column that should be the same in all versions of a key.
         detail: the column that should be the same in the versions that one file holds.
-        value: the column with a row's value, in the shop's currency.
+        value: the column with a row's value.
 
     Raises:
         PipelineError: the shop file says about this table what can't be.
     """
-    declared = model.to_schema()
+    currencies = currencies_of(shop)
+    declared = with_types(model.to_schema(), currencies.received)
     (key,) = [declared.unique] if isinstance(declared.unique, str) else declared.unique
     computed = computed or {}
     feeds = feeds_for(shop, name, declared.columns, key)
@@ -88,7 +90,7 @@ def silver_tables(
     types = kinds_of(kept)
     amounts, repeats = kinds_of(declared.columns), repeats_of(shop, name)
     absence = absence_of(shop, name, key)
-    marks = _marks(feeds, [marks_of(feed, amounts, repeats) for feed in feeds])
+    marks = _marks(feeds, [marks_of(feed, amounts, repeats, currencies) for feed in feeds])
     contracts = [
         Contract(
             of_shop(declared, shop, name, feed, computed), computed, rules, feed, marked, types

@@ -33,18 +33,20 @@ class Orders(pa.DataFrameModel):
     )
     status: TEXT = essential("Order status.", case="lower", words=statuses)
     payment_method: TEXT = optional("How it is paid.", case="lower", words=payment_methods)
-    subtotal: MONEY = optional("Sum of the items, in the shop's currency.", ge=0)
-    tax_amount: MONEY = optional("Tax, in the shop's currency.", ge=0)
-    shipping_amount: MONEY = optional("Shipping, in the shop's currency.", ge=0)
+    subtotal: MONEY = optional("Sum of the items, in its currency.", ge=0)
+    tax_amount: MONEY = optional("Tax, in its currency.", ge=0)
+    shipping_amount: MONEY = optional("Shipping, in its currency.", ge=0)
     discount_amount: MONEY = optional(
-        "Discount on the whole order, in the shop's currency.", default="0", ge=0
+        "Discount on the whole order, in its currency.", default="0", ge=0
     )
-    tip_amount: MONEY = optional("Tip, in the shop's currency.", default="0", ge=0)
+    tip_amount: MONEY = optional("Tip, in its currency.", default="0", ge=0)
     prices_include_tax: FLAG = optional(
         "Whether prices, discount and shipping include tax.", default=prices_include_tax
     )
-    total_amount: MONEY = required("Amount paid by the customer, in the shop's currency.", ge=0)
-    currency: TEXT = optional("Currency.", case="upper", default=shop_currency, words=currencies)
+    total_amount: MONEY = required("Amount paid by the customer, in its currency.", ge=0)
+    currency: TEXT = optional(
+        "Currency of its amounts.", case="upper", default=shop_currency, words=currencies
+    )
     shipping_country: TEXT = optional("Country of delivery, ISO 3166 two letters.", case="upper",
                                       str_matches=COUNTRY, reason="not two letters")  # fmt: skip
     shipping_city: TEXT = optional("City of delivery.", personal=True)

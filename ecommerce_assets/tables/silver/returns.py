@@ -4,9 +4,17 @@ import pandera.pandas as pa
 
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.tables.amounts import GROSS_AMOUNT
+from ecommerce_assets.tables.amounts import gross_amount
 from ecommerce_assets.tables.casting import day_in
-from ecommerce_assets.tables.contract import CrossFieldRule, essential, given, optional, required
+from ecommerce_assets.tables.contract import (
+    CrossFieldRule,
+    currencies,
+    essential,
+    given,
+    optional,
+    required,
+)
+from ecommerce_assets.tables.currencies import currencies_of
 from ecommerce_assets.tables.silver import silver_tables
 from ecommerce_assets.tables.star import GUEST, WHOLE_ORDER
 from ecommerce_assets.tables.types import DATE, MONEY, PRICE, TEXT, TIMESTAMP, WHOLE
@@ -32,16 +40,19 @@ class Returns(pa.DataFrameModel):
         "Day of the return; if empty in the source: the day of returned_at in the shop's time zone."
     )
     quantity: WHOLE = optional("Pieces.", ge=1)
-    unit_price: PRICE = optional("Price of a piece, in the shop's currency.", ge=0)
+    unit_price: PRICE = optional("Price of a piece, in its currency.", ge=0)
     amount: MONEY = optional(
-        "What came back, in the terms of the order's prices and in the shop's currency; if empty "
+        "What came back, in the terms of the order's prices and in its currency; if empty "
         "in the source: quantity x unit_price, from the digits received, rounded half up. Null: "
         "the share of the pieces in what was sold.",
         ge=0,
     )
-    tax_amount: MONEY = optional("Tax on the amount, in the shop's currency.", ge=0)
+    tax_amount: MONEY = optional("Tax on the amount, in its currency.", ge=0)
     refund_amount: MONEY = optional(
-        "What was paid back, tax and shipping included, in the shop's currency.", ge=0
+        "What was paid back, tax and shipping included, in its currency.", ge=0
+    )
+    currency: TEXT = optional(
+        "Currency of its amounts; if empty, the order's.", case="upper", words=currencies
     )
     reason: TEXT = optional("Why it came back.")
     updated_at: TIMESTAMP = optional("When the shop last changed the row, UTC.")
@@ -58,7 +69,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
         model=Returns,
         computed={
             "business_date": day_in(shop.zone, "returned_at"),
-            "amount": GROSS_AMOUNT,
+            "amount": gross_amount(currencies_of(shop).received_digits),
         },
         parent="order_id",
         value="amount",
