@@ -413,6 +413,30 @@ MUTATIONS = (
         IDLE,
     ),
     Mutation(
+        "a corrected rate reaches no order",
+        "refresh/upstream.py",
+        "found += _matching_keys(inputs, rows, mapping)",
+        "found += []",
+        "test_currencies.py::test_a_corrected_rate_recomputes_the_orders_of_its_days_and_no_others",
+        is_sql=True,
+    ),
+    Mutation(
+        "a rate is good for eight days",
+        "tables/gold/daily_exchange_rates.py",
+        "DAYS_VALID = 7",
+        "DAYS_VALID = 8",
+        "test_currencies.py::"
+        "test_an_order_is_converted_at_the_rate_of_its_day_or_of_the_seven_before",
+        is_sql=True,
+    ),
+    Mutation(
+        "a yen has hundredths",
+        "shop/model.py",
+        "_DIGITS.get(currency, 2)",
+        "2",
+        "test_currencies.py::test_amounts_are_rounded_to_the_smallest_unit_of_their_currency",
+    ),
+    Mutation(
         "the dashboard is not built again for new snapshots",
         "dashboard/build.py",
         "[_a, _b, _c, _d, snapshots]",

@@ -16,6 +16,7 @@ from ecommerce_assets.refresh.decision import Nothing, Whole
 from ecommerce_assets.refresh.inputs import Inputs, Known
 from ecommerce_assets.refresh.keys import KEY, AffectedKeys, keys_of
 from ecommerce_assets.refresh.run_cache import Change
+from ecommerce_assets.sql import ansi_literal
 
 Changes = Mapping[str, Partitions]
 NOTHING_CHANGED = "nothing changed upstream"
@@ -83,13 +84,21 @@ def _matching_keys(
 ) -> Iterator[Relation]:
     """The refresh keys of the rows of other upstream tables that match changed rows.
 
-    Keys whose row in such a table changed are found by its own mapping.
+    Keys whose row in such a table changed are found by its own mapping. Files of other rows are not
+    read.
     """
     for table, same in mapping.through:
+        ends = ", ".join(f"min({own}), max({own})" for own, _ in same)
+        bounds = [*query(f"SELECT {ends} FROM changed", changed=rows).rows()[0].values()]
+        if None in bounds:
+            continue
+        others = inputs.now(table)
+        for (_, other), least, most in zip(same, bounds[::2], bounds[1::2], strict=True):
+            others = others.where(f"{other} BETWEEN {ansi_literal(least)} AND {ansi_literal(most)}")
         matches = " AND ".join(f"others.{other} = changed.{own}" for own, other in same)
         yield query(
             f"SELECT others.{mapping.column} AS {KEY} FROM others SEMI JOIN changed ON {matches}",
-            others=inputs.now(table),
+            others=others,
             changed=rows.joined_by("broadcast"),
         )
 

@@ -23,6 +23,7 @@ Role = Literal["open", "sale", "cancelled", "returned"]
 NOT_SOLD = ("cancelled", "returned")  # roles
 TABLES = ("customers", "products", "orders", "order_items", "returns", "exchange_rates")
 TABLES_BY_GRAIN = ("order_items", "orders", "products", "customers")  # the finest first
+MAY_BE_NONE = ("returns", "exchange_rates")  # of which a delivery may have no row
 NEEDED = ("orders", "order_items")  # the members of the others may be known from these alone
 # ISO 4217, without funds, metals and test codes.
 _CODES = (

@@ -12,7 +12,7 @@ from ecommerce_assets.landing.layout import RESCUED
 from ecommerce_assets.model.shares import percent
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
-from ecommerce_assets.shop.model import Doubt
+from ecommerce_assets.shop.model import MAY_BE_NONE, Doubt
 from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.audits.marked import IS_OWN, SELLS_NOTHING, renamed
@@ -89,7 +89,7 @@ def doubtful(
     """
     found: list[tuple[Doubt, str]] = []
     none_selected = fates["not_selected"] and fates["not_selected"] == sum(fates.values())
-    if none_selected and table.name != "returns":  # it may be that nothing came back
+    if none_selected and table.name not in MAY_BE_NONE:
         found.append(
             (
                 "nothing_selected",

@@ -9,6 +9,7 @@ from typing import Any
 from ecommerce_assets.engine.queries import query
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
+from ecommerce_assets.shop.model import MAY_BE_NONE
 from ecommerce_assets.tables.audits import SAMPLE_ROWS, Scope, sample, share_finding
 from ecommerce_assets.tables.audits.fates import HELD, Account, accounted
 from ecommerce_assets.tables.audits.marked import (
@@ -184,8 +185,7 @@ def _selected(
         message += f"; {left:,}{worth} do not, by where: {conditions}"
     return Finding(
         SELECTED,
-        # It may be that nothing came back.
-        passed=not rows or left < rows or name == "returns",
+        passed=not rows or left < rows or name in MAY_BE_NONE,
         severity="ERROR" if blocks and not scope.allow_removal else "WARN",
         counts={"rows": rows, "not_selected": left}
         | ({} if left_out is None else {"not_selected_value": str(left_out)}),
