@@ -497,7 +497,7 @@ class Oracle:
     def sql(self) -> dict[str, str]:
         """By table of silver and gold, its SELECT."""
         not_sold = ", ".join(f"'{status}'" for status in self.not_sold) or "''"
-        rates = {"gold.daily_exchange_rates": RATES} if self.others else {}
+        rates = {"gold.dim_exchange_rate": RATES} if self.others else {}
         known = RATES_OF_DAY if self.others else NO_RATES
         others = ", ".join(f"'{one}'" for one in self.others)
         return {
@@ -632,7 +632,7 @@ RATES = """
         SELECT d.currency, d.day AS date, g.rate_date, g.rate AS exchange_rate
         FROM days d ASOF JOIN given g ON d.currency = g.currency AND d.day >= g.rate_date"""
 RATES_OF_DAY = """(
-            SELECT currency, date, rate_date, exchange_rate FROM gold.daily_exchange_rates
+            SELECT currency, date, rate_date, exchange_rate FROM gold.dim_exchange_rate
             UNION ALL SELECT own(), CAST(day AS DATE), NULL, 1 FROM (SELECT unnest(generate_series(
                 DATE '1969-01-01', DATE '2040-12-31', INTERVAL 1 DAY)) AS day))"""
 NO_RATES = """(

@@ -137,7 +137,7 @@ class Shop:
         """Make the tables of the rates, which all facts read, unless they are there or not meant."""
         where = ["--from", DAY, "--to", DAY, "--landing", str(self.landing), "--lakehouse",
                  str(self.lakehouse)]  # fmt: skip
-        for name in (f"bronze.{RATES}", f"silver.{RATES}", f"gold.daily_{RATES}"):
+        for name in (f"bronze.{RATES}", f"silver.{RATES}", "gold.dim_exchange_rate"):
             if name in all_tables() and self.tables.find(name) is None:
                 layer, table = name.split(".")
                 run_layer(layer, [*where, "--tables", table])

@@ -1,6 +1,7 @@
 """The data dictionary as Markdown: every table with its grain, columns, rules, checks, lineage."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from ecommerce_assets.jobs.audit import checks_of
 from ecommerce_assets.model.rules import NULLABILITY
@@ -8,7 +9,7 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.tables import LAYERS, all_tables, tables_of
 from ecommerce_assets.tables.bronze import LANDING
 from ecommerce_assets.tables.personal import personal_columns
-from ecommerce_assets.tables.star import SALES
+from ecommerce_assets.tables.star import FACTS
 
 TITLES = {
     "bronze": "Bronze: as received",
@@ -48,20 +49,17 @@ def _lines() -> Iterator[str]:
 
 
 def _star() -> Iterator[str]:
-    fact = all_tables()[SALES]
-    joins = [
-        (table, next(name for name in table.columns if name in fact.columns))
-        for table in tables_of("gold")
-        if table.name.startswith("dim_")
-    ]
+    facts = [all_tables()[name] for name in FACTS]
+    dimensions = [table for table in tables_of("gold") if table.name.startswith("dim_")]
     yield "```mermaid"
     yield "erDiagram"
-    for table, key in joins:
-        yield f"  {table.name} ||--o{{ {fact.name} : {key}"
-    for table in (fact, *(table for table, _ in joins)):
+    for table, fact in product(dimensions, facts):
+        if key := next((name for name in table.columns if name in fact.columns), None):
+            yield f"  {table.name} ||--o{{ {fact.name} : {key}"
+    for table in (*facts, *dimensions):
         yield f"  {table.name} {{"
         for name, kind in table.ddl.items():
-            mark = " PK" if table.key == (name,) else ""
+            mark = " PK" if name in table.key else ""
             yield f"    {kind.split('(')[0]} {name}{mark}"
         yield "  }"
     yield "```"

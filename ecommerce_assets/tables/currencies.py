@@ -18,7 +18,7 @@ from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.star import thousandths
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, RATE, ColumnType, with_types
 
-RATES = "gold.daily_exchange_rates"
+RATES = "gold.dim_exchange_rate"
 AS_RECEIVED = ColumnType("DECIMAL(24, 8)")
 _UNIT = "DECIMAL(4, 3)"
 # Columns of silver.orders and silver.order_items.

@@ -19,7 +19,7 @@ from ecommerce_assets_tests.three_days import make
 
 D = Decimal
 FRIDAY, SATURDAY, LATER = "2024-01-05", "2024-01-06", "2024-01-13"
-FACTS = ("gold.daily_exchange_rates", "gold.fact_sales", "gold.fact_returns", "gold.fact_orders")
+FACTS = ("gold.dim_exchange_rate", "gold.fact_sales", "gold.fact_returns", "gold.fact_orders")
 
 
 def order(number: int, day: str, price: str = "10.00", currency: str = "PLN", **more: str) -> None:
@@ -100,7 +100,7 @@ def test_orders_wait_for_a_rate_that_comes_late_and_a_check_names_them(shop: Sho
     sell(shop, (1, FRIDAY), (2, LATER), (3, LATER, "10.00", "EUR"))
     for layer in ("bronze", "silver"):
         shop.run(layer, first=FRIDAY)
-    shop.run("gold", "daily_exchange_rates", first=FRIDAY)
+    shop.run("gold", "dim_exchange_rate", first=FRIDAY)
     finding = found_in(shop, "gold.fact_sales", "orders_have_rates", FRIDAY)
     assert not finding.passed
     assert finding.severity == "WARN"
@@ -114,7 +114,7 @@ def test_orders_wait_for_a_rate_that_comes_late_and_a_check_names_them(shop: Sho
     rates(shop, (FRIDAY, "0.25"), day=LATER)
     for layer in ("bronze", "silver"):
         shop.run(layer, first=LATER)
-    shop.run("gold", "daily_exchange_rates", first=LATER)
+    shop.run("gold", "dim_exchange_rate", first=LATER)
     made = make(shop, "gold.fact_sales", LATER)
     assert made.why == "1 affected by what changed upstream, by order_id"
     found = {f.check.name: f for f in made.findings}["orders_have_rates"]
@@ -132,7 +132,7 @@ def test_a_corrected_rate_recomputes_the_orders_of_its_days_and_no_others(shop: 
     rates(shop, (FRIDAY, "0.24"), day=SATURDAY)
     for layer in ("bronze", "silver"):
         shop.run(layer, first=SATURDAY)
-    shop.run("gold", "daily_exchange_rates", first=SATURDAY)
+    shop.run("gold", "dim_exchange_rate", first=SATURDAY)
     for table, orders in (("fact_sales", 2), ("fact_returns", 2), ("fact_orders", 2)):
         made = make(shop, f"gold.{table}", SATURDAY)
         assert made.why == f"{orders} affected by what changed upstream, by order_id"
@@ -167,7 +167,7 @@ def test_what_comes_back_is_converted_as_its_order_was(shop: Shop) -> None:
     for layer, tables in (
         ("bronze", ""),
         ("silver", ""),
-        ("gold", "daily_exchange_rates,fact_sales"),
+        ("gold", "dim_exchange_rate,fact_sales"),
     ):
         shop.run(layer, tables, first=FRIDAY)
     waiting = found_in(shop, "gold.fact_returns", "returns_have_amounts", FRIDAY)
@@ -217,7 +217,7 @@ def test_a_rate_that_is_none_is_quarantined_and_of_two_for_a_day_the_last_counts
     ]
     assert sales(shop)["O1"] == ("2.60", "10.00", "0.26000000", FRIDAY)
     # Of the currencies that orders may have.
-    assert {row["currency"] for row in shop.query("from gold.daily_exchange_rates")} == {"PLN"}
+    assert {row["currency"] for row in shop.query("from gold.dim_exchange_rate")} == {"PLN"}
 
 
 def test_amounts_that_disagree_are_told_in_the_reporting_currency(shop: Shop) -> None:
@@ -228,7 +228,7 @@ def test_amounts_that_disagree_are_told_in_the_reporting_currency(shop: Shop) ->
     rates(shop, (FRIDAY, "0.25"), day=FRIDAY)
     for layer in ("bronze", "silver"):
         shop.run(layer, first=FRIDAY)
-    shop.run("gold", "daily_exchange_rates", first=FRIDAY)
+    shop.run("gold", "dim_exchange_rate", first=FRIDAY)
     finding = found_in(shop, "gold.fact_sales", "order_amounts_agree", FRIDAY)
     assert "1 of 2 orders, worth 375.00 of 475.00 EUR" in finding.message
     assert "by 125.00" in finding.message
@@ -272,7 +272,7 @@ def test_a_shop_of_one_currency_has_its_smallest_unit_and_no_rates(
     with using(of_currencies(currency)):
         sell(shop, (1, FRIDAY, "13.4444", ""), (2, FRIDAY, "14.3345", currency))
         run(shop, FRIDAY, oracle.Oracle(currency))
-        assert not any("exchange_rates" in name for name in all_tables() if name[:6] != "bronze")
+        assert not any("exchange_rate" in name for name in all_tables() if name[:6] != "bronze")
         day = shop.one("select revenue, average_order_value from gold.daily_revenue")
     # 13 + 14 JPY; 13.444 + 14.335 KWD, whose half is 13.8895.
     assert day == {"revenue": D(revenue), "average_order_value": D(average)}

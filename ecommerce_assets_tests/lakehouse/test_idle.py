@@ -80,7 +80,7 @@ def test_what_may_have_changed_is_left_to_the_refresh(quiet: Shop) -> None:
     assert "silver.products" in idle
     quiet.run("silver", first=DAYS[2])
     # A group is published together, and KPIs read its facts; no rate came.
-    assert [*_idle(_arguments(quiet, "gold"))] == ["gold.daily_exchange_rates"]
+    assert [*_idle(_arguments(quiet, "gold"))] == ["gold.dim_exchange_rate"]
 
 
 def test_a_date_read_by_this_code_again_is_recorded(

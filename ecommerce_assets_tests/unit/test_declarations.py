@@ -53,7 +53,7 @@ GOLD = {
     "fact_returns": "return_key return_id sale_key order_id date_key return_date order_date "
     "customer_key product_key reason is_order_known is_counted quantity returned_amount "
     "returned_tax refunded_amount currency exchange_rate rate_date original_amount exceeds_sale",
-    "daily_exchange_rates": "currency date rate_date exchange_rate",
+    "dim_exchange_rate": "currency date rate_date exchange_rate",
 }
 SOURCES = ("customers", "products", "orders", "order_items", "returns", "exchange_rates")
 
@@ -115,7 +115,7 @@ def test_a_kpi_is_one_module(shop: Shop, tmp_path: Path, monkeypatch: pytest.Mon
         shop.deliver_one_of_each()
         shop.run("bronze")
         shop.run("silver")
-        shop.run("gold", "daily_exchange_rates,fact_sales,revenue_by_payment_method")
+        shop.run("gold", "dim_exchange_rate,fact_sales,revenue_by_payment_method")
         row = shop.one("select * from gold.revenue_by_payment_method")
         assert tuple(map(str, row.values())) == ("unknown", "1", "10.00")
     finally:

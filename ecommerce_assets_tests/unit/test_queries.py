@@ -280,7 +280,7 @@ def test_lineage_is_read_off_the_query() -> None:
         ("silver.order_items", "tax_amount"), ("silver.order_items", "tax_rate"),
         ("silver.orders", "tax_amount"), ("silver.orders", "prices_include_tax"),
         ("silver.orders", "shipping_amount"), ("silver.orders", "currency"),
-        ("gold.daily_exchange_rates", "exchange_rate"),
+        ("gold.dim_exchange_rate", "exchange_rate"),
     }  # fmt: skip
     item = lineage_of(tables["silver.order_items"], tables)
     assert ("bronze.order_items", "quantity") in item["line_total"]

@@ -1,4 +1,4 @@
-"""gold.daily_exchange_rates: the rate at which each day's orders are converted."""
+"""gold.dim_exchange_rate: the rate at which each day's orders are converted."""
 
 import pandera.pandas as pa
 
@@ -16,7 +16,7 @@ from ecommerce_assets.tables.types import DATE, RATE, TEXT
 DAYS_VALID = 7
 
 
-class DailyExchangeRates(pa.DataFrameModel):
+class DimExchangeRate(pa.DataFrameModel):
     """One row per currency of orders and day with a rate of that day or of the 7 days before."""
 
     currency: TEXT = pa.Field(description="Currency, ISO 4217.")
@@ -31,7 +31,7 @@ class DailyExchangeRates(pa.DataFrameModel):
 
 
 def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
-    """gold.daily_exchange_rates; none where orders have one currency."""
+    """gold.dim_exchange_rate; none where orders have one currency."""
     others = currencies_of(shop).others
     if not others:
         return ()
@@ -52,7 +52,7 @@ def tables_of_shop(shop: Shop) -> tuple[Table, ...]:
     return (
         gold_table(
             module=__name__,
-            model=DailyExchangeRates,
+            model=DimExchangeRate,
             query=query,
             upstream=("silver.exchange_rates",),
             refresh=Full(
