@@ -71,7 +71,7 @@ def shown(module_shop: Shop) -> Shop:
                 "order_id": number, "customer_id": f"C{customer}", "shipping_country": "PL",
                 "order_date": f"{day}T12:00:00Z", "total_amount": price,
                 "status": "returned" if (n + order) % 7 == 0 else "delivered",
-                "updated_at": f"{FIRST}T12:00:00Z",
+                "updated_at": f"{FIRST}T12:00:00Z", "currency": "PLN" if order == 2 else "",
             })  # fmt: skip
             items += [
                 {"order_item_id": f"I{number}", "order_id": number,
@@ -80,6 +80,9 @@ def shown(module_shop: Shop) -> Shop:
                  "unit_price": "7.00", "quantity": "2", "line_total": "14.00"},
             ]  # fmt: skip
     shop.deliver("orders", *orders)
+    shop.deliver("exchange_rates", *[
+        {"rate_date": f"{day}", "rate": f"0.2{n % 10}"} for n, day in enumerate([YEAR_BEFORE, *days])
+    ])  # fmt: skip
     shop.deliver("returns", *[
         {"return_id": f"R{n}", "order_id": order["order_id"], "order_item_id": f"J{order['order_id']}",
          "returned_at": f"{days[min(n + 5, len(days) - 1)]}T12:00:00Z",
@@ -281,7 +284,8 @@ def test_charts_and_their_csv_are_of_the_chosen_days(opened: Opened, shown: Shop
             f"{sold} group by 1, 2 order by 1, 2")
     ]  # fmt: skip
     places = {"DE": "Germany", "FR": "France", "AT": "Austria", "PL": "Poland"}
-    for chart, column in (("countries", "coalesce(c.country, 'PL')"), ("segments", "segment")):
+    for chart, column in (("countries", "coalesce(c.country, 'PL')"), ("segments", "segment"),
+                          ("currencies", "currency")):  # fmt: skip
         expected = shown.query(
             f"select {column} as name, count(distinct customer_key) as customers, "
             f"count(distinct order_id) as orders, sum(revenue) as revenue {sold} "
@@ -444,6 +448,9 @@ TABLES = {
         select segment, count(distinct customer_key), count(distinct order_id), sum(revenue)
         from gold.fact_sales f join gold.dim_customer c using (customer_key)
         where is_sale group by 1 order by 4 desc""",
+    "currencies": """
+        select currency, count(distinct customer_key), count(distinct order_id), sum(revenue)
+        from gold.fact_sales where is_sale group by 1 order by 4 desc""",
     "values": """
         with classes(upper, name) as (values (50, 'up to €50'), (100, 'up to €100'),
             (200, 'up to €200'), (500, 'up to €500'), (1000, 'up to €1,000'),
@@ -534,7 +541,7 @@ def test_the_page_of_data_quality(opened: Opened, shown: Shop) -> None:
     bronze = shown.one(
         "select (select count(*) from bronze.orders) + (select count(*) from bronze.order_items) "
         "+ (select count(*) from bronze.customers) + (select count(*) from bronze.products) "
-        "+ (select count(*) from bronze.returns) as n"
+        "+ (select count(*) from bronze.returns) + (select count(*) from bronze.exchange_rates) as n"
     )
     assert tiles["Rows in bronze"] == f"{bronze['n']:,}"
     assert (tiles["Rows in quarantine"], tiles["Late rows"], tiles["Items waiting"]) == (
@@ -688,7 +695,7 @@ def test_the_lines_name_nobody(shown: Shop) -> None:
         r'id="figures">(.*?)</script>', shown.dashboard.read_text("utf-8"), re.S)[1])  # fmt: skip
     names = zlib.decompress(base64.b64decode(found["sales"]["names"])).decode()
     assert json.loads(names).keys() == {
-        "countries", "segments", "categories", "products", "reasons",
+        "countries", "segments", "categories", "products", "reasons", "currencies",
     }  # fmt: skip
     text = json.dumps(found["sales"]) + names
     assert not re.search(r"C[0-3]\b|ada@|Lovelace", text)

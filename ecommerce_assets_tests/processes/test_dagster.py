@@ -74,12 +74,16 @@ def test_the_graph(tmp_path: Path) -> None:
     }
     expected = {
         **{f"bronze/{t}": [f"landing/{t}"] for t in
-           ("customers", "products", "orders", "order_items", "returns")},
+           ("customers", "products", "orders", "order_items", "returns", "exchange_rates")},
         **{f"silver/{t}{kind}": [f"bronze/{t}"] for kind in ("", "_quarantine")
-           for t in ("customers", "products", "orders", "order_items", "returns")},
-        "gold/fact_sales": ["silver/order_items", "silver/orders"],
-        "gold/fact_returns": ["gold/fact_sales", "silver/orders", "silver/returns"],
-        "gold/fact_orders": ["gold/fact_returns", "gold/fact_sales", "silver/orders"],
+           for t in ("customers", "products", "orders", "order_items", "returns",
+                     "exchange_rates")},
+        "gold/dim_exchange_rate": ["silver/exchange_rates"],
+        "gold/fact_sales": ["gold/dim_exchange_rate", "silver/order_items", "silver/orders"],
+        "gold/fact_returns": ["gold/dim_exchange_rate", "gold/fact_sales", "silver/orders",
+                              "silver/returns"],
+        "gold/fact_orders": ["gold/dim_exchange_rate", "gold/fact_returns", "gold/fact_sales",
+                             "silver/orders"],
         "gold/dim_date": [*FACTS, "silver/orders", "silver/returns"],
         "gold/dim_customer": [*FACTS, "silver/customers", "silver/orders", "silver/returns"],
         "gold/dim_product": ["gold/fact_returns", "gold/fact_sales", "silver/order_items",
