@@ -179,7 +179,9 @@ class PublishGroup:
         record = replace(
             record_of(inputs, decision, self._attempt), is_mended=name in self._arguments.damaged
         )
-        columns = schema_with(name, published.table, table.kinds, table.comments)
+        columns = schema_with(
+            name, published.table, table.kinds, table.comments, whole=decision.is_whole
+        )
         write = Overwrite(
             published,
             rows,

@@ -1,4 +1,5 @@
-"""Columns that a table gains: known to its metadata at once, seen by readers once it is published.
+"""Columns that a table gains, or whose type changes: known to its metadata at once, seen by readers
+once it is published.
 
 A snapshot has the schema with which it was written. So the new columns are added as a further
 schema, and the commit that publishes the first snapshot with them makes it the table's own.
@@ -28,26 +29,39 @@ def schema_with(
     table: "Table",
     kinds: Mapping[str, str],
     comments: Mapping[str, str] = MappingProxyType({}),
+    *,
+    whole: bool,
 ) -> "Schema":
     """A table's schema with those columns that it lacks; added to its metadata.
 
     Args:
         kinds: the type of each column, in DuckDB's words.
         comments: descriptions of columns.
+        whole: whether all rows are written anew, so that a column of another type can be replaced
+            by a new one of its name.
 
     Raises:
-        PipelineError: a column exists with another type.
+        PipelineError: a column exists with another type, and not all rows are written anew.
     """
-    if not _new_columns(identifier, table.schema(), kinds):
+    new = _new_columns(table.schema(), kinds)
+    for name, kind in () if whole else new.items():
+        if there := _type_in(table.schema(), name):
+            raise PipelineError(
+                f"{identifier}.{name} is {there} in the lakehouse and {kind} in the declaration: "
+                "run it with --full-refresh"
+            )
+    if not new:
         return table.schema()
 
     def add(table: "Table") -> "Schema":
         from pyiceberg.schema import Schema
 
         update: Any = import_module("pyiceberg.table.update")
-        last = table.metadata.last_column_id
-        new = schema_of(_new_columns(identifier, table.schema(), kinds), comments, last + 1)
-        added = Schema(*table.schema().fields, *new.fields, schema_id=1 + max(table.schemas()))
+        last, columns = table.metadata.last_column_id, _new_columns(table.schema(), kinds)
+        new = {field.name.lower(): field for field in schema_of(columns, comments, last + 1).fields}
+        # One of another type takes the place of the old one.
+        there = [new.pop(field.name.lower(), field) for field in table.schema().fields]
+        added = Schema(*there, *new.values(), schema_id=1 + max(table.schemas()))
         # By another run that has not published, or did not. One of earlier would bring back the
         # numbers of columns that were dropped, and with them their values.
         known = table.schemas().get(int(table.properties.get(NEXT, -1)))
@@ -69,23 +83,17 @@ def _described(schema: "Schema") -> list[tuple[str, str]]:
     return [(field.name, str(field.field_type)) for field in schema.fields]
 
 
-def _new_columns(identifier: str, schema: "Schema", kinds: Mapping[str, str]) -> dict[str, str]:
-    """The columns that a schema lacks.
+def _new_columns(schema: "Schema", kinds: Mapping[str, str]) -> dict[str, str]:
+    """The columns that a schema lacks, or has with another type; types in DuckDB's words."""
+    wanted = {field.name: str(field.field_type) for field in schema_of(kinds, {}).fields}
+    return {name: kind for name, kind in kinds.items() if _type_in(schema, name) != wanted[name]}
 
-    Raises:
-        PipelineError: a column exists with another type.
-    """
-    # Engines do not distinguish names by case.
-    present = {field.name.lower(): str(field.field_type) for field in schema.fields}
-    for field in schema_of(kinds, {}).fields:
-        kind = str(field.field_type)
-        there = present.get(field.name.lower(), kind)
-        if there != kind:
-            raise PipelineError(
-                f"{identifier}.{field.name} is {there} in the lakehouse and {kind} in the "
-                "declaration: rename the column, or drop the table and materialize it again"
-            )
-    return {name: kind for name, kind in kinds.items() if name.lower() not in present}
+
+def _type_in(schema: "Schema", name: str) -> str:
+    """The type of a column; empty without it. Engines do not distinguish names by case."""
+    return next(
+        (str(one.field_type) for one in schema.fields if one.name.lower() == name.lower()), ""
+    )
 
 
 def adopt(table: "Table", schema_id: int) -> None:

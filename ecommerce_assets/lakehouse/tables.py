@@ -46,7 +46,7 @@ def create_table(
         clustered: rows arrive partition by partition, so a write needs no shuffle.
 
     Raises:
-        PipelineError: a column exists with another type, or the table lies outside the lakehouse.
+        PipelineError: the table lies outside the lakehouse.
     """
     table = lakehouse.find(identifier)
     if table is None:
@@ -60,7 +60,7 @@ def create_table(
             {**AT_CREATION, **PROPERTIES, **own},
         )
         table = lakehouse.table(identifier)
-    schema = schema_with(identifier, table, kinds, comments)
+    schema = schema_with(identifier, table, kinds, comments, whole=True)
     partitions = {_partition(text)[0] for text in partitioned_by}
     if not partitions <= set(table.schema().column_names):
         adopt(table, schema.schema_id)

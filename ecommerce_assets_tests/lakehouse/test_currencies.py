@@ -297,3 +297,29 @@ def test_a_trial_and_a_trace_have_the_rates(shop: Shop) -> None:
     assert [(row["rate"], row["fate"]) for row in delivered.first.to_pylist()] == [
         ("0.26", "current"), ("0.25", "superseded"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_a_shop_takes_up_a_currency_of_other_digits_and_gives_it_up(
+    shop: Shop, engine: str
+) -> None:
+    """Amounts change their type, in tables that are there; readers see one or the other."""
+    sell(shop, (1, FRIDAY, "10.125", ""), (2, FRIDAY, "3.2", "PLN"))
+    rates(shop, (FRIDAY, "0.25"), day=FRIDAY)
+    run(shop, FRIDAY)
+    before = shop.content("gold.fact_sales")
+    shop.deliver("orders", {"order_id": "O3", "order_date": FRIDAY, "currency": "KWD",
+                            "total_amount": "1.2345"}, day=SATURDAY)  # fmt: skip
+    shop.deliver("order_items", {"order_item_id": "I3", "order_id": "O3", "unit_price": "1.2345",
+                                 "line_total": ""}, day=SATURDAY)  # fmt: skip
+    rates(shop, (FRIDAY, "3"), day=SATURDAY, currency="KWD")
+    with using(of_currencies("EUR", "PLN", "KWD")):
+        for layer in ("bronze", "silver", "gold"):
+            shop.run(layer, first=SATURDAY, engine=engine)
+        run(shop, SATURDAY, oracle.Oracle("EUR", "PLN", "KWD"))
+        assert sales(shop)["O3"][:2] == ("3.710", "1.235")
+        assert shop.one("select sum(revenue) as r from gold.monthly_revenue") == {"r": D("14.64")}
+    for layer in ("bronze", "silver", "gold"):
+        shop.run(layer, first=SATURDAY, engine=engine)
+    run(shop, SATURDAY)
+    assert shop.content("gold.fact_sales") == before

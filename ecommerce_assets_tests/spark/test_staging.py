@@ -39,7 +39,7 @@ def written(
     **how: bool,
 ) -> Staged:  # fmt: skip
     """The snapshot of rows that Spark writes to a branch."""
-    schema = schema_with(NAME, base.table, kinds_of(rows))
+    schema = schema_with(NAME, base.table, kinds_of(rows), whole=True)
     overwrite = Overwrite(base, SparkRelation(rows), schema, replace, **how)
     write = partial(SparkEngine(session).overwrite, overwrite)
     return stage(base, write, record, whole=overwrite.whole)

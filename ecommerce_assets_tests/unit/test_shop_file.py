@@ -156,6 +156,11 @@ MISTAKES = [
      "Headers are texts; take their numbers first, as in number(Quantity)."),
     ("two expressions", changed('{ constant = "goods" }', '{ sql = "StockCode, Country" }'),
      "must be one expression of a row"),
+    ("no rates", changed("[vocabulary]", "[vocabulary]\ncurrencies = ['EUR', 'USD']"),
+     "vocabulary.currencies: EUR, USD can't be converted: say where tables.exchange_rates comes from"),
+    ("rates of nothing", changed("[vocabulary]", "[tables.exchange_rates]\nfrom = 'lines'\n[vocabulary]"),
+     "tables.exchange_rates: nothing is converted: name the currencies that orders may have beside GBP"),
+    ("no currency", changed("[vocabulary]", "[vocabulary]\ncurrencies = ['EURO']"), "'EURO' is no currency"),
     ("named result", changed('{ constant = "goods" }', '{ sql = "StockCode as x" }'),
      "must not name its result"),
 ]  # fmt: skip

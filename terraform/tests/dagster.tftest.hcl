@@ -175,6 +175,37 @@ run "with_glue" {
   }
 }
 
+# What AWS takes of the names is held by a test over all plans.
+run "the_longest_names" {
+  command = plan
+
+  variables {
+    environment = "production"
+    name        = "a-shop-of-toys"
+    dagster_sign_in = {
+      domain                 = "dagster.example.com"
+      certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
+      from_cidrs             = ["10.0.0.0/8"]
+      issuer                 = "https://id.example.com"
+      authorization_endpoint = "https://id.example.com/authorize"
+      token_endpoint         = "https://id.example.com/token"
+      user_info_endpoint     = "https://id.example.com/userinfo"
+      client_id              = "dagster"
+      client_secret_id       = "dagster-sign-in"
+    }
+  }
+
+  override_data {
+    target = data.aws_secretsmanager_secret_version.sign_in
+    values = { secret_string = "secret" }
+  }
+
+  assert {
+    condition     = length("${var.environment}-${var.name}") == 25 && startswith(aws_lb.dagster[0].name, "production-")
+    error_message = "The environment and the name are as long as they may be."
+  }
+}
+
 run "sign_in" {
   command = plan
 
