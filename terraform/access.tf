@@ -214,6 +214,7 @@ data "aws_iam_policy_document" "reader" {
       "athena:GetNamedQuery",
       "athena:GetQueryExecution",
       "athena:GetQueryResults",
+      "athena:GetQueryResultsStream", # the drivers of JDBC and ODBC, on port 444
       "athena:GetWorkGroup",
       "athena:GetQueryRuntimeStatistics",
       "athena:ListNamedQueries",
@@ -224,8 +225,7 @@ data "aws_iam_policy_document" "reader" {
     resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${local.workgroups[each.key]}"]
   }
 
-  # Athena's console and its drivers browse; the catalog's own permissions decide which databases and
-  # tables they show. The first three actions take no resource.
+  # Athena's console and its drivers browse. The first three actions take no resource.
   statement {
     sid = "Browse"
     actions = [
@@ -248,8 +248,15 @@ data "aws_iam_policy_document" "reader" {
   }
 
   statement {
+    # The list of databases is that of all their names, or it is refused.
+    sid       = "ListDatabases"
+    actions   = ["glue:GetDatabases"]
+    resources = ["${local.glue_arn}:catalog", "${local.glue_arn}:database/*"]
+  }
+
+  statement {
     sid     = "ReadCatalog"
-    actions = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTable", "glue:GetTables"]
+    actions = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables"]
     resources = concat(
       # Athena looks at the default database for a query that names none.
       ["${local.glue_arn}:catalog", "${local.glue_arn}:database/default"],

@@ -43,8 +43,45 @@ resource "aws_db_instance" "dagster" {
   copy_tags_to_snapshot               = true
   deletion_protection                 = !var.force_destroy
   skip_final_snapshot                 = var.force_destroy
-  final_snapshot_identifier           = "${local.name}-dagster-last"
+  final_snapshot_identifier           = "${local.name}-dagster-${terraform_data.last_snapshot[0].output}"
+  engine_lifecycle_support            = "open-source-rds-extended-support-disabled"
   enabled_cloudwatch_logs_exports     = ["postgresql", "upgrade"]
+}
+
+# RDS would make them, to be kept for ever and beyond the database.
+resource "aws_cloudwatch_log_group" "database" {
+  #checkov:skip=CKV_AWS_158:Errors of Postgres; no statement is logged
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year of them is no default to pay for
+  for_each          = var.enable_dagster ? toset(["postgresql", "upgrade"]) : []
+  name              = "/aws/rds/instance/${local.name}-dagster/${each.key}"
+  retention_in_days = var.log_retention_days
+}
+
+# Without memory nobody can sign in, and without space no run is recorded.
+resource "aws_cloudwatch_metric_alarm" "database" {
+  for_each            = var.enable_dagster ? { FreeableMemory = 128, FreeStorageSpace = 2048 } : {}
+  alarm_name          = "${local.name}-database-${lower(each.key)}"
+  alarm_description   = "Dagster's database has less than ${each.value} MiB left (${each.key}): a larger dagster_database_class, or more storage."
+  namespace           = "AWS/RDS"
+  metric_name         = each.key
+  dimensions          = { DBInstanceIdentifier = aws_db_instance.dagster[0].identifier }
+  statistic           = "Minimum"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "LessThanThreshold"
+  threshold           = each.value * 1024 * 1024
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+}
+
+# The name of the last snapshot, for this database alone: another one may be there of one before.
+resource "terraform_data" "last_snapshot" {
+  count = local.dagster_count
+  input = formatdate("YYYYMMDDhhmm", plantimestamp())
+
+  lifecycle {
+    ignore_changes = [input]
+  }
 }
 
 resource "aws_security_group" "database" {

@@ -2,6 +2,8 @@
 # server and the runs do what Dagster does elsewhere by the policies of access.tf.
 
 data "aws_iam_policy_document" "assumed_by_tasks" {
+  for_each = { task = [local.account], execution = [] }
+
   statement {
     actions = ["sts:AssumeRole"]
 
@@ -10,10 +12,15 @@ data "aws_iam_policy_document" "assumed_by_tasks" {
       identifiers = ["ecs-tasks.amazonaws.com"]
     }
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
+    # Documented for the role of a task, not for that by which ECS starts it.
+    dynamic "condition" {
+      for_each = each.value
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 }
@@ -33,7 +40,7 @@ resource "aws_iam_role" "dagster" {
   for_each           = var.enable_dagster ? toset(keys(local.services)) : []
   name               = "${local.name}-dagster-${each.key}"
   description        = "Dagster's tasks: ${each.key}."
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks["task"].json
 }
 
 # Each of Dagster's tasks.
@@ -170,7 +177,7 @@ resource "aws_iam_role" "execution" {
   for_each           = var.enable_dagster ? toset(["daemon", "others"]) : []
   name               = "${local.name}-execution-${each.key}"
   description        = "Starts Dagster's tasks: ${each.key}."
-  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks["execution"].json
 }
 
 data "aws_iam_policy_document" "execution" {

@@ -167,18 +167,6 @@ data "aws_iam_policy_document" "job" {
     )
   }
 
-  statement {
-    sid       = "WriteMetrics"
-    actions   = ["cloudwatch:PutMetricData"]
-    resources = ["*"] # metrics have no ARN
-
-    condition {
-      test     = "StringEquals"
-      variable = "cloudwatch:namespace"
-      values   = ["Glue"]
-    }
-  }
-
   dynamic "statement" {
     for_each = var.enable_vpc ? ["vpc"] : []
 

@@ -96,8 +96,25 @@ resource "aws_cloudwatch_event_target" "job_failed" {
       run     = "$.detail.jobRunId"
       state   = "$.detail.state"
     }
-    input_template = "\"<job> ended as <state>, run <run>: <message>\""
+    # Outside quotes, a value is escaped: a message may have quotes and several lines.
+    input_template = "{\"job\": <job>, \"state\": <state>, \"run\": <run>, \"message\": <message>}"
   }
+}
+
+# What the rule could not pass on is no job that ended well.
+resource "aws_cloudwatch_metric_alarm" "not_told" {
+  alarm_name          = "${local.name}-failure-not-told"
+  alarm_description   = "EventBridge could not tell of a job of ${local.name} that failed: look at Glue's runs."
+  namespace           = "AWS/Events"
+  metric_name         = "FailedInvocations"
+  dimensions          = { RuleName = aws_cloudwatch_event_rule.job_failed.name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
 }
 
 resource "aws_budgets_budget" "monthly" {

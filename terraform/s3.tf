@@ -20,7 +20,10 @@ resource "aws_s3_bucket" "this" {
   for_each      = local.buckets
   bucket        = local.bucket_names[each.key]
   force_destroy = var.force_destroy
-  tags          = { Purpose = each.value }
+
+  # Destroyed before the catalog: a bucket that is full refuses, and then the tables are still known.
+  depends_on = [aws_glue_catalog_database.layer]
+  tags       = { Purpose = each.value }
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
@@ -170,6 +173,15 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
       expiration {
         days = rule.value
+      }
+
+      # In a bucket with versions, what has expired is only hidden until this is over as well.
+      dynamic "noncurrent_version_expiration" {
+        for_each = contains(["landing", "artifacts"], each.key) ? [1] : []
+
+        content {
+          noncurrent_days = noncurrent_version_expiration.value
+        }
       }
     }
   }

@@ -4,6 +4,17 @@ variable "region" {
   default     = "eu-central-1"
 }
 
+variable "account_id" {
+  description = "The only account in which this may be deployed; by default, that of whoever deploys."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.account_id == null || can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "An account has twelve digits."
+  }
+}
+
 variable "environment" {
   description = "Name of this environment, before the names of its databases, jobs, buckets and everything else: several live side by side in an account, and with what is there already, like a database named gold. Empty for none."
   type        = string
@@ -61,7 +72,7 @@ variable "log_retention_days" {
 }
 
 variable "landing_retention_days" {
-  description = "Days that deliveries are kept; null forever. The tables keep what was read from older ones, but can't be rebuilt from them."
+  description = "Days that deliveries are kept, and a day more until S3 has let them go; null forever. What is replaced or deleted meanwhile goes a day later as well. The tables keep what was read from older ones, but can't be rebuilt from them."
   type        = number
   default     = null
 }
@@ -73,7 +84,7 @@ variable "snapshot_retention_days" {
 }
 
 variable "landing_versions_days" {
-  description = "Days that replaced and deleted deliveries can be had back."
+  description = "Days that replaced and deleted deliveries and releases can be had back; a day where landing_retention_days is set."
   type        = number
   default     = 90
 }
@@ -190,9 +201,9 @@ variable "dagster_sign_in" {
 }
 
 variable "dagster_database_class" {
-  description = "Instance class of Dagster's database."
+  description = "Instance class of Dagster's database. Signing in by IAM takes 300 MiB and more of its memory, which a micro one does not have."
   type        = string
-  default     = "db.t4g.micro"
+  default     = "db.t4g.small"
 }
 
 variable "record_object_access" {

@@ -143,7 +143,13 @@ class Deployed:
         layer = table.split(".")[0]
         selected = {"pipelineName": f"ecommerce_{layer}", **LOCATION,
                     "assetSelection": [{"path": table.split(".")}], "assetCheckSelection": []}  # fmt: skip
-        tags = [{"key": "dagster/partition", "value": day}]
+        # Whoever reaches the UI can write tags, and dagster-aws would obey them.
+        evil = '[{"name": "run", "command": ["sh", "-c", "id"]}]'
+        tags = [{"key": "dagster/partition", "value": day},
+                {"key": "ecs/container_overrides", "value": evil},
+                {"key": "ecs/task_overrides", "value": '{"taskRoleArn": "arn:aws:iam::1:role/admin"}'},
+                {"key": "ecs/run_task_kwargs", "value": '{"enableExecuteCommand": true}'},
+                {"key": "ecs/cpu", "value": "16384"}]  # fmt: skip
         params = {"selector": selected, "mode": "default", "executionMetadata": {"tags": tags}}
         answer = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
@@ -325,6 +331,12 @@ def test_a_run_ended_in_the_ui_stops_its_task_and_its_glue_run(deployed: Deploye
     deployed.jobs.silver_begun.clear()
     deployed.jobs.silver_may_end.clear()
     run = deployed.launch("silver.orders", "2024-01-03")
+    started = until(lambda: deployed.ecs.started[-1:], "the task")[0]
+    (container,) = started["overrides"]["containerOverrides"]
+    assert container["command"][:3] == ["dagster", "api", "execute_run"]
+    assert started["overrides"].keys() == {"containerOverrides"}
+    assert started["propagateTags"] == "TASK_DEFINITION"
+    assert "enableExecuteCommand" not in started
     until(deployed.jobs.silver_begun.is_set, "silver's job")
     job_run = list(deployed.glue.runs)[-1]
     until(lambda: "started prod-" in deployed.ecs.log(deployed.ecs.runs()[-1]), "the run's start")

@@ -70,6 +70,8 @@ NEEDED = [
     ("dagster", Call("s3:GetBucketLocation", RESULTS)),
     ("analyst", Call("athena:StartQueryExecution", arn("athena", WORKGROUP))),
     ("analyst", Call("athena:GetQueryResults", arn("athena", WORKGROUP))),
+    ("analyst", Call("athena:GetQueryResultsStream", arn("athena", WORKGROUP))),
+    ("analyst", Call("glue:GetDatabases", arn("glue", "database/*"))),
     ("analyst", Call("athena:ListWorkGroups", "*")),
     ("analyst", Call("athena:ListTableMetadata", arn("athena", "datacatalog/AwsDataCatalog"))),
     ("analyst", table("GetTables", "prod_gold", "*")),
@@ -82,7 +84,6 @@ NEEDED = [
     ("gold", listed(ARTIFACTS, "releases/0123/")),
     ("gold", Call("logs:PutLogEvents", LOGS)),
     ("gold", Call("logs:CreateLogGroup", arn("logs", "log-group:/aws-glue/jobs/error"))),
-    ("gold", Call("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", "Glue"),))),
     ("gold", Call("glue:GetDatabase", arn("glue", "database/default"))),
     ("gold", Call("glue:GetDatabase", arn("glue", "database/global_temp"))),
     # ECS, for its tasks.
@@ -131,7 +132,6 @@ FORBIDDEN = [
     ("gold", Call("glue:StartJobRun", JOB)),
     ("gold", Call("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/prod-ecommerce-glue-gold")),
     ("gold", Call("secretsmanager:GetSecretValue", WEBHOOK)),
-    ("gold", Call("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", "Mine"),))),
     ("gold", get(f"{OTHER_BUCKET}/x")),
     ("gold", put(f"{OTHER_BUCKET}/x")),
     ("gold", listed(LAKEHOUSE, "")),
@@ -183,6 +183,8 @@ FORBIDDEN = [
     ("analyst", Call("athena:GetQueryResults", arn("athena", OF_DASHBOARD))),
     ("analyst", Call("athena:StartQueryExecution", arn("athena", "workgroup/primary"))),
     ("analyst", Call("athena:UpdateWorkGroup", arn("athena", WORKGROUP))),
+    ("analyst", Call("glue:GetDatabase", arn("glue", "database/prod_silver"))),
+    ("analyst", table("GetTables", "prod_silver", "*")),
     ("analyst", Call("glue:StartJobRun", JOB)),
     # Dagster's tasks.
     ("webserver", Call("ecs:RunTask", RUN_TASK, IN_CLUSTER)),

@@ -54,6 +54,12 @@ run "dagster" {
     error_message = "Webserver, daemon and code server run."
   }
 
+  # Signing in by IAM takes more memory than a micro instance has.
+  assert {
+    condition     = aws_db_instance.dagster[0].instance_class == "db.t4g.small" && aws_db_instance.dagster[0].engine_lifecycle_support == "open-source-rds-extended-support-disabled" && toset(keys(aws_cloudwatch_metric_alarm.database)) == toset(["FreeableMemory", "FreeStorageSpace"])
+    error_message = "The database has memory, alarms, and no paid support of old versions."
+  }
+
   assert {
     condition     = aws_ecs_service.dagster["daemon"].deployment_maximum_percent == 100 && aws_ecs_service.dagster["daemon"].deployment_minimum_healthy_percent == 0
     error_message = "There are never two daemons."

@@ -56,6 +56,22 @@ run "default" {
     condition     = toset(keys(aws_athena_named_query.kpi)) == toset(["category_performance", "customer_lifetime_value", "daily_revenue", "monthly_revenue", "order_revenue_by_cohort", "orders_per_customer", "top_products", "weekly_revenue"])
     error_message = "A named query for each KPI."
   }
+
+  # EventBridge escapes a value that stands outside quotes, and no other.
+  assert {
+    condition     = can(jsondecode(replace(aws_cloudwatch_event_target.job_failed.input_transformer[0].input_template, "/<[a-z]+>/", "\"x\""))) && aws_cloudwatch_metric_alarm.not_told.dimensions["RuleName"] == aws_cloudwatch_event_rule.job_failed.name
+    error_message = "A failure is told whatever its message holds, or an alarm says that it was not."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this["artifacts"].rule : !startswith(rule.id, "expire-") || try(rule.noncurrent_version_expiration[0].noncurrent_days, 0) == 1])
+    error_message = "What has expired is gone, its versions as well."
+  }
+
+  assert {
+    condition     = alltrue([for job in aws_glue_job.this : !contains(keys(job.default_arguments), "--enable-metrics") && !contains(keys(job.default_arguments), "--enable-observability-metrics")])
+    error_message = "No metrics are paid for that nobody gets."
+  }
 }
 
 run "policies" {
@@ -219,6 +235,16 @@ run "nobody_else" {
     condition     = length(aws_iam_role.github) == 0 && length(aws_iam_openid_connect_provider.github) == 0 && length(aws_sns_topic_subscription.email) == 0
     error_message = "Nobody from outside, unless it is asked for."
   }
+}
+
+run "a_wrong_account" {
+  command = plan
+
+  variables {
+    account_id = "1234"
+  }
+
+  expect_failures = [var.account_id]
 }
 
 run "a_wrong_name" {

@@ -49,7 +49,7 @@ run "dev" {
   # Databases, tables, jobs and workgroups in policies are this environment's.
   assert {
     condition = alltrue(flatten([for document in concat(values(data.aws_iam_policy_document.job), values(data.aws_iam_policy_document.reader), [data.aws_iam_policy_document.orchestrator]) :
-      [for statement in jsondecode(document.json).Statement : [for resource in flatten([statement.Resource]) : !can(regex(":(database|table|job|workgroup)/", resource)) || can(regex(":(database|table)/dev_|:(job|workgroup)/dev-|:database/(default|global_temp)$", resource))]]
+      [for statement in jsondecode(document.json).Statement : [for resource in flatten([statement.Resource]) : !can(regex(":(database|table|job|workgroup)/", resource)) || can(regex(":(database|table)/dev_|:(job|workgroup)/dev-|:database/(default|global_temp|[*])$", resource))]]
     ]))
     error_message = "No policy speaks of another environment."
   }
