@@ -163,17 +163,18 @@ resource "aws_cloudwatch_metric_alarm" "scanned" {
   alarm_actions       = [aws_sns_topic.alerts.arn]
 }
 
-# Where Dagster runs on AWS, the tables are to be new each day, whatever is the reason that they are
+# Where something materializes each day, the tables are to be new, whatever is the reason that they are
 # not: the schedule is off, the daemon is down, a role is missing, a run waits.
 locals {
   # By Glue's runs of gold, so only where there are any.
-  watches_success       = var.enable_dagster && var.dagster_image != null && local.on_glue
+  watches_success       = local.on_glue && coalesce(var.watch_daily_runs, var.enable_dagster && var.dagster_image != null)
+  watched_count         = local.watches_success ? 1 : 0
   hours_without_success = 26                                  # a day, and what a late run may take
   quota_message         = "the quota of Glue DPUs is used up" # as the launcher says it
 }
 
 resource "aws_cloudwatch_event_rule" "succeeded" {
-  count       = local.dagster_count
+  count       = local.watched_count
   name        = "${local.name}-succeeded"
   description = "The gold job of ${local.name} succeeded."
 
@@ -188,7 +189,7 @@ resource "aws_cloudwatch_event_rule" "succeeded" {
 resource "aws_cloudwatch_log_group" "succeeded" {
   #checkov:skip=CKV_AWS_158:Names of jobs and times
   #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year of them is no default to pay for
-  count             = local.dagster_count
+  count             = local.watched_count
   name              = "/aws/events/${local.name}-succeeded"
   retention_in_days = var.log_retention_days
 }
@@ -224,21 +225,21 @@ data "aws_iam_policy_document" "log_events" {
 }
 
 resource "aws_cloudwatch_log_resource_policy" "events" {
-  count           = local.dagster_count
+  count           = local.watched_count
   policy_name     = "${local.name}-events"
   policy_document = data.aws_iam_policy_document.log_events.json
 }
 
 resource "aws_cloudwatch_event_target" "succeeded" {
-  count = local.dagster_count
+  count = local.watched_count
   rule  = aws_cloudwatch_event_rule.succeeded[0].name
   arn   = aws_cloudwatch_log_group.succeeded[0].arn
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_success" {
-  count               = local.watches_success ? 1 : 0
+  count               = local.watched_count
   alarm_name          = "${local.name}-no-success"
-  alarm_description   = "No run of ${local.name} has published gold for ${local.hours_without_success} hours: is the schedule on, does the daemon run, what does Dagster's UI say?"
+  alarm_description   = "No run of ${local.name} has published gold for ${local.hours_without_success} hours: is the schedule on, did its run fail, does the daemon run?"
   namespace           = "AWS/Events"
   metric_name         = "TriggeredRules"
   dimensions          = { RuleName = aws_cloudwatch_event_rule.succeeded[0].name }

@@ -101,6 +101,12 @@ variable "monthly_budget_usd" {
   default     = 25
 }
 
+variable "watch_daily_runs" {
+  description = "Whether an alarm tells that no run has published gold for 26 hours. By default, where Dagster runs on AWS; true if something else runs daily, like a schedule of GitHub or a laptop. It is in alarm until the first run."
+  type        = bool
+  default     = null
+}
+
 variable "enable_vpc" {
   description = "Whether jobs run in private subnets without a way to the internet."
   type        = bool

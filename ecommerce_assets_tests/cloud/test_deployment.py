@@ -203,6 +203,19 @@ def test_what_dagster_on_aws_costs_follows_from_the_price_list() -> None:
         assert row in text, row
 
 
+def test_every_alarm_has_a_place_in_the_runbook(planned: Planned) -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "aws-alarms.md").read_text("utf-8")
+    explained = set(re.findall(r"`([\w-]+)`", " ".join(re.findall(r"(?m)^## (`.*)$", page))))
+    names = {
+        values["alarm_name"].removeprefix("prod-ecommerce-")
+        for resources in planned.all.values()
+        for address, values in resources.items()
+        if address.startswith("aws_cloudwatch_metric_alarm.")
+        and values["alarm_name"].startswith("prod-ecommerce-")
+    }
+    assert names == explained
+
+
 def test_the_alarm_of_the_quota_looks_for_what_the_launcher_says() -> None:
     monitoring = (REPOSITORY / "terraform" / "monitoring.tf").read_text()
     (message,) = re.findall(r'quota_message\s*= "([^"]*)"', monitoring)

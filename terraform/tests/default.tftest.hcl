@@ -237,6 +237,19 @@ run "nobody_else" {
   }
 }
 
+run "daily_runs_from_elsewhere" {
+  command = plan
+
+  variables {
+    watch_daily_runs = true
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.no_success[0].dimensions["RuleName"] == aws_cloudwatch_event_rule.succeeded[0].name && length(aws_cloudwatch_event_target.succeeded) == 1 && length(aws_cloudwatch_log_resource_policy.events) == 1
+    error_message = "Who has no Dagster on AWS is told as well that nothing was published."
+  }
+}
+
 run "a_wrong_account" {
   command = plan
 
