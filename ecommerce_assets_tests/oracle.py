@@ -99,7 +99,7 @@ DEFAULTS = {
 }
 JOINT_FAULTS = {
     "order_items": {
-        "quantity x unit_price": f"{GROSS} > most_gross()",
+        "quantity x unit_price": f"{GROSS} > most_fine()",
         "line_total": f"line_total_text IS NULL AND {FILLED} - {OFF} > most_fine()",
         "discount_amount": (
             "line_total_text IS NULL AND unit_price_value IS NOT NULL AND "
@@ -200,8 +200,8 @@ MACROS = {
         THEN of_fine(exact(s, fine_digits())) END""",
     "read_code(s)": "CASE WHEN regexp_full_match(upper(s), '[A-Z]{3}') THEN upper(s) END",
     "read_rate(s)": """
-        CASE WHEN exact(s, 8) BETWEEN 1 AND 1000000000000000
-        THEN TRY_CAST(CAST(exact(s, 8) AS DECIMAL(18, 0)) * CAST(0.00000001 AS DECIMAL(8, 8)) AS DECIMAL(18, 8)) END""",
+        CASE WHEN exact(s, 12) BETWEEN 1 AND 999999999999999999
+        THEN TRY_CAST(CAST(exact(s, 12) AS DECIMAL(25, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12)) AS DECIMAL(18, 12)) END""",
     "read_day(s)": rf"""
         CASE WHEN regexp_full_match(s, '{LOCAL}') AND left(s, 4) <> '0000' THEN TRY_CAST(left(s, 10) AS DATE) END""",
     "read_price(s)": """
@@ -351,10 +351,8 @@ class Oracle:
     def of_money(self) -> dict[str, str]:
         """The macros of amounts: in silver as received, in gold in smallest units."""
         fine = 2 if self.digits == {2} else 8
-        scale, fraction = (
-            max(2, *self.digits),
-            "CAST(CAST({} AS DECIMAL(28, 0)) * {} AS DECIMAL(18, {}))",
-        )
+        kind = "19, 3" if 3 in self.digits else "18, 2"
+        fraction = "CAST(CAST({} AS DECIMAL(28, 0)) * {} AS DECIMAL({}))"
         own = decimals(self.currency)
         lists = {n: ", ".join(f"'{c}'" for c in ("", *codes)) for n, codes in
                  ((0, NO_DECIMALS), (3, THREE_DECIMALS))}  # fmt: skip
@@ -363,30 +361,25 @@ class Oracle:
             "own()": f"'{self.currency}'",
             "fine_digits()": str(fine),
             "below_fine()": str(10 ** (8 - fine)),
-            "most_fine()": f"CAST('{'9' * (12 if fine == 2 else 24)}' AS HUGEINT)",
-            "most_gross()": f"CAST('{'9' * (18 if fine == 2 else 24)}' AS HUGEINT)",
+            "most_fine()": f"CAST('{'9' * (12 if fine == 2 else 18)}' AS HUGEINT)",
             "fine(x)": f"CAST(CAST(x AS DECIMAL(29, {fine})) * {10**fine} AS HUGEINT)",
             "of_fine(c)": (
                 f"TRY_CAST(TRY_CAST(c AS DECIMAL(30, 0)) * CAST({10**-fine:.{fine}f} AS DECIMAL({fine}, {fine}))"
-                f" AS DECIMAL({'12, 2' if fine == 2 else '24, 8'}))"
-            ),
-            "of_gross(c)": (
-                f"TRY_CAST(TRY_CAST(c AS DECIMAL(30, 0)) * CAST({10**-fine:.{fine}f} AS DECIMAL({fine}, {fine}))"
-                f" AS DECIMAL({'18, 2' if fine == 2 else '24, 8'}))"
+                f" AS DECIMAL({'12, 2' if fine == 2 else '18, 8'}))"
             ),
             "per(c)": f"CASE WHEN c IN ({lists[0]}) THEN 1 WHEN c IN ({lists[3]}) THEN 1000 ELSE 100 END",
             # An amount of silver in the smallest units of a currency; these as money; converted.
             "units(x, c)": f"half_up(fine(x) * per(c), {10**fine})",
             "amount(u, c)": fraction.format(
-                "u", "CASE per(c) WHEN 1 THEN 1.000 WHEN 100 THEN 0.010 ELSE 0.001 END", scale
+                "u", "CASE per(c) WHEN 1 THEN 1.000 WHEN 100 THEN 0.010 ELSE 0.001 END", kind
             ),
             "converted(u, c, rate)": (
-                "half_up(u * CAST(CAST(rate AS DECIMAL(28, 8)) * 100000000 AS HUGEINT) * per(own()), "
-                "CAST(per(c) AS HUGEINT) * 100000000)"
+                "half_up(u * CAST(CAST(rate AS DECIMAL(25, 12)) * 1000000000000 AS HUGEINT) * per(own()), "
+                "CAST(per(c) AS HUGEINT) * 1000000000000)"
             ),
             # The same of the reporting currency.
             "cents(x)": "CAST(CAST(x AS DECIMAL(28, 3)) * per(own()) AS HUGEINT)",
-            "money(c)": fraction.format("c", size[own], scale),
+            "money(c)": fraction.format("c", size[own], kind),
         }
 
     def parts(self, table: str) -> list[Part]:
@@ -476,7 +469,7 @@ class Oracle:
         if table == "returns":
             columns.append(f"{self.day('returned_at_value')} AS business_date")
         if table == "order_items":
-            columns.append(f"of_gross({GROSS}) AS gross_amount")
+            columns.append(f"of_fine({GROSS}) AS gross_amount")
         return f"""{self.judged(table)}
             SELECT {", ".join([*columns, *META])} FROM (
                 SELECT * FROM ({self.held(table)})
@@ -507,7 +500,9 @@ class Oracle:
                 name: sql.replace("{not_sold}", f"({not_sold})")
                 .replace("{rates}", known)
                 .replace("{others}", others)
-                .replace("DECIMAL(18, 2)", f"DECIMAL(18, {max(2, *self.digits)})")
+                .replace(
+                    "DECIMAL(18, 2)", "DECIMAL(19, 3)" if 3 in self.digits else "DECIMAL(18, 2)"
+                )
                 for name, sql in {**rates, **FACTS, **GOLD}.items()
             },
         }
@@ -637,7 +632,7 @@ RATES_OF_DAY = """(
                 DATE '1969-01-01', DATE '2040-12-31', INTERVAL 1 DAY)) AS day))"""
 NO_RATES = """(
             SELECT own() AS currency, CAST(day AS DATE) AS date, CAST(NULL AS DATE) AS rate_date,
-                CAST(1 AS DECIMAL(18, 8)) AS exchange_rate
+                CAST(1 AS DECIMAL(18, 12)) AS exchange_rate
             FROM (SELECT unnest(generate_series(
                 DATE '1969-01-01', DATE '2040-12-31', INTERVAL 1 DAY)) AS day))"""
 FACT_SALES = f"""

@@ -46,6 +46,13 @@ resource "aws_db_instance" "dagster" {
   final_snapshot_identifier           = "${local.name}-dagster-${terraform_data.last_snapshot[0].output}"
   engine_lifecycle_support            = "open-source-rds-extended-support-disabled"
   enabled_cloudwatch_logs_exports     = ["postgresql", "upgrade"]
+
+  # Before the database, so that RDS does not make them, and after it when all is destroyed.
+  depends_on = [aws_cloudwatch_log_group.database]
+
+  lifecycle {
+    ignore_changes = [engine_lifecycle_support] # of a database that is there, AWS does not change it
+  }
 }
 
 # RDS would make them, to be kept for ever and beyond the database.

@@ -422,7 +422,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a rate is good for eight days",
-        "tables/gold/dim_exchange_rate.py",
+        "tables/currencies.py",
         "DAYS_VALID = 7",
         "DAYS_VALID = 8",
         "test_currencies.py::"

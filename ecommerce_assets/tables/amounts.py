@@ -14,12 +14,15 @@ EXACT_TYPES = {
 _GROSS = f"{EXACT}unit_price * quantity"
 _PAID = "CAST((100 - {}) * CAST('0.01' AS DECIMAL(2, 2)) AS DECIMAL({}, {}))"
 _EXACTLY_PAID = _PAID.format(f"{EXACT}discount_percent", 10, 8)
-# An item's net amount as silver's columns give it, in both engines; and how far it may be off,
-# since they hold a gross amount in cents and two digits of a percentage.
-NET_OF_GROSS = (
-    f"(round(gross_amount * {_PAID.format('discount_percent', 6, 4)}, 2) - discount_amount)"
-)
-OFF_BY = "{unit} + gross_amount * 0.0001"
+# How far an item's net amount may be off as silver's columns give it, in both engines, since they
+# hold a rounded gross amount and two digits of a percentage; `unit` is the smallest one.
+OFF_BY = "unit + gross_amount * 0.0001"
+
+
+def net_of_gross(digits: int) -> str:
+    """SQL of an item's net amount, to so many digits."""
+    paid = _PAID.format("discount_percent", 6, 4)
+    return f"(round(gross_amount * {paid}, {digits}) - discount_amount)"
 
 
 def gross_amount(digits: int) -> str:

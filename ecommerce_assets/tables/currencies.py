@@ -4,6 +4,7 @@ An order keeps its currency. Its amounts are rounded to that currency's smallest
 at the rate of its business day, each of them once, half up.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,8 +20,10 @@ from ecommerce_assets.tables.star import thousandths
 from ecommerce_assets.tables.types import MONEY, MONEY_SUM, RATE, ColumnType, with_types
 
 RATES = "gold.dim_exchange_rate"
-AS_RECEIVED = ColumnType("DECIMAL(24, 8)")
+DAYS_VALID = 7  # of a rate, after its day
+AS_RECEIVED = ColumnType("DECIMAL(18, 8)")  # of the same range as MONEY
 _UNIT = "DECIMAL(4, 3)"
+_OF_MONEY = re.compile(r"DECIMAL\s*\(\s*18\s*,\s*2\s*\)", re.IGNORECASE)  # MONEY_SUM
 # Columns of silver.orders and silver.order_items.
 AMOUNTS = (
     "subtotal", "tax_amount", "shipping_amount", "discount_amount", "tip_amount", "total_amount",
@@ -57,8 +60,8 @@ class Currencies:
 
     @property
     def kind(self) -> ColumnType:
-        """The type of all amounts in gold."""
-        return ColumnType(f"DECIMAL(18, {self.scale})")
+        """The type of all amounts in gold; with room for the largest one at the highest rate."""
+        return ColumnType(f"DECIMAL({16 + self.scale}, {self.scale})")
 
     def received(self, kind: ColumnType) -> ColumnType:
         """The type of amounts in silver, of columns declared to be of a type.
@@ -66,19 +69,13 @@ class Currencies:
         An item does not know its currency, so where a smallest unit is no hundredth, silver keeps
         all digits, and gold rounds.
         """
-        is_amount = str(kind) in (str(MONEY), str(MONEY_SUM))
+        is_amount = str(kind) == str(MONEY)
         return AS_RECEIVED if is_amount and not self.are_of_two_digits else kind
 
     @property
     def received_digits(self) -> int:
         """The digits after the point of amounts in silver."""
         return 2 if self.are_of_two_digits else 8
-
-    @property
-    def largest_unit(self) -> str:
-        """SQL of the largest of the currencies' smallest units."""
-        digits = min(digits_of(one) for one in (self.own, *self.others))
-        return f"{10**-digits:.{digits}f}"
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -99,6 +96,17 @@ class Currencies:
         sizes = {d: f"CAST({10**-d:.{d}f} AS {_UNIT})" for d in (0, 2, 3)}
         return f"{counts} AS per_unit, {self._by_digits(currency, sizes)} AS unit"
 
+    def rounded_or_exact(self, amount: str, currency: str) -> str:
+        """SQL of an amount as its row can tell it: rounded, or with the most digits of a currency.
+
+        Args:
+            currency: SQL of the row's; may be null.
+        """
+        exact = f"CAST(round({amount}, {self.scale}) AS {self.kind})"
+        return (
+            f"CASE WHEN {currency} IS NULL THEN {exact} ELSE {self.rounded(amount, currency)} END"
+        )
+
     def rounded(self, amount: str, currency: str) -> str:
         """SQL of an amount as received, rounded half up to its currency's smallest unit."""
         if self.are_of_two_digits:
@@ -115,7 +123,8 @@ class Currencies:
 
     def rates(self, tables: Mapping[str, Relation]) -> dict[str, Relation]:
         """The daily rates among the tables of a run, by the name `rates`; none of one currency."""
-        return {"rates": tables[RATES]} if self.others else {}
+        # A broadcast would be another Spark job.
+        return {"rates": tables[RATES].joined_by("shuffle_hash")} if self.others else {}
 
     def rate(self, currency: str) -> str:
         """SQL of the rate and its day; null where it is not known, its day of the own currency."""
@@ -136,9 +145,13 @@ class Currencies:
         return f"CAST(round({wide} * exchange_rate, {self.digits}) AS {self.kind})"
 
     def in_smallest_units(self, *, orders: Relation, items: Relation) -> dict[str, Relation]:
-        """Orders and items with their amounts as the facts have them, by `orders` and `items`."""
+        """Orders and items with their amounts as the facts have them, by `orders` and `items`.
+
+        Items have their order's smallest unit as well, as `unit`.
+        """
         if self.are_of_two_digits:
-            return {"orders": orders, "items": items}
+            with_unit = f"SELECT *, CAST(0.01 AS {_UNIT}) AS unit FROM items"
+            return {"orders": orders, "items": query(with_unit, items=items)}
         of_orders, of_items = [
             ", ".join(
                 f"{self.rounded(f'{row}.{name}', 'o.currency')} AS {name}"
@@ -151,7 +164,11 @@ class Currencies:
         joined = "items AS i LEFT JOIN orders AS o ON o.order_id = i.order_id"
         return {
             "orders": query(f"SELECT {of_orders} FROM orders AS o", orders=orders),
-            "items": query(f"SELECT {of_items} FROM {joined}", items=items, orders=orders),
+            "items": query(
+                f"SELECT {of_items}, {self.units('o.currency')} FROM {joined}",
+                items=items,
+                orders=orders,
+            ),
         }
 
     def _by_digits(self, currency: str, sql: Mapping[int, str]) -> str:
@@ -186,7 +203,7 @@ def in_scale(table: Table, currencies: Currencies) -> Table:
     def scaled(given: object) -> Any:
         if not isinstance(given, Query):
             return given
-        return replace(given, sql=given.sql.replace(str(MONEY_SUM), str(currencies.kind)))
+        return replace(given, sql=_OF_MONEY.sub(str(currencies.kind), given.sql))
 
     prepared = {name: scaled(prepare) for name, prepare in table.prepare.items()}
     return replace(table, schema=schema, transform=scaled(table.transform), prepare=prepared)

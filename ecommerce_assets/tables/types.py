@@ -31,7 +31,7 @@ MONEY = ColumnType("DECIMAL(12, 2)")
 PRICE = ColumnType("DECIMAL(18, 4)")  # of a piece; an amount made from it is rounded once
 MONEY_SUM = ColumnType("DECIMAL(18, 2)")
 SHARE = ColumnType("DECIMAL(9, 6)")
-RATE = ColumnType("DECIMAL(18, 8)")  # units of the reporting currency for one unit of another
+RATE = ColumnType("DECIMAL(18, 12)")  # units of the reporting currency for one unit of another
 REASONS = ColumnType("TEXT[]")
 TEXTS = ColumnType("MAP(TEXT, TEXT)")
 

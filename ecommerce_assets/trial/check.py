@@ -56,7 +56,8 @@ class Trial:
         blocked: what would keep a run from publishing: a sentence for each table.
         doubtful: what a run would publish, and is probably not meant: a sentence for each table.
         apart: current items whose order is not current, and orders without an item; many of them
-            mean that the conditions of the two tables contradict each other.
+            mean that the conditions of the two tables contradict each other. Of a shop with several
+            currencies, orders without a rate as well.
         months: by month of the business day: revenue, what came back, orders sold.
     """
 
@@ -114,6 +115,8 @@ def check(landing: str, limit: int | None = None, thresholds: Thresholds | None 
             connection, shop, found.tables, orders, found.apart["orders_without_item"]
         )
         found.months = _months(connection)
+        if RATES in all_tables():
+            found.apart["orders_without_rate"] = _without_rate(connection, shop.currency)
     finally:
         connection.close()
     return found
@@ -271,6 +274,16 @@ def _apart(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         "items_without_order": without("order_items", "orders"),
         "orders_without_item": without("orders", "order_items"),
     }
+
+
+def _without_rate(connection: duckdb.DuckDBPyConnection, own: str) -> int:
+    """Orders that wait for an exchange rate, by gold's own query."""
+    (number,) = connection.execute(
+        f"SELECT count(*) FROM silver.orders AS o ANTI JOIN {RATES} AS x "
+        "ON x.currency = o.currency AND x.date = o.business_date WHERE o.currency <> ?",
+        [own],
+    ).fetchone() or (0,)
+    return int(number)
 
 
 def _months(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ ORDERS = (
     f" shipping_country string, discount_amount {MONEY}, prices_include_tax boolean,"
     f" tax_amount {MONEY}, shipping_amount {MONEY}, currency string"
 )
-RATES = "currency string, date date, rate_date date, exchange_rate decimal(18,8)"
+RATES = "currency string, date date, rate_date date, exchange_rate decimal(18,12)"
 ITEMS = (
     "order_item_id string, order_id string, product_id string, quantity int, unit_price "
     f"decimal(18,4), gross_amount decimal(18,2), line_total {MONEY}, tax_rate decimal(5,2), "
@@ -125,7 +125,7 @@ def test_an_order_is_converted_item_by_item_and_waits_without_a_rate(spark: Spar
     assert [row["revenue"] for row in rows] == [money("2.50"), money("2.50")]
     assert [row["tax"] for row in rows] == [money("0.25"), money("0.25")]
     assert {(row["exchange_rate"], row["rate_date"]) for row in rows} == {
-        (money("0.25000000"), date(2024, 1, 8))
+        (money("0.25"), date(2024, 1, 8))
     }
     assert sold(spark, "0", "10.00", currency="SEK") == []
 

@@ -1,7 +1,6 @@
 """Marks of received rows that silver does not show: rounded amounts, lines that sell nothing."""
 
 from ecommerce_assets.model.audit import Check
-from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables.amounts import EXACT
 from ecommerce_assets.tables.audits.repeated import Repeats
 from ecommerce_assets.tables.currencies import AS_RECEIVED, Currencies
@@ -41,9 +40,9 @@ def marks_of(
     if currencies.are_of_two_digits:
         rounded = [f"{EXACT}{name} <> {name}" for name in money]
     else:
-        # Of an item, whose currency is its order's, to the most digits that one of them has.
-        own = "currency" if "currency" in amounts else ansi_literal("")
-        rounded = [f"{name} <> {currencies.rounded(name, own)}" for name in money]
+        # The currency of an item is its order's, so it may have the most digits of one of them.
+        own = "currency" if "currency" in amounts else "NULL"
+        rounded = [f"{name} <> {currencies.rounded_or_exact(name, own)}" for name in money]
     found = {IS_ROUNDED: " OR ".join(rounded)}
     if feed.sells:
         found[SELLS_NOTHING] = f"NOT {SELLS} OR price = 0"

@@ -11,9 +11,9 @@ from ecommerce_assets.engine.relation import Relation
 from ecommerce_assets.model.audit import Audit, Check, Finding, Report
 from ecommerce_assets.model.shares import Share
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables.amounts import NET_OF_GROSS, OFF_BY
+from ecommerce_assets.tables.amounts import OFF_BY, net_of_gross
 from ecommerce_assets.tables.audits import Scope, sample, share_finding
-from ecommerce_assets.tables.currencies import Currencies
+from ecommerce_assets.tables.currencies import DAYS_VALID, Currencies
 from ecommerce_assets.tables.star import is_sold
 
 Parse = Callable[[Relation], Relation]
@@ -48,7 +48,7 @@ WAITING = Check(
 RATED = Check(
     "orders_have_rates",
     "At most ECOMMERCE_TOLERANCE (1 %) of the orders wait for an exchange rate of their currency, "
-    "of their day or of the 7 days before.",
+    f"of their day or of the {DAYS_VALID} days before.",
     False,
 )
 EMPTY = Check(
@@ -259,9 +259,12 @@ def joined(tables: Mapping[str, Relation], how: Compared) -> Relation:
 
 
 def is_odd(line_total: str, currencies: Currencies) -> str:
-    """SQL: whether an item's total is further off what its parts make than rounding explains."""
-    off_by = OFF_BY.format(unit=currencies.largest_unit)
-    most, least = f"{NET_OF_GROSS} + {off_by}", f"{NET_OF_GROSS} - ({off_by})"
+    """SQL: whether an item's total is further off what its parts make than rounding explains.
+
+    Of items in smallest units.
+    """
+    net = net_of_gross(currencies.scale)
+    most, least = f"{net} + {OFF_BY}", f"{net} - ({OFF_BY})"
     return f"({line_total} > {most} OR {line_total} < {least})"
 
 
@@ -327,7 +330,7 @@ def _rated(scope: Scope, figures: dict[str, Any], currencies: Currencies) -> Fin
         first = rows[0]
         message += (
             f", e.g. order {first['order_id']} for one of {first['currency']} on "
-            f"{first['business_date']} or within the 7 days before"
+            f"{first['business_date']} or within the {DAYS_VALID} days before"
         )
     return share_finding(
         RATED,
@@ -437,7 +440,10 @@ def _lines(scope: Scope, figures: dict[str, Any], currencies: Currencies) -> Fin
     )
     if not share.passes(scope.thresholds):
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
-        off = scope.upstream[ITEMS].where(is_odd("line_total", currencies))
+        items = currencies.in_smallest_units(
+            orders=scope.upstream[ORDERS], items=scope.upstream[ITEMS]
+        )["items"]
+        off = items.where(is_odd("line_total", currencies))
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())

@@ -8,16 +8,14 @@ from ecommerce_assets.model.table import Table
 from ecommerce_assets.model.versions import latest_first
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.sql import ansi_literal
-from ecommerce_assets.tables.currencies import currencies_of
+from ecommerce_assets.tables.currencies import DAYS_VALID, currencies_of
 from ecommerce_assets.tables.gold import gold_table
 from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.tables.types import DATE, RATE, TEXT
 
-DAYS_VALID = 7
-
 
 class DimExchangeRate(pa.DataFrameModel):
-    """One row per currency of orders and day with a rate of that day or of the 7 days before."""
+    """One row per currency of orders and day with a rate of that day or of the week before."""
 
     currency: TEXT = pa.Field(description="Currency, ISO 4217.")
     date: DATE = pa.Field(description="The day.")

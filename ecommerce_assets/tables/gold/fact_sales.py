@@ -10,7 +10,13 @@ from ecommerce_assets.model.strategies import ByKey
 from ecommerce_assets.model.table import Table
 from ecommerce_assets.shop import Shop
 from ecommerce_assets.tables.audits.orders import Compared, orders_and_items
-from ecommerce_assets.tables.currencies import Currencies, currencies_of, money_of, part_of
+from ecommerce_assets.tables.currencies import (
+    DAYS_VALID,
+    Currencies,
+    currencies_of,
+    money_of,
+    part_of,
+)
 from ecommerce_assets.tables.gold import STAR, gold_table
 from ecommerce_assets.tables.silver import contracts_of, parsed_again
 from ecommerce_assets.tables.silver import orders as silver_orders
@@ -63,7 +69,8 @@ class FactSales(pa.DataFrameModel):
     exchange_rate: RATE = pa.Field(
         gt=0,
         description="Units of the reporting currency for one unit of the order's: of the latest "
-        "day with a rate on or before the order's, at most 7 days; 1 of the reporting currency.",
+        f"day with a rate on or before the order's, at most {DAYS_VALID} days; 1 of the reporting "
+        "currency.",
     )
     rate_date: DATE = pa.Field(
         nullable=True, description="Day of that rate; null of the reporting currency."

@@ -17,9 +17,7 @@ class ExchangeRates(pa.DataFrameModel):
     rate_date: DATE = essential("Day of the rate.")
     currency: TEXT = essential("Currency, ISO 4217.", case="upper", str_matches=r"^[A-Z]{3}$",
                                reason="not three letters")  # fmt: skip
-    rate: RATE = essential(
-        "Units of the reporting currency for one unit of the currency.", gt=0, le=10_000_000
-    )
+    rate: RATE = essential("Units of the reporting currency for one unit of the currency.", gt=0)
     updated_at: TIMESTAMP = optional("When the rate was last changed, UTC.")
 
     class Config:

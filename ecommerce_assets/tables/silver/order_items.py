@@ -9,7 +9,7 @@ from ecommerce_assets.tables.amounts import gross_amount, net_amount
 from ecommerce_assets.tables.contract import CrossFieldRule, essential, given, optional, required
 from ecommerce_assets.tables.currencies import currencies_of
 from ecommerce_assets.tables.silver import silver_tables
-from ecommerce_assets.tables.types import MONEY, MONEY_SUM, PERCENT, PRICE, TEXT, TIMESTAMP, WHOLE
+from ecommerce_assets.tables.types import MONEY, PERCENT, PRICE, TEXT, TIMESTAMP, WHOLE
 
 PERCENTAGE = {"in_range": {"min_value": 0, "max_value": 100}}
 
@@ -30,7 +30,7 @@ class OrderItems(pa.DataFrameModel):
     )
     tax_rate: PERCENT = optional("Tax on the item, percent.", **PERCENTAGE)
     tax_amount: MONEY = optional("Tax on the item, in the order's currency.", ge=0)
-    gross_amount: MONEY_SUM = required(
+    gross_amount: MONEY = required(
         "Quantity x unit_price, from the digits received, rounded half up; in the order's "
         "currency.",
         ge=0,
