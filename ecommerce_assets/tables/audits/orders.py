@@ -440,10 +440,10 @@ def _lines(scope: Scope, figures: dict[str, Any], currencies: Currencies) -> Fin
     )
     if not share.passes(scope.thresholds):
         columns = ["order_item_id", "quantity", "unit_price", "discount_percent", "line_total"]
-        items = currencies.in_smallest_units(
+        as_sold = currencies.in_smallest_units(
             orders=scope.upstream[ORDERS], items=scope.upstream[ITEMS]
-        )["items"]
-        off = items.where(is_odd("line_total", currencies))
+        )
+        off = as_sold["items"].where(is_odd("line_total", currencies))
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())
