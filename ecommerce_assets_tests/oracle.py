@@ -100,7 +100,6 @@ DEFAULTS = {
 JOINT_FAULTS = {
     "order_items": {
         "quantity x unit_price": f"{GROSS} > most_fine()",
-        "line_total": f"line_total_text IS NULL AND {FILLED} - {OFF} > most_fine()",
         "discount_amount": (
             "line_total_text IS NULL AND unit_price_value IS NOT NULL AND "
             "(discount_percent_text IS NULL OR discount_percent_value IS NOT NULL) "
