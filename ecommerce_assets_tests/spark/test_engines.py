@@ -51,11 +51,6 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shop]:
             deliver(shop, number)
             shop.deliver("returns", {"return_id": f"R{number}", "order_id": f"O{number}",
                                      "order_item_id": f"I{number}", "returned_at": day}, day=day)  # fmt: skip
-            # Converted at the rate of the day before, and once more when the day's own comes.
-            order = {"order_id": f"F{number}", "order_date": day}
-            shop.deliver("orders", {**order, "currency": "PLN"}, day=day, name="foreign.csv")
-            shop.deliver("order_items", {"order_item_id": f"F{number}", "order_id": f"F{number}"},
-                         day=day, name="foreign.csv")  # fmt: skip
             rate = {"rate_date": DAYS[max(number - 1, 0)], "rate": f"0.2{number}1"}
             shop.deliver("exchange_rates", rate, day=day)
             run_all(shop, OTHER[engine] if number == 1 else engine, day)
