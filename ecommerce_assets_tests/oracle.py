@@ -854,8 +854,7 @@ GOLD: dict[str, str] = {
             SELECT customer_key, {ORDERS}, {REVENUE}
             FROM gold.fact_orders WHERE is_sale GROUP BY 1
         )
-        SELECT xxhash64(customer_id) AS customer_key, customer_id, email, first_name, last_name,
-            country, city, created_at,
+        SELECT xxhash64(customer_id) AS customer_key, customer_id, country, created_at,
             CASE WHEN customer_id = '{GUEST}' THEN 'guest'
             WHEN orders IS NULL THEN 'inactive' WHEN orders = 1 THEN 'new'
             WHEN revenue >= 5000.00 THEN 'vip' ELSE 'regular' END AS segment, is_inferred

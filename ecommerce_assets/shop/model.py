@@ -139,8 +139,8 @@ def _small_with_roles(statuses: dict[str, str]) -> dict[str, str]:
 
 # What `ecommerce shop check` finds doubtful, and a table may accept.
 Doubt = Literal[
-    "nothing_selected", "ids_that_are_none", "ids_alike", "rounded_ids", "fractions",
-    "orders_without_item", "constant", "named_by_no_sale", "files_that_disagree",
+    "nothing_selected", "ids_that_are_none", "ids_alike", "ids_that_are_addresses", "rounded_ids",
+    "fractions", "orders_without_item", "constant", "named_by_no_sale", "files_that_disagree",
 ]  # fmt: skip
 Words = Annotated[list[str] | Literal["any"], AfterValidator(_small)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]

@@ -23,6 +23,7 @@ from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds, exceeds
 from ecommerce_assets.trial.fates import relation_of
 from ecommerce_assets.trial.guess import headers_like
+from ecommerce_assets.trial.propose import without_address
 from ecommerce_assets.trial.samples import NULLS
 
 PARENTS = {"orders": "customer_id", "order_items": "order_id"}
@@ -98,6 +99,7 @@ def doubtful(
         )
     found += [("fractions", text) for text in _fractions(connection, table)]
     found += [("ids_that_are_none", text) for text in _ids_that_are_none(connection, table)]
+    found += [("ids_that_are_addresses", text) for text in _addresses(connection, table)]
     found += [("rounded_ids", text) for text in _rounded_ids(connection, table)]
     found += [("constant", text) for text in _constants(connection, shop, table)]
     yield from unanswered(shop, table.name, found)
@@ -224,6 +226,22 @@ def _ids_that_are_none(connection: duckdb.DuckDBPyConnection, table: Table) -> I
                 f"{column} {value!r} (rows: {rows:,}). If it means none, write it into the "
                 "source's `nulls`."
             )
+
+
+def _addresses(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
+    """Whether the ids of customers are e-mail addresses, which gold would show to analysts."""
+    if "customer_id" not in table.columns:
+        return
+    rows = _number(
+        connection,
+        f"SELECT count(*) FROM {table.name} WHERE fate = 'current' AND customer_id LIKE '%@%'",
+    )
+    if rows:
+        yield (
+            f"customer_id is an e-mail address (rows: {rows:,}), and gold shows the ids of "
+            f'customers to analysts. Write customer_id = {{ sql = "{without_address("HEADER")}" '
+            "} in all tables."
+        )
 
 
 def _rounded_ids(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:

@@ -270,7 +270,15 @@ def _mapped(column: str, draft: Draft) -> str:
     if found.sign or cents:
         value = f'{{ sql = "{_number_in(draft, header)}" }}'
         why = why or ("cents" if cents else "the sign of the currency is left out")
+    if column == "customer_id" and any("@" in text for text in found.values):
+        value = f'{{ sql = "{without_address(header)}" }}'
+        why = why or "an id in place of the e-mail address, which gold would show"
     return f"{column} = {value}" + (f"    {GUESSED} {why}" if why else "")
+
+
+def without_address(header: str) -> str:
+    """The expression of an id that is made of an e-mail address and does not show it."""
+    return f"if(trim(`{header}`) <> '', md5(lower(trim(`{header}`))), '')"
 
 
 def _number_in(draft: Draft, header: str) -> str:

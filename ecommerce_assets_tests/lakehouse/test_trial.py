@@ -329,6 +329,18 @@ def test_ids_that_are_none_or_nearly_the_same_are_doubtful(
     assert any(said in one for one in found), found
 
 
+def test_ids_that_are_addresses_are_doubtful(shop: Shop) -> None:
+    """Gold would show them."""
+    own = {"customer_id": "ann@example.com"}
+    shop.deliver("orders", own, {"order_id": "O2"})
+    shop.deliver("customers", own)
+    shop.deliver("order_items", {}, {"order_item_id": "I2", "order_id": "O2"})
+    found = [one for one in check(str(shop.landing)).doubtful if "e-mail address" in one]
+    assert [one.split(":")[0] for one in found] == ["silver.customers", "silver.orders"]
+    assert "md5(lower(trim(`HEADER`)))" in found[0]
+    assert 'accept = ["ids_that_are_addresses"]' in found[0]
+
+
 def test_a_condition_that_selects_nothing_is_doubtful(shop: Shop) -> None:
     text = shipped_shops()["invoice_lines"].text
     wrong = text.replace("CustomerID <> ''", "CustomerID = 'x'")

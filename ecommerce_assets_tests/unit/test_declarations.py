@@ -39,8 +39,7 @@ GOLD = {
     "net_revenue revenue_share",
     "dim_date": "date_key date day_of_week day_name week week_start_date month month_name quarter "
     "year is_weekend",
-    "dim_customer": "customer_key customer_id email first_name last_name country city created_at "
-    "segment is_inferred",
+    "dim_customer": "customer_key customer_id country created_at segment is_inferred",
     "dim_product": "product_key product_id sku name category role subcategory brand price cost "
     "is_active is_inferred",
     "fact_sales": "sale_key order_item_id order_id date_key order_date customer_key product_key "

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.trial.propose import propose
+from ecommerce_assets.trial.propose import propose, without_address
 
 EXPORTS = Path(__file__).with_name("exports")
 LINES = "_line_number"
 # By export: keys of orders and items, and some columns by table.
 FOUND: dict[str, dict[str, Any]] = {
     "shopify.csv": {
-        "orders": {"key": "Name", "customer_id": "Email", "order_date": "Created at", "status": "Financial Status"},
+        "orders": {"key": "Name", "customer_id": {"sql": without_address("Email")}, "order_date": "Created at", "status": "Financial Status"},
         "order_items": {"key": ["Name", LINES], "product_id": "Lineitem sku", "quantity": "Lineitem quantity", "unit_price": "Lineitem price"},
         "products": {"key": "Lineitem sku", "name": "Lineitem name"},
     },
@@ -39,7 +39,7 @@ FOUND: dict[str, dict[str, Any]] = {
         "order_items": {"product_id": "sku", "quantity": "quantity", "unit_price": "item-price"},
     },
     "woocommerce.csv": {
-        "orders": {"key": "Order Number", "customer_id": "Email (Billing)", "order_date": "Order Date", "total_amount": "Order Total Amount"},
+        "orders": {"key": "Order Number", "customer_id": {"sql": without_address("Email (Billing)")}, "order_date": "Order Date", "total_amount": "Order Total Amount"},
         "order_items": {"key": ["Order Number", "Item #"], "product_id": "SKU", "unit_price": "Item Cost"},
     },
     "ebay.csv": {
@@ -47,7 +47,7 @@ FOUND: dict[str, dict[str, Any]] = {
         "order_items": {"key": "Sales Record Number", "product_id": "Item Number", "unit_price": "Sold For"},
     },
     "wix.csv": {
-        "orders": {"key": "Order number", "customer_id": "Contact email", "order_date": "Date created", "status": "Payment status"},
+        "orders": {"key": "Order number", "customer_id": {"sql": without_address("Contact email")}, "order_date": "Date created", "status": "Payment status"},
         "order_items": {"key": ["Order number", "Item"], "product_id": "Item", "quantity": "Qty", "unit_price": "Price"},
     },
     "bigcommerce.csv": {

@@ -14,6 +14,7 @@ from ecommerce_assets.dashboard.build import build_dashboard
 from ecommerce_assets.jobs import reporting, run
 from ecommerce_assets.settings import Settings
 from ecommerce_assets.shop import shipped_shops, using
+from ecommerce_assets.tables import tables_of
 from ecommerce_assets.tables.personal import MASK, personal_columns, without_personal
 from ecommerce_assets_tests.shop import Shop
 from ecommerce_assets_tests.unit.test_shipped_shops import SHOPIFY
@@ -49,6 +50,16 @@ class Told:
 
     def report_asset_materialization(self, **given: Any) -> None:
         self.said.append(given)
+
+
+@pytest.mark.parametrize("name", [None, *shipped_shops()])
+def test_gold_holds_no_personal_data(name: str | None) -> None:
+    """What silver marks is in no table that analysts read; ids of customers are no addresses."""
+    with using(shipped_shops()[name]) if name else nullcontext():
+        marked = personal_columns() - {"customer_id"}
+        assert {"email", "last_name", "shipping_city"} <= marked or name
+        for table in tables_of("gold"):
+            assert marked.isdisjoint(table.columns), table.name
 
 
 def test_no_check_tells_a_persons_data(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,14 +192,12 @@ def main(landing: str, output: str) -> None:
         customers.join(named, F.col("customer_id") == F.col("named"), "full")
         .selectExpr(
             "xxhash64(coalesce(customer_id, named)) as customer_key",
-            "coalesce(customer_id, named) as customer_id", "lower(email) as email", "first_name",
-            "last_name", "upper(country) as country", "city", "created_at",
+            "coalesce(customer_id, named) as customer_id", "upper(country) as country", "created_at",
             "customer_id is null as is_inferred",
         )
         .join(bought, "customer_key", "left")
         .selectExpr(
-            "customer_key", "customer_id", "email", "first_name", "last_name", "country", "city",
-            "created_at",
+            "customer_key", "customer_id", "country", "created_at",
             "case when orders is null then 'inactive' when orders = 1 then 'new' "
             "when revenue >= 5000 then 'vip' else 'regular' end as segment",
             "is_inferred",

@@ -20,15 +20,14 @@ class DimCustomer(pa.DataFrameModel):
     """One row per customer, plus an inferred member for each id seen only in orders and returns.
 
     Orders without a customer, where the shop file allows them, belong to one member, the guest.
+    Names and addresses stay in silver.customers: gold holds no personal data.
     """
 
     customer_key: KEY = pa.Field(description="Surrogate key: xxhash64 of customer_id.")
     customer_id: TEXT = pa.Field(description="Customer number.")
-    email: TEXT = pa.Field(nullable=True, description="E-mail address; null while inferred.")
-    first_name: TEXT = pa.Field(nullable=True, description="First name.")
-    last_name: TEXT = pa.Field(nullable=True, description="Last name.")
-    country: TEXT = pa.Field(nullable=True, description="Country, two letters.")
-    city: TEXT = pa.Field(nullable=True, description="City.")
+    country: TEXT = pa.Field(
+        nullable=True, description="Country, two letters; null while inferred."
+    )
     created_at: TIMESTAMP = pa.Field(nullable=True, description="When the account was opened, UTC.")
     segment: TEXT = pa.Field(
         isin=SEGMENTS,
@@ -50,15 +49,13 @@ QUERY = f"""
             SELECT customer_id FROM silver.orders UNION ALL SELECT customer_id FROM silver.returns
         ) AS ids
     ), members AS (
-        SELECT coalesce(c.customer_id, n.named_id) AS customer_id, c.email, c.first_name,
-            c.last_name, c.country, c.city, c.created_at,
+        SELECT coalesce(c.customer_id, n.named_id) AS customer_id, c.country, c.created_at,
             c.customer_id IS NULL AND n.named_id <> {ansi_literal(GUEST)} AS is_inferred
         FROM silver.customers AS c FULL JOIN named AS n ON n.named_id = c.customer_id
     ), keyed AS (
         SELECT surrogate_key(customer_id) AS customer_key, * FROM members
     )
-    SELECT k.customer_key, k.customer_id, k.email, k.first_name, k.last_name, k.country, k.city,
-        k.created_at,
+    SELECT k.customer_key, k.customer_id, k.country, k.created_at,
         CASE WHEN k.customer_id = {ansi_literal(GUEST)} THEN 'guest'
             WHEN s.orders IS NULL THEN 'inactive'
             WHEN s.orders = 1 THEN 'new'
