@@ -3,10 +3,13 @@
 # the repository.
 
 locals {
-  # By role: the subject of the workflow that assumes it.
+  # By role: the subjects of the workflows that assume it. Who plans for pull requests looks for drift
+  # on the main branch as well.
   github_subjects = {
-    for role, subject in { github = var.github_subject, github-plan = var.github_plan_subject } :
-    role => subject if subject != null
+    for role, subjects in {
+      github      = var.github_subject[*]
+      github-plan = flatten([for subject in var.github_plan_subject[*] : [subject, replace(subject, ":pull_request", ":ref:refs/heads/main")]])
+    } : role => subjects if length(subjects) > 0
   }
 }
 
@@ -37,7 +40,7 @@ data "aws_iam_policy_document" "assumed_by_github" {
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
-      values   = [each.value]
+      values   = each.value
     }
   }
 }
@@ -50,7 +53,7 @@ moved {
 resource "aws_iam_role" "github" {
   for_each           = local.github_subjects
   name               = "${local.name}-${each.key}"
-  description        = each.key == "github" ? "Publishes releases from GitHub." : "Plans changes for pull requests on GitHub."
+  description        = each.key == "github" ? "Publishes releases from GitHub." : "Plans changes on GitHub."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_github[each.key].json
   depends_on         = [aws_iam_openid_connect_provider.github]
 }
@@ -82,15 +85,12 @@ data "aws_iam_policy_document" "github_plan" {
       "glue:GetDatabase",
       "glue:GetJob",
       "glue:GetTags",
-      "servicediscovery:GetNamespace",
-      "servicediscovery:GetService",
-      "servicediscovery:ListTagsForResource",
       "sns:GetSubscriptionAttributes",
       "sns:GetTopicAttributes",
       "sns:ListTagsForResource",
     ]
     resources = concat(
-      [for service in ["athena", "glue", "servicediscovery", "sns"] : "arn:${local.partition}:${service}:${var.region}:${local.account}:*"],
+      [for service in ["athena", "glue", "sns"] : "arn:${local.partition}:${service}:${var.region}:${local.account}:*"],
       ["arn:${local.partition}:budgets::${local.account}:budget/*"],
     )
   }
@@ -99,6 +99,12 @@ data "aws_iam_policy_document" "github_plan" {
     sid       = "FindBuckets"
     actions   = ["s3:ListBucket"]
     resources = values(local.bucket_arns)
+  }
+
+  statement {
+    sid       = "LookAtScript"
+    actions   = ["s3:GetObject", "s3:GetObjectTagging"]
+    resources = ["${local.bucket_arns.artifacts}/${local.no_release}"]
   }
 
   statement {

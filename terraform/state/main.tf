@@ -8,7 +8,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.0"
+      version = "6.66.0"
     }
   }
 }
@@ -31,7 +31,6 @@ resource "aws_s3_bucket" "state" {
   #checkov:skip=CKV_AWS_18:Who reads what is CloudTrail's to record, for the account as a whole
   #checkov:skip=CKV_AWS_144:A second region is the owner's decision
   #checkov:skip=CKV_AWS_145:SSE-S3: no key to pay, rotate or lose
-  #checkov:skip=CKV2_AWS_61:Old versions are small, and wanted when something went wrong
   #checkov:skip=CKV2_AWS_62:Nothing listens to events
   bucket = var.bucket
 
@@ -64,4 +63,48 @@ resource "aws_s3_bucket_public_access_block" "state" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  # An old version may hold what was a secret then.
+  rule {
+    id     = "replaced-states"
+    status = "Enabled"
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = 90
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 3
+    }
+  }
+}
+
+data "aws_iam_policy_document" "tls_only" {
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "state" {
+  bucket = aws_s3_bucket.state.id
+  policy = data.aws_iam_policy_document.tls_only.json
 }
