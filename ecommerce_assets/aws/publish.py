@@ -46,9 +46,16 @@ def size_if_it(location: str, shows: str) -> int | None:
 
 
 def link_to(location: str) -> str:
-    """A presigned link to `s3://bucket/key`."""
+    """A presigned link to `s3://bucket/key`.
+
+    Raises:
+        PipelineError: there is no such object, or it may not be read.
+    """
     bucket, key = bucket_and_prefix(location)
-    link: str = _s3().generate_presigned_url(
+    s3 = _s3()
+    with explained(f"looking at {location}"):
+        s3.head_object(Bucket=bucket, Key=key)
+    link: str = s3.generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS
     )
     return link

@@ -28,14 +28,12 @@ class Built:
     """A dashboard that was built.
 
     Attributes:
-        link: URL for the browser: `file:`, or on AWS a presigned link.
         location: a file, or on AWS an `s3://` location.
         size: bytes.
         days: days of sales shown; None if unchanged.
         seconds: how long it took.
     """
 
-    link: str
     location: str
     size: int
     days: int | None
@@ -68,13 +66,30 @@ def build_dashboard(settings: Settings) -> Built:
     location, now = settings.dashboard, datetime.now(UTC)
     shows = _fingerprint(snapshots, settings, now)
     if size := _size_if_it(location, shows):
-        return Built(_link(location), location, size, None, perf_counter() - started)
+        return Built(location, size, None, perf_counter() - started)
     with open_engine(settings, settings.dashboard_workgroup) as query:
         found = figures(query, snapshots, now, settings.dashboard_lines, on_aws=settings.on_aws)
     content = f"{page(found)}{_comment(shows)}".encode()
     _put(location, content, shows)
     days = days_of(found["sales"]) if found["sales"] else 0
-    return Built(_link(location), location, len(content), days, perf_counter() - started)
+    return Built(location, len(content), days, perf_counter() - started)
+
+
+def link_to(location: str) -> str:
+    """URL of a built page for the browser: `file:`, or on AWS a presigned link.
+
+    That is valid for at most seven days, and no longer than the credentials of whoever asks.
+
+    Raises:
+        PipelineError: there is no page.
+    """
+    if "://" in location:
+        from ecommerce_assets.aws.publish import link_to as presigned
+
+        return presigned(location)
+    if not Path(location).exists():
+        raise PipelineError(f"no dashboard at {location}: run `ecommerce dashboard` first")
+    return Path(location).absolute().as_uri()
 
 
 def _fingerprint(snapshots: Mapping[str, Any], settings: Settings, now: datetime) -> str:
@@ -107,14 +122,6 @@ def _size_if_it(location: str, shows: str) -> int | None:
             return size if file.read() == end else None
     except OSError:  # not there, or not to be read: it is built
         return None
-
-
-def _link(location: str) -> str:
-    if "://" in location:
-        from ecommerce_assets.aws.publish import link_to
-
-        return link_to(location)
-    return Path(location).absolute().as_uri()
 
 
 def _put(location: str, content: bytes, shows: str) -> None:

@@ -1,4 +1,4 @@
-"""The dashboard as an asset: rebuilt after gold, its file or link in the run's metadata."""
+"""The dashboard as an asset: rebuilt after gold, and where it is in the run's metadata."""
 
 from typing import Any
 
@@ -44,15 +44,18 @@ def dashboard_asset(
     )
     def sales_dashboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         # Imported here, since DuckDB, pyiceberg and the charting library are slow to load.
-        from ecommerce_assets.dashboard.build import build_dashboard
+        from ecommerce_assets.dashboard.build import build_dashboard, link_to
 
         built = build_dashboard(settings)
-        context.log.info(f"Dashboard: {built.link}")
+        context.log.info(f"Dashboard: {built.location}")
         note = f"   {NOTHING_NEW}" if built.unchanged else ""
         log_progress(f"{NAME:<32}{built.size / 1e6:>14.1f} MB {built.seconds:6.1f} s{note}")
         metadata: dict[str, Any] = {
-            "link": dg.MetadataValue.url(built.link),
             "location": dg.MetadataValue.path(built.location),
+            # A link that is signed here would end with the credentials of this run's task.
+            "open": dg.MetadataValue.text("ecommerce dashboard --link")
+            if settings.on_aws
+            else dg.MetadataValue.url(link_to(built.location)),
             "bytes": built.size,
             "refresh": NOTHING_NEW if built.unchanged else "built from the published tables",
             "seconds": round(built.seconds, 2),
