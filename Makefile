@@ -15,7 +15,7 @@ BIOME_VERSION := 2.6.8
 MERMAID := $(VENV)/share/mermaid
 MERMAID_VERSION := 11.12.0
 
-.PHONY: help install demo dev test test-all test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs bench deploy image destroy pictures clean
+.PHONY: help install demo dev test test-all test-unit coverage soak mutations mutations-quick lint lint-dashboard security docs pins bench deploy image destroy pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -129,15 +129,19 @@ deploy: install ## apply Terraform, write its settings to .env, publish the job 
 	@mv .env.new .env
 	$(BIN)/ecommerce package --publish
 
+pins: install ## pin by digest what is installed on AWS, after a change of constraints.txt
+	$(BIN)/python -m tools.pins
+
 # Dagster's image, by the digest that its base image has now; the last line is for `dagster_image`.
 BASE := python:3.11-slim-bookworm
 REPOSITORY = $(shell terraform -chdir=terraform output -json dagster | $(PYTHON) -c "import json, sys; print(json.load(sys.stdin)['repository'])")
 IMAGE = $(REPOSITORY):$(shell git rev-parse HEAD)
+PLATFORM = linux/$(shell sed -n 's/.*"dagster_architecture": "\(.*\)".*/\1/p' ecommerce_assets/deployment.json | sed 's/X86_64/AMD64/' | tr A-Z a-z)
 
-image: ## build Dagster's image and push it; needs Docker, signed in to the registry
+image: ## build Dagster's image and push it; needs Docker of its architecture or an emulation, signed in to the registry
 	@test -n "$(REPOSITORY)" || { echo "no repository: apply Terraform with enable_dagster = true first"; exit 1; }
-	@docker pull --quiet $(IMAGE) 2>/dev/null || { set -ex; docker pull --quiet $(BASE); \
-	  docker build --file container/Dockerfile --platform linux/amd64 --tag $(IMAGE) \
+	@docker pull --quiet --platform $(PLATFORM) $(IMAGE) 2>/dev/null || { set -ex; docker pull --quiet --platform $(PLATFORM) $(BASE); \
+	  docker build --file container/Dockerfile --platform $(PLATFORM) --tag $(IMAGE) \
 	    --build-arg BASE="$$(docker inspect --format '{{index .RepoDigests 0}}' $(BASE))" .; \
 	  docker push --quiet $(IMAGE); }
 	@docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE)

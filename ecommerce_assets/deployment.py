@@ -1,4 +1,4 @@
-"""The deployment, `deployment.json`: the Glue jobs, their settings, the price list.
+"""The deployment, `deployment.json`: the Glue jobs, their settings, the price lists.
 
 Terraform reads the same file, so the deployed and the launched jobs cannot differ.
 """
@@ -43,47 +43,81 @@ class TaskSize:
 
 
 @dataclass(frozen=True)
-class Prices:
-    """The public price list of what a run uses.
+class RegionPrices:
+    """The public price list of one region, in USD.
 
     Attributes:
-        region, as_of: region and date of the prices.
-        usd_per_dpu_hour: by execution class; a DPU is 4 vCPU and 16 GB.
-        minimum_seconds: minimum billed duration of a run.
-        dpus_per_worker: by worker type.
-        usd_per_scanned_terabyte: of an Athena query; a terabyte of 2^40 bytes.
-        minimum_scanned_bytes: minimum billed size of a query.
-        usd_per_vcpu_hour, usd_per_gigabyte_hour: of a Fargate task.
-        usd_per_month: of what Dagster on AWS has beside its tasks.
+        dpu_hour: of a Glue job by execution class; a DPU is 4 vCPU and 16 GB.
+        scanned_terabyte: of an Athena query; a terabyte of 2^40 bytes.
+        vcpu_hour, gigabyte_hour: of a Fargate task of the deployment's architecture.
+        database_hour, database_gigabyte_month: of Terraform's default class, one zone, gp3.
+        address_hour: of a public IPv4 address.
+        nat_hour, nat_gigabyte: of a NAT gateway, and of what goes through it.
+        load_balancer_hour: of an application load balancer, without its units of capacity.
+        endpoint_hour: of an interface endpoint in a zone.
+        log_gigabyte: taken in by CloudWatch.
+        alarm_month, secret_month: of one.
+        thousand_lists: of 1,000 LIST or PUT requests to S3.
     """
 
-    region: str
-    as_of: str
-    usd_per_dpu_hour: dict[str, float]
-    minimum_seconds: int
-    dpus_per_worker: dict[str, float]
-    usd_per_scanned_terabyte: float
-    minimum_scanned_bytes: int
-    usd_per_vcpu_hour: float
-    usd_per_gigabyte_hour: float
-    usd_per_month: dict[str, float]
+    dpu_hour: dict[str, float]
+    scanned_terabyte: float
+    vcpu_hour: float
+    gigabyte_hour: float
+    database_hour: float
+    database_gigabyte_month: float
+    address_hour: float
+    nat_hour: float
+    nat_gigabyte: float
+    load_balancer_hour: float
+    endpoint_hour: float
+    log_gigabyte: float
+    alarm_month: float
+    secret_month: float
+    thousand_lists: float
 
-    def task(self, size: "TaskSize", hours: float) -> float:
+    def task(self, size: TaskSize, hours: float) -> float:
         """USD of a Fargate task."""
-        by_hour = (
-            size.cpu / 1024 * self.usd_per_vcpu_hour
-            + size.memory / 1024 * self.usd_per_gigabyte_hour
-        )
+        by_hour = size.cpu / 1024 * self.vcpu_hour + size.memory / 1024 * self.gigabyte_hour
         return by_hour * hours
 
     def glue_run(self, dpu_seconds: float, execution_class: str) -> float:
         """USD of a job run."""
-        return dpu_seconds / 3600 * self.usd_per_dpu_hour[execution_class]
+        return dpu_seconds / 3600 * self.dpu_hour[execution_class]
 
-    def query(self, scanned_bytes: int) -> float:
+
+@dataclass(frozen=True)
+class Prices:
+    """The public price lists, and how they count.
+
+    Attributes:
+        as_of: date of the prices.
+        default_region: whose prices stand for a region that is not listed.
+        minimum_seconds: minimum billed duration of a job run.
+        dpus_per_worker: by worker type.
+        minimum_scanned_bytes: minimum billed size of a query.
+        usd: by region.
+    """
+
+    as_of: str
+    default_region: str
+    minimum_seconds: int
+    dpus_per_worker: dict[str, float]
+    minimum_scanned_bytes: int
+    usd: dict[str, RegionPrices]
+
+    def listed(self, region: str) -> str:
+        """The region whose prices are taken for one."""
+        return region if region in self.usd else self.default_region
+
+    def of(self, region: str) -> RegionPrices:
+        """The prices of a region, or if it is not listed, of the default one."""
+        return self.usd[self.listed(region)]
+
+    def query(self, scanned_bytes: int, region: str) -> float:
         """USD of an Athena query."""
         billed = max(scanned_bytes, self.minimum_scanned_bytes)
-        return billed / 2**40 * self.usd_per_scanned_terabyte
+        return billed / 2**40 * self.of(region).scanned_terabyte
 
 
 @dataclass(frozen=True)
@@ -91,7 +125,8 @@ class Deployment:
     """The content of `deployment.json`.
 
     `provided` lists the Python packages that this version of Glue has, according to its developer
-    guide, as far as the jobs use them.
+    guide, as far as the jobs use them; `dagster_architecture` is that of Dagster's tasks and image,
+    in ECS's words.
     """
 
     glue_version: str
@@ -104,6 +139,7 @@ class Deployment:
     storage: dict[str, str]
     athena: dict[str, Any]
     dagster: dict[str, TaskSize]
+    dagster_architecture: str
     prices: Prices
 
     def conf(self, lakehouse: str) -> str:
@@ -119,7 +155,8 @@ def deployment(environment: str = "") -> Deployment:
     content = json.loads(text)
     content["jobs"] = {key: GlueJob(**job) for key, job in content["jobs"].items()}
     content["dagster"] = {key: TaskSize(**size) for key, size in content["dagster"].items()}
-    content["prices"] = Prices(**content["prices"])
+    usd = {region: RegionPrices(**prices) for region, prices in content["prices"]["usd"].items()}
+    content["prices"] = Prices(**content["prices"] | {"usd": usd})
     plain = Deployment(**content)
     return _named(plain, environment) if environment else plain
 

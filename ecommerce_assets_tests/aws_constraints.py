@@ -41,12 +41,11 @@ SCHEMAS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "aws_lb": ("ElasticLoadBalancingV2::LoadBalancer", {"load_balancer_type": "Type"}),
     "aws_lb_listener": ("ElasticLoadBalancingV2::Listener", {}),
+    "aws_lb_listener_rule": ("ElasticLoadBalancingV2::ListenerRule", {}),
     "aws_lb_target_group": ("ElasticLoadBalancingV2::TargetGroup", {}),
     "aws_s3_bucket": ("S3::Bucket", {"bucket": "BucketName"}),
     "aws_secretsmanager_secret": ("SecretsManager::Secret", {}),
     "aws_security_group": ("EC2::SecurityGroup", {"description": "GroupDescription"}),
-    "aws_service_discovery_private_dns_namespace": ("ServiceDiscovery::PrivateDnsNamespace", {}),
-    "aws_service_discovery_service": ("ServiceDiscovery::Service", {}),
     "aws_sns_topic": ("SNS::Topic", {"name": "TopicName"}),
     "aws_vpc_endpoint": ("EC2::VPCEndpoint", {}),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 runs jobs.
 """
 
+import base64
 import logging
 import shlex
 import subprocess
@@ -78,23 +79,37 @@ def deployed_settings() -> dict[str, str]:
     }
 
 
-def deployed_arguments(lakehouse: str) -> dict[str, str]:
-    """The default arguments of each job, by deployment.json; that Terraform has the same is tested."""
+def deployed_arguments(job: str) -> dict[str, str]:
+    """The default arguments of a job, by deployment.json; that Terraform has the same is tested."""
+    events = deployment().storage["spark_events"]
     return {
         **deployment().arguments,
-        "--conf": deployment().conf(lakehouse),
         "--custom-logGroup-prefix": deployment(ENVIRONMENT).storage["log_group"],
         "--environment": ENVIRONMENT,
-        "--lakehouse": lakehouse,
+        "--lakehouse": deployed_settings()["ECOMMERCE_LAKEHOUSE"],
+        "--spark-event-logs-path": f"s3://{BUCKETS['artifacts']}/{events}/{job}/",
+    }
+
+
+def fixed_arguments() -> dict[str, str]:
+    """The arguments of each job that no run can say otherwise."""
+    return {
+        "--conf": deployment().conf(deployed_settings()["ECOMMERCE_LAKEHOUSE"]),
+        "--python-modules-installer-option": "--no-index",
     }
 
 
 def publish_code(bucket: str) -> None:
-    """Publish the running code, without the packages that Glue would install."""
+    """Publish the running code; of the packages that Glue would install, only their checksum."""
     this, s3 = release.this_release(), boto3.client("s3")
+    place, digest = f"releases/{this.id}", base64.b64encode(bytes.fromhex(this.wheels.archive))
+    s3.put_object(
+        Bucket=bucket, Key=f"{place}/{release.WHEELS}", ChecksumAlgorithm="SHA256",
+        ChecksumSHA256=digest.decode(),
+    )  # fmt: skip
     for name, content in {**this.code, release.MANIFEST: b"{}"}.items():
         s3.put_object(
-            Bucket=bucket, Key=f"releases/{this.id}/{name}", Body=content,
+            Bucket=bucket, Key=f"{place}/{name}", Body=content,
             ChecksumAlgorithm="SHA256",
         )  # fmt: skip
 
@@ -224,8 +239,12 @@ class ProcessGlue(FakeGlue):
         self._installed: set[str] = set()
 
     def start_job_run(self, JobName: str, Arguments: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
-        deployed = self.jobs[JobName]["default_arguments"]
-        answer = super().start_job_run(JobName, {**deployed, **Arguments})
+        job = self.jobs[JobName]
+        fixed = job["non_overridable_arguments"]
+        # Whether Glue refuses such a run or goes its own way is not documented.
+        assert not fixed.keys() & Arguments.keys(), "a run says otherwise than its job insists on"
+        given = {**job["default_arguments"], **Arguments, **fixed}
+        answer = super().start_job_run(JobName, given)
         # What Glue tells of a run is what the run was given.
         self.runs[answer["JobRunId"]].arguments = dict(Arguments)
         return answer
@@ -322,7 +341,7 @@ def role_of(arguments: Mapping[str, str]) -> str:
 
 GLUES_OWN = {
     *deployment().arguments, "--conf", "--custom-logGroup-prefix", "--scriptLocation",
-    "--extra-py-files",
+    "--extra-py-files", "--spark-event-logs-path",
     "--additional-python-modules", "--python-modules-installer-option",
 }  # fmt: skip
 

@@ -22,9 +22,10 @@ from botocore.exceptions import ClientError
 
 from ecommerce_assets_tests.dagster_dev import free_port
 from ecommerce_assets_tests.iam import CLUSTER, Recorder, arn, signed_by
+from tools.pins import NOT_IN_THE_IMAGE
 
 RUN_TASK = arn("ecs", "task-definition/prod-ecommerce-run:7")
-SERVICES = ("webserver", "daemon", "code")
+SERVER = ("webserver", "viewer", "daemon", "code")
 MASTER = {"username": "master", "password": "secret"}
 
 
@@ -74,13 +75,22 @@ def service(
         server.shutdown()
 
 
+def without_spark(folder: Path) -> Path:
+    """A folder for PYTHONPATH by which what the image does not have can't be imported."""
+    for name in NOT_IN_THE_IMAGE:
+        module = folder / "not_in_the_image" / name.replace("-", "_") / "__init__.py"
+        module.parent.mkdir(parents=True)
+        module.write_text("raise ImportError('the image does not have ' + __name__)\n")
+    return folder / "not_in_the_image"
+
+
 @dataclass
 class ProcessEcs:
-    """An ECS that runs each task as a process; its services' tasks are started by the test.
+    """An ECS that runs each container as a process; the server's are started by the test.
 
     Attributes:
         environment: of each task.
-        interface: id of the network interface that the daemon's task has.
+        interface: id of the network interface that the server's task has.
     """
 
     folder: Path
@@ -98,8 +108,8 @@ class ProcessEcs:
         return {"Name": name}
 
     def start(self, name: str, command: list[str], **more: str) -> None:
-        """Start a task of a service, or of a run, which has the code server's role."""
-        more |= signed_by(name if name in SERVICES else "code")
+        """Start a container of the server's task, or the task of a run."""
+        more |= signed_by("server" if name in SERVER else "run")
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[self._arn(name)] = subprocess.Popen(
                 command, env={**self.environment, **more}, cwd=self.folder, stdout=log,

@@ -186,7 +186,7 @@ class Policies:
         orchestrator = policy(plain, "aws_iam_policy.orchestrator")
         dashboard = policy(plain, 'aws_iam_policy.reader["dashboard"]')
         tasks = {role: policy(with_dagster, f'aws_iam_role_policy.dagster["{role}"]')
-                 for role in ("code", "daemon", "webserver")}  # fmt: skip
+                 for role in ("server", "run")}  # fmt: skip
         self.of_role: dict[str, list[dict[str, Any]]] = {
             **jobs,
             "dagster": [*orchestrator, *dashboard],
@@ -195,9 +195,9 @@ class Policies:
             "uploader": policy(plain, "aws_iam_policy.uploader"),
             "analyst": policy(plain, 'aws_iam_policy.reader["analyst"]'),
             **tasks,
-            "code": [*tasks["code"], *orchestrator, *dashboard],
+            "run": [*tasks["run"], *orchestrator, *dashboard],
             **{f"execution-{name}": policy(with_dagster, f'aws_iam_role_policy.execution["{name}"]')
-               for name in ("daemon", "others")},
+               for name in ("server", "run")},
         }  # fmt: skip
         self.of_buckets = [
             statement

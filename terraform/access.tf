@@ -1,8 +1,33 @@
 # Policies for people and what works for them: Dagster, publishers, uploaders, readers.
 
+# Dagster's sensors: what has landed, and where alerts go.
+data "aws_iam_policy_document" "sensors" {
+  statement {
+    sid       = "ListLanding"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns.landing]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${local.storage.landing}/*"]
+    }
+  }
+
+  # To describe it as well: a secret without a value looks like one that is not there.
+  statement {
+    sid       = "ReadWebhook"
+    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+    resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:${local.secret_name}-??????"]
+  }
+}
+
 # Dagster: start, watch and stop just these jobs, which have roles of their own. A start may name
-# another script; the jobs' roles can read one only from the releases, where Dagster can't write.
+# another script; the jobs' roles can read one only from the releases. Dagster writes nothing that they
+# read.
 data "aws_iam_policy_document" "orchestrator" {
+  source_policy_documents = [data.aws_iam_policy_document.sensors.json]
+
   statement {
     sid = "RunJobs"
     actions = [
@@ -15,8 +40,8 @@ data "aws_iam_policy_document" "orchestrator" {
   }
 
   statement {
-    sid       = "Pipes"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    sid       = "ReadReports"
+    actions   = ["s3:GetObject"]
     resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/*"]
   }
 
@@ -35,28 +60,9 @@ data "aws_iam_policy_document" "orchestrator" {
   }
 
   statement {
-    sid       = "ListLanding"
-    actions   = ["s3:ListBucket"]
-    resources = [local.bucket_arns.landing]
-
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = ["${local.storage.landing}/*"]
-    }
-  }
-
-  statement {
     sid       = "ReadLogs"
     actions   = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
     resources = local.log_group_arns
-  }
-
-  # To describe it as well: a secret without a value looks like one that is not there.
-  statement {
-    sid       = "ReadWebhook"
-    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
-    resources = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:${local.secret_name}-??????"]
   }
 }
 
@@ -300,14 +306,11 @@ data "aws_iam_policy_document" "reader" {
     resources = [local.bucket_arns.results]
   }
 
-  dynamic "statement" {
-    for_each = each.key == "dashboard" ? ["write"] : []
-
-    content {
-      sid       = "Dashboard" # reading, for the link that it signs
-      actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-      resources = ["${local.bucket_arns.results}/${local.storage.dashboard}/*"]
-    }
+  # It holds no personal data. Reading, for a link as well.
+  statement {
+    sid       = "Dashboard"
+    actions   = concat(["s3:GetObject"], each.key == "dashboard" ? ["s3:AbortMultipartUpload", "s3:PutObject"] : [])
+    resources = ["${local.bucket_arns.results}/${local.storage.dashboard}/*"]
   }
 }
 

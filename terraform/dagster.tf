@@ -1,5 +1,6 @@
-# Dagster on ECS (`enable_dagster`): webserver, daemon and code server, each a service with one task,
-# and a task for each run, all from one image. Its configuration is in ../container/dagster.yaml.
+# Dagster on ECS (`enable_dagster`): a service of one task, in which webserver, daemon and code server
+# are containers, and a task for each run, all from one image. Its configuration is in
+# ../container/dagster.yaml.
 
 resource "aws_ecr_repository" "dagster" {
   #checkov:skip=CKV_AWS_136:Encrypted with ECR's own key; the image holds code and no data
@@ -42,64 +43,50 @@ resource "aws_cloudwatch_log_group" "dagster" {
   retention_in_days = var.log_retention_days
 }
 
-# The code server is found by name.
-resource "aws_service_discovery_private_dns_namespace" "dagster" {
-  count       = local.dagster_count
-  name        = "${local.name}.internal"
-  description = "Dagster's code server."
-  vpc         = aws_vpc.private[0].id
-}
-
-resource "aws_service_discovery_service" "code" {
-  count = local.dagster_count
-  name  = "code"
-
-  dns_config {
-    namespace_id = aws_service_discovery_private_dns_namespace.dagster[0].id
-
-    dns_records {
-      type = "A"
-      ttl  = 10
-    }
-  }
-}
-
 locals {
   dagster_log_group = "${dirname(local.log_group)}/dagster"
+  dagster_runs      = var.enable_dagster && var.dagster_image != null
   workspace         = ["--workspace", "/opt/dagster/workspace.yaml"]
   dagster_url       = coalesce(var.dagster_url, var.dagster_sign_in == null ? "http://localhost:3000" : "https://${try(var.dagster_sign_in.domain, "")}")
   run_family        = "${local.name}-run"
 
-  # How large they are is in deployment.json: CPU in 1/1024 vCPU, memory in MB.
-  services = {
-    webserver = {
-      command = concat(["dagster-webserver", "--host", "0.0.0.0", "--port", "3000"], local.workspace)
-      port    = 3000
-      health  = ["python", "-c", "import urllib.request as u; u.urlopen('http://localhost:3000/server_info', timeout=20)"]
+  # The containers of Dagster's task: it ends with any of them, and ECS starts another one.
+  servers = merge({
+    code = {
+      command = ["dagster", "code-server", "start", "--host", "localhost", "--port", "4000", "--module-name", "ecommerce_assets.definitions"]
+      port    = null
+      health  = ["dagster", "api", "grpc-health-check", "--port", "4000"]
     }
     daemon = {
       command = concat(["dagster-daemon", "run"], local.workspace)
       port    = null
       health  = ["dagster-daemon", "liveness-check"]
     }
-    code = {
-      command = ["dagster", "code-server", "start", "--host", "0.0.0.0", "--port", "4000", "--module-name", "ecommerce_assets.definitions"]
-      port    = 4000
-      health  = ["dagster", "api", "grpc-health-check", "--port", "4000"]
-    }
-  }
+    }, { for name, ui in local.uis : name => {
+      command = concat(["dagster-webserver", "--host", "0.0.0.0", "--port", tostring(ui.port)], ui.flags, local.workspace)
+      port    = ui.port
+      health  = ["python", "-c", "import urllib.request as u; u.urlopen('http://localhost:${ui.port}/server_info', timeout=20)"]
+  } })
+
+  # Who may only look has a webserver that can't change anything.
+  uis = merge(
+    { webserver = { port = 3000, flags = [] } },
+    local.viewers == null ? {} : { viewer = { port = 3001, flags = ["--read-only"] } },
+  )
 
   dagster_environment = merge(local.settings, {
-    DAGSTER_CODE_HOST     = "code.${local.name}.internal"
     DAGSTER_DATABASE_HOST = one(aws_db_instance.dagster[*].address)
     DAGSTER_DATABASE_PORT = one(aws_db_instance.dagster[*].port)
     DAGSTER_LOGS_BUCKET   = local.bucket_names.artifacts
+    DAGSTER_RUN_TASK      = local.run_family
   })
 
-  # Services name the revision that they were deployed with; a run can't name its own.
-  environment_of_services = [
-    for name, value in merge(local.dagster_environment, { DAGSTER_RUN_TASK = one(aws_ecs_task_definition.run[*].arn) }) :
-    { name = name, value = tostring(value) }
+  # The daemon names the revision of a run's task that it was deployed with; a run can't name its own.
+  environment_of_servers = [
+    for name, value in merge(local.dagster_environment, {
+      DAGSTER_CODE_HOST = "localhost"
+      DAGSTER_RUN_TASK  = one(aws_ecs_task_definition.run[*].arn)
+    }) : { name = name, value = tostring(value) }
   ]
 
   # What every container has. A file system that is only read, but for /tmp.
@@ -113,50 +100,55 @@ locals {
   }
 }
 
-resource "aws_ecs_task_definition" "service" {
-  for_each                 = var.enable_dagster ? local.services : {}
-  family                   = "${local.name}-${each.key}"
+resource "aws_ecs_task_definition" "dagster" {
+  count                    = local.dagster_count
+  family                   = "${local.name}-dagster"
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
-  cpu                      = local.deployment.dagster[each.key].cpu
-  memory                   = local.deployment.dagster[each.key].memory
-  task_role_arn            = aws_iam_role.dagster[each.key].arn
-  execution_role_arn       = aws_iam_role.execution[each.key == "daemon" ? "daemon" : "others"].arn
+  cpu                      = local.deployment.dagster.server.cpu
+  memory                   = local.deployment.dagster.server.memory
+  task_role_arn            = aws_iam_role.dagster["server"].arn
+  execution_role_arn       = aws_iam_role.execution["server"].arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = local.deployment.dagster_architecture
+  }
 
   volume {
     name = "tmp"
   }
 
   container_definitions = jsonencode(concat(
+    # Before the others: the database's user, and the tables of this version.
     [merge(local.container, {
-      name        = each.key
+      name                   = "database"
+      essential              = false
+      environment            = local.environment_of_servers
+      command                = ["python", "/opt/dagster/database.py"]
+      readonlyRootFilesystem = true
+      logConfiguration       = local.logs["database"]
+      secrets                = [{ name = "DATABASE_SECRET", valueFrom = local.database_secret_arn }]
+    })],
+    [for name, server in local.servers : merge(local.container, {
+      name        = name
       essential   = true
-      environment = local.environment_of_services
-      command     = each.value.command
+      environment = local.environment_of_servers
+      command     = server.command
       # A port forwarding needs an agent that writes.
-      readonlyRootFilesystem = !local.forwarded[each.key]
-      portMappings           = [for port in each.value.port[*] : { containerPort = port, protocol = "tcp" }]
-      logConfiguration       = local.logs[each.key]
+      readonlyRootFilesystem = !(name == "webserver" && local.forwarded)
+      portMappings           = [for port in server.port[*] : { containerPort = port, protocol = "tcp" }]
+      logConfiguration       = local.logs[name]
       stopTimeout            = 60
-      dependsOn              = each.key == "daemon" ? [{ containerName = "database", condition = "SUCCESS" }] : []
+      dependsOn              = [{ containerName = "database", condition = "SUCCESS" }]
       healthCheck = {
-        command     = concat(["CMD"], each.value.health)
+        command     = concat(["CMD"], server.health)
         interval    = 120
         timeout     = 60
         retries     = 3
         startPeriod = 300
       }
     })],
-    # Before the daemon: the database's user, and the tables of this version.
-    each.key == "daemon" ? [merge(local.container, {
-      name                   = "database"
-      essential              = false
-      environment            = local.environment_of_services
-      command                = ["python", "/opt/dagster/database.py"]
-      readonlyRootFilesystem = true
-      logConfiguration       = local.logs["database"]
-      secrets                = [{ name = "DATABASE_SECRET", valueFrom = local.database_secret_arn }]
-    })] : []
   ))
 }
 
@@ -168,8 +160,13 @@ resource "aws_ecs_task_definition" "run" {
   network_mode             = "awsvpc"
   cpu                      = local.deployment.dagster.run.cpu
   memory                   = local.deployment.dagster.run.memory
-  task_role_arn            = aws_iam_role.dagster["code"].arn
-  execution_role_arn       = aws_iam_role.execution["others"].arn
+  task_role_arn            = aws_iam_role.dagster["run"].arn
+  execution_role_arn       = aws_iam_role.execution["run"].arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = local.deployment.dagster_architecture
+  }
 
   volume {
     name = "tmp"
@@ -178,7 +175,7 @@ resource "aws_ecs_task_definition" "run" {
   container_definitions = jsonencode([merge(local.container, {
     name                   = "run"
     essential              = true
-    environment            = [for name, value in merge(local.dagster_environment, { DAGSTER_RUN_TASK = local.run_family }) : { name = name, value = tostring(value) }]
+    environment            = [for name, value in local.dagster_environment : { name = name, value = tostring(value) }]
     readonlyRootFilesystem = true
     logConfiguration       = local.logs["run"]
     stopTimeout            = 120 # an interrupted run stops its Glue job run
@@ -186,9 +183,9 @@ resource "aws_ecs_task_definition" "run" {
 }
 
 locals {
-  forwarded = { for name in keys(local.services) : name => name == "webserver" && var.dagster_sign_in == null }
+  forwarded = var.dagster_sign_in == null
 
-  logs = { for name in concat(keys(local.services), ["database", "run"]) : name => {
+  logs = { for name in concat(keys(local.servers), ["database", "run"]) : name => {
     logDriver = "awslogs"
     options = {
       "awslogs-group"         = local.dagster_log_group
@@ -198,22 +195,24 @@ locals {
   } }
 }
 
+# There is none until there is an image: a deployment that fails would be rolled back to one without.
 resource "aws_ecs_service" "dagster" {
-  for_each               = var.enable_dagster ? local.services : {}
-  name                   = each.key
+  #checkov:skip=CKV_AWS_333:A public address is the way out; the group lets nobody in (dagster_private_subnets has none)
+  count                  = local.dagster_runs ? 1 : 0
+  name                   = "dagster"
   cluster                = aws_ecs_cluster.dagster[0].id
-  task_definition        = aws_ecs_task_definition.service[each.key].arn
-  desired_count          = var.dagster_image == null ? 0 : 1
+  task_definition        = aws_ecs_task_definition.dagster[0].arn
+  desired_count          = 1
   launch_type            = "FARGATE"
-  enable_execute_command = local.forwarded[each.key]
+  enable_execute_command = local.forwarded
   propagate_tags         = "SERVICE"
 
-  # It imports Dagster, and on the first deployment waits for the database's user.
-  health_check_grace_period_seconds = each.key == "webserver" && local.ui_count > 0 ? 300 : null
+  # It imports Dagster, and waits for the database's user and tables.
+  health_check_grace_period_seconds = local.ui_count > 0 ? 300 : null
 
-  # Never two daemons: the old one ends before the new one starts.
-  deployment_minimum_healthy_percent = each.key == "daemon" ? 0 : 100
-  deployment_maximum_percent         = each.key == "daemon" ? 100 : 200
+  # Never two daemons: the old task ends before the new one starts.
+  deployment_minimum_healthy_percent = 0
+  deployment_maximum_percent         = 100
 
   deployment_circuit_breaker {
     enable   = true
@@ -221,25 +220,18 @@ resource "aws_ecs_service" "dagster" {
   }
 
   network_configuration {
-    subnets         = aws_subnet.dagster[*].id
-    security_groups = aws_security_group.dagster[*].id
-  }
-
-  dynamic "service_registries" {
-    for_each = each.key == "code" ? aws_service_discovery_service.code : []
-
-    content {
-      registry_arn = service_registries.value.arn
-    }
+    subnets          = aws_subnet.dagster[*].id
+    security_groups  = aws_security_group.dagster[*].id
+    assign_public_ip = !local.dagster_private # a run's task has what this one has
   }
 
   dynamic "load_balancer" {
-    for_each = each.key == "webserver" ? aws_lb_target_group.dagster : []
+    for_each = aws_lb_target_group.dagster
 
     content {
       target_group_arn = load_balancer.value.arn
-      container_name   = "webserver"
-      container_port   = 3000
+      container_name   = load_balancer.key
+      container_port   = local.uis[load_balancer.key].port
     }
   }
 
@@ -249,10 +241,12 @@ resource "aws_ecs_service" "dagster" {
     aws_iam_role_policy.dagster,
     aws_iam_role_policy.execution,
     aws_iam_role_policy_attachment.dagster,
-    aws_lb_listener.dagster,
-    aws_route.nat,
+    aws_lb_listener_rule.sign_in,
+    aws_route.dagster,
     aws_route_table_association.dagster,
+    aws_vpc_security_group_egress_rule.database,
     aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_ingress_rule.database,
   ]
 }
 
@@ -261,26 +255,6 @@ resource "aws_security_group" "dagster" {
   name        = "${local.name}-dagster"
   description = "Tasks of Dagster."
   vpc_id      = aws_vpc.private[0].id
-}
-
-resource "aws_vpc_security_group_ingress_rule" "code" {
-  count                        = local.dagster_count
-  description                  = "Webserver, daemon and runs ask the code server."
-  security_group_id            = aws_security_group.dagster[0].id
-  referenced_security_group_id = aws_security_group.dagster[0].id
-  ip_protocol                  = "tcp"
-  from_port                    = 4000
-  to_port                      = 4000
-}
-
-resource "aws_vpc_security_group_egress_rule" "code" {
-  count                        = local.dagster_count
-  description                  = "Webserver, daemon and runs ask the code server."
-  security_group_id            = aws_security_group.dagster[0].id
-  referenced_security_group_id = aws_security_group.dagster[0].id
-  ip_protocol                  = "tcp"
-  from_port                    = 4000
-  to_port                      = 4000
 }
 
 resource "aws_vpc_security_group_egress_rule" "database" {

@@ -8,7 +8,7 @@ locals {
 resource "aws_db_subnet_group" "dagster" {
   count       = local.dagster_count
   name        = "${local.name}-dagster"
-  description = "Dagster's private subnets."
+  description = "Dagster's subnets."
   subnet_ids  = aws_subnet.dagster[*].id
 }
 

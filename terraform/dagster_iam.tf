@@ -1,5 +1,5 @@
-# Roles of Dagster's tasks. The webserver shows and ends runs, the daemon starts them too; the code
-# server and the runs do what Dagster does elsewhere by the policies of access.tf.
+# Roles of Dagster's tasks: the server starts, shows and ends runs, and looks for deliveries; the runs
+# do what Dagster does elsewhere, by the policies of access.tf.
 
 data "aws_iam_policy_document" "assumed_by_tasks" {
   for_each = { task = [local.account], execution = [] }
@@ -29,15 +29,19 @@ locals {
   ecs_arn             = "arn:${local.partition}:ecs:${var.region}:${local.account}"
   cluster_arn         = "${local.ecs_arn}:cluster/${local.name}"
   task_arns           = "${local.ecs_arn}:task/${local.name}/*"
-  run_role_arns       = [for name in ["dagster-code", "execution-others"] : "arn:${local.partition}:iam::${local.account}:role/${local.name}-${name}"]
+  run_role_arns       = [for name in ["dagster-run", "execution-run"] : "arn:${local.partition}:iam::${local.account}:role/${local.name}-${name}"]
   repository_arn      = "arn:${local.partition}:ecr:${var.region}:${local.account}:repository/${local.name}-dagster"
   dagster_logs_arn    = "${local.logs_arn}:log-group:${local.dagster_log_group}:*"
   database_user       = "dagster"
   database_connection = "arn:${local.partition}:rds-db:${var.region}:${local.account}:dbuser:${try(aws_db_instance.dagster[0].resource_id, "none")}/${local.database_user}"
 }
 
+locals {
+  dagster_roles = toset(["server", "run"])
+}
+
 resource "aws_iam_role" "dagster" {
-  for_each           = var.enable_dagster ? toset(keys(local.services)) : []
+  for_each           = var.enable_dagster ? local.dagster_roles : []
   name               = "${local.name}-dagster-${each.key}"
   description        = "Dagster's tasks: ${each.key}."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks["task"].json
@@ -65,8 +69,7 @@ data "aws_iam_policy_document" "every_task" {
   }
 }
 
-# Webserver and daemon.
-data "aws_iam_policy_document" "follow_runs" {
+data "aws_iam_policy_document" "start_runs" {
   statement {
     sid       = "LookAtTaskDefinitions"
     actions   = ["ecs:DescribeTaskDefinition"]
@@ -78,9 +81,7 @@ data "aws_iam_policy_document" "follow_runs" {
     actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
     resources = [local.task_arns]
   }
-}
 
-data "aws_iam_policy_document" "start_runs" {
   statement {
     sid       = "StartRuns"
     actions   = ["ecs:RunTask"]
@@ -145,13 +146,12 @@ data "aws_iam_policy_document" "forward_port" {
 }
 
 data "aws_iam_policy_document" "dagster" {
-  for_each = toset(keys(local.services))
+  for_each = local.dagster_roles
 
   source_policy_documents = concat(
     [data.aws_iam_policy_document.every_task.json],
-    each.key == "code" ? [] : [data.aws_iam_policy_document.follow_runs.json],
-    each.key == "daemon" ? [data.aws_iam_policy_document.start_runs.json] : [],
-    local.forwarded[each.key] ? [data.aws_iam_policy_document.forward_port.json] : [],
+    each.key == "run" ? [] : [data.aws_iam_policy_document.start_runs.json, data.aws_iam_policy_document.sensors.json],
+    each.key == "server" && local.forwarded ? [data.aws_iam_policy_document.forward_port.json] : [],
   )
 }
 
@@ -168,20 +168,20 @@ resource "aws_iam_role_policy_attachment" "dagster" {
     { orchestrator = aws_iam_policy.orchestrator.arn, dashboard = aws_iam_policy.reader["dashboard"].arn },
     local.on_glue ? {} : { embedded = aws_iam_policy.embedded.arn },
   ) : {}
-  role       = aws_iam_role.dagster["code"].name
+  role       = aws_iam_role.dagster["run"].name
   policy_arn = each.value
 }
 
-# What ECS itself needs to start a task: the image, a log; and for the daemon's, the database's secret.
+# What ECS itself needs to start a task: the image, a log; and for the server, the database's secret.
 resource "aws_iam_role" "execution" {
-  for_each           = var.enable_dagster ? toset(["daemon", "others"]) : []
+  for_each           = var.enable_dagster ? local.dagster_roles : []
   name               = "${local.name}-execution-${each.key}"
   description        = "Starts Dagster's tasks: ${each.key}."
   assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks["execution"].json
 }
 
 data "aws_iam_policy_document" "execution" {
-  for_each = toset(["daemon", "others"])
+  for_each = local.dagster_roles
 
   statement {
     sid       = "SignInToRegistry"
@@ -202,7 +202,7 @@ data "aws_iam_policy_document" "execution" {
   }
 
   dynamic "statement" {
-    for_each = each.key == "daemon" ? ["daemon"] : []
+    for_each = each.key == "server" ? ["database"] : []
 
     content {
       sid       = "ReadDatabaseSecret"

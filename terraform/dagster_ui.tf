@@ -1,13 +1,22 @@
 # The UI behind a sign-in (`dagster_sign_in`): an internal load balancer that asks the shop's identity
-# provider who it is. Without it, the UI is reached by port forwarding alone (see the output).
+# provider who it is. Who may only look comes by an address of its own, with a client of its own: the
+# identity provider says who may use which. Without a sign-in, the UI is reached by port forwarding
+# alone (see the output).
 
 locals {
   ui_count = var.enable_dagster && var.dagster_sign_in != null ? 1 : 0
+  viewers  = local.ui_count == 0 ? null : var.dagster_sign_in.viewers
+
+  # By webserver: its client at the identity provider.
+  clients = local.ui_count == 0 ? {} : {
+    for name, client in { webserver = var.dagster_sign_in, viewer = local.viewers } :
+    name => { id = client.client_id, secret_id = client.client_secret_id } if client != null
+  }
 }
 
 data "aws_secretsmanager_secret_version" "sign_in" {
-  count     = local.ui_count
-  secret_id = var.dagster_sign_in.client_secret_id
+  for_each  = local.clients
+  secret_id = each.value.secret_id
 }
 
 resource "aws_lb" "dagster" {
@@ -25,9 +34,9 @@ resource "aws_lb" "dagster" {
 
 resource "aws_lb_target_group" "dagster" {
   #checkov:skip=CKV_AWS_378:Inside the VPC, between the load balancer and the task
-  count                = local.ui_count
-  name                 = "${local.name}-ui"
-  port                 = 3000
+  for_each             = local.clients
+  name                 = "${local.name}-${each.key == "webserver" ? "ui" : each.key}"
+  port                 = local.uis[each.key].port
   protocol             = "HTTP"
   target_type          = "ip"
   vpc_id               = aws_vpc.private[0].id
@@ -38,6 +47,7 @@ resource "aws_lb_target_group" "dagster" {
   }
 }
 
+# Whoever comes by no known address is sent away, signed in or not.
 resource "aws_lb_listener" "dagster" {
   count             = local.ui_count
   load_balancer_arn = aws_lb.dagster[0].arn
@@ -47,6 +57,28 @@ resource "aws_lb_listener" "dagster" {
   certificate_arn   = var.dagster_sign_in.certificate_arn
 
   default_action {
+    type = "fixed-response"
+
+    fixed_response {
+      content_type = "text/plain"
+      message_body = "Not here."
+      status_code  = "404"
+    }
+  }
+}
+
+resource "aws_lb_listener_rule" "sign_in" {
+  for_each     = local.clients
+  listener_arn = aws_lb_listener.dagster[0].arn
+  priority     = each.key == "webserver" ? 1 : 2
+
+  condition {
+    host_header {
+      values = [each.key == "webserver" ? var.dagster_sign_in.domain : local.viewers.domain]
+    }
+  }
+
+  action {
     type  = "authenticate-oidc"
     order = 1
 
@@ -55,16 +87,17 @@ resource "aws_lb_listener" "dagster" {
       authorization_endpoint     = var.dagster_sign_in.authorization_endpoint
       token_endpoint             = var.dagster_sign_in.token_endpoint
       user_info_endpoint         = var.dagster_sign_in.user_info_endpoint
-      client_id                  = var.dagster_sign_in.client_id
-      client_secret              = data.aws_secretsmanager_secret_version.sign_in[0].secret_string
+      client_id                  = each.value.id
+      client_secret              = data.aws_secretsmanager_secret_version.sign_in[each.key].secret_string
+      session_cookie_name        = "dagster-${each.key}"
       on_unauthenticated_request = "authenticate"
     }
   }
 
-  default_action {
+  action {
     type             = "forward"
     order            = 2
-    target_group_arn = aws_lb_target_group.dagster[0].arn
+    target_group_arn = aws_lb_target_group.dagster[each.key].arn
   }
 }
 
@@ -96,21 +129,21 @@ resource "aws_vpc_security_group_egress_rule" "sign_in" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "ui" {
-  count                        = local.ui_count
-  description                  = "The webserver of Dagster."
+  for_each                     = local.clients
+  description                  = "The ${each.key} of Dagster."
   security_group_id            = aws_security_group.ui[0].id
   referenced_security_group_id = aws_security_group.dagster[0].id
   ip_protocol                  = "tcp"
-  from_port                    = 3000
-  to_port                      = 3000
+  from_port                    = local.uis[each.key].port
+  to_port                      = local.uis[each.key].port
 }
 
 resource "aws_vpc_security_group_ingress_rule" "webserver" {
-  count                        = local.ui_count
+  for_each                     = local.clients
   description                  = "The load balancer."
   security_group_id            = aws_security_group.dagster[0].id
   referenced_security_group_id = aws_security_group.ui[0].id
   ip_protocol                  = "tcp"
-  from_port                    = 3000
-  to_port                      = 3000
+  from_port                    = local.uis[each.key].port
+  to_port                      = local.uis[each.key].port
 }

@@ -21,6 +21,8 @@ locals {
   landing   = "s3://${local.bucket_names.landing}/${local.storage.landing}"
   artifacts = "s3://${local.bucket_names.artifacts}"
 
+  no_release = "scripts/no_release.py"
+
   # Glue adds these two endings to the prefix that its jobs are given.
   log_groups = toset([for stream in ["output", "error"] : "${local.log_group}/${stream}"])
 
@@ -46,9 +48,8 @@ resource "aws_glue_job" "this" {
   connections       = aws_glue_connection.private[*].name
 
   command {
-    name = "glueetl"
-    # The launcher names the script of the release that it was started with.
-    script_location = "${local.artifacts}/${local.storage.releases}/${each.value.script}"
+    name            = "glueetl"
+    script_location = "${local.artifacts}/${local.no_release}" # the launcher names that of its release
     python_version  = "3"
   }
 
@@ -57,12 +58,28 @@ resource "aws_glue_job" "this" {
   }
 
   default_arguments = merge(local.deployment.arguments, {
-    "--conf"                   = local.spark_conf
     "--custom-logGroup-prefix" = local.log_group
     "--lakehouse"              = local.lakehouse
+    "--spark-event-logs-path"  = "${local.artifacts}/${local.storage.spark_events}/${each.key}/"
   }, var.environment == "" ? {} : { "--environment" = var.environment })
 
+  # No run can say otherwise: packages come from the release, and no setting of Spark's loads code.
+  non_overridable_arguments = {
+    "--conf"                            = local.spark_conf
+    "--python-modules-installer-option" = "--no-index"
+  }
+
   depends_on = [aws_cloudwatch_log_group.jobs, aws_s3_bucket.this]
+}
+
+# Who starts a job in the console gets a reason, and not a missing file.
+resource "aws_s3_object" "no_release" {
+  #checkov:skip=CKV_AWS_186:SSE-S3, as the bucket; it holds a sentence
+  bucket  = aws_s3_bucket.this["artifacts"].id
+  key     = local.no_release
+  content = <<-EOT
+    raise SystemExit("This job is started by Dagster or by `ecommerce run`, which name the release that it runs.")
+  EOT
 }
 
 resource "aws_cloudwatch_log_group" "jobs" {

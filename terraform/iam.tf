@@ -42,23 +42,27 @@ locals {
 data "aws_iam_policy_document" "job" {
   for_each = local.jobs
 
+  # And a script that says that no release was named. Dagster can write to neither place.
   statement {
-    sid       = "ReadReleases"
-    actions   = ["s3:GetObject"]
-    resources = ["${local.bucket_arns.artifacts}/${local.storage.releases}/*"]
-  }
-
-  # Of what Dagster writes, a job reads nothing but its context: no script could be run from there.
-  statement {
-    sid       = "ReadContext"
-    actions   = ["s3:GetObject"]
-    resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/${each.key}/*/context.json"]
+    sid     = "ReadReleases"
+    actions = ["s3:GetObject"]
+    resources = [
+      "${local.bucket_arns.artifacts}/${local.storage.releases}/*",
+      "${local.bucket_arns.artifacts}/${local.no_release}",
+    ]
   }
 
   statement {
     sid       = "Report"
     actions   = ["s3:PutObject"]
     resources = ["${local.bucket_arns.artifacts}/${local.storage.pipes}/${each.key}/*"]
+  }
+
+  # Glue copies Spark's events there while a job runs.
+  statement {
+    sid       = "WriteSparkEvents"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = ["${local.bucket_arns.artifacts}/${local.storage.spark_events}/${each.key}/*"]
   }
 
   statement {

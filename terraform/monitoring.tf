@@ -167,7 +167,7 @@ resource "aws_cloudwatch_metric_alarm" "scanned" {
 # not: the schedule is off, the daemon is down, a role is missing, a run waits.
 locals {
   # By Glue's runs of gold, so only where there are any.
-  watches_success       = local.on_glue && coalesce(var.watch_daily_runs, var.enable_dagster && var.dagster_image != null)
+  watches_success       = local.on_glue && coalesce(var.watch_daily_runs, local.dagster_runs)
   watched_count         = local.watches_success ? 1 : 0
   hours_without_success = 26                                  # a day, and what a late run may take
   quota_message         = "the quota of Glue DPUs is used up" # as the launcher says it
@@ -257,12 +257,12 @@ resource "aws_cloudwatch_metric_alarm" "no_success" {
 # A task whose health check fails is replaced; none for a quarter of an hour is an alarm. A service
 # without a task has no figures.
 resource "aws_cloudwatch_metric_alarm" "down" {
-  for_each            = var.enable_dagster && var.dagster_image != null ? local.services : {}
-  alarm_name          = "${local.name}-${each.key}-down"
-  alarm_description   = "Dagster's ${each.key} has not run for 15 minutes: see the service's events in ECS, and the log group ${local.dagster_log_group}."
+  count               = local.dagster_runs ? 1 : 0
+  alarm_name          = "${local.name}-dagster-down"
+  alarm_description   = "Dagster has not run for 15 minutes: see the service's events in ECS, and the log group ${local.dagster_log_group}."
   namespace           = "AWS/ECS"
   metric_name         = "CPUUtilization"
-  dimensions          = { ClusterName = local.name, ServiceName = each.key }
+  dimensions          = { ClusterName = local.name, ServiceName = "dagster" }
   statistic           = "SampleCount"
   period              = 300
   evaluation_periods  = 3

@@ -1,6 +1,7 @@
 # Optional: jobs in private subnets (`enable_vpc`). No way to the internet: S3 by its gateway, the
-# services that jobs need by interface endpoints. And private subnets of their own for Dagster
-# (`enable_dagster`), which reaches AWS and the chat's webhook by a NAT gateway.
+# services that jobs need by interface endpoints. And subnets of their own for Dagster (`enable_dagster`),
+# which reaches AWS and the chat's webhook by an internet gateway, or where it is to have no public
+# address (`dagster_private_subnets`), by a NAT gateway as well.
 
 locals {
   vpc_count     = var.enable_vpc || var.enable_dagster ? 1 : 0
@@ -9,7 +10,12 @@ locals {
   dagster_zones = var.enable_dagster ? local.all_zones : []
   jobs_count    = var.enable_vpc ? 1 : 0
   dagster_count = var.enable_dagster ? 1 : 0
-  endpoints     = var.enable_vpc ? toset(["glue", "logs", "monitoring", "sts"]) : toset([])
+  nat_count     = var.enable_dagster && local.dagster_private ? 1 : 0
+
+  # An internal load balancer asks the identity provider from a private address, so it needs the NAT gateway.
+  dagster_private = coalesce(var.dagster_private_subnets, var.dagster_sign_in != null)
+
+  endpoints = var.enable_vpc ? toset(["glue", "logs", "monitoring", "sts"]) : toset([])
 }
 
 data "aws_availability_zones" "available" {
@@ -215,52 +221,11 @@ resource "aws_glue_connection" "private" {
   }
 }
 
-# Dagster's subnets. One NAT gateway: if its zone fails, runs wait for it.
+# Dagster's subnets. Nobody comes in either way; the NAT gateway costs as much as the tasks.
 resource "aws_internet_gateway" "dagster" {
   count  = local.dagster_count
   vpc_id = aws_vpc.private[0].id
   tags   = { Name = "${local.name}-dagster" }
-}
-
-resource "aws_subnet" "nat" {
-  count             = local.dagster_count
-  vpc_id            = aws_vpc.private[0].id
-  cidr_block        = cidrsubnet(var.vpc_cidr, 4, 12)
-  availability_zone = local.dagster_zones[0]
-  tags              = { Name = "${local.name}-nat" }
-}
-
-resource "aws_route_table" "nat" {
-  count  = local.dagster_count
-  vpc_id = aws_vpc.private[0].id
-  tags   = { Name = "${local.name}-nat" }
-}
-
-resource "aws_route" "internet" {
-  count                  = local.dagster_count
-  route_table_id         = aws_route_table.nat[0].id
-  destination_cidr_block = "0.0.0.0/0"
-  gateway_id             = aws_internet_gateway.dagster[0].id
-}
-
-resource "aws_route_table_association" "nat" {
-  count          = local.dagster_count
-  subnet_id      = aws_subnet.nat[0].id
-  route_table_id = aws_route_table.nat[0].id
-}
-
-resource "aws_eip" "nat" {
-  count  = local.dagster_count
-  domain = "vpc"
-  tags   = { Name = "${local.name}-nat" }
-}
-
-resource "aws_nat_gateway" "dagster" {
-  count         = local.dagster_count
-  allocation_id = aws_eip.nat[0].id
-  subnet_id     = aws_subnet.nat[0].id
-  tags          = { Name = "${local.name}-dagster" }
-  depends_on    = [aws_internet_gateway.dagster]
 }
 
 resource "aws_subnet" "dagster" {
@@ -277,15 +242,58 @@ resource "aws_route_table" "dagster" {
   tags   = { Name = "${local.name}-dagster" }
 }
 
-resource "aws_route" "nat" {
+resource "aws_route" "dagster" {
   count                  = local.dagster_count
   route_table_id         = aws_route_table.dagster[0].id
   destination_cidr_block = "0.0.0.0/0"
-  nat_gateway_id         = aws_nat_gateway.dagster[0].id
+  gateway_id             = local.dagster_private ? null : aws_internet_gateway.dagster[0].id
+  nat_gateway_id         = one(aws_nat_gateway.dagster[*].id)
 }
 
 resource "aws_route_table_association" "dagster" {
   count          = length(local.dagster_zones)
   subnet_id      = aws_subnet.dagster[count.index].id
   route_table_id = aws_route_table.dagster[0].id
+}
+
+# One NAT gateway: if its zone fails, runs wait for it.
+resource "aws_subnet" "nat" {
+  count             = local.nat_count
+  vpc_id            = aws_vpc.private[0].id
+  cidr_block        = cidrsubnet(var.vpc_cidr, 4, 12)
+  availability_zone = local.dagster_zones[0]
+  tags              = { Name = "${local.name}-nat" }
+}
+
+resource "aws_route_table" "nat" {
+  count  = local.nat_count
+  vpc_id = aws_vpc.private[0].id
+  tags   = { Name = "${local.name}-nat" }
+}
+
+resource "aws_route" "internet" {
+  count                  = local.nat_count
+  route_table_id         = aws_route_table.nat[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.dagster[0].id
+}
+
+resource "aws_route_table_association" "nat" {
+  count          = local.nat_count
+  subnet_id      = aws_subnet.nat[0].id
+  route_table_id = aws_route_table.nat[0].id
+}
+
+resource "aws_eip" "nat" {
+  count  = local.nat_count
+  domain = "vpc"
+  tags   = { Name = "${local.name}-nat" }
+}
+
+resource "aws_nat_gateway" "dagster" {
+  count         = local.nat_count
+  allocation_id = aws_eip.nat[0].id
+  subnet_id     = aws_subnet.nat[0].id
+  tags          = { Name = "${local.name}-dagster" }
+  depends_on    = [aws_internet_gateway.dagster]
 }

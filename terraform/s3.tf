@@ -140,7 +140,7 @@ locals {
     landing   = var.landing_retention_days == null ? {} : { "${local.storage.landing}/" = var.landing_retention_days }
     lakehouse = {}
     # Releases stay: their age does not tell whether Dagster still runs with one, and they are small.
-    artifacts = { "${local.storage.pipes}/" = 14, "compute-logs/" = var.log_retention_days }
+    artifacts = { "${local.storage.pipes}/" = 14, "${local.storage.spark_events}/" = 14, "compute-logs/" = var.log_retention_days }
     results   = { "${local.storage.query_results}/" = 14 }
     trail     = { "AWSLogs/" = 400 }
   }

@@ -141,7 +141,7 @@ variable "github_subject" {
 }
 
 variable "enable_dagster" {
-  description = "Whether Dagster runs on AWS as well: webserver, daemon and code server on ECS, with a database. Some 100 USD a month."
+  description = "Whether Dagster runs on AWS as well: webserver, daemon and code server in a task of ECS, with a database. Some 50 USD a month."
   type        = bool
   default     = false
 }
@@ -164,7 +164,7 @@ variable "pipeline_settings" {
 }
 
 variable "github_plan_subject" {
-  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories); null for none. Its role reads how things are set up, and the state, in which the client's secret of dagster_sign_in would be; and no data."
+  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories), and look for drift on the main branch; null for none. Its role reads how things are set up, and the state, in which the client's secret of dagster_sign_in would be; and no data."
   type        = string
   default     = null
 
@@ -190,7 +190,9 @@ variable "dagster_sign_in" {
   description = <<-EOT
     The UI behind an internal load balancer that lets in who signs in with the shop's own identity provider, by OIDC;
     null for none: then the UI is reached by port forwarding only. Open-source Dagster has no sign-in of its own.
-    The client's secret is read from Secrets Manager (client_secret_id), so that it is in no variable.
+    The client's secret is read from Secrets Manager (client_secret_id), so that it is in no variable. `viewers` is
+    the address and the client of those who may look at everything and change nothing; the identity provider says
+    who may use which of the two, and the certificate names both domains.
   EOT
   type = object({
     domain                 = string
@@ -202,8 +204,27 @@ variable "dagster_sign_in" {
     user_info_endpoint     = string
     client_id              = string
     client_secret_id       = string
+    viewers                = optional(object({ domain = string, client_id = string, client_secret_id = string }))
   })
   default = null
+
+  validation {
+    condition = try(var.dagster_sign_in.viewers, null) == null ? true : alltrue([
+      for name in ["domain", "client_id"] : var.dagster_sign_in.viewers[name] != var.dagster_sign_in[name]
+    ])
+    error_message = "Who may only look needs a domain and a client other than those of who may run things: they are what tells them apart."
+  }
+}
+
+variable "dagster_private_subnets" {
+  description = "Whether Dagster's tasks have no public address and go out by a NAT gateway, for some 37 USD a month. By default with dagster_sign_in, whose load balancer needs it. Without, tasks have an address, and their group lets nobody in."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = !(var.dagster_private_subnets == false && var.dagster_sign_in != null)
+    error_message = "With dagster_sign_in, the subnets are private: an internal load balancer reaches the identity provider by the NAT gateway only."
+  }
 }
 
 variable "dagster_database_class" {

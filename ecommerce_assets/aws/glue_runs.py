@@ -56,6 +56,7 @@ class JobRun:
         seconds: execution time; 0 until it has started.
         dpu_seconds: billed DPU-seconds.
         execution_class: STANDARD or FLEX.
+        region: where it ran.
     """
 
     id: str
@@ -65,6 +66,7 @@ class JobRun:
     seconds: int
     dpu_seconds: float
     execution_class: str
+    region: str
 
     @property
     def ended(self) -> bool:
@@ -79,7 +81,8 @@ class JobRun:
     @property
     def usd(self) -> float:
         """Its cost by the public price list."""
-        return deployment().prices.glue_run(self.dpu_seconds, self.execution_class)
+        prices = deployment().prices.of(self.region)
+        return prices.glue_run(self.dpu_seconds, self.execution_class)
 
 
 class GlueRuns:
@@ -283,6 +286,7 @@ class GlueRuns:
                 answer.get("DPUSeconds") or billed, prices.minimum_seconds * dpus if seconds else 0
             ),
             execution_class=answer.get("ExecutionClass") or self.job.execution_class,
+            region=self.region,
         )
 
 

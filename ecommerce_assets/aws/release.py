@@ -6,26 +6,18 @@ code that launches them, so the code versions that Dagster shows are those that 
 
 import base64
 import hashlib
-import io
 import json
 import platform
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from ecommerce_assets.aws.clients import bucket_and_prefix, client, code_of, explained
+from ecommerce_assets.aws.wheels import Wheels, pinned, reproducible_zip
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.shop import current_shop
@@ -47,14 +39,9 @@ MODULES = (
     "errors.py", "intervals.py", "package_files.py", "settings.py", "sql.py", "syntax_trees.py",
     "thresholds.py",
 )  # fmt: skip
-# What the jobs import. pandera imports Glue's pandas, which breaks with numpy 2.
-ROOTS = ("duckdb", "pandera", "pydantic", "pyiceberg", "sqlglot", "dagster-pipes", "numpy<2")
 CODE = "ecommerce_assets.zip"
 WHEELS = "dependencies.gluewheels.zip"
 MANIFEST = "manifest.json"
-# Glue 5.1 runs on Amazon Linux 2023, which has glibc 2.34.
-PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_28_x86_64")
-EPOCH = (1980, 1, 1, 0, 0, 0)
 DIGEST_LENGTH = 16
 
 
@@ -65,12 +52,12 @@ class Release:
     Attributes:
         sources: bytes by path, as in the zip of the code.
         scripts: bytes of the entry scripts by name.
-        requirements: `name==version` of each package that Glue lacks.
+        wheels: the packages that Glue lacks.
     """
 
     sources: dict[str, bytes]
     scripts: dict[str, bytes]
-    requirements: tuple[str, ...]
+    wheels: Wheels
 
     @property
     def id(self) -> str:
@@ -78,13 +65,13 @@ class Release:
         digest = hashlib.sha256()
         for name, content in sorted({**self.sources, **self.scripts}.items()):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
-        digest.update("\n".join(self.requirements).encode())
+        digest.update(self.wheels.archive.encode())
         return digest.hexdigest()[:DIGEST_LENGTH]
 
     @property
     def code(self) -> dict[str, bytes]:
         """What Glue runs, by file name: the zip of the code, and the entry scripts."""
-        return {CODE: _zipped(self.sources), **self.scripts}
+        return {CODE: reproducible_zip(self.sources), **self.scripts}
 
     def location(self, artifacts: str) -> str:
         """Its location below the artifacts' `s3://bucket`."""
@@ -97,7 +84,6 @@ class Release:
             "--scriptLocation": f"{prefix}/{deployment().jobs[job].script}",
             "--extra-py-files": f"{prefix}/{CODE}",
             "--additional-python-modules": f"{prefix}/{WHEELS}",
-            "--python-modules-installer-option": "--no-index",
         }
 
 
@@ -123,7 +109,7 @@ def this_release() -> Release:
     scripts = {
         job.script: SCRIPT.format(name=name).encode() for name, job in deployment().jobs.items()
     }
-    return Release(dict(sorted(sources.items())), scripts, tuple(sorted(_lacking(ROOTS))))
+    return Release(dict(sorted(sources.items())), scripts, pinned())
 
 
 def _modules_below(folder: Path, prefix: str) -> dict[str, bytes]:
@@ -133,82 +119,26 @@ def _modules_below(folder: Path, prefix: str) -> dict[str, bytes]:
     }
 
 
-def _lacking(roots: Iterable[str]) -> set[str]:
-    """`name==version` of the installed distributions and their dependencies, without those that
-    Glue has in a suitable version.
-    """
-    provided = {canonicalize_name(name): text for name, text in deployment().provided.items()}
-    found: dict[str, str] = {}
-    waiting = [Requirement(name) for name in roots]
-    while waiting:
-        needed = waiting.pop()
-        name = canonicalize_name(needed.name)
-        if name in found or (name in provided and needed.specifier.contains(provided[name])):
-            continue
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError as error:
-            raise PipelineError(f"{name} is not installed here, so it can't be packaged") from error
-        for line in requires(name) or ():
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(requirement)
-    return {f"{name}=={number}" for name, number in found.items()}
-
-
 def build(release: Release, folder: Path) -> list[Path]:
     """Write the release's files to a folder; reproducible byte by byte.
 
     Raises:
-        PipelineError: a dependency has no wheel for Glue, or can't be downloaded.
+        PipelineError: a wheel can't be downloaded, or is not the pinned one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, content in release.code.items():
+    for name, content in {**release.code, WHEELS: release.wheels.zipped()}.items():
         (folder / name).write_bytes(content)
         written.append(folder / name)
-    with tempfile.TemporaryDirectory() as wheels:
-        _download(release.requirements, wheels)
-        listed = "".join(f"{line}\n" for line in release.requirements).encode()
-        wheel_files = {"wheels/requirements.txt": listed} | {
-            f"wheels/{wheel.name}": wheel.read_bytes() for wheel in sorted(Path(wheels).iterdir())
-        }
-    (folder / WHEELS).write_bytes(_zipped(wheel_files))
-    written.append(folder / WHEELS)
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
     manifest = {
         "release": release.id,
         "glue_version": deployment().glue_version,
-        "requirements": release.requirements,
+        "requirements": release.wheels.digests,
         "sha256": digests,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     return [*written, folder / MANIFEST]
-
-
-def _download(requirements: Iterable[str], folder: str) -> None:
-    number = deployment().python_version
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--no-deps", "--only-binary=:all:", "--implementation", "cp"),
-        *(word for platform in PLATFORMS for word in ("--platform", platform)),
-        *("--python-version", number, "--abi", f"cp{number.replace('.', '')}", "--dest", folder),
-        *requirements,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PipelineError(f"can't get the wheels for Glue: {done.stderr.strip()[-500:]}")
-
-
-def _zipped(content: dict[str, bytes]) -> bytes:
-    """A zip of the files; not compressed, since each version of zlib compresses differently."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in content.items():
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, data)
-    return buffer.getvalue()
 
 
 def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
@@ -226,7 +156,8 @@ def is_published(release: Release, artifacts: str, s3: Any = None) -> bool:
 
 
 def must_be_this(release: Release, artifacts: str, job: str, s3: Any) -> None:
-    """Check that what a job would run is the code that runs here, by S3's checksums.
+    """Check that what a job would run is the code that runs here, with its packages, by S3's
+    checksums.
 
     Raises:
         PipelineError: the release is not published, or is another code than this one.
@@ -236,13 +167,14 @@ def must_be_this(release: Release, artifacts: str, job: str, s3: Any) -> None:
             f"release {release.id}, the running code, is not in {artifacts}: "
             "run `ecommerce package --publish`"
         )
-    code = release.code
+    code, place = release.code, release.location(artifacts)
     for name in (deployment().jobs[job].script, CODE):
-        _must_be_there(f"{release.location(artifacts)}/{name}", code[name], s3)
+        _must_be_there(f"{place}/{name}", hashlib.sha256(code[name]).digest(), s3)
+    _must_be_there(f"{place}/{WHEELS}", bytes.fromhex(release.wheels.archive), s3)
 
 
-def _must_be_there(location: str, content: bytes, s3: Any) -> None:
-    """Check that an object has this content.
+def _must_be_there(location: str, digest: bytes, s3: Any) -> None:
+    """Check that an object has the content of this SHA-256.
 
     Raises:
         PipelineError: it has another one, or no checksum.
@@ -250,13 +182,11 @@ def _must_be_there(location: str, content: bytes, s3: Any) -> None:
     bucket, key = bucket_and_prefix(location)
     with explained(f"looking at {location}"):
         found = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
-    if found.get("ChecksumSHA256") != expected:
+    if found.get("ChecksumSHA256") != base64.b64encode(digest).decode():
         raise PipelineError(
-            f"{location} is not what is built from the code here: somebody else has put it there, "
-            "or a package has got another wheel of the same version since. Look at who did "
-            "(CloudTrail), remove all versions of this release, and publish it again by "
-            "`ecommerce package --publish`"
+            f"{location} is not what is built from the code here: somebody else has put it there. "
+            "Look at who did (CloudTrail), remove all versions of this release, and publish it "
+            "again by `ecommerce package --publish`"
         )
 
 
@@ -285,5 +215,5 @@ def publish(release: Release, folder: Path, artifacts: str, s3: Any = None) -> b
             except ClientError as error:
                 if code_of(error) != "PreconditionFailed":
                     raise
-                _must_be_there(f"{place}/{name}", content, s3)
+                _must_be_there(f"{place}/{name}", hashlib.sha256(content).digest(), s3)
     return uploaded

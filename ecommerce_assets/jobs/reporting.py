@@ -13,12 +13,10 @@ from dagster_pipes import (
     DAGSTER_PIPES_CONTEXT_ENV_VAR,
     DAGSTER_PIPES_MESSAGES_ENV_VAR,
     PipesContext,
-    PipesContextLoader,
     PipesDefaultContextLoader,
     PipesDefaultMessageWriter,
     PipesMappingParamsLoader,
     PipesMessageWriter,
-    PipesS3ContextLoader,
     PipesS3MessageWriter,
 )
 
@@ -69,14 +67,11 @@ def open_pipes(arguments: Sequence[str]) -> Iterator[PipesContext | None]:
             DAGSTER_PIPES_MESSAGES_ENV_VAR: given.dagster_pipes_messages,
         }
     )
-    loader: PipesContextLoader = PipesDefaultContextLoader()
     writer: PipesMessageWriter[Any] = PipesDefaultMessageWriter()
     if "bucket" in parameters.load_messages_params():
-        client = boto_client("s3")
-        loader = PipesS3ContextLoader(client)
-        writer = PipesS3MessageWriter(client, interval=S3_SECONDS)
+        writer = PipesS3MessageWriter(boto_client("s3"), interval=S3_SECONDS)
     # Not `open_dagster_pipes`, which keeps one context for the life of the process.
-    with PipesContext(parameters, loader, writer) as context:
+    with PipesContext(parameters, PipesDefaultContextLoader(), writer) as context:
         yield context
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import dagster as dg
 from botocore.exceptions import BotoCoreError
 from dagster_aws.pipes import PipesS3MessageReader
-from dagster_pipes import PipesBlobStoreMessageWriter, PipesContextData, PipesParams
+from dagster_pipes import PipesBlobStoreMessageWriter, PipesParams
 
 from ecommerce_assets.aws import release as releases
 from ecommerce_assets.aws.clients import Unavailable, bucket_and_prefix, client, explained
@@ -122,8 +122,9 @@ class AwsGlueJobs(GlueJobs):
         if found and not found.going_on and not _answers(found, context, s3):
             found = None  # the start waits for one that is being stopped
         location = pipes_location(found) if found else self._new_location(context, name)
+        # The context is an argument, so Dagster writes nothing that a job's role could read.
         with dg.open_pipes_session(
-            context, _Injector(location, s3), _Reader(location, s3)
+            context, dg.PipesEnvContextInjector(), _Reader(location, s3)
         ) as session:
             if found:
                 run_id, how = found.id, "going on with"
@@ -221,23 +222,6 @@ class _Reader(PipesS3MessageReader):
             return None  # no connection: try again in a second
 
 
-class _Injector(dg.PipesContextInjector):
-    """Writes the context beside the messages; a lifecycle rule removes both."""
-
-    def __init__(self, location: PipesParams, s3: Any) -> None:
-        self.location, self.s3 = location, s3
-
-    @contextmanager
-    def inject_context(self, context: PipesContextData) -> Iterator[PipesParams]:
-        bucket, key = self.location["bucket"], f"{self.location['key_prefix']}/context.json"
-        with explained(f"writing to s3://{bucket}"):
-            self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(context).encode())
-        yield {"bucket": bucket, "key": key}
-
-    def no_messages_debug_text(self) -> str:
-        return f"The job's messages go to s3://{self.location['bucket']}/{self.location['key_prefix']}."
-
-
 @contextmanager
 def _stopped_when_interrupted(context: Context, runs: GlueRuns, run_id: str) -> Iterator[None]:
     try:
@@ -303,7 +287,7 @@ def _links(run: JobRun, runs: GlueRuns) -> dict[str, Any]:
         "glue_seconds": run.seconds,
         "dpu_hours": round(run.dpu_seconds / 3600, 4),
         "usd_of_run": round(run.usd, 6),
-        "usd_by": f"list prices of {prices.region}, {prices.as_of}",
+        "usd_by": f"list prices of {prices.listed(run.region)}, {prices.as_of}",
     }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
 
 SECONDS = 60
+SECONDS_ON_AWS = 300  # each look is a LIST request for each source and 1,000 files, which cost
 SETTLE_SECONDS = 60
 GAP = timedelta(days=31)  # dates further apart get separate runs
 
@@ -38,7 +39,7 @@ def landing_sensor(
     @dg.sensor(
         name="landing_sensor",
         job=job,
-        minimum_interval_seconds=SECONDS,
+        minimum_interval_seconds=SECONDS_ON_AWS if settings.on_aws else SECONDS,
         description="Requests runs for dates whose files arrived, changed or disappeared.",
     )
     def watch(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

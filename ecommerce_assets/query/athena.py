@@ -89,7 +89,8 @@ def run(
     scanned = int(ended.get("Statistics", {}).get("DataScannedInBytes") or 0)
     with explained(f"fetching the rows of query {identifier}"):
         relation = _relation(connection, athena, identifier)
-    return Answer(relation, scanned, deployment().prices.query(scanned))
+    usd = deployment().prices.query(scanned, athena.meta.region_name)
+    return Answer(relation, scanned, usd)
 
 
 def _without_comments(sql: str) -> str:

@@ -37,6 +37,7 @@ from ecommerce_assets_tests.aws_stand_in import (
     ProcessGlue,
     deployed_arguments,
     deployed_settings,
+    fixed_arguments,
     moto_server,
 )
 from ecommerce_assets_tests.iam import Policies, Recorder, signed_by
@@ -164,9 +165,13 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
                 "LocationUri": f"{lakehouse}/{layer}",
             }
             catalog.create_database(DatabaseInput=given)
-        arguments = deployed_arguments(lakehouse)
-        names = [job.name for job in deployment(ENVIRONMENT).jobs.values()]
-        jobs = {name: {"default_arguments": arguments} for name in names}
+        jobs = {
+            job.name: {
+                "default_arguments": deployed_arguments(key),
+                "non_overridable_arguments": fixed_arguments(),
+            }
+            for key, job in deployment(ENVIRONMENT).jobs.items()
+        }
         glue = ProcessGlue(tmp_path_factory.mktemp("glue"), jobs, aws)
         own = glue_runs.client
         patch.setattr(
@@ -201,9 +206,14 @@ def test_the_whole_way(account: Account) -> None:
     assert len(shares) == len(tables_of("gold"))
     assert sum(shares) == pytest.approx(1, abs=0.01)
     assert account.glue.calls["start_job_run"] == len(LAYERS)
+    # The context of Pipes is among a run's arguments, of which Glue takes 260 KB.
+    assert max(len(str(run.arguments)) for run in account.glue.runs.values()) < 30_000
 
     shown = result.asset_materializations_for_node("sales_dashboard")[-1]
-    page = requests.get(shown.metadata["link"].value, timeout=30).text
+    # The link is signed by whoever opens it.
+    assert shown.metadata["open"].value == "ecommerce dashboard --link"
+    link = account.ecommerce("dashboard", "--link", "--no-open", role="analyst").stdout
+    page = requests.get(link.strip(), timeout=30).text
     build_dashboard(Settings(lakehouse=str(account.shop.lakehouse),
                              dashboard=str(account.shop.dashboard)))  # fmt: skip
     here = account.shop.dashboard.read_text("utf-8")

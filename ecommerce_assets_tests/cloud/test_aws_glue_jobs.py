@@ -23,6 +23,7 @@ from dagster._core.pipes import utils as pipes
 from dagster_pipes import decode_param
 
 from ecommerce_assets.aws import glue_runs, release
+from ecommerce_assets.aws.wheels import Wheels
 from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import SHOWN_IN_LOG, PipelineError
@@ -417,7 +418,7 @@ def test_a_run_that_is_being_stopped_is_not_gone_on_with(launch: Launch) -> None
 
 
 def test_what_glue_bills_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glue_runs, "client", lambda *_, **__: None)
+    monkeypatch.setattr(glue_runs, "client", lambda *_, **__: FakeGlue(lambda _: None))
     told = {"Id": "jr", "JobRunState": "SUCCEEDED", "ExecutionTime": 30, "WorkerType": "G.2X",
             "NumberOfWorkers": 3, "ExecutionClass": "FLEX", "DPUSeconds": 40.0}  # fmt: skip
     run = glue_runs.GlueRuns("gold")._job_run(told)
@@ -455,7 +456,7 @@ def test_what_can_not_be_retried_says_what_to_do(
 
 
 def test_a_release_that_is_not_published(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = release.Release({"other.py": b""}, {}, ())
+    other = release.Release({"other.py": b""}, {}, Wheels({}, ""))
     monkeypatch.setattr(aws_glue_jobs.releases, "this_release", lambda: other)
     said = launch.failure()
     assert f"release {other.id}" in said
@@ -472,7 +473,7 @@ def test_a_bucket_that_is_not_there(launch: Launch, monkeypatch: pytest.MonkeyPa
     ("call", "said"),
     [
         ("list_objects_v2", "looking for the release in s3://artifacts: access denied"),
-        ("put_object", "writing to s3://artifacts: access denied"),
+        ("head_object", "gold_aggregation.py: access denied"),
     ],
 )
 def test_faults_of_s3_before_a_job_is_started(

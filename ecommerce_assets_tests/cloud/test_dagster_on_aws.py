@@ -45,6 +45,7 @@ from ecommerce_assets_tests.ecs_stand_in import (
     postgres,
     postgres_programs,
     service,
+    without_spark,
 )
 from ecommerce_assets_tests.iam import Policies, Recorder
 from ecommerce_assets_tests.optional import missing
@@ -52,8 +53,10 @@ from ecommerce_assets_tests.terraform_plan import Planned
 
 pytestmark = pytest.mark.timeout(600)
 CONTAINER = REPOSITORY / "container"
-CODE = ["dagster", "code-server", "start", "--host", "127.0.0.1", "--port", "4000",
+CODE = ["dagster", "code-server", "start", "--host", "localhost", "--port", "4000",
         "--module-name", "ecommerce_assets.definitions"]  # fmt: skip
+# What runs are not told.
+OF_SERVER = {"DAGSTER_CODE_HOST": "localhost"}
 START_SCHEDULE = """
 mutation($schedule: ScheduleSelector!) { startSchedule(scheduleSelector: $schedule) {
   __typename ... on PythonError { message } } }"""
@@ -104,12 +107,13 @@ class WithoutTables(FakeGlue):
 
 @dataclass
 class Deployed:
-    """Dagster's tasks, what they talk to, and its UI."""
+    """Dagster's tasks, what they talk to, and its UI, for all and for those who only look."""
 
     ecs: ProcessEcs
     glue: FakeGlue
     jobs: Jobs
     url: str
+    viewers: str
     home: Path
     database: Database
     recorder: Recorder
@@ -132,14 +136,17 @@ class Deployed:
         return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(self.home)))
 
     def start_daemon(self) -> None:
-        workspace = str(self.home / "workspace.yaml")
-        self.ecs.start("daemon", ["dagster-daemon", "run", "--workspace", workspace],
+        self.ecs.start("daemon", ["dagster-daemon", "run", *self.workspace], **OF_SERVER,
                        ECS_CONTAINER_METADATA_URI_V4=self.ecs.environment["METADATA"] + "/v4/daemon")  # fmt: skip
 
     def start_code_server(self) -> None:
-        self.ecs.start("code", CODE)
+        self.ecs.start("code", CODE, **OF_SERVER)
 
-    def launch(self, table: str, day: str) -> str:
+    @property
+    def workspace(self) -> list[str]:
+        return ["--workspace", str(self.home / "workspace.yaml")]
+
+    def launch(self, table: str, day: str, url: str = "") -> str:
         layer = table.split(".")[0]
         selected = {"pipelineName": f"ecommerce_{layer}", **LOCATION,
                     "assetSelection": [{"path": table.split(".")}], "assetCheckSelection": []}  # fmt: skip
@@ -151,7 +158,7 @@ class Deployed:
                 {"key": "ecs/run_task_kwargs", "value": '{"enableExecuteCommand": true}'},
                 {"key": "ecs/cpu", "value": "16384"}]  # fmt: skip
         params = {"selector": selected, "mode": "default", "executionMetadata": {"tags": tags}}
-        answer = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
+        answer = ask(url or self.url, LAUNCH, params=params)["launchPipelineExecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
@@ -180,7 +187,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         service(glue, recorder) as glue_url,
         pytest.MonkeyPatch.context() as patch,
     ):
-        port = free_port()
+        ports = {"webserver": free_port(), "viewer": free_port()}
         ecs = ProcessEcs(folder, {}, "")
         with service(ecs, recorder, ecs.metadata) as ecs_url:
             settings = {
@@ -195,24 +202,24 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
                 "DAGSTER_DATABASE_PORT": str(database.port),
                 "DAGSTER_LOGS_BUCKET": BUCKETS["artifacts"],
                 "DAGSTER_RUN_TASK": RUN_TASK,
-                "DAGSTER_CODE_HOST": "127.0.0.1",
                 "PGSSLROOTCERT": str(database.certificate),
                 "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONPATH": str(REPOSITORY),
+                "PYTHONPATH": f"{without_spark(folder)}{os.pathsep}{REPOSITORY}",
                 "PYTHONUNBUFFERED": "1",
             }
             for name, value in settings.items():
                 patch.setenv(name, value)
             ecs.environment = {**os.environ}
             ecs.interface = _account(aws["AWS_REGION"])
-            deployed = Deployed(ecs, glue, jobs, f"http://127.0.0.1:{port}", home, database,
-                                recorder)  # fmt: skip
+            url, viewers = (f"http://127.0.0.1:{port}" for port in ports.values())
+            deployed = Deployed(ecs, glue, jobs, url, viewers, home, database, recorder)
             try:
                 _prepare_database()
                 deployed.start_code_server()
-                workspace = str(home / "workspace.yaml")
-                ecs.start("webserver", ["dagster-webserver", "--host", "127.0.0.1", "--port",
-                                        str(port), "--workspace", workspace])  # fmt: skip
+                for name, port in ports.items():
+                    flags = ["--read-only"] if name == "viewer" else []
+                    ecs.start(name, ["dagster-webserver", "--host", "127.0.0.1", "--port",
+                                     str(port), *flags, *deployed.workspace], **OF_SERVER)  # fmt: skip
                 deployed.start_daemon()
                 until(deployed.assets, "the code location's loading")
                 yield deployed
@@ -348,6 +355,18 @@ def test_a_run_ended_in_the_ui_stops_its_task_and_its_glue_run(deployed: Deploye
     deployed.jobs.silver_may_end.set()
 
 
+def test_who_may_only_look_sees_everything_and_changes_nothing(deployed: Deployed) -> None:
+    looked = ask(deployed.viewers, "{ assetNodes { id } }")["assetNodes"]
+    assert len(looked) == deployed.assets() > 0
+    before = deployed.runs()
+    with pytest.raises(AssertionError, match="UnauthorizedError"):
+        deployed.launch("gold.daily_revenue", "2024-01-02", deployed.viewers)
+    selected = {**LOCATION, "scheduleName": "ecommerce_weekly_maintenance"}
+    enabled = ask(deployed.viewers, START_SCHEDULE, schedule=selected)["startSchedule"]
+    assert enabled["__typename"] == "UnauthorizedError"
+    assert deployed.runs() == before
+
+
 def test_a_second_deployment_migrates_and_leaves_what_is_there(deployed: Deployed) -> None:
     before = deployed.runs()
     assert "created the user" not in _prepare_database().stderr
@@ -377,6 +396,6 @@ def test_every_call_of_a_task_is_allowed(deployed: Deployed, planned: Planned) -
     made = {
         (role, call.action) for role, calls in deployed.recorder.calls.items() for call in calls
     }
-    assert {("daemon", "ecs:RunTask"), ("daemon", "ecs:DescribeTasks"), ("code", "glue:StartJobRun"),
-            ("webserver", "ecs:StopTask"), ("code", "s3:PutObject")} <= made  # fmt: skip
+    assert {("server", "ecs:RunTask"), ("server", "ecs:DescribeTasks"), ("server", "ecs:StopTask"),
+            ("run", "glue:StartJobRun"), ("run", "s3:PutObject")} <= made  # fmt: skip
     Policies(planned).must_allow(deployed.recorder)

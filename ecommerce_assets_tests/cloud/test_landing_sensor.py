@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 import boto3
@@ -13,7 +13,9 @@ from ecommerce_assets.definitions import build_definitions
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.watch import from_cursor, look, to_cursor
 from ecommerce_assets.settings import Settings
+from ecommerce_assets.shop import current_shop
 from ecommerce_assets_tests.aws_stand_in import moto_server
+from ecommerce_assets_tests.iam import Recorder
 from ecommerce_assets_tests.shop import ORDERS, Shop
 
 LONG_AGO = time.time() - 3600
@@ -168,6 +170,35 @@ def test_the_cursor_keeps_all_and_stays_small() -> None:
     text = to_cursor(known)
     assert from_cursor(text) == known
     assert len(text) < 120_000
+
+
+def test_a_look_on_aws_is_a_list_request_for_each_source_and_one_more() -> None:
+    """Requests that cost: docs/how-to/aws-cost.md counts them."""
+    seen: list[str] = []
+
+    class Counting(Recorder):
+        def record(self, authorization: str, target: str, method: str, path: str, query: str,
+                   headers: Mapping[str, str], body: bytes) -> None:  # fmt: skip
+            seen.append(f"{method} {path}")
+
+    with moto_server(Counting()) as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        s3 = boto3.client("s3")
+        place = {"LocationConstraint": environment["AWS_REGION"]}
+        s3.create_bucket(Bucket="shop", CreateBucketConfiguration=place)
+        for day in range(1, 29):
+            key = f"landing/orders/ingestion_date=2024-02-{day:02}/a.csv"
+            s3.put_object(Bucket="shop", Key=key, Body=b"1")
+        seen.clear()
+        sources = current_shop().sources
+        look("s3://shop/landing", sources, now=time.time() + 3600, settle_seconds=60)
+    assert seen == ["GET /shop"] * (1 + len(sources))
+    settings = Settings(deployment="aws", landing="s3://shop/landing", lakehouse="s3://lake",
+                        artifacts="s3://artifacts", dashboard="s3://results/d.html")  # fmt: skip
+    repository = build_definitions(settings).get_repository_def()
+    sensor = repository.get_sensor_def("landing_sensor")
+    assert sensor.minimum_interval_seconds == 5 * 60
 
 
 def test_on_s3_too() -> None:

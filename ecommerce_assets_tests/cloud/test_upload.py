@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ecommerce_assets.aws.release import this_release
 from ecommerce_assets.cli.main import ecommerce
 from ecommerce_assets.errors import PipelineError
 from ecommerce_assets.landing.files import digested, fingerprints, landed, landed_dates
-from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server
+from ecommerce_assets_tests.aws_stand_in import Faulty, client_error, moto_server, publish_code
 from ecommerce_assets_tests.iam import REGION
 from ecommerce_assets_tests.shop import ORDERS, SOURCES, Shop
 
@@ -136,7 +137,7 @@ def test_a_release_is_the_same_bytes_and_published_once(
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     manifest = json.loads((tmp_path / "a" / release.MANIFEST).read_text("utf-8"))
     assert "pandera==0.35.0" in manifest["requirements"]
-    needed = {line.partition("==")[0] for line in this.requirements}
+    needed = {line.partition("==")[0] for line in this.wheels.digests}
     assert "duckdb" in needed
     assert not needed & {"dagster", "pyspark"}
 
@@ -166,10 +167,11 @@ def test_a_release_is_the_same_bytes_and_published_once(
 def test_another_code_is_another_release() -> None:
     this = release.this_release()
     changed = release.Release(
-        {**this.sources, "ecommerce_assets/x.py": b""}, this.scripts, this.requirements
+        {**this.sources, "ecommerce_assets/x.py": b""}, this.scripts, this.wheels
     )
     assert changed.id != this.id
-    assert release.Release(this.sources, this.scripts, ("pandera==0",)).id != this.id
+    other = replace(this.wheels, archive="0" * 64)
+    assert release.Release(this.sources, this.scripts, other).id != this.id
 
 
 def test_a_release_that_somebody_else_put_there_first_is_refused(
@@ -182,6 +184,35 @@ def test_a_release_that_somebody_else_put_there_first_is_refused(
     s3.put_object(Bucket="taken", Key=key, Body=b"their own", ChecksumAlgorithm="SHA256")
     with pytest.raises(PipelineError, match=r"gluewheels\.zip is not what is built from the code"):
         release.publish(this, tmp_path, "s3://taken")
+
+
+def test_a_wheel_that_is_another_one_is_refused(tmp_path: Path) -> None:
+    this = release.this_release()
+
+    def with_wheels(**changed: Any) -> release.Release:
+        return release.Release(this.sources, this.scripts, replace(this.wheels, **changed))
+
+    other = {**this.wheels.digests, "mdurl==0.1.2": "0" * 64}
+    with pytest.raises(PipelineError, match=r"mdurl==0\.1\.2.*(?s:.*)Expected sha256 0000"):
+        release.build(with_wheels(digests=other), tmp_path)
+    with pytest.raises(PipelineError, match="is not the pinned one"):
+        release.build(with_wheels(archive="0" * 64), tmp_path)
+    older = {**this.wheels.digests, "mdurl==0.1.1": "0" * 64}
+    del older["mdurl==0.1.2"]
+    with pytest.raises(PipelineError, match=r"mdurl==0\.1\.1, mdurl==0\.1\.2: installed here or"):
+        release.build(with_wheels(digests=older), tmp_path)
+
+
+def test_what_a_job_would_install_is_checked_before_it_starts(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_code("shop")
+    this = release.this_release()
+    release.must_be_this(this, "s3://shop", "gold", s3)
+    s3.put_object(Bucket="shop", Key=f"releases/{this.id}/{release.WHEELS}", Body=b"their own",
+                  ChecksumAlgorithm="SHA256")  # fmt: skip
+    with pytest.raises(PipelineError, match=r"gluewheels\.zip is not what is built from the code"):
+        release.must_be_this(this, "s3://shop", "gold", s3)
 
 
 def test_a_release_is_built_by_the_python_of_glue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ run "production" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.github["github-plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:shop@1234/pipeline@56789:pull_request" && alltrue(flatten([for statement in jsondecode(aws_iam_role_policy.github_plan[0].policy).Statement : [for action in flatten([statement.Action]) : can(regex(":(Get|List|View)", action)) && (action != "s3:GetObject" || statement.Resource == "arn:aws:s3:::shop-state/*")]])) && endswith(one(aws_iam_role_policy_attachment.github_plan).policy_arn, "/SecurityAudit")
+    condition     = jsondecode(aws_iam_role.github["github-plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:shop@1234/pipeline@56789:pull_request", "repo:shop@1234/pipeline@56789:ref:refs/heads/main"] && alltrue(flatten([for statement in jsondecode(aws_iam_role_policy.github_plan[0].policy).Statement : [for action in flatten([statement.Action]) : can(regex(":(Get|List|View)", action)) && (action != "s3:GetObject" || alltrue([for resource in flatten([statement.Resource]) : resource == "arn:aws:s3:::shop-state/*" || endswith(resource, "/scripts/no_release.py")]))]])) && endswith(one(aws_iam_role_policy_attachment.github_plan).policy_arn, "/SecurityAudit")
     error_message = "Pull requests may see settings and the state, and change nothing."
   }
 }
