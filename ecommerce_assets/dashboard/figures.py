@@ -47,15 +47,15 @@ def figures(
     Raises:
         PipelineError: the tables were published while they were read.
     """
+    shop = current_shop()
+    digits = digits_of(shop.currency)
     return {
         "built_at": built_at.astimezone(UTC).isoformat(timespec="seconds"),
-        "currency": current_shop().currency,
-        "digits": digits_of(current_shop().currency),
-        "zone": current_shop().zone,
+        "currency": shop.currency,
+        "digits": digits,
+        "zone": shop.zone,
         "orders": _orders(),
-        "sales": sales(
-            query, built_at.date(), most_lines, 10 ** digits_of(current_shop().currency)
-        ),
+        "sales": sales(query, built_at.date(), most_lines, 10**digits),
         "delivered": {source: _delivered(query, source) for source in sources()},
         "quality": _quality(query, snapshots, on_aws=on_aws),
     }

@@ -115,6 +115,15 @@ class Currencies:
             currency, {d: f"CAST(round({amount}, {d}) AS {self.kind})" for d in (0, 2, 3)}
         )
 
+    def all_rounded(self, currency: str, amounts: Mapping[str, str]) -> str:
+        """SQL of a row's amounts as received, each rounded as by `rounded`.
+
+        Args:
+            amounts: by the SQL of an amount, the name of its column.
+        """
+        found = (f"{self.rounded(sql, currency)} AS {name}" for sql, name in amounts.items())
+        return ", ".join(found)
+
     def joined(self, currency: str, day: str, rates: str = RATES) -> str:
         """SQL of the join with a day's `rates`, as `x`; empty for a shop of one currency."""
         if not self.others:

@@ -205,7 +205,7 @@ def joined(tables: Mapping[str, Relation], how: Compared) -> Relation:
             SELECT order_id AS item_order_id, count(*) AS items, sum(line_total) AS items_total,
                 sum(discount_amount) AS items_off, max(line_total) AS dearest,
                 min(line_total) AS cheapest,
-                count(CASE WHEN {is_odd("line_total", money)} THEN 1 END) AS odd_lines,
+                count(CASE WHEN {is_odd(money)} THEN 1 END) AS odd_lines,
                 count(CASE WHEN {BELOW_ONE_PERCENT} THEN 1 END) AS odd_percents,
                 count(CASE WHEN discount_percent > 0 THEN 1 END) AS discounted
             FROM items GROUP BY order_id
@@ -258,14 +258,14 @@ def joined(tables: Mapping[str, Relation], how: Compared) -> Relation:
     )
 
 
-def is_odd(line_total: str, currencies: Currencies) -> str:
+def is_odd(currencies: Currencies) -> str:
     """SQL: whether an item's total is further off what its parts make than rounding explains.
 
-    Of items in smallest units.
+    Of items in smallest units, by their `line_total`.
     """
     net = net_of_gross(currencies.scale)
     most, least = f"{net} + {OFF_BY}", f"{net} - ({OFF_BY})"
-    return f"({line_total} > {most} OR {line_total} < {least})"
+    return f"(line_total > {most} OR line_total < {least})"
 
 
 AMOUNT_COLUMNS = (
@@ -443,7 +443,7 @@ def _lines(scope: Scope, figures: dict[str, Any], currencies: Currencies) -> Fin
         as_sold = currencies.in_smallest_units(
             orders=scope.upstream[ORDERS], items=scope.upstream[ITEMS]
         )
-        off = as_sold["items"].where(is_odd("line_total", currencies))
+        off = as_sold["items"].where(is_odd(currencies))
         rows = sample(off.select(*columns), ["order_item_id"])
         if rows:
             message += ", e.g. " + ", ".join(f"{name} {value}" for name, value in rows[0].items())

@@ -68,14 +68,14 @@ def query(currencies: Currencies) -> str:
         currencies: of the orders.
     """
     nothing = "CAST(0 AS DECIMAL(18, 2))"
-    received = ", ".join(
-        f"{currencies.rounded(amount, 'o.currency')} AS {name}"
-        for amount, name in {
+    received = currencies.all_rounded(
+        "o.currency",
+        {
             "coalesce(o.shipping_amount, 0)": "shipping",
             "o.tax_amount": "order_tax",
             "o.tip_amount": "order_tip",
             "o.total_amount": "order_total",
-        }.items()
+        },
     )
     original_tax = "coalesce(order_tax, items_tax)"
     total = f"coalesce(order_total, original_revenue + net_shipping + {original_tax} + order_tip)"

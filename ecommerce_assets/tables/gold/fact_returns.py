@@ -94,15 +94,15 @@ def query(not_sold: Sequence[str], currencies: Currencies) -> str:
         name: f"{item} ELSE s.{{0}} END".format(name)
         for name in ("original_revenue", "original_tax", "quantity")
     }
-    received = ", ".join(
-        f"{currencies.rounded(amount, 'joined.currency')} AS {name}"
-        for amount, name in {
+    received = currencies.all_rounded(
+        "joined.currency",
+        {
             "received_amount": "amount",
             "received_tax": "tax_amount",
             "received_refund": "refund_amount",
             "received_total": "total_amount",
             "received_shipping": "shipping_amount",
-        }.items()
+        },
     )
     return f"""
         WITH products AS (

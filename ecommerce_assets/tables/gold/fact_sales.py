@@ -103,16 +103,16 @@ def query(not_sold: Sequence[str], currencies: Currencies) -> str:
     hundred = "CAST(100 AS DECIMAL(5, 2))"
     with_tax = f"CAST({hundred} + tax_rate AS DECIMAL(5, 2))"
     below = f"CASE WHEN prices_include_tax THEN {with_tax} ELSE {hundred} END"
-    received = ", ".join(
-        f"{currencies.rounded(amount, 'o.currency')} AS {name}"
-        for amount, name in {
+    received = currencies.all_rounded(
+        "o.currency",
+        {
             "i.gross_amount": "gross_amount",
             "i.line_total": "line_total",
             "i.tax_amount": "item_tax",
             "o.discount_amount": "discount_amount",
             "o.tax_amount": "order_tax",
             "coalesce(o.shipping_amount, 0)": "shipping",
-        }.items()
+        },
     )
     return f"""
         WITH joined AS (
