@@ -119,7 +119,7 @@ ENVIRONMENT ?= prod
 VARIABLES = $(if $(wildcard terraform/environments/$(ENVIRONMENT).tfvars),-var-file=environments/$(ENVIRONMENT).tfvars,-var environment=$(ENVIRONMENT))
 
 deploy: install ## apply Terraform, write its settings to .env, publish the job code [ENVIRONMENT=prod]
-	terraform -chdir=terraform init
+	terraform -chdir=terraform init -upgrade
 	terraform -chdir=terraform workspace select -or-create $(ENVIRONMENT)
 	terraform -chdir=terraform apply $(VARIABLES)
 	@terraform -chdir=terraform output -raw environment > .env.new
@@ -147,7 +147,7 @@ image: ## build Dagster's image and push it; needs Docker of its architecture or
 	@docker inspect --format '{{index .RepoDigests 0}}' $(IMAGE)
 
 destroy: ## remove what `make deploy` made on AWS [ENVIRONMENT=prod]
-	terraform -chdir=terraform init
+	terraform -chdir=terraform init -upgrade
 	terraform -chdir=terraform workspace select $(ENVIRONMENT)
 	terraform -chdir=terraform destroy $(VARIABLES)
 	rm -f .env

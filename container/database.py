@@ -1,6 +1,6 @@
 """Prepares Dagster's database: its user, which signs in by IAM, and the tables of this version.
 
-Runs before the daemon of each deployment, with the secret of RDS's own user, which nothing else
+Runs before the servers of each deployment, with the secret of RDS's own user, which nothing else
 sees.
 """
 

@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "sensors" {
 }
 
 # Dagster: start, watch and stop just these jobs, which have roles of their own. A start may name
-# another script; the jobs' roles can read one only from the releases. Dagster writes nothing that they
+# another script; the jobs' roles can read one only from the releases. Dagster writes no code that they
 # read.
 data "aws_iam_policy_document" "orchestrator" {
   source_policy_documents = [data.aws_iam_policy_document.sensors.json]

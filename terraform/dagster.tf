@@ -246,6 +246,7 @@ resource "aws_ecs_service" "dagster" {
     aws_route_table_association.dagster,
     aws_vpc_security_group_egress_rule.database,
     aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_ingress_rule.dagster_to_endpoints,
     aws_vpc_security_group_ingress_rule.database,
   ]
 }

@@ -32,6 +32,11 @@ resource "aws_lb" "dagster" {
   enable_deletion_protection = !var.force_destroy
 }
 
+moved {
+  from = aws_lb_target_group.dagster[0]
+  to   = aws_lb_target_group.dagster["webserver"]
+}
+
 resource "aws_lb_target_group" "dagster" {
   #checkov:skip=CKV_AWS_378:Inside the VPC, between the load balancer and the task
   for_each             = local.clients
@@ -42,8 +47,12 @@ resource "aws_lb_target_group" "dagster" {
   vpc_id               = aws_vpc.private[0].id
   deregistration_delay = 30
 
+  # A task that is replaced takes the daemon with it: slow is not down.
   health_check {
-    path = "/server_info"
+    path                = "/server_info"
+    interval            = 60
+    timeout             = 30
+    unhealthy_threshold = 5
   }
 }
 
@@ -128,6 +137,11 @@ resource "aws_vpc_security_group_egress_rule" "sign_in" {
   to_port           = 443
 }
 
+moved {
+  from = aws_vpc_security_group_egress_rule.ui[0]
+  to   = aws_vpc_security_group_egress_rule.ui["webserver"]
+}
+
 resource "aws_vpc_security_group_egress_rule" "ui" {
   for_each                     = local.clients
   description                  = "The ${each.key} of Dagster."
@@ -136,6 +150,11 @@ resource "aws_vpc_security_group_egress_rule" "ui" {
   ip_protocol                  = "tcp"
   from_port                    = local.uis[each.key].port
   to_port                      = local.uis[each.key].port
+}
+
+moved {
+  from = aws_vpc_security_group_ingress_rule.webserver[0]
+  to   = aws_vpc_security_group_ingress_rule.webserver["webserver"]
 }
 
 resource "aws_vpc_security_group_ingress_rule" "webserver" {

@@ -1,5 +1,5 @@
 # GitHub's workflows, by OIDC, without a key: one publishes releases and images, one plans changes for
-# pull requests. That the first runs on the main branch is up to its environment's protection rules in
+# pull requests and of the main branch. That the first runs on the main branch is up to its environment's protection rules in
 # the repository.
 
 locals {
@@ -20,7 +20,7 @@ resource "aws_iam_openid_connect_provider" "github" {
 }
 
 data "aws_iam_policy_document" "assumed_by_github" {
-  #checkov:skip=CKV_AWS_358:The claim is matched whole, to one environment or the pull requests of one repository, which is a variable
+  #checkov:skip=CKV_AWS_358:The claim is matched whole, to one environment, the pull requests or the main branch of one repository, which is a variable
   for_each = local.github_subjects
 
   statement {
@@ -64,7 +64,8 @@ resource "aws_iam_role_policy_attachment" "github" {
   policy_arn = aws_iam_policy.publisher.arn
 }
 
-# Who plans sees how things are set up, and no object of any bucket but the state's. AWS's own policy
+# Who plans sees how things are set up, and no object of any bucket but the state's and the script that
+# Terraform itself puts there. AWS's own policy
 # for auditors lacks some of what Terraform looks at.
 resource "aws_iam_role_policy_attachment" "github_plan" {
   count      = var.github_plan_subject == null ? 0 : 1
@@ -105,6 +106,17 @@ data "aws_iam_policy_document" "github_plan" {
     sid       = "LookAtScript"
     actions   = ["s3:GetObject", "s3:GetObjectTagging"]
     resources = ["${local.bucket_arns.artifacts}/${local.no_release}"]
+  }
+
+  # Terraform reads them for each plan, and keeps them in the state.
+  dynamic "statement" {
+    for_each = length(local.clients) > 0 ? ["clients"] : []
+
+    content {
+      sid       = "ReadSignIn"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [for secret in data.aws_secretsmanager_secret_version.sign_in : secret.arn]
+    }
   }
 
   statement {

@@ -31,7 +31,7 @@ data "aws_availability_zones" "available" {
 }
 
 resource "aws_vpc" "private" {
-  #checkov:skip=CKV2_AWS_11:Nothing comes in or goes out but to the endpoints below; flow logs would record only that
+  #checkov:skip=CKV2_AWS_11:Nothing comes in, and what goes out is AWS and the webhook; flow logs would record only that
   count                = local.vpc_count
   cidr_block           = var.vpc_cidr
   enable_dns_support   = true
@@ -208,6 +208,17 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints" {
   to_port                      = 443
 }
 
+# The endpoints' private names hold for the whole VPC, so Dagster's tasks come to them as well.
+resource "aws_vpc_security_group_ingress_rule" "dagster_to_endpoints" {
+  count                        = var.enable_vpc && var.enable_dagster ? 1 : 0
+  description                  = "Tasks of Dagster call AWS."
+  security_group_id            = aws_security_group.endpoints[0].id
+  referenced_security_group_id = aws_security_group.dagster[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
 # One for each zone: a job goes to the next one where a zone has no room.
 resource "aws_glue_connection" "private" {
   count           = length(local.zones)
@@ -221,7 +232,7 @@ resource "aws_glue_connection" "private" {
   }
 }
 
-# Dagster's subnets. Nobody comes in either way; the NAT gateway costs as much as the tasks.
+# Dagster's subnets. Nobody comes in either way; a NAT gateway would cost twice as much as the tasks.
 resource "aws_internet_gateway" "dagster" {
   count  = local.dagster_count
   vpc_id = aws_vpc.private[0].id
@@ -240,6 +251,11 @@ resource "aws_route_table" "dagster" {
   count  = local.dagster_count
   vpc_id = aws_vpc.private[0].id
   tags   = { Name = "${local.name}-dagster" }
+}
+
+moved {
+  from = aws_route.nat
+  to   = aws_route.dagster
 }
 
 resource "aws_route" "dagster" {

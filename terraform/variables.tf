@@ -57,6 +57,11 @@ variable "tags" {
     condition     = alltrue([for text in flatten([keys(var.tags), values(var.tags)]) : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*$", text))])
     error_message = "Tags may have letters, digits, white space and _ . : / = + - @ only: S3 takes no other."
   }
+
+  validation {
+    condition     = length(var.tags) <= 8
+    error_message = "An object on S3 has ten tags at most, and two are Project and ManagedBy."
+  }
 }
 
 variable "force_destroy" {
@@ -141,7 +146,7 @@ variable "github_subject" {
 }
 
 variable "enable_dagster" {
-  description = "Whether Dagster runs on AWS as well: webserver, daemon and code server in a task of ECS, with a database. Some 50 USD a month."
+  description = "Whether Dagster runs on AWS as well: webserver, daemon and code server in a task of ECS, with a database. Some 56 USD a month in eu-central-1."
   type        = bool
   default     = false
 }
@@ -192,7 +197,8 @@ variable "dagster_sign_in" {
     null for none: then the UI is reached by port forwarding only. Open-source Dagster has no sign-in of its own.
     The client's secret is read from Secrets Manager (client_secret_id), so that it is in no variable. `viewers` is
     the address and the client of those who may look at everything and change nothing; the identity provider says
-    who may use which of the two, and the certificate names both domains.
+    who may use which of the two, and the certificate names both domains. It prevents mistakes: AWS does not say
+    whether its load balancer refuses the cookie of one address at the other.
   EOT
   type = object({
     domain                 = string

@@ -8,7 +8,7 @@ import click
     "--open/--no-open", "opened", default=True, show_default=True, help="Open it in the browser."
 )
 @click.option(
-    "--link", "only_link", is_flag=True, help="Of the one that is there; it is not built."
+    "--link", "only_link", is_flag=True, help="Link to the last dashboard, without building one."
 )
 def dashboard(opened: bool, only_link: bool) -> None:
     """Build the dashboard from the published tables, and open it.

@@ -53,17 +53,12 @@ def build_dashboard(settings: Settings) -> Built:
     Raises:
         PipelineError: a table does not exist yet, no location is set, or the page can't be written.
     """
-    started = perf_counter()
-    if not settings.dashboard:
-        raise PipelineError(
-            "ECOMMERCE_DASHBOARD is not set: `terraform -chdir=terraform output -raw environment` "
-            "says where the dashboard goes on AWS"
-        )
+    started, location = perf_counter(), _set(settings.dashboard)
     snapshots = last_snapshots(settings.lakehouse, settings.environment)
     missing = [name for name in reads() if name not in snapshots]
     if missing:
         raise PipelineError(f"not there yet: {', '.join(missing)}; run `ecommerce run` first")
-    location, now = settings.dashboard, datetime.now(UTC)
+    now = datetime.now(UTC)
     shows = _fingerprint(snapshots, settings, now)
     if size := _size_if_it(location, shows):
         return Built(location, size, None, perf_counter() - started)
@@ -81,15 +76,24 @@ def link_to(location: str) -> str:
     That is valid for at most seven days, and no longer than the credentials of whoever asks.
 
     Raises:
-        PipelineError: there is no page.
+        PipelineError: there is no page, or no location is set.
     """
-    if "://" in location:
+    if "://" in _set(location):
         from ecommerce_assets.aws.publish import link_to as presigned
 
         return presigned(location)
     if not Path(location).exists():
         raise PipelineError(f"no dashboard at {location}: run `ecommerce dashboard` first")
     return Path(location).absolute().as_uri()
+
+
+def _set(location: str) -> str:
+    if not location:
+        raise PipelineError(
+            "ECOMMERCE_DASHBOARD is not set: `terraform -chdir=terraform output -raw environment` "
+            "says where the dashboard goes on AWS"
+        )
+    return location
 
 
 def _fingerprint(snapshots: Mapping[str, Any], settings: Settings, now: datetime) -> str:

@@ -238,7 +238,12 @@ def _table(table: str, draft: Draft) -> Iterator[str]:
     yield from _condition(table, draft)
     key = draft.key or []
     whole = f"    {ASK} is each order whole in each file?" if LINE_NUMBER in key else ""
-    yield f"key = {json.dumps(key if len(key) != 1 else key[0], ensure_ascii=False)}{whole}"
+    if table == "customers" and len(key) == 1 and _are_addresses(key[0], draft):
+        yield _without_addresses(key[0])
+        if "email" not in draft.columns:
+            yield f"email = {_header(key[0])}"
+    else:
+        yield f"key = {json.dumps(key if len(key) != 1 else key[0], ensure_ascii=False)}{whole}"
     for column, header in draft.columns.items():
         if column == "country":
             yield from _country(draft)
@@ -270,10 +275,20 @@ def _mapped(column: str, draft: Draft) -> str:
     if found.sign or cents:
         value = f'{{ sql = "{_number_in(draft, header)}" }}'
         why = why or ("cents" if cents else "the sign of the currency is left out")
-    if column == "customer_id" and any("@" in text for text in found.values):
-        value = f'{{ sql = "{without_address(header)}" }}'
-        why = why or "an id in place of the e-mail address, which gold would show"
+    if column == "customer_id" and _are_addresses(header, draft):
+        return _without_addresses(header)
     return f"{column} = {value}" + (f"    {GUESSED} {why}" if why else "")
+
+
+def _are_addresses(header: str, draft: Draft) -> bool:
+    """Whether a column holds e-mail addresses, by its most frequent values."""
+    return any("@" in text for text in draft.sample.columns[header].values)
+
+
+def _without_addresses(header: str) -> str:
+    """The line of a customer's id, the same in each table that names customers."""
+    why = "an id that does not show the e-mail address, since gold has it"
+    return f'customer_id = {{ sql = "{without_address(header)}" }}    # {why}'
 
 
 def without_address(header: str) -> str:

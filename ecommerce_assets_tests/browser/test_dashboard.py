@@ -841,6 +841,8 @@ def test_on_aws_a_link_opens_it(shown: Shop, monkeypatch: pytest.MonkeyPatch) ->
             build.link_to("s3://results/none.html")
         with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is not set"):
             build_dashboard(Settings(deployment="aws", dashboard=""))
+        with pytest.raises(PipelineError, match="ECOMMERCE_DASHBOARD is not set"):
+            build.link_to("")
         with pytest.raises(PipelineError, match=r"writing s3://nowhere/a.html: there is no such"):
             build_dashboard(
                 Settings(lakehouse=str(shown.lakehouse), dashboard="s3://nowhere/a.html")

@@ -62,6 +62,9 @@ def test_a_draft_of_an_export(name: str) -> None:
     draft = tomllib.loads(propose([EXPORTS / name]))["tables"]
     for table, columns in FOUND[name].items():
         assert {column: draft[table].get(column) for column in columns} == columns, table
+    if customer := draft["orders"].get("customer_id"):
+        customers = draft["customers"]
+        assert customers.get("customer_id", customers.get("key")) == customer
 
 
 def test_an_export_without_items_is_refused_by_its_headers() -> None:

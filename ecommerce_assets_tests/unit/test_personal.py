@@ -54,7 +54,7 @@ class Told:
 
 @pytest.mark.parametrize("name", [None, *shipped_shops()])
 def test_gold_holds_no_personal_data(name: str | None) -> None:
-    """What silver marks is in no table that analysts read; ids of customers are no addresses."""
+    """What silver marks is in no table that analysts read. Ids of customers: test_shipped_shops."""
     with using(shipped_shops()[name]) if name else nullcontext():
         marked = personal_columns() - {"customer_id"}
         assert {"email", "last_name", "shipping_city"} <= marked or name

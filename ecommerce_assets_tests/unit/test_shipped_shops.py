@@ -72,6 +72,8 @@ def test_shopify(shop: Shop) -> None:
     day = shop.one("select revenue, returned, net_revenue from gold.daily_revenue")
     assert day == {"revenue": D("881.51"), "returned": D("764.71"), "net_revenue": D("116.80")}
     # The address is in silver.customers alone.
+    ids = shop.query("select customer_id from gold.dim_customer")
+    assert [one["customer_id"] for one in ids if "@" in one["customer_id"]] == []
     orders = shop.query("select order_id, coalesce(email, customer_id) as customer, status "
                         "from silver.orders left join silver.customers using (customer_id) "
                         "order by 1")  # fmt: skip

@@ -76,3 +76,25 @@ run "a_wrong_network" {
 
   expect_failures = [var.vpc_cidr]
 }
+
+# The endpoints' private names hold for the whole VPC, so Dagster's tasks come to them as well.
+run "with_dagster" {
+  command = plan
+
+  variables {
+    enable_dagster = true
+  }
+
+  override_resource {
+    target = aws_db_instance.dagster
+    values = {
+      master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1", kms_key_id = "", secret_status = "active" }]
+    }
+    override_during = plan
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.dagster_to_endpoints[0].from_port == 443 && aws_vpc_security_group_ingress_rule.dagster_to_endpoints[0].cidr_ipv4 == null
+    error_message = "Dagster reaches AWS by the endpoints of the jobs."
+  }
+}
