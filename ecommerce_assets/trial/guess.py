@@ -138,8 +138,8 @@ def _called(column: str, sample: Sample, table: str) -> Iterator[tuple[str, str]
     names = NAMES[column].split()
     if column == KEYS[table] and table.rstrip("s") in sample.name:
         names = ["id", *names]
-    if column == "order_id" and "lineitemname" in by_name:
-        names = [*names, "name"]  # as Shopify calls it
+    if "lineitemname" in by_name:  # Shopify's name of an order is its number
+        names = [one for one in names if one != "name"] + ["name"] * (column == "order_id")
     for name in names:
         header = by_name.get(name)
         if header and _fits(column, sample.columns[header]):

@@ -21,6 +21,7 @@ FOUND: dict[str, dict[str, Any]] = {
         "orders": {"key": "Name", "customer_id": {"sql": without_address("Email")}, "order_date": "Created at", "status": "Financial Status"},
         "order_items": {"key": ["Name", LINES], "product_id": "Lineitem sku", "quantity": "Lineitem quantity", "unit_price": "Lineitem price"},
         "products": {"key": "Lineitem sku", "name": "Lineitem name"},
+        "customers": {"email": "Email", "last_name": None},  # `Name` is the order's number
     },
     "squarespace.csv": {
         "orders": {"key": "Order ID", "order_date": "Created at", "total_amount": "Total"},
