@@ -5,19 +5,17 @@ packages of Dagster's image. Run it in the project's own environment, with Glue'
 """
 
 import hashlib
-import io
 import json
 import subprocess
 import sys
 import tempfile
 import tomllib
-import zipfile
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
-from ecommerce_assets.aws.wheels import PINS, lacking, zip_of
+from ecommerce_assets.aws.wheels import PINS, fetched, lacking, requirement_of, zip_of
 from ecommerce_assets.deployment import deployment
 
 REPOSITORY = Path(__file__).parents[1]
@@ -32,17 +30,11 @@ HEADER = "# Written by `make pins`: what the image installs, by digest.\n"
 
 def for_glue() -> str:
     """The content of `wheels.json`."""
-    content = zip_of(dict.fromkeys(lacking(), ""))
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        wheels = {
-            name.rpartition("/")[2]: hashlib.sha256(archive.read(name)).hexdigest()
-            for name in archive.namelist()
-            if name.endswith(".whl")
-        }
+    wheels = fetched(lacking())
     digests = {
-        "{}=={}".format(*parse_wheel_filename(name)[:2]): text for name, text in wheels.items()
+        requirement_of(name): hashlib.sha256(data).hexdigest() for name, data in wheels.items()
     }
-    found = {"digests": digests, "archive": hashlib.sha256(content).hexdigest()}
+    found = {"digests": digests, "archive": hashlib.sha256(zip_of(wheels)).hexdigest()}
     return json.dumps(found, indent=2, sort_keys=True) + "\n"
 
 

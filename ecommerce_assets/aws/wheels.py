@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ecommerce_assets.deployment import deployment
 from ecommerce_assets.errors import PipelineError
@@ -56,7 +56,7 @@ class Wheels:
                 f"{', '.join(odd)}: installed here or pinned for Glue, and not both: "
                 "`make install`, or after a change of constraints.txt, `make pins`"
             )
-        content = zip_of({line: f"sha256:{digest}" for line, digest in self.digests.items()})
+        content = zip_of(fetched(f"{line} --hash=sha256:{d}" for line, d in self.digests.items()))
         if hashlib.sha256(content).hexdigest() != self.archive:
             raise PipelineError("the zip of Glue's wheels is not the pinned one: `make pins`")
         return content
@@ -69,7 +69,7 @@ def pinned() -> Wheels:
     return Wheels(**json.loads(text))
 
 
-def lacking(roots: Iterable[str] = ROOTS) -> set[str]:
+def lacking() -> set[str]:
     """`name==version` of the installed distributions and their dependencies, without those that
     Glue has in a suitable version.
 
@@ -78,7 +78,7 @@ def lacking(roots: Iterable[str] = ROOTS) -> set[str]:
     """
     provided = {canonicalize_name(name): text for name, text in deployment().provided.items()}
     found: dict[str, str] = {}
-    waiting = [Requirement(name) for name in roots]
+    waiting = [Requirement(name) for name in ROOTS]
     while waiting:
         needed = waiting.pop()
         name = canonicalize_name(needed.name)
@@ -95,41 +95,43 @@ def lacking(roots: Iterable[str] = ROOTS) -> set[str]:
     return {f"{name}=={number}" for name, number in found.items()}
 
 
-def zip_of(hashes: Mapping[str, str]) -> bytes:
-    """The zip of wheels for Glue, fetched from the package index.
+def fetched(requirements: Iterable[str]) -> dict[str, bytes]:
+    """Wheels for Glue by their file name, from the package index.
 
     Args:
-        hashes: by `name==version`, `sha256:...` that the wheel must have; empty for any.
+        requirements: lines of a requirements file; with a `--hash`, no other wheel is taken.
 
     Raises:
         PipelineError: a package has no wheel for Glue, can't be downloaded, or has another hash.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        _download(hashes, Path(folder))
-        wheels = {
-            f"wheels/{wheel.name}": wheel.read_bytes()
-            for wheel in sorted(Path(folder).glob("*.whl"))
-        }
-    listed = "".join(f"{line}\n" for line in sorted(hashes)).encode()
-    return reproducible_zip({"wheels/requirements.txt": listed, **wheels})
-
-
-def _download(hashes: Mapping[str, str], folder: Path) -> None:
     number = deployment().python_version
-    asked = folder / "asked.txt"
-    asked.write_text(
-        "".join(f"{line}{digest and ' --hash='}{digest}\n" for line, digest in hashes.items())
-    )
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--no-deps", "--only-binary=:all:", "--implementation", "cp"),
-        *(word for platform in PLATFORMS for word in ("--platform", platform)),
-        *("--python-version", number, "--abi", f"cp{number.replace('.', '')}"),
-        *("--dest", str(folder), "--requirement", str(asked)),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PipelineError(f"can't get the wheels for Glue: {done.stderr.strip()[-500:]}")
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Path(folder) / "asked.txt"
+        asked.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--only-binary=:all:", "--implementation", "cp"),
+            *(word for platform in PLATFORMS for word in ("--platform", platform)),
+            *("--python-version", number, "--abi", f"cp{number.replace('.', '')}"),
+            *("--dest", folder, "--requirement", str(asked)),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PipelineError(f"can't get the wheels for Glue: {done.stderr.strip()[-500:]}")
+        return {wheel.name: wheel.read_bytes() for wheel in sorted(Path(folder).glob("*.whl"))}
+
+
+def requirement_of(wheel: str) -> str:
+    """`name==version` of a wheel's file name."""
+    name, number, *_ = parse_wheel_filename(wheel)
+    return f"{name}=={number}"
+
+
+def zip_of(wheels: Mapping[str, bytes]) -> bytes:
+    """The zip that Glue installs wheels from, of their content by file name."""
+    listed = "".join(f"{line}\n" for line in sorted(map(requirement_of, wheels))).encode()
+    content = {f"wheels/{name}": data for name, data in wheels.items()}
+    return reproducible_zip({"wheels/requirements.txt": listed, **content})
 
 
 def reproducible_zip(content: Mapping[str, bytes]) -> bytes:

@@ -37,6 +37,11 @@ def _of_shop(shop: Shop) -> frozenset[str]:
     return frozenset(name.lower() for name in marked | received | made_of_them | {RESCUED})
 
 
+def without_address(header: str) -> str:
+    """A shop file's expression of an id that is made of an e-mail address and does not show it."""
+    return f"if(trim(`{header}`) <> '', md5(lower(trim(`{header}`))), '')"
+
+
 def shown(column: str, value: Any) -> Any:
     """A column's value, or the mask in its place; of a map, its values by their names."""
     if isinstance(value, dict):

@@ -17,13 +17,12 @@ from ecommerce_assets.sql import ansi_literal
 from ecommerce_assets.tables import fed_tables
 from ecommerce_assets.tables.audits.marked import IS_OWN, SELLS_NOTHING, renamed
 from ecommerce_assets.tables.audits.repeated import Repeats, content, repeats_of, replaced
-from ecommerce_assets.tables.personal import shown
+from ecommerce_assets.tables.personal import shown, without_address
 from ecommerce_assets.tables.provenance import VERSION_ORDER
 from ecommerce_assets.tables.silver import contracts_of
 from ecommerce_assets.thresholds import Thresholds, exceeds
 from ecommerce_assets.trial.fates import relation_of
 from ecommerce_assets.trial.guess import headers_like
-from ecommerce_assets.trial.propose import without_address
 from ecommerce_assets.trial.samples import NULLS
 
 PARENTS = {"orders": "customer_id", "order_items": "order_id"}

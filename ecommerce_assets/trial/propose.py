@@ -13,6 +13,7 @@ from ecommerce_assets.model.shares import percent
 from ecommerce_assets.shop.model import TABLES_BY_GRAIN
 from ecommerce_assets.shop.times import ISO_TIME, read_differently
 from ecommerce_assets.tables.casting import moment
+from ecommerce_assets.tables.personal import without_address
 from ecommerce_assets.trial.guess import AMOUNTS, ROLES, ROWS, SOLD, Draft, draft_of, header_of
 from ecommerce_assets.trial.reconcile import A_FEW, MOST, described, rows_that_differ, totals
 from ecommerce_assets.trial.samples import SIGNS, Column, Sample, samples_of
@@ -289,11 +290,6 @@ def _without_addresses(header: str) -> str:
     """The line of a customer's id, the same in each table that names customers."""
     why = "an id that does not show the e-mail address, since gold has it"
     return f'customer_id = {{ sql = "{without_address(header)}" }}    # {why}'
-
-
-def without_address(header: str) -> str:
-    """The expression of an id that is made of an e-mail address and does not show it."""
-    return f"if(trim(`{header}`) <> '', md5(lower(trim(`{header}`))), '')"
 
 
 def _number_in(draft: Draft, header: str) -> str:

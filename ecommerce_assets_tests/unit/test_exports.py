@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ecommerce_assets.errors import PipelineError
-from ecommerce_assets.trial.propose import propose, without_address
+from ecommerce_assets.tables.personal import without_address
+from ecommerce_assets.trial.propose import propose
 
 EXPORTS = Path(__file__).with_name("exports")
 LINES = "_line_number"
