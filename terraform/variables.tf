@@ -169,7 +169,7 @@ variable "pipeline_settings" {
 }
 
 variable "github_plan_subject" {
-  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories), and look for drift on the main branch; null for none. Its role reads how things are set up, and the state, in which the client's secret of dagster_sign_in would be; and no data."
+  description = "Subject of the GitHub workflow that may plan changes for pull requests, like repo:OWNER/NAME:pull_request (with ids for newer repositories), and look for drift on the main branch; null for none. Its role reads how things are set up, the state, and the clients' secrets of dagster_sign_in, which are in the state as well; and no data."
   type        = string
   default     = null
 

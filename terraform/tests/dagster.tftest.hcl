@@ -48,7 +48,21 @@ override_resource {
 
 variables {
   enable_dagster = true
-  dagster_image  = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prod-ecommerce-dagster@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+  # Of the runs that have one.
+  sign_in = {
+    domain                 = "dagster.example.com"
+    certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
+    from_cidrs             = ["10.0.0.0/8"]
+    issuer                 = "https://id.example.com"
+    authorization_endpoint = "https://id.example.com/authorize"
+    token_endpoint         = "https://id.example.com/token"
+    user_info_endpoint     = "https://id.example.com/userinfo"
+    client_id              = "dagster"
+    client_secret_id       = "dagster-sign-in"
+  }
+
+  dagster_image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prod-ecommerce-dagster@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 }
 
 run "dagster" {
@@ -201,20 +215,9 @@ run "the_longest_names" {
   command = plan
 
   variables {
-    environment = "production"
-    name        = "a-shop-of-toys"
-    dagster_sign_in = {
-      domain                 = "dagster.example.com"
-      certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
-      from_cidrs             = ["10.0.0.0/8"]
-      issuer                 = "https://id.example.com"
-      authorization_endpoint = "https://id.example.com/authorize"
-      token_endpoint         = "https://id.example.com/token"
-      user_info_endpoint     = "https://id.example.com/userinfo"
-      client_id              = "dagster"
-      client_secret_id       = "dagster-sign-in"
-      viewers                = { domain = "look.example.com", client_id = "look", client_secret_id = "look-sign-in" }
-    }
+    environment     = "production"
+    name            = "a-shop-of-toys"
+    dagster_sign_in = merge(var.sign_in, { viewers = { domain = "look.example.com", client_id = "look", client_secret_id = "look-sign-in" } })
   }
 
   assert {
@@ -227,18 +230,7 @@ run "sign_in" {
   command = plan
 
   variables {
-    dagster_sign_in = {
-      domain                 = "dagster.example.com"
-      certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
-      from_cidrs             = ["10.0.0.0/8"]
-      issuer                 = "https://id.example.com"
-      authorization_endpoint = "https://id.example.com/authorize"
-      token_endpoint         = "https://id.example.com/token"
-      user_info_endpoint     = "https://id.example.com/userinfo"
-      client_id              = "dagster"
-      client_secret_id       = "dagster-sign-in"
-      viewers                = { domain = "look.example.com", client_id = "look", client_secret_id = "look-sign-in" }
-    }
+    dagster_sign_in = merge(var.sign_in, { viewers = { domain = "look.example.com", client_id = "look", client_secret_id = "look-sign-in" } })
   }
 
   assert {
@@ -276,18 +268,7 @@ run "who_looks_comes_by_another_client" {
   command = plan
 
   variables {
-    dagster_sign_in = {
-      domain                 = "dagster.example.com"
-      certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
-      from_cidrs             = ["10.0.0.0/8"]
-      issuer                 = "https://id.example.com"
-      authorization_endpoint = "https://id.example.com/authorize"
-      token_endpoint         = "https://id.example.com/token"
-      user_info_endpoint     = "https://id.example.com/userinfo"
-      client_id              = "dagster"
-      client_secret_id       = "dagster-sign-in"
-      viewers                = { domain = "look.example.com", client_id = "dagster", client_secret_id = "look-sign-in" }
-    }
+    dagster_sign_in = merge(var.sign_in, { viewers = { domain = "look.example.com", client_id = "dagster", client_secret_id = "look-sign-in" } })
   }
 
   expect_failures = [var.dagster_sign_in]
@@ -298,17 +279,7 @@ run "sign_in_without_a_way_out" {
 
   variables {
     dagster_private_subnets = false
-    dagster_sign_in = {
-      domain                 = "dagster.example.com"
-      certificate_arn        = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
-      from_cidrs             = ["10.0.0.0/8"]
-      issuer                 = "https://id.example.com"
-      authorization_endpoint = "https://id.example.com/authorize"
-      token_endpoint         = "https://id.example.com/token"
-      user_info_endpoint     = "https://id.example.com/userinfo"
-      client_id              = "dagster"
-      client_secret_id       = "dagster-sign-in"
-    }
+    dagster_sign_in         = var.sign_in
   }
 
   expect_failures = [var.dagster_private_subnets]
